@@ -1,0 +1,1 @@
+//! Parameters, layers, losses and models.

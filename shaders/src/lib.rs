@@ -1,0 +1,1 @@
+//! The WGSL kernels of Lethe and the expander of their variants.

@@ -1,0 +1,2 @@
+//! The lethe program.
+fn main() {}
