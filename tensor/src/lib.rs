@@ -1,1 +1,30 @@
-//! Tensors on CPU and GPU.
+//! Tensors on CPU and GPU: layouts, plans, and the two back ends that execute them.
+//!
+//! An operation goes one way: a public method on [`Tensor`] (`ops`) checks shapes once and builds a [`plan`]; [`execute`] gives it to
+//! the device's back end (`cpu`, `gpu`), which checks nothing again. Elementwise operations build an [`expr`] instead, which the first
+//! consumer that needs numbers turns into one plan.
+
+pub mod cpu;
+mod device;
+mod dtype;
+mod error;
+pub mod expr;
+#[cfg(feature = "gpu")]
+pub mod gpu;
+pub mod layout;
+mod ops;
+pub mod plan;
+pub mod random;
+mod run;
+mod storage;
+mod tensor;
+
+pub use device::Device;
+pub use dtype::{DType, Element, Float};
+pub use error::DeviceError;
+pub use ops::attention;
+pub use ops::conv::ConvOptions;
+pub use ops::norm::BatchNormOutput;
+pub use ops::pool::{PoolOptions, adaptive_plan};
+pub use run::{defer, execute, execute_in_place, execute_one, store};
+pub use tensor::Tensor;

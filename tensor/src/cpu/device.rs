@@ -1,0 +1,43 @@
+//! The CPU as a device: its buffers and its threads.
+
+use super::buffer::{CpuBuffer, Pool};
+use crate::error::DeviceError;
+use std::sync::Arc;
+
+/// A cheap handle on the CPU. Clones share the pool of buffers.
+#[derive(Clone, Default)]
+pub struct CpuDevice {
+    pool: Arc<Pool>,
+    threads: Option<Arc<rayon::ThreadPool>>,
+}
+
+impl CpuDevice {
+    /// The CPU, with the threads of rayon's global pool.
+    pub fn new() -> CpuDevice {
+        CpuDevice::default()
+    }
+
+    /// The CPU, with a pool of `threads` threads of its own.
+    ///
+    /// # Errors
+    /// If the system refuses the threads.
+    pub fn with_threads(threads: usize) -> Result<CpuDevice, DeviceError> {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads.max(1)).build();
+        let pool = pool.map_err(|e| DeviceError::Threads { threads, reason: e.to_string() })?;
+        Ok(CpuDevice { threads: Some(Arc::new(pool)), ..CpuDevice::default() })
+    }
+
+    /// Memory of unspecified contents.
+    pub fn alloc(&self, bytes: usize) -> CpuBuffer {
+        CpuBuffer::new(&self.pool, bytes)
+    }
+
+    /// Runs `f` inside the device's threads. Kernels called in it fork without waking anybody: do a whole training step in one `scope`.
+    pub fn scope<R: Send>(&self, f: impl FnOnce() -> R + Send) -> R {
+        match &self.threads {
+            Some(pool) => pool.install(f),
+            None if rayon::current_thread_index().is_some() => f(),
+            None => rayon::scope(|_| f()),
+        }
+    }
+}

@@ -1,0 +1,90 @@
+//! Where tensors live and who computes them.
+
+use crate::cpu::CpuDevice;
+use crate::error::DeviceError;
+
+/// A cheap handle on a CPU or a GPU: made explicitly and passed on, never global.
+#[derive(Clone)]
+pub enum Device {
+    /// The CPU back end.
+    Cpu(CpuDevice),
+    /// A GPU through wgpu.
+    #[cfg(feature = "gpu")]
+    Gpu(crate::gpu::GpuDevice),
+}
+
+impl Device {
+    /// The CPU, with the threads of rayon's global pool.
+    pub fn cpu() -> Device {
+        Device::Cpu(CpuDevice::new())
+    }
+
+    /// The best adapter, a software one last.
+    ///
+    /// # Errors
+    /// If there is no adapter, or it refuses.
+    #[cfg(feature = "gpu")]
+    pub fn gpu() -> Result<Device, DeviceError> {
+        use crate::gpu::{AdapterChoice, GpuDevice, GpuOptions};
+        Ok(Device::Gpu(GpuDevice::open(&AdapterChoice::Best, GpuOptions::default())?))
+    }
+
+    /// A real GPU if there is one, else the CPU; never a software adapter.
+    pub fn best() -> Device {
+        #[cfg(feature = "gpu")]
+        {
+            use crate::gpu::{AdapterChoice, GpuDevice, GpuOptions};
+            if let Ok(gpu) = GpuDevice::open(&AdapterChoice::Real, GpuOptions::default()) {
+                return Device::Gpu(gpu);
+            }
+        }
+        Device::cpu()
+    }
+
+    /// Whether this is the CPU.
+    pub fn is_cpu(&self) -> bool {
+        matches!(self, Device::Cpu(_))
+    }
+
+    /// Runs `f` inside the device's threads: do a whole training step in one `scope`, so that no kernel has to wake them.
+    pub fn scope<R: Send>(&self, f: impl FnOnce() -> R + Send) -> R {
+        match self {
+            Device::Cpu(cpu) => cpu.scope(f),
+            #[cfg(feature = "gpu")]
+            Device::Gpu(_) => f(),
+        }
+    }
+
+    /// Waits until all work given so far is done.
+    ///
+    /// # Errors
+    /// If the device failed since the last read: out of memory, an invalid kernel, or lost.
+    pub fn synchronize(&self) -> Result<(), DeviceError> {
+        match self {
+            Device::Cpu(_) => Ok(()),
+            #[cfg(feature = "gpu")]
+            Device::Gpu(gpu) => Ok(gpu.synchronize()?),
+        }
+    }
+
+    /// Whether tensors of both can meet in one operation.
+    pub fn same(&self, other: &Device) -> bool {
+        match (self, other) {
+            (Device::Cpu(_), Device::Cpu(_)) => true,
+            #[cfg(feature = "gpu")]
+            (Device::Gpu(a), Device::Gpu(b)) => a.same(b),
+            #[cfg(feature = "gpu")]
+            _ => false,
+        }
+    }
+}
+
+impl std::fmt::Debug for Device {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Device::Cpu(_) => f.write_str("cpu"),
+            #[cfg(feature = "gpu")]
+            Device::Gpu(gpu) => write!(f, "{}", gpu.summary().name),
+        }
+    }
+}

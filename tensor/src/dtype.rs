@@ -1,0 +1,119 @@
+//! Element types, and the traits by which generic code speaks of them.
+
+use half::{bf16, f16};
+use std::fmt;
+
+/// The type of a tensor's elements. Booleans are `U32` tensors that hold 0 and 1, on every device.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum DType {
+    /// 32-bit float: what everything is computed in.
+    F32,
+    /// 64-bit float: the oracle of gradient checks; on the CPU only.
+    F64,
+    /// Signed 32-bit integer.
+    I32,
+    /// Unsigned 32-bit integer: indices, labels, booleans.
+    U32,
+    /// IEEE half precision: storage only.
+    F16,
+    /// The upper half of an `F32`: storage only.
+    BF16,
+}
+
+impl DType {
+    /// Bytes an element takes.
+    pub const fn size(self) -> usize {
+        match self {
+            DType::F64 => 8,
+            DType::F32 | DType::I32 | DType::U32 => 4,
+            DType::F16 | DType::BF16 => 2,
+        }
+    }
+
+    /// Whether arithmetic of real numbers is done in this type.
+    pub const fn is_float(self) -> bool {
+        matches!(self, DType::F32 | DType::F64)
+    }
+}
+
+impl fmt::Display for DType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            DType::F32 => "f32",
+            DType::F64 => "f64",
+            DType::I32 => "i32",
+            DType::U32 => "u32",
+            DType::F16 => "f16",
+            DType::BF16 => "bf16",
+        })
+    }
+}
+
+/// A Rust type that tensors can hold.
+pub trait Element: bytemuck::Pod + Send + Sync + Default + PartialEq + fmt::Debug + 'static {
+    /// The matching [`DType`].
+    const DTYPE: DType;
+    /// The nearest value of this type; integers truncate towards zero and saturate.
+    fn from_f64(x: f64) -> Self;
+    /// The value as a double: exact for every element type.
+    fn to_f64(self) -> f64;
+}
+
+macro_rules! element {
+    ($($t:ty, $dtype:ident, $from:expr, $to:expr;)*) => { $(
+        impl Element for $t {
+            const DTYPE: DType = DType::$dtype;
+            fn from_f64(x: f64) -> Self { ($from)(x) }
+            fn to_f64(self) -> f64 { ($to)(self) }
+        }
+    )* };
+}
+element! {
+    f32, F32, |x| x as f32, |x: f32| x as f64;
+    f64, F64, |x| x, |x| x;
+    i32, I32, |x| x as i32, |x: i32| x as f64;
+    u32, U32, |x| x as u32, |x: u32| x as f64;
+    f16, F16, f16::from_f64, |x: f16| x.to_f64();
+    bf16, BF16, bf16::from_f64, |x: bf16| x.to_f64();
+}
+
+/// A type that the reference kernels compute in: `f32` or `f64`.
+pub trait Float:
+    Element
+    + PartialOrd
+    + std::ops::Add<Output = Self>
+    + std::ops::Sub<Output = Self>
+    + std::ops::Mul<Output = Self>
+    + std::ops::Div<Output = Self>
+    + std::ops::Neg<Output = Self>
+    + std::ops::AddAssign
+    + std::ops::MulAssign
+    + std::iter::Sum
+{
+    /// 0.
+    const ZERO: Self;
+    /// 1.
+    const ONE: Self;
+    /// e^x.
+    fn exp(self) -> Self;
+    /// Natural logarithm.
+    fn ln(self) -> Self;
+    /// Square root.
+    fn sqrt(self) -> Self;
+    /// Whether the value is not a number.
+    fn is_nan(self) -> bool;
+}
+
+macro_rules! float {
+    ($($t:ty)*) => { $(
+        impl Float for $t {
+            const ZERO: Self = 0.0;
+            const ONE: Self = 1.0;
+            fn exp(self) -> Self { self.exp() }
+            fn ln(self) -> Self { self.ln() }
+            fn sqrt(self) -> Self { self.sqrt() }
+            fn is_nan(self) -> bool { self.is_nan() }
+        }
+    )* };
+}
+float!(f32 f64);

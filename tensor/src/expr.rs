@@ -1,0 +1,156 @@
+//! Elementwise expressions as data: what a chain of additions, products and functions *is*, before any device runs it.
+
+use crate::dtype::DType;
+use crate::random::Draw;
+
+/// Functions of one number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum UnaryOp {
+    /// −x
+    Neg,
+    /// |x|
+    Abs,
+    /// −1, 0 or 1; NaN stays NaN
+    Sign,
+    /// x²
+    Square,
+    /// 1/x
+    Recip,
+    /// √x
+    Sqrt,
+    /// 1/√x
+    Rsqrt,
+    /// eˣ
+    Exp,
+    /// eˣ − 1, accurate near zero
+    Expm1,
+    /// ln x
+    Log,
+    /// ln(1 + x), accurate near zero
+    Log1p,
+    /// sin x
+    Sin,
+    /// cos x
+    Cos,
+    /// tanh x
+    Tanh,
+    /// 1/(1 + e⁻ˣ)
+    Sigmoid,
+    /// max(x, 0) + ln(1 + e^−|x|)
+    Softplus,
+    /// The error function
+    Erf,
+    /// max(x, 0)
+    Relu,
+    /// x Φ(x), Φ the normal distribution: the exact GELU
+    Gelu,
+    /// Φ(x) + x φ(x), the derivative of [`UnaryOp::Gelu`]
+    GeluGrad,
+    /// Φ⁻¹(x), the quantile function of the normal distribution, for x in (0, 1)
+    NormalQuantile,
+    /// 1 − x for booleans
+    Not,
+}
+
+/// Functions of two numbers. Comparisons give 0 or 1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum BinaryOp {
+    /// a + b
+    Add,
+    /// a − b
+    Sub,
+    /// a b
+    Mul,
+    /// a / b
+    Div,
+    /// The larger; NaN if either is (on the CPU; a shader may assume there is none)
+    Max,
+    /// The smaller; NaN likewise
+    Min,
+    /// aᵇ; integral b is defined for negative a, and a⁰ = 1
+    Pow,
+    /// a = b
+    Eq,
+    /// a ≠ b; true where either is NaN
+    Ne,
+    /// a < b
+    Lt,
+    /// a ≤ b
+    Le,
+}
+
+impl BinaryOp {
+    /// Whether the result is a boolean.
+    pub const fn is_comparison(self) -> bool {
+        matches!(self, BinaryOp::Eq | BinaryOp::Ne | BinaryOp::Lt | BinaryOp::Le)
+    }
+}
+
+/// A node refers to earlier nodes by number.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Node {
+    /// The element of input `i`, converted to the type of computation.
+    Input(usize),
+    /// The same number everywhere. Devices pass it at run time: its value is no part of a kernel's identity.
+    Const(f64),
+    /// A uniform random number in (0, 1), a function of the element's row-major place.
+    Uniform(Draw),
+    /// A function of one node.
+    Unary(UnaryOp, usize),
+    /// A function of two nodes.
+    Binary(BinaryOp, usize, usize),
+    /// `(cond, a, b)`: a where cond is not 0, else b; the side not taken affects nothing.
+    Select(usize, usize, usize),
+}
+
+/// A directed acyclic graph whose last node is the result.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Expr {
+    /// In order of evaluation.
+    pub nodes: Vec<Node>,
+    /// The type that every node is computed in: `F32`, `F64`, `I32` or `U32`.
+    pub compute: DType,
+}
+
+impl Expr {
+    /// The expression "input 0".
+    pub fn input(compute: DType) -> Expr {
+        Expr { nodes: vec![Node::Input(0)], compute }
+    }
+
+    /// Adds a node unless an equal one is there, and returns its number.
+    pub fn push(&mut self, node: Node) -> usize {
+        self.nodes.iter().position(|n| *n == node).unwrap_or_else(|| {
+            self.nodes.push(node);
+            self.nodes.len() - 1
+        })
+    }
+
+    /// Adds all of `other`, whose input `i` is input `inputs[i]` here, and returns the number of its result.
+    pub fn append(&mut self, other: &Expr, inputs: &[usize]) -> usize {
+        let mut map: Vec<usize> = Vec::with_capacity(other.nodes.len());
+        for node in &other.nodes {
+            let node = match *node {
+                Node::Input(i) => Node::Input(inputs[i]),
+                Node::Const(c) => Node::Const(c),
+                Node::Uniform(d) => Node::Uniform(d),
+                Node::Unary(op, a) => Node::Unary(op, map[a]),
+                Node::Binary(op, a, b) => Node::Binary(op, map[a], map[b]),
+                Node::Select(c, a, b) => Node::Select(map[c], map[a], map[b]),
+            };
+            map.push(self.push(node));
+        }
+        *map.last().expect("an expression has a node")
+    }
+
+    /// Makes node `root` the last one, dropping what it does not need.
+    pub fn rooted(mut self, root: usize) -> Expr {
+        self.nodes.truncate(root + 1);
+        self
+    }
+
+    /// Arithmetic operations for one element: a function counts as one.
+    pub fn flops(&self) -> u64 {
+        self.nodes.iter().filter(|n| !matches!(n, Node::Input(_) | Node::Const(_))).count() as u64
+    }
+}

@@ -1,0 +1,1 @@
+//! The GPU back end, through wgpu.

@@ -1,0 +1,139 @@
+//! Two-dimensional convolution and its gradients.
+
+use crate::plan::{Conv2d, ConvGeometry, ConvPass};
+use crate::run::execute_one;
+use crate::tensor::Tensor;
+
+/// How a window moves. Pairs are (height, width).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ConvOptions {
+    /// Steps of the window.
+    pub stride: [usize; 2],
+    /// Zeros before and after, for each axis.
+    pub padding: [[usize; 2]; 2],
+    /// Distance between taps.
+    pub dilation: [usize; 2],
+    /// Groups of channels that do not mix.
+    pub groups: usize,
+}
+
+impl Default for ConvOptions {
+    fn default() -> Self {
+        ConvOptions { stride: [1; 2], padding: [[0; 2]; 2], dilation: [1; 2], groups: 1 }
+    }
+}
+
+impl ConvOptions {
+    /// The same stride and padding on both axes and sides.
+    pub fn new(stride: usize, padding: usize) -> ConvOptions {
+        ConvOptions { stride: [stride; 2], padding: [[padding; 2]; 2], ..ConvOptions::default() }
+    }
+
+    /// The sizes of a convolution of `x` (batch, c_in, h, w) with a weight (c_out, c_in / groups, kh, kw).
+    ///
+    /// # Panics
+    /// If they do not fit: channels, groups, a stride or dilation of 0, or a window larger than the padded image.
+    #[track_caller]
+    pub fn geometry(&self, x: &[usize], w: &[usize]) -> ConvGeometry {
+        assert!(x.len() == 4 && w.len() == 4, "conv2d: x {x:?} and weight {w:?} need four axes each (NCHW, OIHW)");
+        let [batch, c_in, h, wd] = [x[0], x[1], x[2], x[3]];
+        assert!(
+            self.groups > 0 && c_in % self.groups == 0 && w[0] % self.groups == 0 && w[1] == c_in / self.groups,
+            "conv2d: {} groups of {c_in} channels do not fit a weight (out, in / groups, kh, kw) of {w:?}",
+            self.groups
+        );
+        assert!(self.stride.iter().chain(&self.dilation).all(|s| *s > 0), "conv2d: a stride or dilation is 0");
+        let kernel = [w[2], w[3]];
+        let output = [0, 1].map(|i| {
+            let n = [h, wd][i];
+            ConvGeometry::output_extent(n, kernel[i], self.stride[i], self.padding[i], self.dilation[i]).unwrap_or_else(
+                || {
+                    panic!(
+                        "conv2d: a kernel of {kernel:?}, dilation {:?}, does not fit x {x:?} with padding {:?}",
+                        self.dilation, self.padding
+                    )
+                },
+            )
+        });
+        ConvGeometry {
+            batch,
+            c_in,
+            c_out: w[0],
+            groups: self.groups,
+            input: [h, wd],
+            kernel,
+            output,
+            stride: self.stride,
+            padding: self.padding,
+            dilation: self.dilation,
+        }
+    }
+}
+
+impl Tensor {
+    /// Cross-correlation of this image batch (n, c_in, h, w) with a weight (c_out, c_in / groups, kh, kw), plus a bias (c_out).
+    ///
+    /// # Panics
+    /// If the sizes do not fit ([`ConvOptions::geometry`]), or types or devices differ.
+    #[track_caller]
+    pub fn conv2d(&self, weight: &Tensor, bias: Option<&Tensor>, options: &ConvOptions) -> Tensor {
+        self.float("conv2d");
+        self.same_type("conv2d", weight);
+        let geometry = options.geometry(self.shape(), weight.shape());
+        check_bias(bias, geometry.c_out);
+        self.convolve(weight, bias, ConvPass::Forward, geometry)
+    }
+
+    /// The gradient of a convolution's input, given that of its output (this tensor): also the transposed convolution, which may have
+    /// a bias (c_in).
+    ///
+    /// # Panics
+    /// If the tensors do not have the geometry's shapes.
+    #[track_caller]
+    pub fn conv2d_input_grad(&self, weight: &Tensor, bias: Option<&Tensor>, geometry: &ConvGeometry) -> Tensor {
+        assert!(
+            self.shape() == geometry.y_shape() && weight.shape() == geometry.w_shape(),
+            "conv2d_input_grad: {:?} and {:?} are not the shapes of {geometry:?}",
+            self.shape(),
+            weight.shape()
+        );
+        check_bias(bias, geometry.c_in);
+        self.convolve(weight, bias, ConvPass::InputGrad, geometry.clone())
+    }
+
+    /// The gradient of a convolution's weight, given its input (this tensor) and the gradient of its output.
+    ///
+    /// # Panics
+    /// If the tensors do not have the geometry's shapes.
+    #[track_caller]
+    pub fn conv2d_weight_grad(&self, dy: &Tensor, geometry: &ConvGeometry) -> Tensor {
+        assert!(
+            self.shape() == geometry.x_shape() && dy.shape() == geometry.y_shape(),
+            "conv2d_weight_grad: {:?} and {:?} are not the shapes of {geometry:?}",
+            self.shape(),
+            dy.shape()
+        );
+        self.convolve(dy, None, ConvPass::WeightGrad, geometry.clone())
+    }
+
+    #[track_caller]
+    fn convolve(&self, other: &Tensor, bias: Option<&Tensor>, pass: ConvPass, geometry: ConvGeometry) -> Tensor {
+        let plan = Conv2d { dtype: self.dtype(), pass, geometry, bias: bias.is_some() };
+        if self.numel() == 0 || other.numel() == 0 {
+            let zeros = Tensor::zeros(self.device(), self.dtype(), &crate::plan::Plan::outputs(&plan)[0].shape);
+            return bias.map_or(zeros.clone(), |b| zeros.add(&b.reshape(&[usize::MAX, 1, 1])));
+        }
+        let (a, b) = (self.contiguous(), other.contiguous());
+        match bias {
+            Some(bias) => execute_one(plan, &[&a, &b, &bias.contiguous()]),
+            None => execute_one(plan, &[&a, &b]),
+        }
+    }
+}
+
+#[track_caller]
+fn check_bias(bias: Option<&Tensor>, channels: usize) {
+    if let Some(b) = bias {
+        assert!(b.shape() == [channels], "conv2d: the bias has shape {:?}, not [{channels}]", b.shape());
+    }
+}

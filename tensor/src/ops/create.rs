@@ -1,0 +1,102 @@
+//! Making tensors: from host memory, constants, random numbers.
+
+use crate::device::Device;
+use crate::dtype::{DType, Element};
+use crate::expr::{BinaryOp, Expr, Node, UnaryOp};
+use crate::layout::{Layout, numel};
+use crate::random::Draw;
+use crate::storage::Storage;
+use crate::tensor::{Pending, Tensor};
+
+impl Tensor {
+    /// A copy of host elements, row-major.
+    ///
+    /// # Panics
+    /// If `data` has not as many elements as `shape`, or the device cannot hold the type (`f64` lives on the CPU alone).
+    #[track_caller]
+    pub fn from_slice<T: Element>(device: &Device, data: &[T], shape: &[usize]) -> Tensor {
+        assert!(
+            data.len() == numel(shape),
+            "from_slice: {} elements were given for shape {shape:?}, which has {}",
+            data.len(),
+            numel(shape)
+        );
+        check_type(device, T::DTYPE);
+        let storage = Storage::from_bytes(device, bytemuck::cast_slice(data));
+        Tensor::view(device, T::DTYPE, Layout::contiguous(shape), storage)
+    }
+
+    /// The same value everywhere.
+    ///
+    /// # Panics
+    /// If the device cannot hold the type.
+    #[track_caller]
+    pub fn full(device: &Device, dtype: DType, shape: &[usize], value: f64) -> Tensor {
+        Tensor::from_expr(device, dtype, shape, |e| e.push(Node::Const(value)))
+    }
+
+    /// Zeros.
+    ///
+    /// # Panics
+    /// If the device cannot hold the type.
+    #[track_caller]
+    pub fn zeros(device: &Device, dtype: DType, shape: &[usize]) -> Tensor {
+        Tensor::full(device, dtype, shape, 0.0)
+    }
+
+    /// Ones.
+    ///
+    /// # Panics
+    /// If the device cannot hold the type.
+    #[track_caller]
+    pub fn ones(device: &Device, dtype: DType, shape: &[usize]) -> Tensor {
+        Tensor::full(device, dtype, shape, 1.0)
+    }
+
+    /// Uniform in (0, 1): a function of `draw` and the element's place, the same integers on every device.
+    ///
+    /// # Panics
+    /// If the type is not a float that the device can hold.
+    #[track_caller]
+    pub fn uniform(device: &Device, dtype: DType, shape: &[usize], draw: Draw) -> Tensor {
+        Tensor::from_expr(device, dtype, shape, |e| e.push(Node::Uniform(draw)))
+    }
+
+    /// Standard normal, through the quantile function of [`Tensor::uniform`].
+    ///
+    /// # Panics
+    /// If the type is not a float that the device can hold.
+    #[track_caller]
+    pub fn normal(device: &Device, dtype: DType, shape: &[usize], draw: Draw) -> Tensor {
+        Tensor::from_expr(device, dtype, shape, |e| {
+            let u = e.push(Node::Uniform(draw));
+            e.push(Node::Unary(UnaryOp::NormalQuantile, u))
+        })
+    }
+
+    /// 1 with probability `p`, else 0, as floats.
+    ///
+    /// # Panics
+    /// If the type is not a float that the device can hold.
+    #[track_caller]
+    pub fn bernoulli(device: &Device, dtype: DType, shape: &[usize], p: f64, draw: Draw) -> Tensor {
+        Tensor::from_expr(device, dtype, shape, |e| {
+            let (u, p) = (e.push(Node::Uniform(draw)), e.push(Node::Const(p)));
+            e.push(Node::Binary(BinaryOp::Lt, u, p))
+        })
+    }
+
+    #[track_caller]
+    fn from_expr(device: &Device, dtype: DType, shape: &[usize], build: impl FnOnce(&mut Expr) -> usize) -> Tensor {
+        check_type(device, dtype);
+        assert!(dtype.size() >= 4, "tensors are not computed in {dtype}; make them in f32 and use to_dtype");
+        let mut expr = Expr { nodes: vec![], compute: dtype };
+        let root = build(&mut expr);
+        Tensor::pending(device, dtype, shape, Pending::Elementwise { expr: expr.rooted(root), leaves: vec![] })
+    }
+}
+
+#[track_caller]
+pub(crate) fn check_type(device: &Device, dtype: DType) {
+    assert!(dtype != DType::F64 || device.is_cpu(), "f64 tensors live on the CPU: shaders have no f64");
+}

@@ -1,0 +1,125 @@
+//! Reading and adding by index.
+
+use super::{around, axis};
+use crate::dtype::DType;
+use crate::plan::{Gather, ScatterAdd};
+use crate::run::execute_one;
+use crate::tensor::Tensor;
+
+#[track_caller]
+fn check_index(op: &str, index: &Tensor) {
+    assert!(index.dtype() == DType::U32, "{op}: an index is u32, this one is {}", index.dtype());
+}
+
+/// `t` cut to `extents` on every axis but `d`.
+#[track_caller]
+fn cut(op: &str, t: &Tensor, extents: &[usize], d: usize) -> Tensor {
+    assert!(t.rank() == extents.len(), "{op}: x {:?} and index {extents:?} differ in rank", t.shape());
+    let mut cut = t.clone();
+    for (i, &n) in extents.iter().enumerate().filter(|(i, _)| *i != d) {
+        assert!(n <= t.shape()[i], "{op}: the index {extents:?} is larger than x {:?} on axis {i}", t.shape());
+        if n < t.shape()[i] {
+            cut = cut.slice(i as isize, 0, n);
+        }
+    }
+    cut
+}
+
+impl Tensor {
+    /// `out[i, j, …] = x[…, index[i, j, …], …]`, the index standing on axis `dim`. The index (`U32`) has x's rank and may be smaller on the
+    /// other axes. Labels that come from outside are checked where they enter; here an index beyond the axis reads its last element.
+    ///
+    /// # Panics
+    /// If ranks differ, the index is larger than x on another axis, or the axis does not exist.
+    #[track_caller]
+    pub fn gather(&self, dim: isize, index: &Tensor) -> Tensor {
+        check_index("gather", index);
+        let d = axis("gather", dim, self.rank());
+        let x = cut("gather", self, index.shape(), d);
+        let ([outer, n, inner], k) = (around(x.shape(), d), index.shape()[d]);
+        assert!(n > 0 || index.numel() == 0, "gather: axis {d} of x {:?} is empty", self.shape());
+        let plan = Gather { dtype: self.dtype(), outer, n, k, inner, shared: false, shape: index.shape().to_vec() };
+        execute_one(plan, &[&x.contiguous(), &index.contiguous()])
+    }
+
+    /// Elements of an axis by a 1-D index (`U32`): rows of a table, for example an embedding.
+    ///
+    /// # Panics
+    /// If the index has not one axis, or the axis does not exist or is empty.
+    #[track_caller]
+    pub fn index_select(&self, dim: isize, index: &Tensor) -> Tensor {
+        check_index("index_select", index);
+        let d = axis("index_select", dim, self.rank());
+        assert!(index.rank() == 1, "index_select: the index {:?} needs one axis", index.shape());
+        let ([outer, n, inner], k) = (around(self.shape(), d), index.numel());
+        assert!(n > 0 || k == 0, "index_select: axis {d} of x {:?} is empty", self.shape());
+        let mut shape = self.shape().to_vec();
+        shape[d] = k;
+        let plan = Gather { dtype: self.dtype(), outer, n, k, inner, shared: true, shape };
+        execute_one(plan, &[&self.contiguous(), &index.contiguous()])
+    }
+
+    /// `out = x; out[…, index, …] += src`, the index (`U32`) having src's shape and standing on axis `dim`; repeated indices accumulate.
+    ///
+    /// # Panics
+    /// If ranks differ, or the index is larger than x on another axis or than src.
+    #[track_caller]
+    pub fn scatter_add(&self, dim: isize, index: &Tensor, src: &Tensor) -> Tensor {
+        check_index("scatter_add", index);
+        let d = axis("scatter_add", dim, self.rank());
+        let src = cut("scatter_add", src, index.shape(), d);
+        let src = if src.shape()[d] > index.shape()[d] { src.slice(dim, 0, index.shape()[d]) } else { src };
+        assert!(src.shape() == index.shape(), "scatter_add: index {:?}, src {:?}", index.shape(), src.shape());
+        let region = cut("scatter_add", self, index.shape(), d);
+        let whole = region.shape() == self.shape();
+        let ([outer, n, inner], k) = (around(region.shape(), d), index.shape()[d]);
+        let shape = region.shape().to_vec();
+        let plan = ScatterAdd { dtype: self.dtype(), outer, n, k, inner, shared: false, base: whole, shape };
+        let (index, src) = (index.contiguous(), src.contiguous());
+        if whole {
+            return execute_one(plan, &[&index, &src, &self.contiguous()]);
+        }
+        // A smaller index: what is added to its region is padded to the whole.
+        let mut added = execute_one(plan, &[&index, &src]);
+        for (i, &n) in self.shape().iter().enumerate() {
+            added = added.pad(i as isize, 0, n - added.shape()[i], 0.0);
+        }
+        self.add(&added)
+    }
+
+    /// `out = x; out[…, index[j], …] += src[…, j, …]` for a 1-D index (`U32`); repeated indices accumulate.
+    ///
+    /// # Panics
+    /// If the index has not one axis, or src's shape does not fit.
+    #[track_caller]
+    pub fn index_add(&self, dim: isize, index: &Tensor, src: &Tensor) -> Tensor {
+        self.index_add_to("index_add", dim, index, src, true)
+    }
+
+    /// [`Tensor::index_add`] to zeros of `extent` elements on the axis: the gradient of [`Tensor::index_select`].
+    ///
+    /// # Panics
+    /// As [`Tensor::index_add`].
+    #[track_caller]
+    pub fn index_sum(src: &Tensor, dim: isize, index: &Tensor, extent: usize) -> Tensor {
+        let d = axis("index_sum", dim, src.rank());
+        let mut shape = src.shape().to_vec();
+        shape[d] = extent;
+        let zeros = Tensor::zeros(src.device(), src.dtype(), &shape);
+        zeros.index_add_to("index_sum", dim, index, src, false)
+    }
+
+    #[track_caller]
+    fn index_add_to(&self, op: &str, dim: isize, index: &Tensor, src: &Tensor, base: bool) -> Tensor {
+        check_index(op, index);
+        let d = axis(op, dim, self.rank());
+        let mut expected = self.shape().to_vec();
+        expected[d] = index.numel();
+        assert!(index.rank() == 1 && src.shape() == expected, "{op}: src {:?} is not {expected:?}", src.shape());
+        let ([outer, n, inner], k) = (around(self.shape(), d), index.numel());
+        let shape = self.shape().to_vec();
+        let plan = ScatterAdd { dtype: self.dtype(), outer, n, k, inner, shared: true, base, shape };
+        let (index, src) = (index.contiguous(), src.contiguous());
+        if base { execute_one(plan, &[&index, &src, &self.contiguous()]) } else { execute_one(plan, &[&index, &src]) }
+    }
+}

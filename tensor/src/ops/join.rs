@@ -1,0 +1,85 @@
+//! Joining and padding.
+
+use super::{around, axis};
+use crate::plan::{Assemble, Concat, Pad};
+use crate::run::execute_one;
+use crate::tensor::Tensor;
+
+impl Tensor {
+    /// Tensors one after the other along an axis.
+    ///
+    /// # Panics
+    /// If there are none, or they differ in type, rank or another axis.
+    #[track_caller]
+    pub fn concat(tensors: &[&Tensor], dim: isize) -> Tensor {
+        let first = tensors.first().expect("concat: there is nothing to join");
+        let d = axis("concat", dim, first.rank());
+        let mut shape = first.shape().to_vec();
+        shape[d] = 0;
+        for t in tensors {
+            let mut other = t.shape().to_vec();
+            assert!(other.len() == shape.len(), "concat: {:?} and {:?} differ in rank", first.shape(), t.shape());
+            let extent = std::mem::replace(&mut other[d], shape[d]);
+            assert!(
+                other == shape && t.dtype() == first.dtype(),
+                "concat: {} {:?} and {} {:?} differ beside axis {d}",
+                first.dtype(),
+                first.shape(),
+                t.dtype(),
+                t.shape()
+            );
+            shape[d] += extent;
+        }
+        let outer = around(&shape, d)[0];
+        let blocks = tensors.iter().map(|t| around(t.shape(), d)[1..].iter().product()).collect();
+        let inputs: Vec<Tensor> = tensors.iter().map(|t| t.contiguous()).collect();
+        let plan = Concat { dtype: first.dtype(), outer, blocks, shape };
+        execute_one(plan, &inputs.iter().collect::<Vec<_>>())
+    }
+
+    /// Tensors of one shape along a new axis.
+    ///
+    /// # Panics
+    /// As [`Tensor::concat`].
+    #[track_caller]
+    pub fn stack(tensors: &[&Tensor], dim: isize) -> Tensor {
+        let wide: Vec<Tensor> = tensors.iter().map(|t| t.unsqueeze(dim)).collect();
+        Tensor::concat(&wide.iter().collect::<Vec<_>>(), dim)
+    }
+
+    /// New elements of `value` before and after an axis.
+    ///
+    /// # Panics
+    /// If the axis does not exist.
+    #[track_caller]
+    pub fn pad(&self, dim: isize, before: usize, after: usize, value: f64) -> Tensor {
+        let d = axis("pad", dim, self.rank());
+        if before + after == 0 {
+            return self.clone();
+        }
+        let [outer, n, inner] = around(self.shape(), d);
+        let mut shape = self.shape().to_vec();
+        shape[d] += before + after;
+        if self.numel() == 0 {
+            return Tensor::full(self.device(), self.dtype(), &shape, value);
+        }
+        let (before, after) = (before * inner, after * inner);
+        let plan = Pad { dtype: self.dtype(), outer, block: n * inner, before, after, value, shape };
+        execute_one(plan, &[&self.contiguous()])
+    }
+
+    /// One vector of `len` elements from pieces, each put at its place; zero between them. Places must not overlap.
+    ///
+    /// # Panics
+    /// If there are no pieces, or one lies outside.
+    #[track_caller]
+    pub fn assemble(pieces: &[(usize, &Tensor)], len: usize) -> Tensor {
+        let dtype = pieces.first().expect("assemble: there are no pieces").1.dtype();
+        let ranges: Vec<(usize, usize)> = pieces.iter().map(|(start, t)| (*start, t.numel())).collect();
+        for (start, n) in &ranges {
+            assert!(start + n <= len, "assemble: a piece of {n} at {start} lies outside {len} elements");
+        }
+        let inputs: Vec<Tensor> = pieces.iter().map(|(_, t)| t.contiguous()).collect();
+        execute_one(Assemble { dtype, len, ranges }, &inputs.iter().collect::<Vec<_>>())
+    }
+}

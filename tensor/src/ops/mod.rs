@@ -1,0 +1,36 @@
+//! The public methods of `Tensor`, a file per family. Each checks shapes, types and devices once, and builds a plan or an expression.
+
+pub mod attention;
+pub mod conv;
+mod create;
+mod elementwise;
+mod index;
+mod join;
+mod loss;
+mod matmul;
+pub mod norm;
+pub mod pool;
+mod reduce;
+mod softmax;
+mod view;
+
+/// The place of an axis that may be counted from the end.
+///
+/// # Panics
+/// If there is no such axis.
+#[track_caller]
+pub(crate) fn axis(op: &str, axis: isize, rank: usize) -> usize {
+    let place = if axis < 0 { axis + rank as isize } else { axis };
+    assert!((0..rank as isize).contains(&place), "{op}: there is no axis {axis} in a tensor of rank {rank}");
+    place as usize
+}
+
+/// Elements before, along and behind an axis.
+pub(crate) fn around(shape: &[usize], axis: usize) -> [usize; 3] {
+    [shape[..axis].iter().product(), shape[axis], shape[axis + 1..].iter().product()]
+}
+
+#[track_caller]
+pub(crate) fn create_check(t: &crate::Tensor, dtype: crate::DType) {
+    create::check_type(t.device(), dtype);
+}

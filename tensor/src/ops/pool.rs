@@ -1,0 +1,125 @@
+//! Two-dimensional pooling.
+
+use crate::plan::{Pool2d, PoolKind, PoolPass};
+use crate::run::{execute, execute_one};
+use crate::tensor::Tensor;
+
+/// A pooling window. Pairs are (height, width).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PoolOptions {
+    /// Its size.
+    pub kernel: [usize; 2],
+    /// Its steps.
+    pub stride: [usize; 2],
+    /// Padding on both sides, at most half of the kernel.
+    pub padding: [usize; 2],
+}
+
+impl PoolOptions {
+    /// The same on both axes.
+    pub fn new(kernel: usize, stride: usize, padding: usize) -> PoolOptions {
+        PoolOptions { kernel: [kernel; 2], stride: [stride; 2], padding: [padding; 2] }
+    }
+
+    /// The plan of a forward pass over `x` (batch, channels, h, w).
+    ///
+    /// # Panics
+    /// If x has not four axes, the window does not fit, a stride is 0, or padding is more than half of the kernel.
+    #[track_caller]
+    pub fn plan(&self, kind: PoolKind, x: &Tensor) -> Pool2d {
+        let [n, c, h, w] = four("pool2d", x);
+        let output = [0, 1].map(|i| {
+            let (size, k, p) = ([h, w][i], self.kernel[i], self.padding[i]);
+            assert!(
+                self.stride[i] > 0 && 2 * p <= k && k > 0 && size + 2 * p >= k,
+                "pool2d: {self:?} does not fit x {:?} (padding at most half of the kernel)",
+                x.shape()
+            );
+            (size + 2 * p - k) / self.stride[i] + 1
+        });
+        Pool2d {
+            dtype: x.dtype(),
+            kind,
+            pass: PoolPass::Forward,
+            planes: [n, c],
+            input: [h, w],
+            output,
+            kernel: self.kernel,
+            stride: self.stride,
+            padding: self.padding,
+        }
+    }
+}
+
+#[track_caller]
+fn four(op: &str, x: &Tensor) -> [usize; 4] {
+    x.float(op);
+    <[usize; 4]>::try_from(x.shape()).unwrap_or_else(|_| panic!("{op}: x {:?} needs four axes (NCHW)", x.shape()))
+}
+
+impl Tensor {
+    /// The largest element of each window, and its place `y · w + x` in its plane (`U32`; the first of equals).
+    ///
+    /// # Panics
+    /// As [`PoolOptions::plan`].
+    #[track_caller]
+    pub fn max_pool2d(&self, options: &PoolOptions) -> (Tensor, Tensor) {
+        let mut out = execute(options.plan(PoolKind::Max, self), &[&self.contiguous()]);
+        let index = out.swap_remove(1);
+        (out.swap_remove(0), index)
+    }
+
+    /// The mean of each window; with `count_pad` the divisor is the whole window, else the cells inside the image.
+    ///
+    /// # Panics
+    /// As [`PoolOptions::plan`].
+    #[track_caller]
+    pub fn avg_pool2d(&self, options: &PoolOptions, count_pad: bool) -> Tensor {
+        execute_one(options.plan(PoolKind::Average { count_pad }, self), &[&self.contiguous()])
+    }
+
+    /// The means over an even division into `output` cells; `[1, 1]` is global pooling.
+    ///
+    /// # Panics
+    /// If x has not four axes, or `output` has an extent of 0.
+    #[track_caller]
+    pub fn adaptive_avg_pool2d(&self, output: [usize; 2]) -> Tensor {
+        execute_one(adaptive_plan(self, output), &[&self.contiguous()])
+    }
+
+    /// A pooling's input gradient, given that of its output (this tensor), the forward plan, and for max pooling the index.
+    ///
+    /// # Panics
+    /// If this tensor has not the shape of the plan's output.
+    #[track_caller]
+    pub fn pool2d_backward(&self, forward: &Pool2d, index: Option<&Tensor>) -> Tensor {
+        let shape = [forward.planes[0], forward.planes[1], forward.output[0], forward.output[1]];
+        assert!(self.shape() == shape, "pool2d_backward: dy {:?} is not {shape:?}", self.shape());
+        let plan = Pool2d { pass: PoolPass::Backward, ..forward.clone() };
+        match index {
+            Some(index) => execute_one(plan, &[&self.contiguous(), index]),
+            None => execute_one(plan, &[&self.contiguous()]),
+        }
+    }
+}
+
+/// The plan of adaptive average pooling.
+///
+/// # Panics
+/// If x has not four axes, or `output` has an extent of 0.
+#[track_caller]
+pub fn adaptive_plan(x: &Tensor, output: [usize; 2]) -> Pool2d {
+    let [n, c, h, w] = four("adaptive_avg_pool2d", x);
+    assert!(output[0] > 0 && output[1] > 0 && h > 0 && w > 0, "adaptive_avg_pool2d: from {h}×{w} to {output:?} cells");
+    Pool2d {
+        dtype: x.dtype(),
+        kind: PoolKind::Adaptive,
+        pass: PoolPass::Forward,
+        planes: [n, c],
+        input: [h, w],
+        output,
+        kernel: [1; 2],
+        stride: [1; 2],
+        padding: [0; 2],
+    }
+}

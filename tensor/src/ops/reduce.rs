@@ -1,0 +1,173 @@
+//! Reductions over any axes.
+
+use super::{around, axis};
+use crate::dtype::DType;
+use crate::plan::{Reduce, ReduceOp};
+use crate::run::execute_one;
+use crate::tensor::Tensor;
+
+/// Which axes are reduced, each once, in ascending order; no axes given means all.
+#[track_caller]
+fn chosen(op: &str, axes: &[isize], rank: usize) -> Vec<usize> {
+    let mut chosen: Vec<usize> =
+        if axes.is_empty() { (0..rank).collect() } else { axes.iter().map(|&a| axis(op, a, rank)).collect() };
+    chosen.sort_unstable();
+    let before = chosen.len();
+    chosen.dedup();
+    assert!(chosen.len() == before, "{op}: an axis is named twice in {axes:?}");
+    chosen
+}
+
+impl Tensor {
+    /// Runs of neighbouring axes are one plan each, the last run first.
+    #[track_caller]
+    fn reduce(&self, name: &str, op: ReduceOp, axes: &[isize], keepdim: bool, scale: f64) -> Tensor {
+        self.float(name);
+        let axes = chosen(name, axes, self.rank());
+        let mut t = self.clone();
+        let mut rest = &axes[..];
+        while let Some(&last) = rest.last() {
+            let run = (1..=rest.len()).take_while(|i| rest[rest.len() - i] + i == last + 1).count();
+            let (left, now) = rest.split_at(rest.len() - run);
+            rest = left;
+            // Squares are summed once: what follows the first pass are sums of sums.
+            let first = now.len() + left.len() == axes.len();
+            let op = if op == ReduceOp::SumSquares && !first { ReduceOp::Sum } else { op };
+            t = t.reduce_run(op, now[0], last + 1, if rest.is_empty() { scale } else { 1.0 });
+        }
+        if axes.is_empty() {
+            t = if op == ReduceOp::SumSquares { t.square() } else { t };
+            t = if scale == 1.0 { t } else { t.mul_scalar(scale) };
+        }
+        let kept = |(i, n): (usize, &usize)| match axes.contains(&i) {
+            true => keepdim.then_some(1),
+            false => Some(*n),
+        };
+        t.reshape(&self.shape().iter().enumerate().filter_map(kept).collect::<Vec<_>>())
+    }
+
+    /// Axes `from .. to`, which become one of extent 1 each.
+    #[track_caller]
+    fn reduce_run(&self, op: ReduceOp, from: usize, to: usize, scale: f64) -> Tensor {
+        let mut shape = self.shape().to_vec();
+        let n: usize = shape[from..to].iter().product();
+        let [outer, inner] = [&shape[..from], &shape[to..]].map(|s| s.iter().product());
+        shape[from..to].fill(1);
+        if n == 0 {
+            let neutral = match op {
+                ReduceOp::Sum | ReduceOp::SumSquares => 0.0,
+                ReduceOp::Prod => 1.0,
+                _ => panic!("{op:?}: there is no extreme of no elements (shape {:?})", self.shape()),
+            };
+            return Tensor::full(self.device(), self.dtype(), &shape, neutral);
+        }
+        let plan = Reduce { op, dtype: self.dtype(), outer, n, inner, scale, shape };
+        execute_one(plan, &[&self.contiguous()])
+    }
+
+    /// The sum over `axes` (none named: all); of nothing, 0.
+    ///
+    /// # Panics
+    /// If an axis does not exist or is named twice, or the tensor is not of floats.
+    #[track_caller]
+    pub fn sum(&self, axes: &[isize], keepdim: bool) -> Tensor {
+        self.reduce("sum", ReduceOp::Sum, axes, keepdim, 1.0)
+    }
+
+    /// The mean over `axes` (none named: all).
+    ///
+    /// # Panics
+    /// As [`Tensor::sum`].
+    #[track_caller]
+    pub fn mean(&self, axes: &[isize], keepdim: bool) -> Tensor {
+        let n: usize = chosen("mean", axes, self.rank()).iter().map(|&a| self.shape()[a]).product();
+        if n == 0 {
+            return self.sum(axes, keepdim).mul_scalar(f64::NAN);
+        }
+        self.reduce("mean", ReduceOp::Sum, axes, keepdim, 1.0 / n as f64)
+    }
+
+    /// The sum of squares over `axes` (none named: all).
+    ///
+    /// # Panics
+    /// As [`Tensor::sum`].
+    #[track_caller]
+    pub fn sum_squares(&self, axes: &[isize], keepdim: bool) -> Tensor {
+        self.reduce("sum_squares", ReduceOp::SumSquares, axes, keepdim, 1.0)
+    }
+
+    /// The product over `axes` (none named: all); of nothing, 1.
+    ///
+    /// # Panics
+    /// As [`Tensor::sum`].
+    #[track_caller]
+    pub fn prod(&self, axes: &[isize], keepdim: bool) -> Tensor {
+        self.reduce("prod", ReduceOp::Prod, axes, keepdim, 1.0)
+    }
+
+    /// The largest over `axes` (none named: all).
+    ///
+    /// # Panics
+    /// As [`Tensor::sum`], and of no elements.
+    #[track_caller]
+    pub fn max(&self, axes: &[isize], keepdim: bool) -> Tensor {
+        self.reduce("max", ReduceOp::Max, axes, keepdim, 1.0)
+    }
+
+    /// The smallest over `axes` (none named: all).
+    ///
+    /// # Panics
+    /// As [`Tensor::max`].
+    #[track_caller]
+    pub fn min(&self, axes: &[isize], keepdim: bool) -> Tensor {
+        self.reduce("min", ReduceOp::Min, axes, keepdim, 1.0)
+    }
+
+    /// The place of the first largest along an axis, as `U32`.
+    ///
+    /// # Panics
+    /// If the axis does not exist or is empty, or the tensor is not of floats.
+    #[track_caller]
+    pub fn argmax(&self, dim: isize, keepdim: bool) -> Tensor {
+        self.arg("argmax", ReduceOp::ArgMax, dim, keepdim)
+    }
+
+    /// The place of the first smallest along an axis, as `U32`.
+    ///
+    /// # Panics
+    /// As [`Tensor::argmax`].
+    #[track_caller]
+    pub fn argmin(&self, dim: isize, keepdim: bool) -> Tensor {
+        self.arg("argmin", ReduceOp::ArgMin, dim, keepdim)
+    }
+
+    #[track_caller]
+    fn arg(&self, name: &str, op: ReduceOp, dim: isize, keepdim: bool) -> Tensor {
+        self.float(name);
+        let d = axis(name, dim, self.rank());
+        let [outer, n, inner] = around(self.shape(), d);
+        assert!(n > 0, "{name}: axis {d} of {:?} is empty", self.shape());
+        let mut shape = self.shape().to_vec();
+        if keepdim {
+            shape[d] = 1;
+        } else {
+            shape.remove(d);
+        }
+        let plan = Reduce { op, dtype: self.dtype(), outer, n, inner, scale: 1.0, shape };
+        execute_one(plan, &[&self.contiguous()])
+    }
+
+    /// Running sums along an axis; `reverse`: from the end.
+    ///
+    /// # Panics
+    /// If the axis does not exist, or the tensor is not of floats.
+    #[track_caller]
+    pub fn cumsum(&self, dim: isize, reverse: bool) -> Tensor {
+        self.float("cumsum");
+        let d = axis("cumsum", dim, self.rank());
+        let [outer, n, inner] = around(self.shape(), d);
+        let dtype: DType = self.dtype();
+        let plan = crate::plan::Cumsum { dtype, outer, n, inner, reverse, shape: self.shape().to_vec() };
+        execute_one(plan, &[&self.contiguous()])
+    }
+}

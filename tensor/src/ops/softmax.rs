@@ -1,0 +1,61 @@
+//! Softmax and its logarithm along any axis.
+
+use super::axis;
+use crate::plan::{Softmax, SoftmaxBackward};
+use crate::run::execute_one;
+use crate::tensor::Tensor;
+
+/// Exchanges an axis with the last one, runs `f` over rows, and exchanges back.
+#[track_caller]
+fn along(op: &str, x: &Tensor, dim: isize, f: impl FnOnce(&dyn Fn(&Tensor) -> Tensor) -> Tensor) -> Tensor {
+    x.float(op);
+    let d = axis(op, dim, x.rank());
+    let to_last =
+        |t: &Tensor| if d + 1 == t.rank() { t.contiguous() } else { t.transpose(d as isize, -1).contiguous() };
+    let y = f(&to_last);
+    if d + 1 == x.rank() { y } else { y.transpose(d as isize, -1) }
+}
+
+fn plan(rows: &Tensor, log: bool) -> Softmax {
+    let n = *rows.shape().last().expect("an axis");
+    Softmax { dtype: rows.dtype(), log, rows: rows.numel() / n.max(1), n, shape: rows.shape().to_vec() }
+}
+
+impl Tensor {
+    /// eˣ / Σ eˣ along an axis.
+    ///
+    /// # Panics
+    /// If the axis does not exist, or the tensor is not of floats.
+    #[track_caller]
+    pub fn softmax(&self, dim: isize) -> Tensor {
+        along("softmax", self, dim, |rows| {
+            let x = rows(self);
+            execute_one(plan(&x, false), &[&x])
+        })
+    }
+
+    /// x − ln Σ eˣ along an axis.
+    ///
+    /// # Panics
+    /// If the axis does not exist, or the tensor is not of floats.
+    #[track_caller]
+    pub fn log_softmax(&self, dim: isize) -> Tensor {
+        along("log_softmax", self, dim, |rows| {
+            let x = rows(self);
+            execute_one(plan(&x, true), &[&x])
+        })
+    }
+
+    /// The gradient of [`Tensor::softmax`] (`log`: of [`Tensor::log_softmax`]), given its result (this tensor) and the result's gradient.
+    ///
+    /// # Panics
+    /// If the axis does not exist, or the shapes differ.
+    #[track_caller]
+    pub fn softmax_backward(&self, dy: &Tensor, dim: isize, log: bool) -> Tensor {
+        assert!(self.shape() == dy.shape(), "softmax_backward: y {:?} and dy {:?}", self.shape(), dy.shape());
+        along("softmax_backward", self, dim, |rows| {
+            let (y, dy) = (rows(self), rows(dy));
+            execute_one(SoftmaxBackward(plan(&y, log)), &[&y, &dy])
+        })
+    }
+}

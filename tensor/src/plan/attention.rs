@@ -1,0 +1,111 @@
+//! Scaled dot-product attention without stored scores.
+
+use super::{Plan, Spec, back_ends, bytes_of};
+use crate::dtype::DType;
+
+/// What a mask holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum MaskKind {
+    /// `U32`: 0 hides a key from a query.
+    Bool,
+    /// Added to the score.
+    Additive,
+}
+
+/// A mask over (batch, head, query, key); strides of 0 broadcast. The stride of keys is 1 (or there is one key).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mask {
+    /// What it holds.
+    pub kind: MaskKind,
+    /// Strides of batch, head and query.
+    pub strides: [usize; 3],
+}
+
+/// `o = softmax(scale · q kᵀ + mask) v` for every (batch, head).
+///
+/// Inputs, contiguous: q [batch, heads, queries, dim], k and v [batch, heads, keys, dim]; or, `packed`, one qkv
+/// [batch, queries, 3, heads, dim]; then the mask if there is one. Outputs: o [batch, heads, queries, dim] (packed:
+/// [batch, queries, heads, dim]), and lse [batch, heads, queries], the logarithm of each row's sum of exponentials. A query that sees
+/// no key gives 0 and lse = +1e30 (so that its gradients are 0). `causal`: query i sees keys j ≤ i.
+#[derive(Clone, Debug)]
+pub struct Attention {
+    /// `F32` or `F64`.
+    pub dtype: DType,
+    /// Items.
+    pub batch: usize,
+    /// Heads.
+    pub heads: usize,
+    /// Rows of q.
+    pub queries: usize,
+    /// Rows of k and v.
+    pub keys: usize,
+    /// The head dimension.
+    pub dim: usize,
+    /// The factor of the scores.
+    pub scale: f64,
+    /// Whether later keys are hidden.
+    pub causal: bool,
+    /// The mask.
+    pub mask: Option<Mask>,
+    /// Whether q, k and v lie in one buffer.
+    pub packed: bool,
+}
+
+impl Attention {
+    /// The shape of o and do.
+    pub fn output_shape(&self) -> [usize; 4] {
+        if self.packed {
+            [self.batch, self.queries, self.heads, self.dim]
+        } else {
+            [self.batch, self.heads, self.queries, self.dim]
+        }
+    }
+    fn size(&self) -> usize {
+        self.batch * self.heads * (self.queries + self.keys) * 2 * self.dim
+    }
+    fn products(&self, count: u64) -> u64 {
+        count * 2 * (self.batch * self.heads * self.queries * self.keys * self.dim) as u64
+    }
+}
+
+impl Plan for Attention {
+    fn name(&self) -> &'static str {
+        "attention"
+    }
+    fn outputs(&self) -> Vec<Spec> {
+        let lse = [self.batch, self.heads, self.queries];
+        vec![Spec::new(&self.output_shape(), self.dtype), Spec::new(&lse, self.dtype)]
+    }
+    fn flops(&self) -> u64 {
+        self.products(2)
+    }
+    fn bytes(&self) -> u64 {
+        bytes_of(self.size(), self.dtype)
+    }
+    back_ends!(attention);
+}
+
+/// Its gradients. Inputs, contiguous: q, k, v (or qkv), o, lse, do, then the mask if there is one. Outputs: dq, dk, dv (or dqkv).
+#[derive(Clone, Debug)]
+pub struct AttentionBackward(pub Attention);
+
+impl Plan for AttentionBackward {
+    fn name(&self) -> &'static str {
+        "attention_backward"
+    }
+    fn outputs(&self) -> Vec<Spec> {
+        let p = &self.0;
+        if p.packed {
+            return vec![Spec::new(&[p.batch, p.queries, 3, p.heads, p.dim], p.dtype)];
+        }
+        let of = |rows| Spec::new(&[p.batch, p.heads, rows, p.dim], p.dtype);
+        vec![of(p.queries), of(p.keys), of(p.keys)]
+    }
+    fn flops(&self) -> u64 {
+        self.0.products(5)
+    }
+    fn bytes(&self) -> u64 {
+        2 * bytes_of(self.0.size(), self.0.dtype)
+    }
+    back_ends!(attention::backward);
+}

@@ -1,0 +1,61 @@
+//! Joining tensors: along an axis, and into one vector with gaps.
+
+use super::{Plan, Spec, back_ends, bytes_of};
+use crate::dtype::DType;
+use crate::layout::numel;
+
+/// Inputs, contiguous, each seen as [outer, blocks[i]], side by side: output [outer, Σ blocks].
+#[derive(Clone, Debug)]
+pub struct Concat {
+    /// Any 32-bit or 64-bit type.
+    pub dtype: DType,
+    /// Elements before the axis.
+    pub outer: usize,
+    /// Each input's elements along and behind the axis.
+    pub blocks: Vec<usize>,
+    /// The output's shape.
+    pub shape: Vec<usize>,
+}
+
+impl Plan for Concat {
+    fn name(&self) -> &'static str {
+        "concat"
+    }
+    fn outputs(&self) -> Vec<Spec> {
+        vec![Spec::new(&self.shape, self.dtype)]
+    }
+    fn flops(&self) -> u64 {
+        0
+    }
+    fn bytes(&self) -> u64 {
+        2 * bytes_of(numel(&self.shape), self.dtype)
+    }
+    back_ends!(concat);
+}
+
+/// Input `i`, contiguous, of `ranges[i].1` elements, goes to element `ranges[i].0` of a vector of `len`; the rest is zero. Ranges are disjoint.
+#[derive(Clone, Debug)]
+pub struct Assemble {
+    /// Any 32-bit or 64-bit type.
+    pub dtype: DType,
+    /// The vector's length.
+    pub len: usize,
+    /// (start, length) of each input.
+    pub ranges: Vec<(usize, usize)>,
+}
+
+impl Plan for Assemble {
+    fn name(&self) -> &'static str {
+        "assemble"
+    }
+    fn outputs(&self) -> Vec<Spec> {
+        vec![Spec::new(&[self.len], self.dtype)]
+    }
+    fn flops(&self) -> u64 {
+        0
+    }
+    fn bytes(&self) -> u64 {
+        2 * bytes_of(self.len, self.dtype)
+    }
+    back_ends!(concat::assemble);
+}

@@ -1,0 +1,121 @@
+//! Operations as data. A plan is a small plain struct that a public method on `Tensor` builds after it has checked shapes,
+//! dtypes and devices; back ends execute it and check nothing again. It knows its outputs, its FLOPs and the least bytes it must
+//! move, so that profiler, benchmark and roofline read their figures from it. Programs outside this package add operations by
+//! implementing [`Plan`].
+
+mod attention;
+mod batch_norm;
+mod concat;
+mod conv;
+mod copy;
+mod cumsum;
+mod elementwise;
+mod gather;
+mod layer_norm;
+mod loss;
+mod matmul;
+mod optim;
+mod pad;
+mod pool;
+mod reduce;
+mod softmax;
+
+pub use attention::{Attention, AttentionBackward, Mask, MaskKind};
+pub use batch_norm::{BatchNorm, BatchNormBackward};
+pub use concat::{Assemble, Concat};
+pub use conv::{Conv2d, ConvGeometry, ConvPass};
+pub use copy::Copy;
+pub use cumsum::Cumsum;
+pub use elementwise::Elementwise;
+pub use gather::{Gather, ScatterAdd};
+pub use layer_norm::{LayerNorm, LayerNormBackward};
+pub use loss::{CrossEntropy, Likelihood, Target};
+pub use matmul::{Matmul, MatrixStrides};
+pub use optim::{AdamW, Sgd};
+pub use pad::Pad;
+pub use pool::{Pool2d, PoolKind, PoolPass};
+pub use reduce::{Reduce, ReduceOp};
+pub use softmax::{Softmax, SoftmaxBackward};
+
+use crate::dtype::DType;
+
+/// The shape and type of an output.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Spec {
+    /// Its shape; outputs are always row-major.
+    pub shape: Vec<usize>,
+    /// Its type.
+    pub dtype: DType,
+}
+
+impl Spec {
+    /// A shape and a type.
+    pub fn new(shape: &[usize], dtype: DType) -> Spec {
+        Spec { shape: shape.to_vec(), dtype }
+    }
+}
+
+/// One operation, ready to run. Inputs are given by the caller of [`crate::execute`] in the order that the plan documents.
+pub trait Plan: std::fmt::Debug + Send + Sync + 'static {
+    /// The operation's name, as messages and profiles show it.
+    fn name(&self) -> &'static str;
+
+    /// What it makes.
+    fn outputs(&self) -> Vec<Spec>;
+
+    /// Floating-point operations; a multiply-add counts as two.
+    fn flops(&self) -> u64;
+
+    /// The least bytes to move: every input read and every output written once.
+    fn bytes(&self) -> u64;
+
+    /// Whether the first output can be added to what its destination holds (`Output::add`).
+    fn accumulates(&self) -> bool {
+        false
+    }
+
+    /// Runs it on the CPU.
+    fn cpu(&self, inputs: &[crate::cpu::Input<'_>], outputs: &mut [crate::cpu::Output<'_>]);
+
+    /// Records it on a GPU.
+    #[cfg(feature = "gpu")]
+    fn gpu(&self, gpu: &crate::gpu::GpuDevice, inputs: &[crate::gpu::Input<'_>], outputs: &[crate::gpu::Output<'_>]);
+}
+
+/// Bytes of `n` elements of a type.
+fn bytes_of(n: usize, dtype: DType) -> u64 {
+    (n * dtype.size()) as u64
+}
+
+/// Both back ends' `run` functions of the plan family in files of the same name.
+macro_rules! back_ends {
+    ($module:ident) => {
+        fn cpu(&self, inputs: &[crate::cpu::Input<'_>], outputs: &mut [crate::cpu::Output<'_>]) {
+            crate::cpu::$module::run(self, inputs, outputs);
+        }
+        #[cfg(feature = "gpu")]
+        fn gpu(
+            &self,
+            gpu: &crate::gpu::GpuDevice,
+            inputs: &[crate::gpu::Input<'_>],
+            outputs: &[crate::gpu::Output<'_>],
+        ) {
+            crate::gpu::plans::$module::run(self, gpu, inputs, outputs);
+        }
+    };
+    ($module:ident :: $function:ident) => {
+        fn cpu(&self, inputs: &[crate::cpu::Input<'_>], outputs: &mut [crate::cpu::Output<'_>]) {
+            crate::cpu::$module::$function(self, inputs, outputs);
+        }
+        #[cfg(feature = "gpu")]
+        fn gpu(
+            &self,
+            gpu: &crate::gpu::GpuDevice,
+            inputs: &[crate::gpu::Input<'_>],
+            outputs: &[crate::gpu::Output<'_>],
+        ) {
+            crate::gpu::plans::$module::$function(self, gpu, inputs, outputs);
+        }
+    };
+}
+use back_ends;

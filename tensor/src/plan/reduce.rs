@@ -1,0 +1,71 @@
+//! Reductions of one (merged) axis.
+
+use super::{Plan, Spec, back_ends, bytes_of};
+use crate::dtype::DType;
+
+/// What a reduction makes of the elements along its axis.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ReduceOp {
+    /// Their sum; 0 of none.
+    Sum,
+    /// The sum of their squares.
+    SumSquares,
+    /// Their product; 1 of none.
+    Prod,
+    /// The largest; NaN if there is one (on the CPU).
+    Max,
+    /// The smallest; NaN likewise.
+    Min,
+    /// The place of the first largest, as `U32`.
+    ArgMax,
+    /// The place of the first smallest, as `U32`.
+    ArgMin,
+}
+
+/// `out[o, i] = scale · op over r of x[o, r, i]`. Input: x, contiguous, seen as [outer, n, inner]. The scale applies to sums alone.
+/// Sums of many elements are made in blocks, as trees, in an order that depends on the sizes alone.
+#[derive(Clone, Debug)]
+pub struct Reduce {
+    /// The operation.
+    pub op: ReduceOp,
+    /// The type of x: `F32` or `F64`.
+    pub dtype: DType,
+    /// Elements before the axis.
+    pub outer: usize,
+    /// Elements along the axis.
+    pub n: usize,
+    /// Elements behind the axis.
+    pub inner: usize,
+    /// A factor of the sums.
+    pub scale: f64,
+    /// The output's shape, of `outer · inner` elements.
+    pub shape: Vec<usize>,
+}
+
+impl Plan for Reduce {
+    fn name(&self) -> &'static str {
+        match self.op {
+            ReduceOp::Sum => "sum",
+            ReduceOp::SumSquares => "sum_squares",
+            ReduceOp::Prod => "prod",
+            ReduceOp::Max => "max",
+            ReduceOp::Min => "min",
+            ReduceOp::ArgMax => "argmax",
+            ReduceOp::ArgMin => "argmin",
+        }
+    }
+    fn outputs(&self) -> Vec<Spec> {
+        let index = matches!(self.op, ReduceOp::ArgMax | ReduceOp::ArgMin);
+        vec![Spec::new(&self.shape, if index { DType::U32 } else { self.dtype })]
+    }
+    fn flops(&self) -> u64 {
+        (self.outer * self.n * self.inner) as u64
+    }
+    fn bytes(&self) -> u64 {
+        bytes_of(self.outer * self.inner * (self.n + 1), self.dtype)
+    }
+    fn accumulates(&self) -> bool {
+        matches!(self.op, ReduceOp::Sum | ReduceOp::SumSquares)
+    }
+    back_ends!(reduce);
+}

@@ -1,0 +1,214 @@
+//! Running plans: the one place where a plan meets a device.
+
+use crate::cpu;
+use crate::device::Device;
+use crate::dtype::DType;
+use crate::layout::{Layout, numel};
+use crate::plan::{Copy, Elementwise, Plan, Spec};
+use crate::storage::Storage;
+use crate::tensor::{Pending, Tensor};
+use std::cell::Cell;
+use std::sync::Arc;
+
+thread_local! {
+    static DEFERRING: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Runs `f`; plans of one output that it executes are put off until somebody needs their result, so that the caller can give the last
+/// of them a destination ([`store`]). This is how a backward pass writes a weight's gradient where it belongs.
+pub fn defer<R>(f: impl FnOnce() -> R) -> R {
+    struct Reset(bool);
+    impl Drop for Reset {
+        fn drop(&mut self) {
+            DEFERRING.set(self.0);
+        }
+    }
+    let _reset = Reset(DEFERRING.replace(true));
+    f()
+}
+
+/// A run of elements of a storage that a plan writes.
+struct Target<'a> {
+    storage: &'a mut Storage,
+    dtype: DType,
+    start: usize,
+    len: usize,
+    add: bool,
+}
+
+/// Runs a plan on the device of its inputs and returns its outputs.
+///
+/// # Panics
+/// If inputs are missing or lie on different devices.
+#[track_caller]
+pub fn execute<P: Plan>(plan: P, inputs: &[&Tensor]) -> Vec<Tensor> {
+    let device = inputs.first().expect("a plan has an input").device();
+    for t in inputs {
+        assert!(
+            t.device().same(device),
+            "{}: inputs on {:?} and {:?}; move one with to_device",
+            plan.name(),
+            device,
+            t.device()
+        );
+    }
+    let specs = plan.outputs();
+    if DEFERRING.get()
+        && let [spec] = &specs[..]
+    {
+        let inputs = inputs.iter().map(|t| (*t).clone()).collect();
+        let pending = Pending::Plan { plan: Arc::new(plan), inputs };
+        return vec![Tensor::pending(device, spec.dtype, &spec.shape, pending)];
+    }
+    let inputs: Vec<&Tensor> = inputs.to_vec();
+    let storages = fresh(device, &plan, &inputs, &specs);
+    specs
+        .iter()
+        .zip(storages)
+        .map(|(spec, storage)| Tensor::view(device, spec.dtype, Layout::contiguous(&spec.shape), storage))
+        .collect()
+}
+
+/// [`execute`] for plans of one output.
+#[track_caller]
+pub fn execute_one<P: Plan>(plan: P, inputs: &[&Tensor]) -> Tensor {
+    execute(plan, inputs).swap_remove(0)
+}
+
+/// Runs a plan that updates its outputs in place. A target that shares its storage is copied first.
+///
+/// # Panics
+/// If a target has not the size that the plan names.
+#[track_caller]
+pub fn execute_in_place<P: Plan>(plan: P, inputs: &[&Tensor], targets: &mut [&mut Tensor]) {
+    let device = targets[0].device().clone();
+    let specs = plan.outputs();
+    let mut run: Vec<Target<'_>> = vec![];
+    for (t, spec) in targets.iter_mut().zip(&specs) {
+        let len = numel(&spec.shape);
+        assert!(t.numel() == len && t.dtype() == spec.dtype, "{}: a target is {t:?}, not {spec:?}", plan.name());
+        run.push(Target { dtype: spec.dtype, storage: t.make_unique(), start: 0, len, add: false });
+    }
+    dispatch(&device, &plan, inputs, &mut run);
+}
+
+/// Writes `value` to elements `start ..` of a vector, or adds it to what is there. Work that was put off is done straight into its place.
+///
+/// # Panics
+/// If it does not fit, or the types differ.
+#[track_caller]
+pub fn store(value: &Tensor, vector: &mut Tensor, start: usize, add: bool) {
+    let (dtype, len) = (value.dtype(), value.numel());
+    assert!(dtype == vector.dtype() && start + len <= vector.numel(), "store: {value:?} at {start} of {vector:?}");
+    if len == 0 {
+        return;
+    }
+    let device = value.device().clone();
+    let pending = value.unevaluated();
+    let mut into = |plan: &dyn Plan, inputs: &[&Tensor]| {
+        let target = Target { storage: vector.make_unique(), dtype, start, len, add };
+        dispatch(&device, plan, inputs, &mut [target]);
+    };
+    match pending {
+        Some(Pending::Elementwise { expr, leaves }) => {
+            into(&elementwise(expr, &leaves, value.shape(), dtype), &leaves.iter().collect::<Vec<_>>());
+        }
+        Some(Pending::Plan { plan, inputs }) if !add || plan.accumulates() => {
+            into(&*plan, &inputs.iter().collect::<Vec<_>>());
+        }
+        _ => into(&Copy { from: dtype, to: dtype, shape: value.shape().to_vec() }, &[value]),
+    }
+}
+
+/// A contiguous copy in a storage of its own.
+pub(crate) fn copy(t: &Tensor) -> Tensor {
+    let plan = Copy { from: t.dtype(), to: t.dtype(), shape: t.shape().to_vec() };
+    let mut storages = fresh(t.device(), &plan, &[t], &plan.outputs());
+    Tensor::view(t.device(), t.dtype(), Layout::contiguous(t.shape()), storages.swap_remove(0))
+}
+
+/// Does the work that a tensor put off.
+pub(crate) fn evaluate(t: &Tensor, pending: Pending) -> Storage {
+    let spec = [Spec::new(t.shape(), t.dtype())];
+    let mut storages = match pending {
+        Pending::Elementwise { expr, leaves } => {
+            let plan = elementwise(expr, &leaves, t.shape(), t.dtype());
+            fresh(t.device(), &plan, &leaves.iter().collect::<Vec<_>>(), &spec)
+        }
+        Pending::Plan { plan, inputs } => fresh(t.device(), &*plan, &inputs.iter().collect::<Vec<_>>(), &spec),
+    };
+    storages.swap_remove(0)
+}
+
+fn elementwise(expr: crate::expr::Expr, leaves: &[Tensor], shape: &[usize], dtype: DType) -> Elementwise {
+    let distinct = |l: &Layout| l.shape.iter().zip(&l.strides).filter(|(_, s)| **s != 0).map(|(n, _)| *n).product();
+    Elementwise {
+        expr,
+        shape: shape.to_vec(),
+        dtype,
+        dtypes: leaves.iter().map(Tensor::dtype).collect(),
+        distinct: leaves.iter().map(|l| distinct(l.layout())).collect(),
+    }
+}
+
+/// Runs a plan into fresh storages.
+fn fresh(device: &Device, plan: &dyn Plan, inputs: &[&Tensor], specs: &[Spec]) -> Vec<Storage> {
+    let size = |s: &Spec| numel(&s.shape) * s.dtype.size();
+    let mut storages: Vec<Storage> = specs.iter().map(|s| Storage::new(device, size(s))).collect();
+    let mut targets: Vec<Target<'_>> = storages
+        .iter_mut()
+        .zip(specs)
+        .map(|(storage, s)| Target { storage, dtype: s.dtype, start: 0, len: numel(&s.shape), add: false })
+        .collect();
+    if targets.iter().any(|t| t.len > 0) {
+        dispatch(device, plan, inputs, &mut targets);
+    }
+    storages
+}
+
+fn dispatch(device: &Device, plan: &dyn Plan, inputs: &[&Tensor], targets: &mut [Target<'_>]) {
+    match device {
+        Device::Cpu(_) => {
+            let inputs: Vec<cpu::Input<'_>> = inputs
+                .iter()
+                .map(|t| match t.storage() {
+                    Storage::Cpu(buffer) => cpu::Input::new(buffer, t.dtype(), t.layout()),
+                    #[cfg(feature = "gpu")]
+                    Storage::Gpu(_) => unreachable!("devices were compared"),
+                })
+                .collect();
+            let mut outputs: Vec<cpu::Output<'_>> = targets
+                .iter_mut()
+                .map(|t| match t.storage {
+                    Storage::Cpu(b) => {
+                        let buffer = Arc::get_mut(b).expect("a target's storage has one owner");
+                        cpu::Output::new(buffer, t.dtype, t.start, t.len, t.add)
+                    }
+                    #[cfg(feature = "gpu")]
+                    Storage::Gpu(_) => unreachable!("devices were compared"),
+                })
+                .collect();
+            plan.cpu(&inputs, &mut outputs);
+        }
+        #[cfg(feature = "gpu")]
+        Device::Gpu(gpu) => {
+            let inputs: Vec<crate::gpu::Input<'_>> = inputs
+                .iter()
+                .map(|t| match t.storage() {
+                    Storage::Gpu(buffer) => crate::gpu::Input { buffer, dtype: t.dtype(), layout: t.layout() },
+                    Storage::Cpu(_) => unreachable!("devices were compared"),
+                })
+                .collect();
+            let outputs: Vec<crate::gpu::Output<'_>> = targets
+                .iter()
+                .map(|t| match &*t.storage {
+                    Storage::Gpu(buffer) => {
+                        crate::gpu::Output { buffer, dtype: t.dtype, start: t.start, len: t.len, add: t.add }
+                    }
+                    Storage::Cpu(_) => unreachable!("devices were compared"),
+                })
+                .collect();
+            plan.gpu(gpu, &inputs, &outputs);
+        }
+    }
+}
