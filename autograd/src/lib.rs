@@ -1,1 +1,19 @@
 //! Reverse-mode automatic differentiation.
+//!
+//! A [`Tape`] records what is done with tracked [`Var`]s; a sweep in reverse order turns a cotangent of the last into gradients of the first.
+//! Every rule is written in differentiable operations (`ops`, a file per family, each rule beside its formula), so that a sweep that is itself
+//! recorded gives second derivatives. Parameters are views of one vector ([`ParamLayout`]), and their gradients land in one of the same layout.
+
+mod gradients;
+mod hvp;
+mod ops;
+mod params;
+mod tape;
+mod var;
+
+pub use gradients::{Gradients, Unreached};
+pub use hvp::{gradient, hessian_vector_product};
+pub use ops::norm::BatchNormVars;
+pub use params::{ALIGNMENT, Param, ParamId, ParamLayout, Parameters, Tags};
+pub use tape::{Mode, Tape};
+pub use var::Var;

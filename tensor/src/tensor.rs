@@ -128,6 +128,18 @@ impl Tensor {
         self
     }
 
+    /// Does the work now if it is a plan that [`crate::defer`] put off; an elementwise expression stays one.
+    pub fn settle(&self) {
+        if let Some(Pending::Plan { .. }) = self.unevaluated() {
+            self.storage();
+        }
+    }
+
+    /// Zeros of this tensor's type and shape on its device.
+    pub fn zeros_like(&self) -> Tensor {
+        Tensor::zeros(self.device(), self.dtype(), self.shape())
+    }
+
     /// The elements, row-major. Waits for the device.
     ///
     /// # Errors

@@ -24,6 +24,15 @@ impl Tensor {
     fn reduce(&self, name: &str, op: ReduceOp, axes: &[isize], keepdim: bool, scale: f64) -> Tensor {
         self.float(name);
         let axes = chosen(name, axes, self.rank());
+        let kept = |(i, n): (usize, &usize)| match axes.contains(&i) {
+            true => keepdim.then_some(1),
+            false => Some(*n),
+        };
+        let out: Vec<usize> = self.shape().iter().enumerate().filter_map(kept).collect();
+        if axes.is_empty() {
+            let t = if op == ReduceOp::SumSquares { self.square() } else { self.clone() };
+            return if scale == 1.0 { t } else { t.mul_scalar(scale) };
+        }
         let mut t = self.clone();
         let mut rest = &axes[..];
         while let Some(&last) = rest.last() {
@@ -33,26 +42,20 @@ impl Tensor {
             // Squares are summed once: what follows the first pass are sums of sums.
             let first = now.len() + left.len() == axes.len();
             let op = if op == ReduceOp::SumSquares && !first { ReduceOp::Sum } else { op };
-            t = t.reduce_run(op, now[0], last + 1, if rest.is_empty() { scale } else { 1.0 });
+            let done = rest.is_empty();
+            t = t.reduce_run(op, now[0], last + 1, if done { scale } else { 1.0 }, done.then_some(&out[..]));
         }
-        if axes.is_empty() {
-            t = if op == ReduceOp::SumSquares { t.square() } else { t };
-            t = if scale == 1.0 { t } else { t.mul_scalar(scale) };
-        }
-        let kept = |(i, n): (usize, &usize)| match axes.contains(&i) {
-            true => keepdim.then_some(1),
-            false => Some(*n),
-        };
-        t.reshape(&self.shape().iter().enumerate().filter_map(kept).collect::<Vec<_>>())
+        t
     }
 
-    /// Axes `from .. to`, which become one of extent 1 each.
+    /// Axes `from .. to`, which become one of extent 1 each, or the result has the shape `out`.
     #[track_caller]
-    fn reduce_run(&self, op: ReduceOp, from: usize, to: usize, scale: f64) -> Tensor {
+    fn reduce_run(&self, op: ReduceOp, from: usize, to: usize, scale: f64, out: Option<&[usize]>) -> Tensor {
         let mut shape = self.shape().to_vec();
         let n: usize = shape[from..to].iter().product();
         let [outer, inner] = [&shape[..from], &shape[to..]].map(|s| s.iter().product());
         shape[from..to].fill(1);
+        let shape = out.map_or(shape, <[usize]>::to_vec);
         if n == 0 {
             let neutral = match op {
                 ReduceOp::Sum | ReduceOp::SumSquares => 0.0,

@@ -1,0 +1,46 @@
+//! Gradients and Hessian-vector products of a function of one vector of parameters.
+
+use crate::params::{ParamLayout, Parameters};
+use crate::tape::{Mode, Tape};
+use crate::var::Var;
+use lethe_tensor::Tensor;
+use std::sync::Arc;
+
+/// `(L(θ), ∇L(θ))` for a scalar function of the parameters.
+///
+/// # Panics
+/// If the function's result is not a scalar that depends on the parameters.
+#[track_caller]
+pub fn gradient(theta: &Tensor, layout: &Arc<ParamLayout>, loss: impl FnOnce(&Parameters) -> Var) -> (Tensor, Tensor) {
+    let tape = Tape::new();
+    let parameters = tape.parameters(theta, layout);
+    let y = loss(&parameters);
+    let value = y.tensor().clone();
+    (value, tape.backward(&y).into_vector(&parameters))
+}
+
+/// `(L(θ), ∇L(θ), H v)`, exactly: the gradient is recorded, and `⟨∇L, v⟩` differentiated once more.
+///
+/// # Panics
+/// If the function's result is not a scalar that depends on the parameters, or `v` has not θ's shape.
+#[track_caller]
+pub fn hessian_vector_product(
+    theta: &Tensor,
+    layout: &Arc<ParamLayout>,
+    v: &Tensor,
+    loss: impl FnOnce(&Parameters) -> Var,
+) -> (Tensor, Tensor, Tensor) {
+    let tape = Tape::new();
+    let parameters = tape.parameters(theta, layout);
+    let y = loss(&parameters);
+    let one = Var::constant(&Tensor::ones(y.device(), y.dtype(), y.shape()));
+    let first = tape.sweep(&y, &one, Mode::Record);
+    let gradient = first.vector(&parameters).clone();
+    let slope = (&gradient * &Var::constant(v)).sum(&[], false);
+    let (value, grad) = (y.tensor().clone(), gradient.tensor().clone());
+    if !slope.is_tracked() {
+        return (value, grad, v.zeros_like()); // a linear function
+    }
+    let product = tape.backward(&slope).into_vector(&parameters);
+    (value, grad, product)
+}

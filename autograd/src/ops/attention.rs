@@ -1,0 +1,93 @@
+//! Scaled dot-product attention.
+
+use crate::Var;
+use lethe_tensor::plan::{Attention, MaskKind};
+use lethe_tensor::{DType, Tensor, attention};
+
+impl Var {
+    /// `softmax(scale · q kᵀ + mask) v` for q (this) [batch, heads, queries, dim], k and v [batch, heads, keys, dim]. The mask (never tracked)
+    /// broadcasts to (batch, heads, queries, keys): `U32` with 1 = attend, or a number to be added. `causal`: query i sees keys j ≤ i. A query that
+    /// sees no key gives 0. With P the weights: `dV = Pᵀ dO`, `dS = P (dO Vᵀ − Σ dO O)`, `dQ = scale dS K`, `dK = scale dSᵀ Q`.
+    ///
+    /// # Panics
+    /// If the shapes do not fit.
+    #[track_caller]
+    pub fn attention(&self, k: &Var, v: &Var, mask: Option<&Tensor>, scale: f64, causal: bool) -> Var {
+        let plan = attention::plan(self.tensor(), k.tensor(), v.tensor(), mask, scale, causal);
+        let (o, lse) = attention::forward(&plan, &[self.tensor(), k.tensor(), v.tensor()], mask);
+        let (vars, mask) = ([self.clone(), k.clone(), v.clone()], mask.cloned());
+        Var::record_with_result("attention", &[self, k, v], o, move |go, o| {
+            let [q, k, v] = &vars;
+            if !Var::recorded(&[go, q, k, v]) {
+                let inputs = [q.tensor(), k.tensor(), v.tensor()];
+                let grads = attention::backward(&plan, &inputs, o.tensor(), &lse, go.tensor(), mask.as_ref());
+                return grads.iter().map(|t| Some(Var::constant(t))).collect();
+            }
+            composed_grads(&plan, [q, k, v], go, mask.as_ref()).map(Some).into()
+        })
+    }
+
+    /// The same for one packed projection (this) [batch, tokens, 3, heads, dim], without a mask; gives [batch, tokens, heads, dim].
+    ///
+    /// # Panics
+    /// If the shape is another.
+    #[track_caller]
+    pub fn packed_attention(&self, scale: f64, causal: bool) -> Var {
+        let plan = attention::packed_plan(self.tensor(), scale, causal);
+        let (o, lse) = attention::forward(&plan, &[self.tensor()], None);
+        let qkv = self.clone();
+        Var::record_with_result("packed_attention", &[self], o, move |go, o| {
+            if !Var::recorded(&[go, &qkv]) {
+                let grads = attention::backward(&plan, &[qkv.tensor()], o.tensor(), &lse, go.tensor(), None);
+                return vec![Some(Var::constant(&grads[0]))];
+            }
+            let [q, k, v] = [0, 1, 2].map(|i| qkv.slice(2, i, i + 1).squeeze(2).transpose(1, 2));
+            let grads = composed_grads(&plan, [&q, &k, &v], &go.transpose(1, 2), None).map(|g| g.transpose(1, 2));
+            vec![Some(Var::stack(&[&grads[0], &grads[1], &grads[2]], 2))]
+        })
+    }
+
+    /// Attention from products and a softmax: what the fused kernel must equal.
+    ///
+    /// # Panics
+    /// If the shapes do not fit.
+    #[track_caller]
+    pub fn attention_composed(&self, k: &Var, v: &Var, mask: Option<&Tensor>, scale: f64, causal: bool) -> Var {
+        let plan = attention::plan(self.tensor(), k.tensor(), v.tensor(), mask, scale, causal);
+        weights(&plan, self, k, mask).matmul(v)
+    }
+}
+
+/// The softmax weights P; rows that see nothing are 0.
+fn weights(plan: &Attention, q: &Var, k: &Var, mask: Option<&Tensor>) -> Var {
+    let mut scores = q.matmul(&k.t()).mul_scalar(plan.scale);
+    let mut visible: Option<Tensor> = None;
+    if let (Some(m), Some(described)) = (mask, &plan.mask) {
+        match described.kind {
+            MaskKind::Additive => scores = &scores + &Var::constant(m),
+            MaskKind::Bool => visible = Some(m.clone()),
+        }
+    }
+    if plan.causal {
+        let (rows, columns) = (plan.queries, plan.keys);
+        let numbers = |n: usize| (0..n as u32).collect::<Vec<_>>();
+        let i = Tensor::from_slice(q.device(), &numbers(rows), &[rows, 1]);
+        let j = Tensor::from_slice(q.device(), &numbers(columns), &[1, columns]);
+        let before = j.le(&i);
+        visible = Some(visible.map_or(before.clone(), |v| v.mul(&before)));
+    }
+    let Some(visible) = visible else { return scores.softmax(-1) };
+    let visible = visible.to_dtype(DType::U32);
+    let low = Var::constant(&scores.tensor().scalar_like(-1e30));
+    let zero = Var::constant(&scores.tensor().scalar_like(0.0));
+    let visible = Var::constant(&visible);
+    visible.where_(&visible.where_(&scores, &low).softmax(-1), &zero)
+}
+
+/// dQ, dK, dV from differentiable operations.
+fn composed_grads(plan: &Attention, [q, k, v]: [&Var; 3], go: &Var, mask: Option<&Tensor>) -> [Var; 3] {
+    let p = weights(plan, q, k, mask);
+    let dp = go.matmul(&v.t());
+    let ds = (&p * &(&dp - &(&dp * &p).sum(&[-1], true))).mul_scalar(plan.scale);
+    [ds.matmul(k), ds.t().matmul(q), p.t().matmul(go)]
+}

@@ -1,0 +1,93 @@
+//! Convolution. The three products (output, input gradient, weight gradient) are each other's derivatives.
+
+use crate::Var;
+use lethe_tensor::ConvOptions;
+use lethe_tensor::plan::ConvGeometry;
+
+impl Var {
+    /// Cross-correlation of an image batch (n, c_in, h, w) with a weight (c_out, c_in / groups, kh, kw), plus a bias (c_out).
+    ///
+    /// # Panics
+    /// If the sizes do not fit.
+    #[track_caller]
+    pub fn conv2d(&self, weight: &Var, bias: Option<&Var>, options: &ConvOptions) -> Var {
+        let geometry = options.geometry(self.shape(), weight.shape());
+        let (x, w) = (self.clone(), weight.clone());
+        let y = self.tensor().conv2d(weight.tensor(), bias.map(Var::tensor), options);
+        let inputs: Vec<&Var> = [self, weight].into_iter().chain(bias).collect();
+        let (bias_tracked, count) = (bias.is_some_and(Var::is_tracked), inputs.len());
+        Var::record("conv2d", &inputs, y, move |dy| {
+            let mut grads = vec![
+                x.is_tracked().then(|| dy.conv2d_input_grad(&w, &geometry)),
+                w.is_tracked().then(|| x.conv2d_weight_grad(dy, &geometry)),
+                bias_tracked.then(|| dy.sum(&[0, 2, 3], false)),
+            ];
+            grads.truncate(count);
+            grads
+        })
+    }
+
+    /// The input gradient of a convolution, as a function of the output's gradient (this) and the weight: linear in both.
+    ///
+    /// # Panics
+    /// If the tensors do not have the geometry's shapes.
+    #[track_caller]
+    pub fn conv2d_input_grad(&self, weight: &Var, geometry: &ConvGeometry) -> Var {
+        let (dy, w, g) = (self.clone(), weight.clone(), geometry.clone());
+        let dx = self.tensor().conv2d_input_grad(weight.tensor(), None, geometry);
+        Var::record("conv2d_input_grad", &[self, weight], dx, move |ddx| {
+            vec![
+                dy.is_tracked().then(|| ddx.conv2d(&w, None, &options(&g))),
+                w.is_tracked().then(|| ddx.conv2d_weight_grad(&dy, &g)),
+            ]
+        })
+    }
+
+    /// The weight gradient of a convolution, as a function of its input (this) and the output's gradient: linear in both.
+    ///
+    /// # Panics
+    /// If the tensors do not have the geometry's shapes.
+    #[track_caller]
+    pub fn conv2d_weight_grad(&self, dy: &Var, geometry: &ConvGeometry) -> Var {
+        let (x, dy, g) = (self.clone(), dy.clone(), geometry.clone());
+        let dw = self.tensor().conv2d_weight_grad(dy.tensor(), geometry);
+        Var::record("conv2d_weight_grad", &[self, &dy.clone()], dw, move |ddw| {
+            vec![
+                x.is_tracked().then(|| dy.conv2d_input_grad(ddw, &g)),
+                dy.is_tracked().then(|| x.conv2d(ddw, None, &options(&g))),
+            ]
+        })
+    }
+
+    /// Transposed convolution: the input gradient of the convolution that `options` describe, plus a bias. The weight is
+    /// (c_in, c_out / groups, kh, kw); the output's extent is `(i − 1) stride − padding + dilation (k − 1) + output_padding + 1`.
+    ///
+    /// # Panics
+    /// If the sizes do not fit.
+    #[track_caller]
+    pub fn conv_transpose2d(
+        &self,
+        weight: &Var,
+        bias: Option<&Var>,
+        options: &ConvOptions,
+        output_padding: [usize; 2],
+    ) -> Var {
+        let (s, w) = (self.shape(), weight.shape());
+        assert!(s.len() == 4 && w.len() == 4, "conv_transpose2d: x {s:?} and weight {w:?} need four axes each");
+        let extent = |i: usize| {
+            let full =
+                (s[2 + i] - 1) * options.stride[i] + options.dilation[i] * (w[2 + i] - 1) + output_padding[i] + 1;
+            full - options.padding[i][0] - options.padding[i][1]
+        };
+        let geometry = options.geometry(&[s[0], w[1] * options.groups, extent(0), extent(1)], w);
+        let y = self.conv2d_input_grad(weight, &geometry);
+        match bias {
+            Some(b) => &y + &b.reshape(&[b.numel(), 1, 1]),
+            None => y,
+        }
+    }
+}
+
+fn options(g: &ConvGeometry) -> ConvOptions {
+    ConvOptions { stride: g.stride, padding: g.padding, dilation: g.dilation, groups: g.groups }
+}

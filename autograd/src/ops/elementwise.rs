@@ -1,0 +1,293 @@
+//! Elementwise operations. The gradient of a broadcast operand is summed back to its shape.
+
+use crate::Var;
+use lethe_tensor::Tensor;
+
+impl Var {
+    /// Sums broadcast axes away, so that the result has `shape`.
+    ///
+    /// # Panics
+    /// If this does not have a shape that `shape` broadcasts to.
+    #[track_caller]
+    pub fn sum_to(&self, shape: &[usize]) -> Var {
+        if self.shape() == shape {
+            return self.clone();
+        }
+        let lead = self.rank() - shape.len();
+        let broadcast = |i: &usize| *i < lead || shape[*i - lead] == 1 && self.shape()[*i] != 1;
+        let axes: Vec<isize> = (0..self.rank()).filter(broadcast).map(|i| i as isize).collect();
+        match axes.is_empty() {
+            true => self.reshape(shape),
+            false if axes.len() == lead => self.sum(&axes, false), // only leading axes: the result has the shape already
+            false => self.sum(&axes, true).reshape(shape),
+        }
+    }
+
+    /// A constant of this variable's type and shape.
+    fn filled(&self, value: f64) -> Var {
+        Var::constant(&Tensor::full(self.device(), self.dtype(), self.shape(), value))
+    }
+
+    /// `dy` times a constant tensor, where the derivative is constant almost everywhere.
+    fn masked(&self, mask: &Tensor) -> Var {
+        Var::constant(mask).where_(self, &self.filled(0.0))
+    }
+}
+
+/// `y = f(x)`, `dx = g(dy, x)`: the result is not kept.
+macro_rules! unary_of_input {
+    ($($(#[$doc:meta])* $name:ident: |$dy:ident, $x:ident| $dx:expr;)*) => { impl Var { $(
+        $(#[$doc])*
+        ///
+        /// # Panics
+        /// If the elements are not floats.
+        #[track_caller]
+        pub fn $name(&self) -> Var {
+            let $x = self.clone();
+            Var::record(stringify!($name), &[self], self.tensor().$name(), move |$dy| vec![Some($dx)])
+        }
+    )* } };
+}
+
+/// The same for derivatives of the result alone: the input is not kept.
+macro_rules! unary_of_result {
+    ($($(#[$doc:meta])* $name:ident: |$dy:ident, $y:ident| $dx:expr;)*) => { impl Var { $(
+        $(#[$doc])*
+        ///
+        /// # Panics
+        /// If the elements are not floats.
+        #[track_caller]
+        pub fn $name(&self) -> Var {
+            Var::record_with_result(stringify!($name), &[self], self.tensor().$name(), move |$dy, $y| vec![Some($dx)])
+        }
+    )* } };
+}
+
+unary_of_input! {
+    /// |x|; `dx = dy sign(x)`, 0 at 0
+    abs: |dy, x| dy * &Var::constant(&x.tensor().sign());
+    /// x²; `dx = 2 x dy`
+    square: |dy, x| (dy * &x).mul_scalar(2.0);
+    /// ln x; `dx = dy / x`
+    log: |dy, x| dy / &x;
+    /// ln(1 + x); `dx = dy / (1 + x)`
+    log1p: |dy, x| dy / &x.add_scalar(1.0);
+    /// sin x; `dx = dy cos x`
+    sin: |dy, x| dy * &x.cos();
+    /// cos x; `dx = −dy sin x`
+    cos: |dy, x| (dy * &x.sin()).neg();
+    /// ln(1 + eˣ); `dx = dy σ(x)`
+    softplus: |dy, x| dy * &x.sigmoid();
+    /// The error function; `dx = dy · 2/√π · e^(−x²)`
+    erf: |dy, x| dy * &x.square().neg().exp().mul_scalar(std::f64::consts::FRAC_2_SQRT_PI);
+    /// x Φ(x): the exact GELU; `dx = dy (Φ(x) + x φ(x))`
+    gelu: |dy, x| dy * &x.gelu_grad();
+    /// Φ(x) + x φ(x), the derivative of GELU; `dx = dy φ(x) (2 − x²)`
+    gelu_grad: |dy, x| {
+        let density = x.square().mul_scalar(-0.5).exp().mul_scalar(0.398_942_280_401_432_7);
+        dy * &(&density * &x.square().rsub_scalar(2.0))
+    };
+}
+
+unary_of_result! {
+    /// eˣ; `dx = dy y`
+    exp: |dy, y| dy * y;
+    /// eˣ − 1; `dx = dy (y + 1)`
+    expm1: |dy, y| dy * &y.add_scalar(1.0);
+    /// √x; `dx = dy / (2 y)`
+    sqrt: |dy, y| (dy / y).mul_scalar(0.5);
+    /// 1/√x; `dx = −dy y³ / 2`
+    rsqrt: |dy, y| (dy * &(&y.square() * y)).mul_scalar(-0.5);
+    /// 1/x; `dx = −dy y²`
+    recip: |dy, y| (dy * &y.square()).neg();
+    /// tanh x; `dx = dy (1 − y²)`
+    tanh: |dy, y| dy * &y.square().rsub_scalar(1.0);
+    /// 1/(1 + e⁻ˣ); `dx = dy y (1 − y)`
+    sigmoid: |dy, y| dy * &(y * &y.rsub_scalar(1.0));
+    /// max(x, 0); `dx = dy` where y > 0
+    relu: |dy, y| dy.masked(&y.tensor().gt_scalar(0.0));
+}
+
+/// `dx` of `y = f(x, c)` for a number c.
+macro_rules! scalar {
+    ($($(#[$doc:meta])* $name:ident: |$dy:ident, $x:ident, $c:ident| $dx:expr;)*) => { impl Var { $(
+        $(#[$doc])*
+        ///
+        /// # Panics
+        /// If the elements are not floats.
+        #[track_caller]
+        pub fn $name(&self, c: f64) -> Var {
+            let $x = self.clone();
+            let $c = c;
+            Var::record(stringify!($name), &[self], self.tensor().$name(c), move |$dy| {
+                let _ = (&$x, $c);
+                vec![Some($dx)]
+            })
+        }
+    )* } };
+}
+
+scalar! {
+    /// x + c; `dx = dy`
+    add_scalar: |dy, x, c| dy.clone();
+    /// x c; `dx = c dy`
+    mul_scalar: |dy, x, c| dy.mul_scalar(c);
+    /// c − x; `dx = −dy`
+    rsub_scalar: |dy, x, c| dy.neg();
+    /// xᶜ; `dx = dy c x^(c − 1)`
+    pow_scalar: |dy, x, c| if c == 0.0 { dy.mul_scalar(0.0) } else { dy * &x.pow_scalar(c - 1.0).mul_scalar(c) };
+}
+
+/// `(da, db)` of `y = f(a, b)`, before they are summed to the operands' shapes. Only what is tracked is worked out.
+macro_rules! binary {
+    ($($(#[$doc:meta])* $name:ident: |$dy:ident, $a:ident, $b:ident| $da:expr, $db:expr;)*) => { impl Var { $(
+        $(#[$doc])*
+        ///
+        /// # Panics
+        /// If the shapes do not broadcast, or types or devices differ.
+        #[track_caller]
+        pub fn $name(&self, other: &Var) -> Var {
+            let ($a, $b) = (self.clone(), other.clone());
+            Var::record(stringify!($name), &[self, other], self.tensor().$name(other.tensor()), move |$dy| {
+                vec![
+                    $a.is_tracked().then(|| ($da).sum_to($a.shape())),
+                    $b.is_tracked().then(|| ($db).sum_to($b.shape())),
+                ]
+            })
+        }
+    )* } };
+}
+
+binary! {
+    /// a b; `da = dy b`, `db = dy a`
+    mul: |dy, a, b| dy * &b, dy * &a;
+    /// a / b; `da = dy / b`, `db = −dy a / b²`
+    div: |dy, a, b| dy / &b, (&(dy * &a) / &b.square()).neg();
+    /// The larger of each pair; equals share dy
+    maximum: |dy, a, b| dy * &share(&a, &b), dy * &share(&b, &a);
+    /// The smaller of each pair; equals share dy
+    minimum: |dy, a, b| dy * &share(&b, &a), dy * &share(&a, &b);
+    /// aᵇ for positive a; `da = dy b a^(b − 1)`, `db = dy aᵇ ln a`
+    pow: |dy, a, b| dy * &(&b * &a.pow(&b.add_scalar(-1.0))), dy * &(&a.pow(&b) * &a.log());
+}
+
+/// 1 where a > b, ½ where they are equal, else 0.
+fn share(a: &Var, b: &Var) -> Var {
+    let (a, b) = (a.tensor(), b.tensor());
+    let one = a.scalar_like(1.0);
+    let half = a.eq(b).select(&a.scalar_like(0.5), &a.scalar_like(0.0));
+    Var::constant(&a.gt(b).select(&one, &half))
+}
+
+// Sums need not keep their operands, only their shapes.
+impl Var {
+    /// −x; `dx = −dy`.
+    ///
+    /// # Panics
+    /// If the elements are not floats.
+    #[track_caller]
+    pub fn neg(&self) -> Var {
+        Var::record("neg", &[self], self.tensor().neg(), |dy| vec![Some(dy.neg())])
+    }
+
+    /// a + b; `da = db = dy`.
+    ///
+    /// # Panics
+    /// If the shapes do not broadcast, or types or devices differ.
+    #[track_caller]
+    pub fn add(&self, other: &Var) -> Var {
+        let (a, b) = (self.shape().to_vec(), other.shape().to_vec());
+        let needs = [self.is_tracked(), other.is_tracked()];
+        Var::record("add", &[self, other], self.tensor().add(other.tensor()), move |dy| {
+            vec![needs[0].then(|| dy.sum_to(&a)), needs[1].then(|| dy.sum_to(&b))]
+        })
+    }
+
+    /// a − b; `da = dy`, `db = −dy`.
+    ///
+    /// # Panics
+    /// If the shapes do not broadcast, or types or devices differ.
+    #[track_caller]
+    pub fn sub(&self, other: &Var) -> Var {
+        let (a, b) = (self.shape().to_vec(), other.shape().to_vec());
+        let needs = [self.is_tracked(), other.is_tracked()];
+        Var::record("sub", &[self, other], self.tensor().sub(other.tensor()), move |dy| {
+            vec![needs[0].then(|| dy.sum_to(&a)), needs[1].then(|| dy.neg().sum_to(&b))]
+        })
+    }
+
+    /// `a` where this condition (`U32`, never tracked) is not 0, else `b`; each side gets dy where it was taken.
+    ///
+    /// # Panics
+    /// If the shapes do not broadcast, types or devices differ, or the condition is not `U32`.
+    #[track_caller]
+    pub fn where_(&self, a: &Var, b: &Var) -> Var {
+        let (cond, va, vb) = (self.tensor().clone(), a.clone(), b.clone());
+        let y = self.tensor().select(a.tensor(), b.tensor());
+        Var::record("where", &[a, b], y, move |dy| {
+            let zero = dy.filled(0.0);
+            let cond = Var::constant(&cond);
+            vec![
+                va.is_tracked().then(|| cond.where_(dy, &zero).sum_to(va.shape())),
+                vb.is_tracked().then(|| cond.where_(&zero, dy).sum_to(vb.shape())),
+            ]
+        })
+    }
+
+    /// x held within [low, high]; `dx = dy` on the closed interval, 0 outside. NaN stays NaN.
+    ///
+    /// # Panics
+    /// If the elements are not floats.
+    #[track_caller]
+    pub fn clamp(&self, low: f64, high: f64) -> Var {
+        let x = self.tensor().clone();
+        let y = x.max_scalar(low).min_scalar(high);
+        Var::record("clamp", &[self], y, move |dy| {
+            let inside = x.ge_scalar(low).mul(&x.le_scalar(high));
+            vec![Some(dy.masked(&inside))]
+        })
+    }
+
+    /// max(x, 0) + slope · min(x, 0); `dx = dy` where x > 0, else `slope dy`.
+    ///
+    /// # Panics
+    /// If the elements are not floats.
+    #[track_caller]
+    pub fn leaky_relu(&self, slope: f64) -> Var {
+        let positive = self.tensor().gt_scalar(0.0);
+        Var::constant(&positive).where_(self, &self.mul_scalar(slope))
+    }
+
+    /// x σ(x): SiLU, or Swish.
+    ///
+    /// # Panics
+    /// If the elements are not floats.
+    #[track_caller]
+    pub fn silu(&self) -> Var {
+        self * &self.sigmoid()
+    }
+
+    /// x/2 · (1 + tanh(√(2/π) (x + 0.044715 x³))): the approximate GELU.
+    ///
+    /// # Panics
+    /// If the elements are not floats.
+    #[track_caller]
+    pub fn gelu_tanh(&self) -> Var {
+        let cubic = (&self.square() * self).mul_scalar(0.044715);
+        let inner = (self + &cubic).mul_scalar((2.0 / std::f64::consts::PI).sqrt());
+        self.mul_scalar(0.5).mul(&inner.tanh().add_scalar(1.0))
+    }
+}
+
+macro_rules! operator {
+    ($($trait:ident $method:ident;)*) => { $(
+        impl std::ops::$trait<&Var> for &Var {
+            type Output = Var;
+            #[track_caller]
+            fn $method(self, other: &Var) -> Var {
+                Var::$method(self, other)
+            }
+        }
+    )* };
+}
+operator! { Add add; Sub sub; Mul mul; Div div; }

@@ -1,0 +1,82 @@
+//! Reading and adding by index. Indices are never tracked.
+
+use crate::Var;
+use lethe_tensor::Tensor;
+
+impl Var {
+    /// `out[i, j, …] = x[…, index[i, j, …], …]` on axis `dim`; `dx` adds dy at the places that were read.
+    ///
+    /// # Panics
+    /// If ranks differ, or the index is larger than x on another axis.
+    #[track_caller]
+    pub fn gather(&self, dim: isize, index: &Tensor) -> Var {
+        let y = self.tensor().gather(dim, index);
+        let (shape, index) = (self.shape().to_vec(), index.clone());
+        Var::record("gather", &[self], y, move |dy| {
+            let zeros = Var::constant(&Tensor::zeros(dy.device(), dy.dtype(), &shape));
+            vec![Some(zeros.scatter_add(dim, &index, dy))]
+        })
+    }
+
+    /// `out = x; out[…, index, …] += src`; `dx = dy`, `dsrc` reads dy at the index.
+    ///
+    /// # Panics
+    /// If ranks differ, or the index is larger than x on another axis or than src.
+    #[track_caller]
+    pub fn scatter_add(&self, dim: isize, index: &Tensor, src: &Var) -> Var {
+        let y = self.tensor().scatter_add(dim, index, src.tensor());
+        let (shape, index) = (src.shape().to_vec(), index.clone());
+        Var::record("scatter_add", &[self, src], y, move |dy| {
+            let read = dy.gather(dim, &index);
+            // Elements of src beyond the index were not used.
+            let padded = shape.iter().enumerate().fold(read, |r, (i, &n)| {
+                let extent = r.shape()[i];
+                r.pad(i as isize, 0, n - extent, 0.0)
+            });
+            vec![Some(dy.clone()), Some(padded)]
+        })
+    }
+
+    /// Elements of an axis by a 1-D index; `dx` adds dy at the places that were read.
+    ///
+    /// # Panics
+    /// If the index has not one axis, or the axis does not exist or is empty.
+    #[track_caller]
+    pub fn index_select(&self, dim: isize, index: &Tensor) -> Var {
+        let y = self.tensor().index_select(dim, index);
+        let axis = if dim < 0 { dim + self.rank() as isize } else { dim };
+        let (extent, index) = (self.shape()[axis as usize], index.clone());
+        Var::record("index_select", &[self], y, move |dy| vec![Some(dy.index_sum(axis, &index, extent))])
+    }
+
+    /// Zeros of `extent` elements on the axis, plus this at a 1-D index; the derivative reads it back.
+    #[track_caller]
+    fn index_sum(&self, dim: isize, index: &Tensor, extent: usize) -> Var {
+        let y = Tensor::index_sum(self.tensor(), dim, index, extent);
+        let index = index.clone();
+        Var::record("index_sum", &[self], y, move |dy| vec![Some(dy.index_select(dim, &index))])
+    }
+
+    /// `out = x; out[…, index[j], …] += src[…, j, …]` for a 1-D index; `dx = dy`, `dsrc` reads dy at the index.
+    ///
+    /// # Panics
+    /// If the index has not one axis, or src's shape does not fit.
+    #[track_caller]
+    pub fn index_add(&self, dim: isize, index: &Tensor, src: &Var) -> Var {
+        let y = self.tensor().index_add(dim, index, src.tensor());
+        let index = index.clone();
+        Var::record("index_add", &[self, src], y, move |dy| vec![Some(dy.clone()), Some(dy.index_select(dim, &index))])
+    }
+
+    /// Rows of a table (this) [n, dim] at an index of any shape: an embedding [index…, dim].
+    ///
+    /// # Panics
+    /// If the table has not two axes.
+    #[track_caller]
+    pub fn embedding(&self, index: &Tensor) -> Var {
+        assert!(self.rank() == 2, "embedding: the table {:?} needs two axes", self.shape());
+        let rows = self.index_select(0, &index.reshape(&[index.numel()]));
+        let shape: Vec<usize> = index.shape().iter().copied().chain([self.shape()[1]]).collect();
+        rows.reshape(&shape)
+    }
+}

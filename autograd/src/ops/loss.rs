@@ -1,0 +1,47 @@
+//! Cross-entropies over rows.
+
+use crate::Var;
+use lethe_tensor::plan::Likelihood;
+use lethe_tensor::{DType, Tensor};
+
+impl Var {
+    /// The loss of each row of these logits [rows, classes]: softmax `Σ t (lse(z) − z)`, sigmoid `Σ softplus(z) − t z`. Targets (never
+    /// tracked) are labels [rows] (`U32`) or distributions [rows, classes], smoothed to `t ← (1 − s) t + s / classes`.
+    /// `dz = dy (softmax(z) Σ t − t)`, or `dy (σ(z) − t)`.
+    ///
+    /// # Panics
+    /// If the shapes or types do not fit.
+    #[track_caller]
+    pub fn cross_entropy(&self, targets: &Tensor, likelihood: Likelihood, smoothing: f64) -> Var {
+        let (z, targets) = (self.clone(), targets.clone());
+        let (loss, grad) = self.tensor().cross_entropy(&targets, likelihood, smoothing);
+        Var::record("cross_entropy", &[self], loss, move |dy| {
+            let column = dy.unsqueeze(-1);
+            if !Var::recorded(&[dy, &z]) {
+                return vec![Some(&column * &Var::constant(&grad))];
+            }
+            let t = Var::constant(&distribution(&targets, z.tensor(), smoothing));
+            let p = match likelihood {
+                Likelihood::Softmax => &z.softmax(-1) * &t.sum(&[-1], true),
+                Likelihood::Sigmoid => z.sigmoid(),
+            };
+            vec![Some(&column * &(&p - &t))]
+        })
+    }
+}
+
+/// Targets as distributions of the logits' shape and type, smoothed. A label beyond the classes gives a row of zeros.
+pub(crate) fn distribution(targets: &Tensor, logits: &Tensor, smoothing: f64) -> Tensor {
+    let classes = logits.shape()[1];
+    let uniform = smoothing / classes as f64;
+    if targets.dtype() != DType::U32 {
+        return targets.mul_scalar(1.0 - smoothing).add_scalar(uniform);
+    }
+    let numbers: Vec<u32> = (0..classes as u32).collect();
+    let numbers = Tensor::from_slice(logits.device(), &numbers, &[1, classes]);
+    let labels = targets.unsqueeze(-1);
+    let (hit, miss, none) = (1.0 - smoothing + uniform, uniform, 0.0);
+    let [hit, miss, none] = [hit, miss, none].map(|v| logits.scalar_like(v));
+    let row = labels.eq(&numbers).select(&hit, &miss);
+    labels.lt_scalar(classes as f64).select(&row, &none)
+}

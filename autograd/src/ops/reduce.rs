@@ -1,0 +1,166 @@
+//! Reductions.
+
+use crate::Var;
+use lethe_tensor::Tensor;
+
+impl Var {
+    /// This reduced result, broadcast back over the reduced axes of `shape`.
+    fn back(&self, axes: &[isize], keepdim: bool, shape: &[usize]) -> Var {
+        let kept = if keepdim || axes.is_empty() && self.rank() == shape.len() {
+            self.clone()
+        } else {
+            let reduced =
+                |i: usize| axes.is_empty() || axes.iter().any(|&a| a.rem_euclid(shape.len() as isize) as usize == i);
+            let with_ones: Vec<usize> =
+                shape.iter().enumerate().map(|(i, &n)| if reduced(i) { 1 } else { n }).collect();
+            self.reshape(&with_ones)
+        };
+        kept.expand(shape)
+    }
+
+    /// The sum over `axes` (none named: all); `dx = dy`, broadcast.
+    ///
+    /// # Panics
+    /// If an axis does not exist or is named twice.
+    #[track_caller]
+    pub fn sum(&self, axes: &[isize], keepdim: bool) -> Var {
+        let (shape, over) = (self.shape().to_vec(), axes.to_vec());
+        let y = self.tensor().sum(axes, keepdim);
+        Var::record("sum", &[self], y, move |dy| vec![Some(dy.back(&over, keepdim, &shape))])
+    }
+
+    /// The mean over `axes` (none named: all); `dx = dy / n`, broadcast.
+    ///
+    /// # Panics
+    /// As [`Var::sum`].
+    #[track_caller]
+    pub fn mean(&self, axes: &[isize], keepdim: bool) -> Var {
+        let (shape, over) = (self.shape().to_vec(), axes.to_vec());
+        let y = self.tensor().mean(axes, keepdim);
+        let scale = y.numel() as f64 / self.numel() as f64;
+        Var::record("mean", &[self], y, move |dy| vec![Some(dy.mul_scalar(scale).back(&over, keepdim, &shape))])
+    }
+
+    /// The sum of squares over `axes` (none named: all); `dx = 2 x dy`.
+    ///
+    /// # Panics
+    /// As [`Var::sum`].
+    #[track_caller]
+    pub fn sum_squares(&self, axes: &[isize], keepdim: bool) -> Var {
+        let (x, over) = (self.clone(), axes.to_vec());
+        let y = self.tensor().sum_squares(axes, keepdim);
+        Var::record("sum_squares", &[self], y, move |dy| {
+            vec![Some(&dy.mul_scalar(2.0).back(&over, keepdim, x.shape()) * &x)]
+        })
+    }
+
+    /// The largest over `axes` (none named: all); equals share dy evenly.
+    ///
+    /// # Panics
+    /// As [`Var::sum`], and of no elements.
+    #[track_caller]
+    pub fn max(&self, axes: &[isize], keepdim: bool) -> Var {
+        self.extreme("max", self.tensor().max(axes, keepdim), axes, keepdim)
+    }
+
+    /// The smallest over `axes` (none named: all); equals share dy evenly.
+    ///
+    /// # Panics
+    /// As [`Var::max`].
+    #[track_caller]
+    pub fn min(&self, axes: &[isize], keepdim: bool) -> Var {
+        self.extreme("min", self.tensor().min(axes, keepdim), axes, keepdim)
+    }
+
+    #[track_caller]
+    fn extreme(&self, op: &'static str, y: Tensor, axes: &[isize], keepdim: bool) -> Var {
+        let (x, over, best) = (self.tensor().clone(), axes.to_vec(), y.clone());
+        Var::record(op, &[self], y, move |dy| {
+            let best = Var::constant(&best).back(&over, keepdim, x.shape());
+            let hits = x.eq(best.tensor()).select(&x.scalar_like(1.0), &x.scalar_like(0.0));
+            let share = hits.div(Var::constant(&hits.sum(&over, keepdim)).back(&over, keepdim, x.shape()).tensor());
+            vec![Some(&dy.back(&over, keepdim, x.shape()) * &Var::constant(&share))]
+        })
+    }
+
+    /// The product over `axes` (none named: all). `dx` is dy times the product of the others, also where one of them is 0.
+    ///
+    /// # Panics
+    /// As [`Var::sum`].
+    #[track_caller]
+    pub fn prod(&self, axes: &[isize], keepdim: bool) -> Var {
+        let (x, over) = (self.clone(), axes.to_vec());
+        Var::record("prod", &[self], self.tensor().prod(axes, keepdim), move |dy| {
+            let (one, zero) = (x.tensor().scalar_like(1.0), x.tensor().scalar_like(0.0));
+            let is_zero = x.tensor().eq_scalar(0.0);
+            let zeros = Var::constant(&is_zero.select(&one, &zero).sum(&over, keepdim)).back(&over, keepdim, x.shape());
+            // The product of what is not 0; its share is all of the others if nothing else is 0.
+            let nonzero = Var::constant(&is_zero).where_(&Var::constant(&one), &x);
+            let product = nonzero.prod(&over, keepdim).back(&over, keepdim, x.shape());
+            let others_nonzero = zeros.tensor().eq(&is_zero.select(&one, &zero));
+            let others = Var::constant(&others_nonzero).where_(&(&product / &nonzero), &Var::constant(&zero));
+            vec![Some(&dy.back(&over, keepdim, x.shape()) * &others)]
+        })
+    }
+
+    /// The variance over `axes` (none named: all), with divisor n − correction.
+    ///
+    /// # Panics
+    /// As [`Var::sum`].
+    #[track_caller]
+    pub fn var(&self, axes: &[isize], correction: f64, keepdim: bool) -> Var {
+        let centred = self - &self.mean(axes, true);
+        let sum = centred.sum_squares(axes, keepdim);
+        let n = self.numel() as f64 / sum.numel() as f64;
+        sum.mul_scalar(1.0 / (n - correction))
+    }
+
+    /// The standard deviation over `axes` (none named: all), with divisor n − correction.
+    ///
+    /// # Panics
+    /// As [`Var::sum`].
+    #[track_caller]
+    pub fn std(&self, axes: &[isize], correction: f64, keepdim: bool) -> Var {
+        self.var(axes, correction, keepdim).sqrt()
+    }
+
+    /// ln Σ eˣ over `axes` (none named: all), without overflow; −∞ of nothing but −∞.
+    ///
+    /// # Panics
+    /// As [`Var::max`].
+    #[track_caller]
+    pub fn logsumexp(&self, axes: &[isize], keepdim: bool) -> Var {
+        let top = self.tensor().max(axes, true);
+        // The shift is a constant of the derivative; an infinite one would make ∞ − ∞.
+        let finite = top.abs().lt_scalar(f64::INFINITY).select(&top, &top.scalar_like(0.0));
+        let shift = Var::constant(&finite);
+        let sum = (self - &shift).exp().sum(axes, keepdim);
+        let shape = sum.shape().to_vec();
+        &sum.log() + &shift.reshape(&shape)
+    }
+
+    /// The L2 norm of all elements; its gradient at 0 is 0.
+    ///
+    /// # Panics
+    /// If the elements are not floats.
+    #[track_caller]
+    pub fn norm(&self) -> Var {
+        let x = self.clone();
+        let y = self.tensor().sum_squares(&[], false).sqrt();
+        Var::record_with_result("norm", &[self], y, move |dy, y| {
+            let zero = Var::constant(&y.tensor().eq_scalar(0.0));
+            let one = Var::constant(&y.tensor().scalar_like(1.0));
+            vec![Some(&(dy / &zero.where_(&one, y)) * &x)]
+        })
+    }
+
+    /// Running sums along an axis; `dx` is the running sum of dy from the other end.
+    ///
+    /// # Panics
+    /// If the axis does not exist.
+    #[track_caller]
+    pub fn cumsum(&self, dim: isize, reverse: bool) -> Var {
+        let y = self.tensor().cumsum(dim, reverse);
+        Var::record("cumsum", &[self], y, move |dy| vec![Some(dy.cumsum(dim, !reverse))])
+    }
+}

@@ -1,0 +1,309 @@
+//! The tape and its sweep.
+
+use crate::gradients::{Gradients, Unreached};
+use crate::params::{ParamId, ParamLayout, Parameters, check};
+use crate::var::{InputGrads, Var};
+use lethe_tensor::{Tensor, defer, store};
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::panic::Location;
+use std::rc::Rc;
+use std::sync::Arc;
+
+/// A record of operations. It belongs to one thread; clones are the same tape.
+#[derive(Clone, Default)]
+pub struct Tape(pub(crate) Rc<TapeInner>);
+
+pub(crate) struct TapeInner {
+    nodes: RefCell<Vec<Node>>,
+    /// Off while a sweep that is not recorded runs its rules.
+    pub(crate) recording: Cell<bool>,
+    sets: RefCell<Vec<Set>>,
+}
+
+impl Default for TapeInner {
+    fn default() -> Self {
+        TapeInner { nodes: RefCell::default(), recording: Cell::new(true), sets: RefCell::default() }
+    }
+}
+
+/// One operation, leaf or parameter.
+pub(crate) struct Node {
+    pub(crate) op: &'static str,
+    pub(crate) location: &'static Location<'static>,
+    /// The node of each input; `None` for constants.
+    pub(crate) inputs: Vec<Option<usize>>,
+    /// The result, if the rule asked for it.
+    pub(crate) result: Option<Tensor>,
+    /// `None`: a leaf, an operation without a derivative, or one whose rule a sweep has used up.
+    pub(crate) rule: Option<Box<dyn Fn(&Var, &Var) -> InputGrads>>,
+    pub(crate) parameter: Option<(usize, ParamId)>,
+    pub(crate) leaf: bool,
+}
+
+/// A vector of parameters on the tape.
+struct Set {
+    layout: Arc<ParamLayout>,
+    vector: Var,
+}
+
+/// What becomes of the tape in a sweep.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// Saved values are freed as the sweep passes; the tape cannot be swept again.
+    Free,
+    /// Saved values stay.
+    Retain,
+    /// They stay, and the sweep itself is recorded: its gradients can be differentiated.
+    Record,
+}
+
+impl TapeInner {
+    pub(crate) fn push(&self, node: Node) -> usize {
+        let mut nodes = self.nodes.borrow_mut();
+        nodes.push(node);
+        nodes.len() - 1
+    }
+}
+
+impl Tape {
+    /// An empty tape.
+    pub fn new() -> Tape {
+        Tape::default()
+    }
+
+    /// A tracked input.
+    #[track_caller]
+    pub fn leaf(&self, tensor: &Tensor) -> Var {
+        let node = Node { leaf: true, ..Node::without_rule("leaf", None) };
+        Var::at(tensor.clone(), &self.0, self.0.push(node))
+    }
+
+    /// A vector of parameters, tracked: a forward pass reads them from the result.
+    ///
+    /// # Panics
+    /// If the vector has not the layout's length.
+    #[track_caller]
+    pub fn parameters(&self, vector: &Tensor, layout: &Arc<ParamLayout>) -> Parameters {
+        check(vector, layout);
+        let var = self.leaf(vector);
+        let mut sets = self.0.sets.borrow_mut();
+        sets.push(Set { layout: layout.clone(), vector: var.clone() });
+        Parameters::new(Some(self.clone()), sets.len() - 1, var, layout.clone())
+    }
+
+    #[track_caller]
+    pub(crate) fn parameter(&self, set: &Parameters, id: ParamId, view: Tensor) -> Var {
+        let node = Node::without_rule("parameter", Some((set.set, id)));
+        Var::at(view, &self.0, self.0.push(node))
+    }
+
+    /// The number of recorded nodes.
+    pub fn len(&self) -> usize {
+        self.0.nodes.borrow().len()
+    }
+
+    /// Whether nothing is recorded.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The gradients of a scalar; saved values are freed.
+    ///
+    /// # Panics
+    /// As [`Tape::sweep`], and if `y` has more than one element.
+    #[track_caller]
+    pub fn backward(&self, y: &Var) -> Gradients {
+        assert!(
+            y.numel() == 1,
+            "backward: a scalar is needed, this has shape {:?}; use sweep with a cotangent",
+            y.shape()
+        );
+        self.sweep(y, &Var::constant(&Tensor::ones(y.device(), y.dtype(), y.shape())), Mode::Free)
+    }
+
+    /// Pulls a cotangent of `y` back to every leaf and parameter.
+    ///
+    /// # Panics
+    /// If the cotangent has not y's shape, `y` is not on this tape, an operation without a derivative is reached, or an earlier sweep has
+    /// freed what this one needs.
+    #[track_caller]
+    pub fn sweep(&self, y: &Var, cotangent: &Var, mode: Mode) -> Gradients {
+        assert!(y.shape() == cotangent.shape(), "sweep: y {:?}, cotangent {:?}", y.shape(), cotangent.shape());
+        let place = y.place.as_ref().filter(|p| std::ptr::eq(p.tape.as_ptr(), Rc::as_ptr(&self.0)));
+        let last = place.expect("sweep: y is not on this tape: nothing that it depends on is tracked").node;
+        struct Recording<'a>(&'a Cell<bool>, bool);
+        impl Drop for Recording<'_> {
+            fn drop(&mut self) {
+                self.0.set(self.1);
+            }
+        }
+        let _recording = Recording(&self.0.recording, self.0.recording.replace(mode == Mode::Record));
+        Sweep::new(self, mode, last, cotangent).run(last)
+    }
+}
+
+impl Node {
+    #[track_caller]
+    fn without_rule(op: &'static str, parameter: Option<(usize, ParamId)>) -> Node {
+        Node { op, location: Location::caller(), inputs: vec![], result: None, rule: None, parameter, leaf: false }
+    }
+}
+
+/// One pass over the tape, from a node back to the first.
+struct Sweep<'a> {
+    tape: &'a Tape,
+    mode: Mode,
+    /// What has arrived at each node so far.
+    arrived: Vec<Option<Var>>,
+    leaves: HashMap<usize, Var>,
+    sets: Vec<SetGradient>,
+}
+
+/// The gradient of one vector of parameters, as it grows.
+struct SetGradient {
+    /// Not recorded: the vector itself, and the offsets that hold something.
+    vector: Option<Tensor>,
+    written: Vec<usize>,
+    /// Recorded: the pieces, by offset.
+    pieces: Vec<(usize, Var)>,
+    reached: Vec<ParamId>,
+}
+
+impl<'a> Sweep<'a> {
+    fn new(tape: &'a Tape, mode: Mode, last: usize, cotangent: &Var) -> Sweep<'a> {
+        let mut arrived = vec![None; last + 1];
+        arrived[last] = Some(cotangent.clone());
+        let set = |_: &Set| SetGradient { vector: None, written: vec![], pieces: vec![], reached: vec![] };
+        let sets = tape.0.sets.borrow().iter().map(set).collect();
+        Sweep { tape, mode, arrived, leaves: HashMap::new(), sets }
+    }
+
+    fn run(mut self, last: usize) -> Gradients {
+        for i in (0..=last).rev() {
+            // The rule leaves the node while it runs: in a recorded sweep it adds nodes itself.
+            let (rule, result) = {
+                let mut nodes = self.tape.0.nodes.borrow_mut();
+                let node = &mut nodes[i];
+                let freed = self.mode == Mode::Free;
+                (node.rule.take(), if freed { node.result.take() } else { node.result.clone() })
+            };
+            if let Some(dy) = self.arrived[i].take() {
+                self.pass(i, &dy, rule.as_deref(), result);
+            }
+            if self.mode != Mode::Free {
+                self.tape.0.nodes.borrow_mut()[i].rule = rule;
+            }
+        }
+        self.finish()
+    }
+
+    fn pass(&mut self, i: usize, dy: &Var, rule: Option<&dyn Fn(&Var, &Var) -> InputGrads>, result: Option<Tensor>) {
+        let (op, location, leaf, parameter, inputs) = {
+            let nodes = self.tape.0.nodes.borrow();
+            let n = &nodes[i];
+            (n.op, n.location, n.leaf, n.parameter, n.inputs.clone())
+        };
+        if leaf {
+            self.leaves.insert(i, dy.clone());
+            return;
+        }
+        if let Some((set, id)) = parameter {
+            self.arrive_at_parameter(set, id, dy);
+            return;
+        }
+        let rule = rule.unwrap_or_else(|| {
+            panic!("{op} at {location}: no derivative (or an earlier sweep in Mode::Free used it up); detach its inputs if that is meant")
+        });
+        let result = match result {
+            Some(t) => Var::at(t, &self.tape.0, i),
+            None => dy.clone(),
+        };
+        let grads = if self.mode == Mode::Record { rule(dy, &result) } else { defer(|| rule(dy, &result)) };
+        assert!(
+            grads.len() == inputs.len(),
+            "{op}: the rule gives {} gradients for {} inputs",
+            grads.len(),
+            inputs.len()
+        );
+        for (to, grad) in inputs.iter().zip(grads) {
+            if let (Some(to), Some(grad)) = (to, grad) {
+                self.accumulate(*to, grad);
+            }
+        }
+    }
+
+    /// The one place where gradients are added.
+    fn accumulate(&mut self, to: usize, grad: Var) {
+        let parameter = self.tape.0.nodes.borrow()[to].parameter;
+        match parameter {
+            // Straight into the vector, while the last plan of the rule can still be given its destination.
+            Some((set, id)) if self.mode != Mode::Record => self.arrive_at_parameter(set, id, &grad),
+            _ => {
+                grad.tensor().settle();
+                let sum = match self.arrived[to].take() {
+                    Some(old) => &old + &grad,
+                    None => grad,
+                };
+                self.arrived[to] = Some(sum);
+            }
+        }
+    }
+
+    fn arrive_at_parameter(&mut self, set: usize, id: ParamId, grad: &Var) {
+        let (layout, device, dtype) = {
+            let sets = self.tape.0.sets.borrow();
+            let vector = sets[set].vector.tensor();
+            (sets[set].layout.clone(), vector.device().clone(), vector.dtype())
+        };
+        let offset = layout.get(id).offset;
+        let state = &mut self.sets[set];
+        state.reached.push(id);
+        if self.mode == Mode::Record {
+            match state.pieces.iter_mut().find(|(o, _)| *o == offset) {
+                Some((_, old)) => *old = &*old + &grad.reshape(old.shape()),
+                None => state.pieces.push((offset, grad.clone())),
+            }
+            return;
+        }
+        let vector = state.vector.get_or_insert_with(|| Tensor::zeros(&device, dtype, &[layout.len()]));
+        let again = state.written.contains(&offset);
+        store(grad.tensor(), vector, offset, again);
+        state.written.push(offset);
+    }
+
+    fn finish(mut self) -> Gradients {
+        let states = std::mem::take(&mut self.sets);
+        let sets = self.tape.0.sets.borrow();
+        let mut vectors = vec![];
+        let mut unreached = vec![];
+        for (set, state) in sets.iter().zip(states) {
+            let theta = set.vector.tensor();
+            let zeros = || Tensor::zeros(theta.device(), theta.dtype(), theta.shape());
+            let mut vector = match (state.vector, state.pieces.is_empty()) {
+                (Some(v), _) => Var::constant(&v),
+                (None, true) => Var::constant(&zeros()),
+                (None, false) => Var::assemble(&state.pieces, set.layout.len()),
+            };
+            // Uses of the whole vector, beside those of its parts.
+            if let Some(whole) = set.vector.place.as_ref().and_then(|p| self.leaves.get(&p.node)) {
+                vector = &vector + whole;
+            }
+            let missing = |id: &ParamId| !state.reached.contains(id) && !set.layout.get(*id).tags.frozen;
+            for (id, param) in set.layout.iter().filter(|(id, _)| missing(id)) {
+                unreached.push(Unreached { name: param.name.clone(), cut: self.tape.cut(id) });
+            }
+            vectors.push(vector);
+        }
+        Gradients::new(self.leaves, vectors, unreached)
+    }
+}
+
+impl Tape {
+    /// The first operation that uses a parameter, with its place in the calling code: where the way to it was cut.
+    fn cut(&self, id: ParamId) -> Option<(&'static str, &'static Location<'static>)> {
+        let nodes = self.0.nodes.borrow();
+        let at = nodes.iter().position(|n| n.parameter.is_some_and(|(_, p)| p == id))?;
+        nodes.iter().find(|n| n.inputs.contains(&Some(at))).map(|n| (n.op, n.location))
+    }
+}

@@ -1,0 +1,122 @@
+//! The tape itself: fan-out, freeing, loudness, vectors of parameters, second derivatives.
+
+use lethe_autograd::{Mode, ParamLayout, Parameters, Tags, Tape, Var, gradient, hessian_vector_product};
+use lethe_tensor::random::Draw;
+use lethe_tensor::{DType, Device, Tensor};
+use std::sync::Arc;
+
+fn tensor(data: &[f64], shape: &[usize]) -> Tensor {
+    Tensor::from_slice(&Device::cpu(), data, shape)
+}
+
+fn values(v: &Var) -> Vec<f64> {
+    v.to_vec().unwrap()
+}
+
+/// tanh(x W₁ᵀ + b) W₁ summed: W₁ is used twice, the last parameter not at all.
+fn model() -> (Tensor, Arc<ParamLayout>, impl Fn(&Parameters) -> Var + Copy) {
+    let mut layout = ParamLayout::new();
+    let w = layout.add("w", &[3, 2], Tags::default());
+    let b = layout.add("b", &[3], Tags::default());
+    layout.add("unused", &[2], Tags::default());
+    let frozen = layout.add("frozen", &[3], Tags { frozen: true, ..Tags::default() });
+    let theta = Tensor::normal(&Device::cpu(), DType::F64, &[layout.len()], Draw::new(3, [0; 3]));
+    let loss = move |p: &Parameters| {
+        let x = Var::constant(&tensor(&[0.3, -0.2, 0.8, 0.5], &[2, 2]));
+        let h = x.linear(&p.get(w), Some(&p.get(b))).tanh();
+        (&h * &p.get(frozen)).matmul(&p.get(w)).square().sum(&[], false)
+    };
+    (theta, Arc::new(layout), loss)
+}
+
+#[test]
+fn gradients_add_over_every_use() {
+    let tape = Tape::new();
+    let x = tape.leaf(&tensor(&[1.0, 2.0], &[2]));
+    let y = (&(&x * &x) + &x.mul_scalar(3.0)).sum(&[], false);
+    assert_eq!(values(&tape.backward(&y).of(&x)), [5.0, 7.0]);
+}
+
+#[test]
+fn the_gradient_vector_matches_finite_differences_and_its_padding_is_zero() {
+    let (theta, layout, loss) = model();
+    let (_, g) = gradient(&theta, &layout, loss);
+    let g: Vec<f64> = g.to_vec().unwrap();
+    let at = |i: usize, h: f64| -> f64 {
+        let mut v: Vec<f64> = theta.to_vec().unwrap();
+        v[i] += h;
+        loss(&Parameters::constant(&tensor(&v, &[layout.len()]), &layout)).tensor().item().unwrap()
+    };
+    for i in 0..layout.len() {
+        let real = layout.owned().any(|(_, p)| p.range().contains(&i) && !p.tags.frozen);
+        let expected = if real { (at(i, 1e-5) - at(i, -1e-5)) / 2e-5 } else { 0.0 };
+        assert!((g[i] - expected).abs() < 1e-8, "{i}: {} {expected}", g[i]);
+    }
+}
+
+#[test]
+fn hessian_vector_products_match_differences_of_gradients_and_are_symmetric() {
+    let (theta, layout, loss) = model();
+    let mask = {
+        let mut m = vec![0.0; layout.len()];
+        layout.owned().filter(|(_, p)| !p.tags.frozen).for_each(|(_, p)| m[p.range()].fill(1.0));
+        tensor(&m, &[layout.len()])
+    };
+    let [u, v] =
+        [1, 2].map(|s| Tensor::normal(&Device::cpu(), DType::F64, &[layout.len()], Draw::new(s, [0; 3])).mul(&mask));
+    let product = |v: &Tensor| hessian_vector_product(&theta, &layout, v, loss).2;
+    let hv: Vec<f64> = product(&v).to_vec().unwrap();
+    let g = |h: f64| -> Vec<f64> { gradient(&theta.add(&v.mul_scalar(h)), &layout, loss).1.to_vec().unwrap() };
+    let scale = hv.iter().fold(0.0f64, |a, b| a.max(b.abs()));
+    for ((a, b), hv) in g(1e-5).iter().zip(g(-1e-5)).zip(&hv) {
+        assert!(((a - b) / 2e-5 - hv).abs() < 1e-7 * scale, "{} {hv}", (a - b) / 2e-5);
+    }
+    let dot = |a: &Tensor, b: &Tensor| a.mul(b).sum(&[], false).item::<f64>().unwrap();
+    let (x, y) = (dot(&u, &product(&v)), dot(&v, &product(&u)));
+    assert!((x - y).abs() < 1e-10 * x.abs().max(1.0), "{x} {y}");
+}
+
+#[test]
+fn parameters_without_a_gradient_are_named_with_what_cut_them_off() {
+    let mut layout = ParamLayout::new();
+    let a = layout.add("a", &[2], Tags::default());
+    let b = layout.add("b", &[2], Tags::default());
+    let layout = Arc::new(layout);
+    let tape = Tape::new();
+    let p = tape.parameters(&Tensor::ones(&Device::cpu(), DType::F32, &[layout.len()]), &layout);
+    let cut = p.get(b).exp().detach();
+    let g = tape.backward(&(&p.get(a) * &cut).sum(&[], false));
+    let [unreached] = g.unreached() else { panic!("one parameter is cut off") };
+    assert_eq!((unreached.name.as_str(), unreached.cut.map(|c| c.0)), ("b", Some("exp")));
+}
+
+#[test]
+fn retained_tapes_can_be_swept_again_and_recorded_ones_differentiated() {
+    let tape = Tape::new();
+    let x = tape.leaf(&tensor(&[0.7], &[]));
+    let y = x.exp().sin();
+    let one = Var::constant(&tensor(&[1.0], &[]));
+    let first = tape.sweep(&y, &one, Mode::Record).of(&x);
+    let second = tape.sweep(&first, &one, Mode::Retain).of(&x);
+    let e = 0.7f64.exp();
+    assert!((values(&first)[0] - e * e.cos()).abs() < 1e-14);
+    assert!((values(&second)[0] - (e * e.cos() - e * e * e.sin())).abs() < 1e-13);
+    assert_eq!(values(&tape.sweep(&y, &one, Mode::Free).of(&x)), values(&first));
+}
+
+#[test]
+#[should_panic(expected = "no derivative")]
+fn operations_without_a_derivative_are_errors_not_silence() {
+    let tape = Tape::new();
+    let x = tape.leaf(&tensor(&[1.0, 2.0], &[2]));
+    let rounded = Var::record_opaque("round", &[&x], x.tensor().clone());
+    tape.backward(&rounded.sum(&[], false));
+}
+
+#[test]
+fn constants_record_nothing() {
+    let tape = Tape::new();
+    let x = Var::constant(&tensor(&[1.0], &[1]));
+    let y = x.exp().sum(&[], false);
+    assert!(tape.is_empty() && !y.is_tracked());
+}
