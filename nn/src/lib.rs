@@ -1,1 +1,18 @@
-//! Parameters, layers, losses and models.
+//! Parameters as one vector, layers, losses and models.
+//!
+//! A layer holds only the numbers of its parameters; the numbers themselves stand in [`Theta`], one vector. A [`Builder`] gives out the places, a
+//! [`Forward`] reads them: on a tape for training, without one for inference.
+
+mod build;
+mod forward;
+mod init;
+pub mod layers;
+pub mod loss;
+pub mod models;
+mod theta;
+
+pub use build::{Blueprint, Builder};
+pub use forward::{Forward, Pass, Statistics};
+pub use init::Init;
+pub use models::Model;
+pub use theta::{State, Theta};

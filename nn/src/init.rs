@@ -1,0 +1,87 @@
+//! Initialisers, drawn on the host: the same numbers whatever the device.
+
+use lethe_tensor::cpu::reference::special::{normal_cdf, normal_quantile};
+use lethe_tensor::random::{Draw, Philox};
+
+/// How a parameter starts.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Init {
+    /// The same number everywhere.
+    Constant(f64),
+    /// N(0, std²).
+    Normal {
+        /// The standard deviation.
+        std: f64,
+    },
+    /// N(0, σ²) cut at ±2 σ, where σ is chosen so that the deviation after the cut is √(1 / fan_in) (truncated LeCun normal).
+    TruncatedLecun {
+        /// Inputs of a unit.
+        fan_in: usize,
+    },
+    /// U(−b, b) with b = √(6 / (fan_in + fan_out)) (Xavier).
+    XavierUniform {
+        /// Inputs of a unit.
+        fan_in: usize,
+        /// Outputs that an input reaches.
+        fan_out: usize,
+    },
+    /// N(0, 2 / fan_out): Kaiming for ReLU, preserving gradients.
+    KaimingFanOut {
+        /// Outputs that an input reaches.
+        fan_out: usize,
+    },
+    /// U(−b, b).
+    Uniform {
+        /// b.
+        bound: f64,
+    },
+}
+
+/// The deviation of a unit normal cut at ±2.
+const TRUNCATED_DEVIATION: f64 = 0.879_625_66;
+
+impl Init {
+    /// `n` numbers, a function of the seed and the parameter's number.
+    pub fn draw(self, n: usize, seed: u64, parameter: usize) -> Vec<f32> {
+        /// Tells parameters apart from whatever else is drawn under the seed.
+        const STREAM: u32 = 0x1417;
+        let mut rng = Philox::new(Draw::new(seed, [STREAM, parameter as u32, 0]));
+        let uniform = |rng: &mut Philox, b: f64| (2.0 * rng.uniform() - 1.0) * b;
+        let mut next = || match self {
+            Init::Constant(c) => c,
+            Init::Normal { std } => std * normal_quantile(rng.uniform()),
+            Init::TruncatedLecun { fan_in } => {
+                let (low, high) = (normal_cdf(-2.0), normal_cdf(2.0));
+                let std = (1.0 / fan_in as f64).sqrt() / TRUNCATED_DEVIATION;
+                std * normal_quantile(low + rng.uniform() * (high - low))
+            }
+            Init::XavierUniform { fan_in, fan_out } => uniform(&mut rng, (6.0 / (fan_in + fan_out) as f64).sqrt()),
+            Init::KaimingFanOut { fan_out } => (2.0 / fan_out as f64).sqrt() * normal_quantile(rng.uniform()),
+            Init::Uniform { bound } => uniform(&mut rng, bound),
+        };
+        (0..n).map(|_| next() as f32).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn moments(init: Init) -> (f64, f64, f64) {
+        let v = init.draw(40_000, 7, 1);
+        let n = v.len() as f64;
+        let mean = v.iter().map(|x| f64::from(*x)).sum::<f64>() / n;
+        let var = v.iter().map(|x| (f64::from(*x) - mean).powi(2)).sum::<f64>() / n;
+        (mean, var.sqrt(), v.iter().fold(0.0f64, |a, x| a.max(f64::from(x.abs()))))
+    }
+
+    #[test]
+    fn deviations_and_bounds_are_those_of_their_definitions() {
+        let (mean, std, top) = moments(Init::TruncatedLecun { fan_in: 100 });
+        assert!(mean.abs() < 2e-3 && (std - 0.1).abs() < 2e-3 && top <= 0.2 / TRUNCATED_DEVIATION + 1e-7);
+        let (_, std, top) = moments(Init::XavierUniform { fan_in: 384, fan_out: 384 });
+        assert!((std - 0.0883883 / 3f64.sqrt()).abs() < 1e-3 && top <= 0.0883884);
+        let (_, std, _) = moments(Init::KaimingFanOut { fan_out: 50 });
+        assert!((std - 0.2).abs() < 4e-3);
+    }
+}

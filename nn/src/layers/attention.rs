@@ -1,0 +1,42 @@
+//! Multi-head self-attention.
+
+use super::{Dropout, Linear};
+use crate::{Builder, Forward, Init};
+use lethe_autograd::Var;
+
+/// One projection to q, k and v of all heads, attention without stored scores, and a projection back.
+#[derive(Clone, Debug)]
+pub struct SelfAttention {
+    qkv: Linear,
+    proj: Linear,
+    drop: Dropout,
+    heads: usize,
+}
+
+impl SelfAttention {
+    /// Xavier-uniform weights, the three projections drawn as separate matrices; biases 0.
+    ///
+    /// # Panics
+    /// If the heads do not divide the width.
+    #[track_caller]
+    pub fn new(b: &mut Builder, width: usize, heads: usize, dropout: f64) -> SelfAttention {
+        assert!(heads > 0 && width.is_multiple_of(heads), "attention: {heads} heads do not divide a width of {width}");
+        let weight = Init::XavierUniform { fan_in: width, fan_out: width };
+        SelfAttention {
+            qkv: b.within("qkv", |b| Linear::new(b, width, 3 * width, weight, Some(Init::Constant(0.0)))),
+            proj: b.within("proj", |b| Linear::xavier(b, width, width)),
+            drop: Dropout::new(b, dropout),
+            heads,
+        }
+    }
+
+    /// x (n, tokens, width).
+    #[track_caller]
+    pub fn forward(&self, f: &Forward<'_>, x: &Var) -> Var {
+        let &[n, tokens, width] = x.shape() else { panic!("attention: x {:?} is not (n, tokens, width)", x.shape()) };
+        let dim = width / self.heads;
+        let qkv = self.qkv.forward(f, x).reshape(&[n, tokens, 3, self.heads, dim]);
+        let o = qkv.packed_attention(1.0 / (dim as f64).sqrt(), false).reshape(&[n, tokens, width]);
+        self.drop.forward(f, &self.proj.forward(f, &o))
+    }
+}

@@ -1,0 +1,33 @@
+//! Images cut into patches.
+
+use super::Conv2d;
+use crate::{Builder, Forward, Init};
+use lethe_autograd::Var;
+use lethe_tensor::ConvOptions;
+
+/// A convolution whose kernel and stride are the patch: (n, c, h, w) to tokens (n, h/p · w/p, width), row-major.
+#[derive(Clone, Debug)]
+pub struct PatchEmbedding {
+    proj: Conv2d,
+}
+
+impl PatchEmbedding {
+    /// Truncated LeCun-normal weights, bias 0.
+    #[track_caller]
+    pub fn new(b: &mut Builder, channels: usize, patch: usize, width: usize) -> PatchEmbedding {
+        let init = Init::TruncatedLecun { fan_in: channels * patch * patch };
+        let options = ConvOptions::new(patch, 0);
+        let zero = Some(Init::Constant(0.0));
+        PatchEmbedding {
+            proj: b.within("proj", |b| Conv2d::new(b, [channels, width], [patch; 2], options, init, zero)),
+        }
+    }
+
+    /// x (n, c, h, w).
+    #[track_caller]
+    pub fn forward(&self, f: &Forward<'_>, x: &Var) -> Var {
+        let maps = self.proj.forward(f, x);
+        let (n, width) = (maps.shape()[0], maps.shape()[1]);
+        maps.reshape(&[n, width, usize::MAX]).transpose(1, 2)
+    }
+}

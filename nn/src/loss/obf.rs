@@ -1,0 +1,93 @@
+//! Output bias forgetting (paper, section 1.5 of the specification): the objective whose ascent forgets what the model predicts anyway.
+
+use super::Likelihood;
+use lethe_autograd::Var;
+use lethe_tensor::Tensor;
+
+/// Per sample `L^BF(y, z) = (1 − α) L(e_y, z) − L(U, z)`, U = 1/C for every class, to be maximised, with
+///
+/// ```text
+/// α = γ max((1 − λ / ŷ_y) / (1 − λ), 0)            constant in differentiation; λ = 0: α = γ
+/// ∂L^BF/∂z = U − α ŷ − (1 − α) e_y
+/// ```
+///
+/// where ŷ are the likelihoods.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Obf {
+    /// λ in [0, 1): the likelihood of the label below which nothing is forgotten.
+    pub lambda: f64,
+    /// γ: the largest α.
+    pub gamma: f64,
+    /// How ŷ is read from logits.
+    pub likelihood: Likelihood,
+}
+
+impl Obf {
+    /// Checked parameters.
+    ///
+    /// # Panics
+    /// If λ is not in [0, 1), or γ not in [0, 1].
+    #[track_caller]
+    pub fn new(lambda: f64, gamma: f64, likelihood: Likelihood) -> Obf {
+        assert!((0.0..1.0).contains(&lambda), "OBF: λ = {lambda} is not in [0, 1)");
+        assert!((0.0..=1.0).contains(&gamma), "OBF: γ = {gamma} is not in [0, 1]");
+        Obf { lambda, gamma, likelihood }
+    }
+
+    /// α of each sample, as a column (n, 1): `γ (C_λ − min(C_λ, 1/ŷ_y)) / (C_λ − 1)` with `C_λ = 1/λ`; 1/ŷ_y comes from the logits, so that a
+    /// vanishing likelihood is no division by zero.
+    ///
+    /// # Panics
+    /// If the shapes do not fit.
+    #[track_caller]
+    pub fn alpha(&self, logits: &Tensor, labels: &Tensor) -> Tensor {
+        let column = labels.unsqueeze(-1);
+        if self.lambda == 0.0 {
+            let shape = [logits.shape()[0], 1];
+            return Tensor::full(logits.device(), logits.dtype(), &shape, self.gamma);
+        }
+        /// e⁸⁰ is beyond any 1/λ, and finite in every float.
+        const CLAMP: f64 = 80.0;
+        let perplexity = match self.likelihood {
+            Likelihood::Softmax => logits.log_softmax(-1).gather(-1, &column).neg().min_scalar(CLAMP).exp(),
+            Likelihood::Sigmoid => logits.gather(-1, &column).neg().min_scalar(CLAMP).exp().add_scalar(1.0),
+        };
+        let c = 1.0 / self.lambda;
+        perplexity.min_scalar(c).rsub_scalar(c).mul_scalar(self.gamma / (c - 1.0))
+    }
+
+    /// ∂(mean L^BF)/∂z (n, classes): what a backward pass is seeded with.
+    ///
+    /// # Panics
+    /// If the shapes do not fit.
+    #[track_caller]
+    pub fn seed(&self, logits: &Tensor, labels: &Tensor) -> Tensor {
+        let &[n, classes] = logits.shape() else { panic!("OBF: logits {:?} are not (n, classes)", logits.shape()) };
+        let alpha = self.alpha(logits, labels);
+        let likelihoods = match self.likelihood {
+            Likelihood::Softmax => logits.softmax(-1),
+            Likelihood::Sigmoid => logits.sigmoid(),
+        };
+        let numbers: Vec<u32> = (0..classes as u32).collect();
+        let numbers = Tensor::from_slice(logits.device(), &numbers, &[1, classes]);
+        let hit = labels.unsqueeze(-1).eq(&numbers);
+        let kept = alpha.rsub_scalar(1.0);
+        let zero = logits.scalar_like(0.0);
+        let forgotten = alpha.mul(&likelihoods).add(&hit.select(&kept, &zero));
+        forgotten.rsub_scalar(1.0 / classes as f64).mul_scalar(1.0 / n as f64)
+    }
+
+    /// L^BF of each sample, with α held constant: the true value, and the same gradient as [`Obf::seed`].
+    ///
+    /// # Panics
+    /// If the shapes do not fit.
+    #[track_caller]
+    pub fn rows(&self, logits: &Var, labels: &Tensor) -> Var {
+        let classes = logits.shape()[1];
+        let alpha = self.alpha(logits.tensor(), labels).squeeze(-1);
+        let uniform = Tensor::full(logits.device(), logits.dtype(), logits.shape(), 1.0 / classes as f64);
+        let label = logits.cross_entropy(labels, self.likelihood, 0.0);
+        let to_uniform = logits.cross_entropy(&uniform, self.likelihood, 0.0);
+        &(&Var::constant(&alpha.rsub_scalar(1.0)) * &label) - &to_uniform
+    }
+}

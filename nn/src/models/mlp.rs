@@ -1,0 +1,55 @@
+//! A perceptron on flattened images.
+
+use super::{Model, blueprint};
+use crate::build::Blueprint;
+use crate::layers::{Activation, Linear};
+use crate::{Builder, Forward};
+use lethe_autograd::Var;
+
+/// The widths of a perceptron.
+#[derive(Clone, Debug, PartialEq)]
+pub struct MlpConfig {
+    /// Elements of an image.
+    pub inputs: usize,
+    /// Units of each hidden layer.
+    pub hidden: Vec<usize>,
+    /// Classes.
+    pub classes: usize,
+    /// Between the layers.
+    pub activation: Activation,
+}
+
+/// Linear layers with an activation between them.
+pub struct MlpClassifier {
+    blueprint: Blueprint,
+    layers: Vec<Linear>,
+    activation: Activation,
+}
+
+impl MlpClassifier {
+    /// Xavier-uniform weights, biases 0.
+    pub fn new(config: &MlpConfig) -> MlpClassifier {
+        let mut b = Builder::new();
+        let widths: Vec<usize> =
+            [config.inputs].into_iter().chain(config.hidden.clone()).chain([config.classes]).collect();
+        let layer = |(i, w): (usize, &[usize])| b.within(&format!("layers.{i}"), |b| Linear::xavier(b, w[0], w[1]));
+        let layers = widths.windows(2).enumerate().map(layer).collect();
+        MlpClassifier { blueprint: b.finish(), layers, activation: config.activation }
+    }
+}
+
+impl Model for MlpClassifier {
+    blueprint!();
+
+    #[track_caller]
+    fn forward(&self, f: &Forward<'_>, x: &Var) -> Var {
+        let mut h = x.reshape(&[x.shape()[0], usize::MAX]);
+        for (i, layer) in self.layers.iter().enumerate() {
+            h = layer.forward(f, &h);
+            if i + 1 < self.layers.len() {
+                h = self.activation.forward(&h);
+            }
+        }
+        h
+    }
+}

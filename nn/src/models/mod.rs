@@ -1,0 +1,48 @@
+//! Models: a vision transformer, residual networks, a perceptron.
+
+mod mlp;
+mod resnet;
+mod vit;
+
+pub use mlp::{MlpClassifier, MlpConfig};
+pub use resnet::{BlockKind, ResNet, ResNetConfig, Stem};
+pub use vit::{HeadNorm, Pooling, Vit, VitConfig};
+
+use crate::build::Blueprint;
+use crate::forward::Forward;
+use crate::theta::{State, Theta};
+use lethe_autograd::Var;
+use lethe_tensor::Device;
+
+/// A classifier of images (n, c, h, w): logits (n, classes).
+pub trait Model: Send + Sync {
+    /// The layouts, and how parameters start.
+    fn blueprint(&self) -> &Blueprint;
+
+    /// The layouts, to be retagged or started differently.
+    fn blueprint_mut(&mut self) -> &mut Blueprint;
+
+    /// Logits.
+    ///
+    /// # Panics
+    /// If x has not the shape that the model was built for.
+    fn forward(&self, f: &Forward<'_>, x: &Var) -> Var;
+
+    /// θ and the state beside it at their start: a function of the seed alone.
+    fn init(&self, device: &Device, seed: u64) -> (Theta, State) {
+        self.blueprint().init(device, seed)
+    }
+}
+
+/// The two accessors of a model that keeps its blueprint in a field.
+macro_rules! blueprint {
+    () => {
+        fn blueprint(&self) -> &crate::build::Blueprint {
+            &self.blueprint
+        }
+        fn blueprint_mut(&mut self) -> &mut crate::build::Blueprint {
+            &mut self.blueprint
+        }
+    };
+}
+use blueprint;

@@ -1,0 +1,182 @@
+//! Residual networks (specification 6.2): bottleneck blocks for ImageNet, basic blocks and a small stem for small images.
+
+use super::{Model, blueprint};
+use crate::build::Blueprint;
+use crate::layers::{BatchNorm2d, Conv2d, Linear};
+use crate::{Builder, Forward, Init};
+use lethe_autograd::Var;
+use lethe_tensor::PoolOptions;
+
+/// The form of a block.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BlockKind {
+    /// Two 3 × 3 convolutions.
+    Basic,
+    /// 1 × 1, 3 × 3 (with the stride), 1 × 1 with four times the channels.
+    Bottleneck,
+}
+
+impl BlockKind {
+    fn expansion(self) -> usize {
+        match self {
+            BlockKind::Basic => 1,
+            BlockKind::Bottleneck => 4,
+        }
+    }
+}
+
+/// The first layers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stem {
+    /// 7 × 7 with stride 2, then max pooling 3 × 3 with stride 2.
+    Large,
+    /// 3 × 3 with stride 1, for small images.
+    Small,
+}
+
+/// The sizes of a residual network.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ResNetConfig {
+    /// Channels of an image.
+    pub channels: usize,
+    /// The form of the blocks.
+    pub block: BlockKind,
+    /// Blocks in each stage; from the second stage on, the first block halves the image.
+    pub blocks: Vec<usize>,
+    /// Channels of the first stage, doubled at each following one.
+    pub width: usize,
+    /// The first layers.
+    pub stem: Stem,
+    /// Classes.
+    pub classes: usize,
+}
+
+impl ResNetConfig {
+    /// ResNet-50 (`blocks` 3, 4, 6, 3) and its deeper kin, for 224 × 224 RGB images.
+    pub fn bottleneck(blocks: [usize; 4], classes: usize) -> ResNetConfig {
+        let blocks = blocks.to_vec();
+        ResNetConfig { channels: 3, block: BlockKind::Bottleneck, blocks, width: 64, stem: Stem::Large, classes }
+    }
+
+    /// ResNet-18 for 32 × 32 RGB images.
+    pub fn cifar18(classes: usize) -> ResNetConfig {
+        let blocks = vec![2, 2, 2, 2];
+        ResNetConfig { channels: 3, block: BlockKind::Basic, blocks, width: 64, stem: Stem::Small, classes }
+    }
+}
+
+/// A convolution and its normalisation.
+struct ConvNorm(Conv2d, BatchNorm2d);
+
+impl ConvNorm {
+    #[track_caller]
+    fn new(
+        b: &mut Builder,
+        names: [&str; 2],
+        channels: [usize; 2],
+        kernel: usize,
+        stride: usize,
+        gamma: f64,
+    ) -> ConvNorm {
+        ConvNorm(
+            b.within(names[0], |b| Conv2d::kaiming(b, channels, kernel, stride, kernel / 2)),
+            b.within(names[1], |b| BatchNorm2d::new(b, channels[1], gamma)),
+        )
+    }
+
+    #[track_caller]
+    fn forward(&self, f: &Forward<'_>, x: &Var) -> Var {
+        self.1.forward(f, &self.0.forward(f, x))
+    }
+}
+
+/// `relu(branch(x) + shortcut(x))`; the last normalisation of the branch starts at 0.
+struct Block {
+    branch: Vec<ConvNorm>,
+    shortcut: Option<ConvNorm>,
+}
+
+impl Block {
+    #[track_caller]
+    fn new(b: &mut Builder, kind: BlockKind, [c_in, width]: [usize; 2], stride: usize) -> Block {
+        let c_out = width * kind.expansion();
+        let names = [["conv1", "bn1"], ["conv2", "bn2"], ["conv3", "bn3"]];
+        let branch = match kind {
+            BlockKind::Basic => vec![
+                ConvNorm::new(b, names[0], [c_in, width], 3, stride, 1.0),
+                ConvNorm::new(b, names[1], [width, c_out], 3, 1, 0.0),
+            ],
+            BlockKind::Bottleneck => vec![
+                ConvNorm::new(b, names[0], [c_in, width], 1, 1, 1.0),
+                ConvNorm::new(b, names[1], [width, width], 3, stride, 1.0),
+                ConvNorm::new(b, names[2], [width, c_out], 1, 1, 0.0),
+            ],
+        };
+        let shortcut = (stride != 1 || c_in != c_out)
+            .then(|| b.within("downsample", |b| ConvNorm::new(b, ["0", "1"], [c_in, c_out], 1, stride, 1.0)));
+        Block { branch, shortcut }
+    }
+
+    #[track_caller]
+    fn forward(&self, f: &Forward<'_>, x: &Var) -> Var {
+        let mut h = x.clone();
+        for (i, layer) in self.branch.iter().enumerate() {
+            h = if i == 0 { layer.forward(f, &h) } else { layer.forward(f, &h.relu()) };
+        }
+        let shortcut = self.shortcut.as_ref().map_or(x.clone(), |s| s.forward(f, x));
+        (&h + &shortcut).relu()
+    }
+}
+
+/// Stem, stages, global average pooling, linear head.
+pub struct ResNet {
+    blueprint: Blueprint,
+    stem: ConvNorm,
+    pool: bool,
+    blocks: Vec<Block>,
+    fc: Linear,
+}
+
+impl ResNet {
+    /// Kaiming-normal convolutions; the head's weights U(±1/√features), its bias 0.
+    ///
+    /// # Panics
+    /// If there is no stage.
+    #[track_caller]
+    pub fn new(config: &ResNetConfig) -> ResNet {
+        assert!(!config.blocks.is_empty(), "ResNet: there is no stage");
+        let mut b = Builder::new();
+        let (kernel, stride) = if config.stem == Stem::Large { (7, 2) } else { (3, 1) };
+        let stem = ConvNorm::new(&mut b, ["conv1", "bn1"], [config.channels, config.width], kernel, stride, 1.0);
+        let mut c_in = config.width;
+        let mut blocks = vec![];
+        for (stage, &count) in config.blocks.iter().enumerate() {
+            let width = config.width << stage;
+            for i in 0..count {
+                let stride = if stage > 0 && i == 0 { 2 } else { 1 };
+                let name = format!("layer{}.{i}", stage + 1);
+                blocks.push(b.within(&name, |b| Block::new(b, config.block, [c_in, width], stride)));
+                c_in = width * config.block.expansion();
+            }
+        }
+        let weight = Init::Uniform { bound: 1.0 / (c_in as f64).sqrt() };
+        let fc = b.within("fc", |b| Linear::new(b, c_in, config.classes, weight, Some(Init::Constant(0.0))));
+        ResNet { blueprint: b.finish(), stem, pool: config.stem == Stem::Large, blocks, fc }
+    }
+}
+
+impl Model for ResNet {
+    blueprint!();
+
+    #[track_caller]
+    fn forward(&self, f: &Forward<'_>, x: &Var) -> Var {
+        let mut h = self.stem.forward(f, x).relu();
+        if self.pool {
+            h = h.max_pool2d(&PoolOptions::new(3, 2, 1));
+        }
+        for block in &self.blocks {
+            h = block.forward(f, &h);
+        }
+        self.fc.forward(f, &h.mean(&[2, 3], false))
+    }
+}

@@ -1,0 +1,121 @@
+//! θ, all parameters of a model as one vector, and the state beside it.
+
+use lethe_autograd::{ParamLayout, Parameters};
+use lethe_tensor::{Device, DeviceError, Tensor};
+use std::sync::Arc;
+
+/// A vector with the layout that names its parts.
+#[derive(Clone)]
+pub struct Theta {
+    values: Tensor,
+    layout: Arc<ParamLayout>,
+}
+
+impl Theta {
+    /// A vector of a layout.
+    ///
+    /// # Panics
+    /// If the lengths differ.
+    #[track_caller]
+    pub fn new(values: Tensor, layout: &Arc<ParamLayout>) -> Theta {
+        assert!(
+            values.shape() == [layout.len()],
+            "θ has shape {:?}, its layout {} elements",
+            values.shape(),
+            layout.len()
+        );
+        Theta { values, layout: layout.clone() }
+    }
+
+    /// The vector.
+    pub fn values(&self) -> &Tensor {
+        &self.values
+    }
+
+    /// The vector, to be updated in place.
+    pub fn values_mut(&mut self) -> &mut Tensor {
+        &mut self.values
+    }
+
+    /// The layout.
+    pub fn layout(&self) -> &Arc<ParamLayout> {
+        &self.layout
+    }
+
+    /// `θ + scale · direction`, as another vector; `scale` is a scalar on the device, so that nothing is read back.
+    pub fn step_along(&self, direction: &Tensor, scale: &Tensor) -> Theta {
+        Theta { values: self.values.add(&direction.mul(scale)), layout: self.layout.clone() }
+    }
+
+    /// The parameters for inference, without a tape.
+    pub fn constants(&self) -> Parameters {
+        Parameters::constant(&self.values, &self.layout)
+    }
+
+    /// The same on another device.
+    ///
+    /// # Errors
+    /// If the device that it comes from failed.
+    pub fn to_device(&self, device: &Device) -> Result<Theta, DeviceError> {
+        Ok(Theta { values: self.values.to_device(device)?, layout: self.layout.clone() })
+    }
+}
+
+/// State that is not trained: running statistics, in a vector of their own layout. A forward pass in training mode returns the new state.
+#[derive(Clone)]
+pub struct State {
+    values: Tensor,
+    layout: Arc<ParamLayout>,
+}
+
+impl State {
+    /// A vector of a layout.
+    ///
+    /// # Panics
+    /// If the lengths differ.
+    #[track_caller]
+    pub fn new(values: Tensor, layout: &Arc<ParamLayout>) -> State {
+        assert!(
+            values.shape() == [layout.len()],
+            "state has shape {:?}, its layout {} elements",
+            values.shape(),
+            layout.len()
+        );
+        State { values, layout: layout.clone() }
+    }
+
+    /// The vector.
+    pub fn values(&self) -> &Tensor {
+        &self.values
+    }
+
+    /// The layout.
+    pub fn layout(&self) -> &Arc<ParamLayout> {
+        &self.layout
+    }
+
+    /// The state with some parts replaced; parts not named stay.
+    pub fn with(&self, parts: &[(lethe_autograd::ParamId, Tensor)]) -> State {
+        if parts.is_empty() {
+            return self.clone();
+        }
+        let pieces: Vec<(usize, Tensor)> = self
+            .layout
+            .iter()
+            .map(|(id, p)| {
+                let new = parts.iter().rev().find(|(changed, _)| *changed == id).map(|(_, t)| t.clone());
+                (p.offset, new.unwrap_or_else(|| self.layout.view(&self.values, id)))
+            })
+            .collect();
+        let pieces: Vec<(usize, &Tensor)> = pieces.iter().map(|(o, t)| (*o, t)).collect();
+        State { values: Tensor::assemble(&pieces, self.layout.len()), layout: self.layout.clone() }
+    }
+
+    /// The same on another device.
+    ///
+    /// # Errors
+    /// If the device that it comes from failed.
+    pub fn to_device(&self, device: &Device) -> Result<State, DeviceError> {
+        Ok(State { values: self.values.to_device(device)?, layout: self.layout.clone() })
+    }
+}
