@@ -1,0 +1,202 @@
+//! AdamW and SGD with decoupled weight decay, over one vector.
+
+use lethe_autograd::{ALIGNMENT, ParamLayout};
+use lethe_nn::Theta;
+use lethe_tensor::plan::{AdamW as AdamWPlan, Sgd as SgdPlan};
+use lethe_tensor::{Tensor, execute_in_place};
+
+/// Factors of one parameter group.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Group {
+    /// Of the learning rate.
+    pub lr_scale: f64,
+    /// Of the weight decay.
+    pub decay_scale: f64,
+}
+
+/// What both optimisers know of the vector: for every block of [`ALIGNMENT`] elements its (lr scale, weight decay).
+struct Blocks(Tensor);
+
+impl Blocks {
+    /// Frozen parameters have a scale of 0: they neither decay nor move.
+    #[track_caller]
+    fn new(theta: &Theta, weight_decay: f64, groups: &[Group]) -> Blocks {
+        let layout: &ParamLayout = theta.layout();
+        let mut table = vec![0f32; layout.len() / ALIGNMENT * 2];
+        for (_, p) in layout.owned() {
+            let group = groups.get(p.tags.group).copied();
+            assert!(group.is_some() || p.tags.group == 0, "{}: there is no group {}", p.name, p.tags.group);
+            let group = group.unwrap_or(Group { lr_scale: 1.0, decay_scale: 1.0 });
+            let scale = if p.tags.frozen { 0.0 } else { group.lr_scale };
+            let decay = if p.tags.decayed { weight_decay * group.decay_scale } else { 0.0 };
+            for block in p.offset / ALIGNMENT..p.range().end.div_ceil(ALIGNMENT) {
+                (table[2 * block], table[2 * block + 1]) = (scale as f32, decay as f32);
+            }
+        }
+        let shape = [layout.len() / ALIGNMENT, 2];
+        let table = Tensor::from_slice(theta.values().device(), &table, &shape);
+        Blocks(if theta.values().dtype() == table.dtype() { table } else { table.to_dtype(theta.values().dtype()) })
+    }
+}
+
+/// A base optimiser: moves θ by an update vector of its layout.
+pub trait Optimizer {
+    /// One step in place: clips, decays, moves. Nothing is read back. Returns ‖g‖² before clipping, a scalar on the device; where it is not
+    /// finite, θ and the moments stay as they were.
+    ///
+    /// # Panics
+    /// If the update has not θ's layout.
+    fn step(&mut self, theta: &mut Theta, update: &Tensor, lr: f64) -> Tensor;
+
+    /// The vectors that a checkpoint must hold, by name.
+    fn state(&self) -> Vec<(&'static str, &Tensor)>;
+
+    /// Puts back what a checkpoint held: the vectors in the order of [`Optimizer::state`], and the steps taken.
+    ///
+    /// # Panics
+    /// If a vector has another shape.
+    fn restore(&mut self, vectors: Vec<Tensor>, steps: u64);
+
+    /// Steps taken so far.
+    fn steps(&self) -> u64;
+}
+
+/// Adam with decoupled weight decay ([`lethe_tensor::plan::AdamW`]).
+pub struct AdamW {
+    blocks: Blocks,
+    moments: [Tensor; 2],
+    steps: u64,
+    /// β₁ and β₂.
+    pub betas: [f64; 2],
+    /// Added to the root.
+    pub eps: f64,
+    /// The largest norm of an update that is not clipped; infinite for none.
+    pub clip: f64,
+}
+
+impl AdamW {
+    /// Moments of 0; β = (0.9, 0.999), ε = 1e-8, no clipping. Decay passes by parameters that are tagged so.
+    ///
+    /// # Panics
+    /// If a parameter is in a group that is not given.
+    #[track_caller]
+    pub fn new(theta: &Theta, weight_decay: f64, groups: &[Group]) -> AdamW {
+        let zeros = || theta.values().zeros_like();
+        AdamW {
+            blocks: Blocks::new(theta, weight_decay, groups),
+            moments: [zeros(), zeros()],
+            steps: 0,
+            betas: [0.9, 0.999],
+            eps: 1e-8,
+            clip: f64::INFINITY,
+        }
+    }
+}
+
+impl Optimizer for AdamW {
+    #[track_caller]
+    fn step(&mut self, theta: &mut Theta, update: &Tensor, lr: f64) -> Tensor {
+        self.steps += 1;
+        let plan = AdamWPlan {
+            dtype: update.dtype(),
+            n: theta.layout().len(),
+            lr,
+            betas: self.betas,
+            eps: self.eps,
+            step: self.steps,
+            max_norm: self.clip,
+        };
+        let norm2 = update.sum_squares(&[], false);
+        let [m, v] = &mut self.moments;
+        execute_in_place(plan, &[&update.contiguous(), &self.blocks.0, &norm2], &mut [theta.values_mut(), m, v]);
+        norm2
+    }
+
+    fn state(&self) -> Vec<(&'static str, &Tensor)> {
+        vec![("adamw.mean", &self.moments[0]), ("adamw.square", &self.moments[1])]
+    }
+
+    #[track_caller]
+    fn restore(&mut self, vectors: Vec<Tensor>, steps: u64) {
+        for (mine, new) in self.moments.iter_mut().zip(vectors) {
+            assert!(mine.shape() == new.shape(), "AdamW: a moment of {:?} for one of {:?}", new.shape(), mine.shape());
+            *mine = new;
+        }
+        self.steps = steps;
+    }
+
+    fn steps(&self) -> u64 {
+        self.steps
+    }
+}
+
+/// Stochastic gradient descent with momentum and decoupled weight decay ([`lethe_tensor::plan::Sgd`]).
+pub struct Sgd {
+    blocks: Blocks,
+    buffer: Tensor,
+    steps: u64,
+    /// The share of the past.
+    pub momentum: f64,
+    /// Nesterov's form.
+    pub nesterov: bool,
+    /// The largest norm of an update that is not clipped; infinite for none.
+    pub clip: f64,
+}
+
+impl Sgd {
+    /// An empty buffer, no clipping. Decay passes by parameters that are tagged so.
+    ///
+    /// # Panics
+    /// If a parameter is in a group that is not given.
+    #[track_caller]
+    pub fn new(theta: &Theta, momentum: f64, weight_decay: f64, groups: &[Group]) -> Sgd {
+        Sgd {
+            blocks: Blocks::new(theta, weight_decay, groups),
+            buffer: theta.values().zeros_like(),
+            steps: 0,
+            momentum,
+            nesterov: false,
+            clip: f64::INFINITY,
+        }
+    }
+}
+
+impl Optimizer for Sgd {
+    #[track_caller]
+    fn step(&mut self, theta: &mut Theta, update: &Tensor, lr: f64) -> Tensor {
+        let plan = SgdPlan {
+            dtype: update.dtype(),
+            n: theta.layout().len(),
+            lr,
+            momentum: self.momentum,
+            nesterov: self.nesterov,
+            first: self.steps == 0,
+            max_norm: self.clip,
+        };
+        self.steps += 1;
+        let norm2 = update.sum_squares(&[], false);
+        let inputs = [&update.contiguous(), &self.blocks.0, &norm2];
+        execute_in_place(plan, &inputs, &mut [theta.values_mut(), &mut self.buffer]);
+        norm2
+    }
+
+    fn state(&self) -> Vec<(&'static str, &Tensor)> {
+        vec![("sgd.momentum", &self.buffer)]
+    }
+
+    #[track_caller]
+    fn restore(&mut self, mut vectors: Vec<Tensor>, steps: u64) {
+        let new = vectors.swap_remove(0);
+        assert!(
+            self.buffer.shape() == new.shape(),
+            "SGD: a buffer of {:?} for one of {:?}",
+            new.shape(),
+            self.buffer.shape()
+        );
+        (self.buffer, self.steps) = (new, steps);
+    }
+
+    fn steps(&self) -> u64 {
+        self.steps
+    }
+}
