@@ -4,6 +4,7 @@
 //! Every rule is written in differentiable operations (`ops`, a file per family, each rule beside its formula), so that a sweep that is itself
 //! recorded gives second derivatives. Parameters are views of one vector ([`ParamLayout`]), and their gradients land in one of the same layout.
 
+pub mod gradcheck;
 mod gradients;
 mod hvp;
 mod ops;
