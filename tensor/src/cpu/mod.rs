@@ -14,13 +14,24 @@ pub(crate) mod copy;
 pub(crate) mod cumsum;
 pub(crate) mod elementwise;
 pub(crate) mod gather;
+pub(crate) mod gemm;
+pub(crate) mod gemm_tile;
+mod interp;
 pub(crate) mod layer_norm;
 pub(crate) mod loss;
+pub(crate) mod math;
 pub(crate) mod matmul;
 pub(crate) mod optim;
 pub(crate) mod pad;
 pub(crate) mod pool;
+mod program;
 pub(crate) mod reduce;
+pub(crate) mod simd;
+#[cfg(target_arch = "aarch64")]
+mod simd_neon;
+pub(crate) mod simd_x2;
+#[cfg(target_arch = "x86_64")]
+mod simd_x86;
 pub(crate) mod softmax;
 
 pub use buffer::CpuBuffer;
@@ -68,6 +79,11 @@ impl<'a> Input<'a> {
     /// The storage from the view's offset on, or nothing if the view is empty.
     pub fn from_offset_or_empty<T: Element>(&self) -> &'a [T] {
         if self.layout.numel() == 0 { &[] } else { self.from_offset() }
+    }
+
+    /// The bytes of the whole storage.
+    pub fn storage_bytes(&self) -> &'a [u8] {
+        self.buffer.as_bytes()
     }
 
     /// The bytes of a contiguous view.

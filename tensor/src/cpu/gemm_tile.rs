@@ -1,0 +1,252 @@
+//! The micro-kernel, packing, and the inner sweep over one packed block: what GEMM, attention and convolution share.
+//!
+//! A tile is MR rows x NV vectors of accumulators: A is broadcast, B is loaded in vectors. B is packed into panels of NR
+//! columns (zero-padded) or read in place, A into tiles of MR rows or read in place. Rows are split evenly: 197 rows are 15
+//! tiles of 13 or 14, never 14 tiles and a remainder of 1.
+
+#![allow(unsafe_code)]
+use super::simd::*;
+
+#[derive(Clone, Copy)]
+pub struct Mat<'a> {
+    pub data: &'a [f32],
+    /// Element (i, j) is `data[i * rs + j * cs]`.
+    pub rs: usize,
+    pub cs: usize,
+}
+impl<'a> Mat<'a> {
+    pub fn rows(data: &'a [f32], ld: usize) -> Self {
+        Mat { data, rs: ld, cs: 1 }
+    }
+    pub fn t(self) -> Self {
+        Mat { rs: self.cs, cs: self.rs, ..self }
+    }
+}
+
+/// The accumulator shape of an instruction set: (MR, NV).
+pub const fn shape<S: Simd>() -> (usize, usize) {
+    match S::N {
+        16 => (14, 2),                               // 28 of 32 registers
+        8 if cfg!(target_arch = "x86_64") => (6, 2), // 12 of 16
+        _ => (8, 2),
+    }
+}
+
+/// One tile. `ROWS`: A's rows are adjacent (`a[i + p * sa]`: packed, or A^T in place); else `a[i * sa + p]`: row-major in place.
+/// # Safety
+/// a, b (NV whole vectors a row) and c (`n` columns, MR rows) are in bounds; NV - 1 < n / N <= NV.
+#[inline(always)]
+unsafe fn tile<S: Simd, const MR: usize, const NV: usize, const ROWS: bool>(
+    s: S,
+    k: usize,
+    mut a: *const f32,
+    sa: usize,
+    mut b: *const f32,
+    sb: usize,
+    c: *mut f32,
+    sc: usize,
+    n: usize,
+    add: bool,
+) {
+    unsafe {
+        let mut t = [[s.splat(0.0); NV]; MR];
+        if add {
+            for i in 0..MR {
+                s.prefetch(c.add(i * sc));
+                s.prefetch(c.add(i * sc + n - 1));
+            }
+        }
+        for _ in 0..k {
+            let mut bv = [s.splat(0.0); NV];
+            for j in 0..NV {
+                bv[j] = s.load_ptr(b.add(j * S::N));
+            }
+            for i in 0..MR {
+                let av = s.splat(*a.add(if ROWS { i } else { i * sa }));
+                for j in 0..NV {
+                    t[i][j] = s.fma(av, bv[j], t[i][j]);
+                }
+            }
+            a = a.add(if ROWS { sa } else { 1 });
+            b = b.add(sb);
+        }
+        let last = n - (NV - 1) * S::N;
+        for i in 0..MR {
+            for j in 0..NV {
+                let p = c.add(i * sc + j * S::N);
+                if j + 1 < NV || last == S::N {
+                    let v = if add { s.add(t[i][j], s.load_ptr(p)) } else { t[i][j] };
+                    s.store_ptr(p, v);
+                } else {
+                    let v = if add { s.add(t[i][j], s.load_part_ptr(p, last, 0.0)) } else { t[i][j] };
+                    s.store_part_ptr(p, last, v);
+                }
+            }
+        }
+    }
+}
+
+/// Chooses the instance for `mr` rows.
+/// # Safety
+/// As [`tile`].
+#[inline(always)]
+pub unsafe fn tile_any<S: Simd, const ROWS: bool>(
+    s: S,
+    mr: usize,
+    k: usize,
+    a: *const f32,
+    sa: usize,
+    b: *const f32,
+    sb: usize,
+    c: *mut f32,
+    sc: usize,
+    n: usize,
+    add: bool,
+) {
+    macro_rules! pick { ($($M:literal)*) => { match (mr, n > S::N) {
+        $(($M, true) if const { $M <= shape::<S>().0 } => unsafe { tile::<S, $M, 2, ROWS>(s, k, a, sa, b, sb, c, sc, n, add) },
+          ($M, false) if const { $M <= shape::<S>().0 } => unsafe { tile::<S, $M, 1, ROWS>(s, k, a, sa, b, sb, c, sc, n, add) },)*
+        _ => unreachable!(),
+    } } }
+    pick!(1 2 3 4 5 6 7 8 9 10 11 12 13 14)
+}
+
+/// B[.., j0..j0+nr] to `k` rows of NR floats.
+pub fn pack_panel(b: Mat, p0: usize, k: usize, j0: usize, nr: usize, width: usize, out: &mut [f32]) {
+    if b.cs == 1 {
+        for (p, row) in out.chunks_exact_mut(width).take(k).enumerate() {
+            let at = (p0 + p) * b.rs + j0;
+            row[..nr].copy_from_slice(&b.data[at..at + nr]);
+            row[nr..].fill(0.0);
+        }
+    } else {
+        if nr < width {
+            out[..k * width].fill(0.0);
+        }
+        transpose_in(b.t(), j0, nr, p0, k, width, out);
+    }
+}
+
+/// A[i0.., p0..]: `mr` rows, `k` deep, to `k` groups of `width >= mr` floats.
+pub fn transpose_in(a: Mat, i0: usize, mr: usize, p0: usize, k: usize, width: usize, out: &mut [f32]) {
+    if a.rs == 1 {
+        for (p, row) in out.chunks_exact_mut(width).take(k).enumerate() {
+            let at = (p0 + p) * a.cs + i0;
+            row[..mr].copy_from_slice(&a.data[at..at + mr]);
+        }
+    } else {
+        for p in (0..k).step_by(16) {
+            let w = 16.min(k - p);
+            for i in 0..mr {
+                let at = (i0 + i) * a.rs + (p0 + p) * a.cs;
+                let row = &a.data[at..at + (w - 1) * a.cs + 1];
+                let out = &mut out[p * width + i..(p + w - 1) * width + i + 1];
+                if a.cs == 1 && w == 16 {
+                    for q in 0..16 {
+                        out[q * width] = row[q];
+                    }
+                } else {
+                    for q in 0..w {
+                        out[q * width] = row[q * a.cs];
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Row tiles: `count` tiles over `m` rows, evenly; tile `i` is `start..end`.
+#[inline(always)]
+pub fn even(m: usize, count: usize, i: usize) -> (usize, usize) {
+    (m * i / count, m * (i + 1) / count)
+}
+
+/// The inner sweep alone, for kernels that keep their own blocks (attention, convolution): C (m x n) = [C +] A B.
+/// `ROWS`: A's element (i, p) is `a[i + p * sa]`, else `a[i * sa + p]`. Panel q of B starts at `b[q * panel]`, its rows are `sb`
+/// apart; every panel row is read in whole vectors (B in place: panel = NR, sb = its row stride, n a multiple of the lanes).
+pub struct Sweep<'a, const ROWS: bool> {
+    pub m: usize,
+    pub n: usize,
+    pub k: usize,
+    pub a: &'a [f32],
+    pub sa: usize,
+    pub b: &'a [f32],
+    pub sb: usize,
+    pub panel: usize,
+    pub c: &'a mut [f32],
+    pub ldc: usize,
+    pub add: bool,
+}
+impl<const ROWS: bool> Kernel for Sweep<'_, ROWS> {
+    type Out = ();
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) {
+        let Sweep { m, n, k, a, sa, b, sb, panel, c, ldc, add } = self;
+        let (mr_max, nv) = const { shape::<S>() };
+        let (nr, tiles) = (nv * S::N, m.div_ceil(mr_max));
+        let last = n.div_ceil(nr) - 1;
+        let tail = (n - last * nr).div_ceil(S::N) * S::N;
+        assert!(
+            b.len() >= last * panel + (k - 1) * sb + tail
+                && (last == 0 || b.len() >= (last - 1) * panel + (k - 1) * sb + nr)
+        );
+        assert!(c.len() >= (m - 1) * ldc + n);
+        assert!(a.len() >= if ROWS { (k - 1) * sa + m } else { (m - 1) * sa + k });
+        for q in 0..=last {
+            for t in 0..tiles {
+                let (r0, r1) = even(m, tiles, t);
+                // SAFETY: the three assertions above.
+                unsafe {
+                    let a = a.as_ptr().add(if ROWS { r0 } else { r0 * sa });
+                    let c = c.as_mut_ptr().add(r0 * ldc + q * nr);
+                    tile_any::<S, ROWS>(
+                        s,
+                        r1 - r0,
+                        k,
+                        a,
+                        sa,
+                        b.as_ptr().add(q * panel),
+                        sb,
+                        c,
+                        ldc,
+                        nr.min(n - q * nr),
+                        add,
+                    );
+                }
+            }
+        }
+    }
+}
+
+/// B (k x n) as zero-padded panels; the panel size is `k * nr`.
+pub fn pack_all(nr: usize, b: Mat, k: usize, n: usize, out: &mut Vec<f32>) {
+    out.resize(n.div_ceil(nr) * nr * k, 0.0);
+    for (q, panel) in out.chunks_exact_mut(k * nr).enumerate() {
+        pack_panel(b, 0, k, q * nr, nr.min(n - q * nr), nr, panel);
+    }
+}
+/// NR of an instruction set.
+pub fn panel_width(level: Level) -> usize {
+    dispatch_at(level, Width)
+}
+
+/// MR of an instruction set.
+pub fn tile_rows(level: Level) -> usize {
+    dispatch_at(level, Height)
+}
+struct Height;
+impl Kernel for Height {
+    type Out = usize;
+    #[inline(always)]
+    fn run<S: Simd>(self, _: S) -> usize {
+        shape::<S>().0
+    }
+}
+struct Width;
+impl Kernel for Width {
+    type Out = usize;
+    #[inline(always)]
+    fn run<S: Simd>(self, _: S) -> usize {
+        shape::<S>().1 * S::N
+    }
+}

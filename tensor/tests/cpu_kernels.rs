@@ -1,0 +1,175 @@
+//! The fast kernels against the scalar reference in double precision: expressions, products, reductions, copies, optimiser steps.
+
+use lethe_tensor::cpu::CpuDevice;
+use lethe_tensor::random::{Draw, Philox};
+use lethe_tensor::{DType, Device, Tensor};
+
+fn normal(shape: &[usize], seed: u64) -> Tensor {
+    Tensor::normal(&Device::cpu(), DType::F32, shape, Draw::new(seed, [0; 3])).force().clone()
+}
+
+/// `f` in f32 on the fast kernels, against f64 on the reference: `|error| ≤ bound · scale` element by element.
+fn check(what: &str, inputs: &[Tensor], f: impl Fn(&[Tensor]) -> Tensor, bound: f64) {
+    let got: Vec<f32> = f(inputs).to_vec().unwrap();
+    let wide: Vec<Tensor> =
+        inputs.iter().map(|t| if t.dtype() == DType::F32 { t.to_dtype(DType::F64) } else { t.clone() }).collect();
+    let expected: Vec<f64> = f(&wide).to_vec().unwrap();
+    assert_eq!(got.len(), expected.len());
+    for (i, (g, e)) in got.iter().zip(&expected).enumerate() {
+        let (g, e) = (f64::from(*g), *e);
+        let same = g == e || g.is_nan() && e.is_nan() || (g - e).abs() <= bound * (1.0 + e.abs());
+        assert!(same, "{what}, element {i}: {g}, expected {e}");
+    }
+}
+
+#[test]
+fn functions_of_one_number_have_their_stated_errors() {
+    let edge = [0.0, -0.0, 1e-30, -1e-7, 0.5, -3.0, 14.0, -14.0, 80.0, -80.0, 1e4];
+    let mut data: Vec<f32> = normal(&[3000], 1).mul_scalar(4.0).to_vec().unwrap();
+    data.extend(edge.map(|x| x as f32));
+    let x = Tensor::from_slice(&Device::cpu(), &data, &[data.len()]);
+    let positive = x.abs().add_scalar(1e-3).force().clone();
+    type Op = (&'static str, fn(&Tensor) -> Tensor);
+    let any: [Op; 17] = [
+        ("neg", Tensor::neg),
+        ("abs", Tensor::abs),
+        ("sign", Tensor::sign),
+        ("square", Tensor::square),
+        ("sin", Tensor::sin),
+        ("cos", Tensor::cos),
+        ("tanh", Tensor::tanh),
+        ("sigmoid", Tensor::sigmoid),
+        ("softplus", Tensor::softplus),
+        ("erf", Tensor::erf),
+        ("relu", Tensor::relu),
+        ("gelu", Tensor::gelu),
+        ("gelu_grad", Tensor::gelu_grad),
+        ("recip", Tensor::recip),
+        ("expm1", |t| t.min_scalar(80.0).expm1()),
+        ("exp", |t| t.min_scalar(80.0).exp()),
+        ("pow 3", |t| t.pow_scalar(3.0)),
+    ];
+    for (name, f) in any {
+        check(name, &[x.clone()], |t| f(&t[0]), 5e-7);
+    }
+    let of_positive: [Op; 5] = [
+        ("log", Tensor::log),
+        ("log1p", Tensor::log1p),
+        ("sqrt", Tensor::sqrt),
+        ("rsqrt", Tensor::rsqrt),
+        ("pow", |t| t.pow_scalar(0.37)),
+    ];
+    for (name, f) in of_positive {
+        check(name, &[positive.clone()], |t| f(&t[0]), 5e-7);
+    }
+}
+
+#[test]
+fn expressions_take_operands_of_any_strides() {
+    for (rows, columns) in [(1, 1), (3, 5), (17, 300), (70, 1024), (5, 4097)] {
+        let full = normal(&[rows, columns], 1);
+        let others = [
+            normal(&[columns], 2),
+            normal(&[rows, 1], 3),
+            normal(&[1, 1], 4),
+            normal(&[columns, rows], 5).t(),
+            normal(&[rows, 2 * columns], 6).slice_step(1, 1, 2 * columns, 2),
+            normal(&[rows, columns], 7).flip(&[0, 1]),
+        ];
+        for other in others {
+            let f = |t: &[Tensor]| {
+                let y = &(&t[0] * &t[1]) + &t[1].sub(&t[0]).tanh();
+                t[0].lt(&t[1]).select(&y, &t[0].maximum(&y)).add_scalar(0.25)
+            };
+            check("mixed", &[full.clone(), other], f, 3e-7);
+        }
+    }
+}
+
+#[test]
+fn comparisons_treat_nan_as_unordered_and_extremes_pass_it_on() {
+    let cpu = Device::cpu();
+    let a = Tensor::from_slice(&cpu, &[1.0f32, f32::NAN, 2.0, f32::INFINITY, 0.0], &[5]);
+    let b = Tensor::from_slice(&cpu, &[1.0f32, 1.0, f32::NAN, f32::INFINITY, -0.0], &[5]);
+    let bits = |t: Tensor| t.to_vec::<u32>().unwrap();
+    assert_eq!(bits(a.eq(&b)), [1, 0, 0, 1, 1]);
+    assert_eq!(bits(a.ne(&b)), [0, 1, 1, 0, 0]);
+    assert_eq!(bits(a.lt(&b)), [0; 5]);
+    assert_eq!(bits(a.le(&b)), [1, 0, 0, 1, 1]);
+    for t in [a.maximum(&b), a.minimum(&b)] {
+        let v = t.to_vec::<f32>().unwrap();
+        assert!(v[1].is_nan() && v[2].is_nan() && !v[0].is_nan());
+    }
+}
+
+#[test]
+fn random_numbers_are_the_same_in_vectors_and_alone() {
+    let draw = Draw::new(11, [1, 2, 3]);
+    let v: Vec<f32> = Tensor::uniform(&Device::cpu(), DType::F32, &[70_001], draw).to_vec().unwrap();
+    assert!(v.iter().enumerate().all(|(i, x)| *x == draw.uniform(i) as f32));
+}
+
+#[test]
+fn products_match_at_every_size_transposition_and_batch() {
+    let mut rng = Philox::new(Draw::new(2, [0; 3]));
+    let mut sizes: Vec<[usize; 3]> =
+        vec![[1, 1, 1], [14, 32, 64], [15, 33, 1030], [131, 67, 45], [300, 10, 70], [64, 192, 1100]];
+    sizes.extend((0..12).map(|_| [0; 3].map(|_: usize| 1 + rng.below(90) as usize)));
+    for [m, n, k] in sizes {
+        for transposed in 0..4 {
+            let a = if transposed & 1 == 0 { normal(&[m, k], 1) } else { normal(&[k, m], 1).t() };
+            let b = if transposed & 2 == 0 { normal(&[k, n], 2) } else { normal(&[n, k], 2).t() };
+            // A sum of k products of unit normals: rounding grows like √k.
+            check("matmul", &[a, b], |t| t[0].matmul(&t[1]), 1e-6 * (k as f64).sqrt());
+        }
+    }
+    check("batch", &[normal(&[3, 1, 9, 20], 3), normal(&[5, 20, 7], 4)], |t| t[0].matmul(&t[1]), 4e-6);
+    check("shared", &[normal(&[3, 4, 20], 3), normal(&[20, 7], 4)], |t| t[0].matmul(&t[1]), 4e-6);
+    check(
+        "bias",
+        &[normal(&[2, 6, 20], 5), normal(&[7, 20], 6), normal(&[7], 7)],
+        |t| t[0].linear(&t[1], Some(&t[2])),
+        4e-6,
+    );
+}
+
+#[test]
+fn sums_match_over_every_axis() {
+    for shape in [[1, 1, 1], [3, 70, 5], [2, 1000, 33], [4, 3, 20_000], [1, 1, 70_001]] {
+        let x = normal(&shape, 1);
+        for axes in [&[0isize][..], &[1], &[2], &[0, 2], &[]] {
+            let n = shape.iter().product::<usize>() as f64;
+            check("sum", &[x.clone()], |t| t[0].sum(axes, false), 1e-6 * n.sqrt());
+            check("sum_squares", &[x.clone()], |t| t[0].sum_squares(axes, true), 2e-6);
+            check("max", &[x.clone()], |t| t[0].max(axes, false), 0.0);
+        }
+    }
+}
+
+#[test]
+fn copies_of_views_keep_every_element() {
+    let x = normal(&[5, 37, 19], 1);
+    let views =
+        [x.permute(&[2, 0, 1]), x.t(), x.flip(&[1]), x.slice_step(2, 1, 19, 3), x.slice(1, 5, 6).expand(&[5, 4, 19])];
+    for v in views {
+        let places: Vec<usize> = v.layout().places().collect();
+        let all: Vec<f32> = x.to_vec().unwrap();
+        assert_eq!(v.to_vec::<f32>().unwrap(), places.iter().map(|i| all[*i]).collect::<Vec<_>>());
+    }
+}
+
+#[test]
+fn results_are_the_same_with_any_number_of_threads() {
+    let work = |threads: usize| -> Vec<f32> {
+        let device = Device::Cpu(CpuDevice::with_threads(threads).unwrap());
+        device.scope(|| {
+            let (a, b) = (normal(&[200, 1500], 1), normal(&[1500, 150], 2));
+            let y = a.matmul(&b).gelu();
+            let z =
+                Tensor::concat(&[&y.sum(&[0], false), &y.sum(&[1], false), &y.sum_squares(&[], true).reshape(&[1])], 0);
+            z.to_vec().unwrap()
+        })
+    };
+    let one = work(1);
+    assert!(one == work(2) && one == work(3));
+}
