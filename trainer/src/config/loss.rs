@@ -1,0 +1,33 @@
+//! `[loss]`: the task loss.
+
+use serde::{Deserialize, Serialize};
+
+use super::error::{Problem, require};
+
+/// The section `[loss]`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct LossConfig {
+    /// Which loss.
+    pub kind: LossKind,
+    /// The share s of the target spread over all classes: q = (1 − s) e_y + s/C.
+    pub label_smoothing: f64,
+}
+
+/// The task losses.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LossKind {
+    /// Softmax cross-entropy.
+    #[default]
+    Ce,
+    /// Sigmoid cross-entropy, summed over the classes.
+    Bce,
+}
+
+impl LossConfig {
+    pub(super) fn check(&self) -> Result<(), Problem> {
+        let s = self.label_smoothing;
+        require((0.0..1.0).contains(&s), "loss.label_smoothing", s, "must be in 0..1, without 1")
+    }
+}

@@ -1,0 +1,178 @@
+//! Experiment files: TOML in, one checked `Config` out.
+//!
+//! A config is checked twice: by itself when it is read, and against the data before the first step. It knows no tensor
+//! and no device: what it describes is built elsewhere.
+
+mod data;
+mod error;
+mod loss;
+mod model;
+mod nearest;
+mod optim;
+mod overrides;
+mod perturb;
+mod reading;
+#[cfg(test)]
+mod tests;
+mod train;
+
+use std::path::Path;
+
+use serde::Serialize;
+use toml::{Table, Value};
+
+pub use data::{AugmentConfig, DataConfig, DatasetKind};
+pub use error::{ConfigError, Problem};
+pub use loss::{LossConfig, LossKind};
+pub use model::{Activation, Block, MlpConfig, ModelConfig, NormPlace, ResnetConfig, Stem, VitConfig};
+pub use nearest::nearest;
+pub use optim::{AdamwConfig, LrSchedule, OptimCommon, OptimConfig, Rule, SgdConfig};
+pub use perturb::{AscentConfig, ForgettingConfig, Gamma, Lambda, Likelihood, PerturbConfig, RhoSchedule};
+pub use train::TrainConfig;
+
+use crate::data::ImageShape;
+
+/// One experiment, whole.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Config {
+    /// Which images.
+    pub data: DataConfig,
+    /// The network.
+    pub model: ModelConfig,
+    /// The task loss.
+    pub loss: LossConfig,
+    /// The base optimiser.
+    pub optim: OptimConfig,
+    /// The perturbation.
+    pub perturb: PerturbConfig,
+    /// Length, batch and seed.
+    pub train: TrainConfig,
+}
+
+/// What a config must know of the data to be checked against it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DataFacts {
+    /// The size of every image.
+    pub images: ImageShape,
+    /// The number of classes.
+    pub classes: usize,
+    /// The number of training images, all of them.
+    pub train: usize,
+}
+
+const SECTIONS: [&str; 6] = ["data", "model", "loss", "optim", "perturb", "train"];
+
+impl Config {
+    /// Reads a file, applies `--set` arguments and checks the result by itself.
+    ///
+    /// # Errors
+    /// If the file cannot be read, isn't TOML, or describes nothing that could be trained.
+    pub fn load(path: &Path, overrides: &[String]) -> Result<Config, ConfigError> {
+        let read = |source| ConfigError::Read { path: path.to_owned(), source };
+        let text = std::fs::read_to_string(path).map_err(read)?;
+        Config::parse(&text, path, overrides)
+    }
+
+    /// The same from text; `path` is named in errors only.
+    ///
+    /// # Errors
+    /// As [`Config::load`].
+    pub fn parse(text: &str, path: &Path, overrides: &[String]) -> Result<Config, ConfigError> {
+        let syntax = |e: toml::de::Error| ConfigError::Syntax { path: path.to_owned(), message: e.to_string() };
+        let mut table: Table = toml::from_str(text).map_err(syntax)?;
+        overrides::apply(&mut table, overrides)?;
+        let config = Config::from_table(table).map_err(|problem| problem.in_file(path))?;
+        config.check().map_err(|problem| problem.in_file(path))?;
+        Ok(config)
+    }
+
+    /// The config with every default written out, once it is known to fit the data.
+    ///
+    /// # Errors
+    /// If the model, the batch or the subset does not fit the data.
+    pub fn resolve(&self, facts: DataFacts) -> Result<Config, Problem> {
+        let mut config = self.clone();
+        config.model.check_images(facts.images)?;
+        let images = facts.images;
+        let padding = config.data.augment.crop_padding;
+        if padding >= images.height.min(images.width) {
+            let reason = format!("must be smaller than the images, {}×{} pixels", images.height, images.width);
+            return Err(Problem::value("data.augment.crop_padding", padding, reason));
+        }
+        let limit = config.data.train_limit.unwrap_or(facts.train);
+        if limit > facts.train {
+            let reason = format!("the training set has {} images only", facts.train);
+            return Err(Problem::value("data.train_limit", limit, reason));
+        }
+        if config.train.batch > limit {
+            let reason = format!("must not exceed the training set, {limit} images");
+            return Err(Problem::value("train.batch", config.train.batch, reason));
+        }
+        config.model.resolve(config.loss.kind);
+        config.perturb.resolve(facts.classes, config.loss.kind);
+        Ok(config)
+    }
+
+    /// The config as a TOML document, which reads back as the same config.
+    pub fn to_toml(&self) -> String {
+        toml::to_string(self).expect("every config can be written as TOML: its keys are strings, its values plain")
+    }
+
+    fn from_table(mut table: Table) -> Result<Config, Problem> {
+        if let Some(key) = table.keys().find(|key| !SECTIONS.contains(&key.as_str())) {
+            return Err(Problem::Unknown {
+                what: "section",
+                key: key.clone(),
+                suggestion: nearest(key, &SECTIONS).map(str::to_owned),
+                choices: SECTIONS.map(str::to_owned).to_vec(),
+            });
+        }
+        let mut take = |name: &str| match table.remove(name) {
+            None => Ok(None),
+            Some(Value::Table(section)) => Ok(Some(section)),
+            Some(value) => Err(Problem::value(name, value, format!("is a value; expected a section [{name}]"))),
+        };
+        let needed = |name: &str, section: Option<Table>| {
+            section.ok_or_else(|| Problem::Missing { what: "section", key: name.to_owned(), choices: Vec::new() })
+        };
+        Ok(Config {
+            data: reading::section("data", needed("data", take("data")?)?)?,
+            model: ModelConfig::read(needed("model", take("model")?)?)?,
+            loss: reading::section("loss", take("loss")?.unwrap_or_default())?,
+            optim: OptimConfig::read(needed("optim", take("optim")?)?)?,
+            perturb: take("perturb")?.map_or(Ok(PerturbConfig::None), PerturbConfig::read)?,
+            train: reading::section("train", needed("train", take("train")?)?)?,
+        })
+    }
+
+    /// All that can be checked without the data.
+    fn check(&self) -> Result<(), Problem> {
+        self.data.check()?;
+        self.model.check()?;
+        self.loss.check()?;
+        self.optim.check()?;
+        self.perturb.check(&self.optim)?;
+        self.train.check()?;
+        let (warmup, epochs) = (self.optim.common.warmup_epochs, self.train.epochs);
+        if warmup > epochs {
+            return Err(Problem::value("optim.warmup_epochs", warmup, format!("exceeds train.epochs = {epochs}")));
+        }
+        let part = self.train.batch / self.train.accumulate;
+        match self.perturb.ascent() {
+            Some(ascent) if !part.is_multiple_of(ascent.m) => Err(self.undivided(ascent.m)),
+            _ => Ok(()),
+        }
+    }
+
+    /// The error of a batch, or a part of one, that slices of m samples do not fill.
+    fn undivided(&self, m: usize) -> Problem {
+        let TrainConfig { batch, accumulate, .. } = self.train;
+        let part = match accumulate {
+            1 => String::new(),
+            parts => format!("each of its {parts} parts (train.accumulate), {} images, ", batch / parts),
+        };
+        let near = (batch / (m * accumulate)).max(1) * m * accumulate;
+        let reason = format!("{part}is not divisible by the slice size, perturb.m = {m}; try {near}, or another m");
+        Problem::value("train.batch", batch, reason)
+    }
+}

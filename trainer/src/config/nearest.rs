@@ -1,0 +1,54 @@
+//! The name that a misspelt one was probably meant to be.
+
+/// The choice with the smallest edit distance to `word`, if that is at most a third of the longer of both (and at least
+/// one edit is always forgiven). Of equally near ones the first.
+pub fn nearest<'a>(word: &str, choices: &[&'a str]) -> Option<&'a str> {
+    let (distance, choice) = choices.iter().map(|c| (distance(word, c), *c)).min_by_key(|(d, _)| *d)?;
+    let allowed = (word.chars().count().max(choice.chars().count()) / 3).max(1);
+    (distance <= allowed).then_some(choice)
+}
+
+/// The least number of letters to insert, delete, replace or swap with a neighbour that turns one word into the other.
+fn distance(a: &str, b: &str) -> usize {
+    let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
+    let mut table = vec![vec![0; b.len() + 1]; a.len() + 1];
+    for i in 0..=a.len() {
+        for j in 0..=b.len() {
+            table[i][j] = if i == 0 || j == 0 {
+                i + j
+            } else {
+                let replace = table[i - 1][j - 1] + usize::from(a[i - 1] != b[j - 1]);
+                let mut best = replace.min(table[i - 1][j] + 1).min(table[i][j - 1] + 1);
+                if i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] {
+                    best = best.min(table[i - 2][j - 2] + 1);
+                }
+                best
+            };
+        }
+    }
+    table[a.len()][b.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn distances_count_edits() {
+        for (a, b, expected) in [("", "", 0), ("", "abc", 3), ("lr", "rl", 1), ("kitten", "sitting", 3), ("ä", "a", 1)]
+        {
+            assert_eq!(distance(a, b), expected, "{a} {b}");
+            assert_eq!(distance(b, a), expected, "{b} {a}");
+        }
+    }
+
+    #[test]
+    fn only_near_names_are_suggested() {
+        let keys = ["epochs", "batch", "seed", "eval_every"];
+        assert_eq!(nearest("epoch", &keys), Some("epochs"));
+        assert_eq!(nearest("sede", &keys), Some("seed"));
+        assert_eq!(nearest("evalevery", &keys), Some("eval_every"));
+        assert_eq!(nearest("momentum", &keys), None);
+        assert_eq!(nearest("x", &[]), None);
+    }
+}

@@ -1,0 +1,146 @@
+//! `[optim]`: the base optimiser and its schedule.
+
+use serde::{Deserialize, Serialize};
+use toml::Table;
+
+use super::error::{Problem, require};
+use super::reading::{section_of_two, take_choice};
+
+/// The section `[optim]`: a rule, and what all rules share.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct OptimConfig {
+    /// The update rule with its own keys.
+    #[serde(flatten)]
+    pub rule: Rule,
+    /// The keys of every rule.
+    #[serde(flatten)]
+    pub common: OptimCommon,
+}
+
+/// The update rules.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(tag = "kind", rename_all = "lowercase")]
+pub enum Rule {
+    /// Adam with decoupled weight decay.
+    Adamw(AdamwConfig),
+    /// Stochastic gradient descent with momentum and decoupled weight decay.
+    Sgd(SgdConfig),
+}
+
+/// The keys of `kind = "adamw"`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct AdamwConfig {
+    /// The decay rates of the two moments.
+    pub betas: [f64; 2],
+    /// Added to the root of the second moment.
+    pub eps: f64,
+}
+
+/// The keys of `kind = "sgd"`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct SgdConfig {
+    /// The factor by which the last direction is kept; 0 for none.
+    pub momentum: f64,
+    /// Look ahead by Nesterov's rule.
+    pub nesterov: bool,
+}
+
+/// The keys of every rule.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OptimCommon {
+    /// The largest learning rate, reached after the warm-up.
+    pub lr: f64,
+    /// The learning rate at the end of a linear schedule.
+    #[serde(default)]
+    pub min_lr: f64,
+    /// What the learning rate does after the warm-up.
+    #[serde(default)]
+    pub schedule: LrSchedule,
+    /// The epochs over which the learning rate rises from 0.
+    #[serde(default)]
+    pub warmup_epochs: usize,
+    /// The decoupled weight decay, multiplied by the current learning rate.
+    #[serde(default)]
+    pub weight_decay: f64,
+    /// Decay biases, norms and embeddings too.
+    #[serde(default)]
+    pub decay_1d: bool,
+    /// The largest global norm of an update gradient; without it nothing is clipped.
+    pub clip: Option<f64>,
+}
+
+/// What the learning rate does after the warm-up.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LrSchedule {
+    /// It falls linearly to `min_lr` at the end of the training.
+    #[default]
+    Linear,
+    /// It stays.
+    Constant,
+}
+
+impl Default for AdamwConfig {
+    fn default() -> Self {
+        AdamwConfig { betas: [0.9, 0.999], eps: 1e-8 }
+    }
+}
+
+impl Default for SgdConfig {
+    fn default() -> Self {
+        SgdConfig { momentum: 0.9, nesterov: false }
+    }
+}
+
+impl OptimConfig {
+    pub(super) fn read(mut table: Table) -> Result<OptimConfig, Problem> {
+        let kind = take_choice("optim", "kind", &mut table, &["adamw", "sgd"])?;
+        if kind == "adamw" {
+            let (common, rule) = section_of_two("optim", table)?;
+            Ok(OptimConfig { rule: Rule::Adamw(rule), common })
+        } else {
+            let (common, rule) = section_of_two("optim", table)?;
+            Ok(OptimConfig { rule: Rule::Sgd(rule), common })
+        }
+    }
+
+    pub(super) fn check(&self) -> Result<(), Problem> {
+        match &self.rule {
+            Rule::Adamw(AdamwConfig { betas, eps }) => {
+                let fit = betas.iter().all(|b| (0.0..1.0).contains(b));
+                require(fit, "optim.betas", format!("{betas:?}"), "both must be in 0..1, without 1")?;
+                require(eps.is_finite() && *eps > 0.0, "optim.eps", eps, "must be positive")?;
+            }
+            Rule::Sgd(SgdConfig { momentum, nesterov }) => {
+                require((0.0..1.0).contains(momentum), "optim.momentum", momentum, "must be in 0..1, without 1")?;
+                let needless = *nesterov && *momentum == 0.0;
+                require(!needless, "optim.nesterov", nesterov, "needs a momentum above 0")?;
+            }
+        }
+        self.common.check()
+    }
+}
+
+impl OptimCommon {
+    /// Whether the learning rate is the same at every update.
+    pub(super) fn is_constant(&self) -> bool {
+        self.warmup_epochs == 0 && (self.schedule == LrSchedule::Constant || self.min_lr == self.lr)
+    }
+
+    fn check(&self) -> Result<(), Problem> {
+        require(self.lr.is_finite() && self.lr > 0.0, "optim.lr", self.lr, "must be positive")?;
+        let (min_lr, lr) = (self.min_lr, self.lr);
+        if !(0.0..=lr).contains(&min_lr) {
+            return Err(Problem::value("optim.min_lr", min_lr, format!("must be between 0 and optim.lr = {lr}")));
+        }
+        let needless = self.schedule == LrSchedule::Constant && min_lr != 0.0;
+        require(!needless, "optim.min_lr", min_lr, "has no effect with schedule = \"constant\"; leave it out")?;
+        let decay = self.weight_decay;
+        require(decay.is_finite() && decay >= 0.0, "optim.weight_decay", decay, "must be 0 or more")?;
+        let clip = self.clip.unwrap_or(1.0);
+        require(clip.is_finite() && clip > 0.0, "optim.clip", clip, "must be positive; leave it out to clip nothing")
+    }
+}

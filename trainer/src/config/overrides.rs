@@ -1,0 +1,81 @@
+//! `--set key=value`: changes of a config given on the command line.
+
+use toml::{Table, Value};
+
+use super::error::ConfigError;
+
+/// Writes each `key=value` into the table, in order. The key is a dotted path; the value is read as TOML and, where it
+/// is none, taken as a bare string (`data.dataset=digits`, `perturb.lambda=1/C`).
+pub fn apply(table: &mut Table, overrides: &[String]) -> Result<(), ConfigError> {
+    overrides.iter().try_for_each(|text| {
+        apply_one(table, text).map_err(|reason| ConfigError::Override { text: text.clone(), reason })
+    })
+}
+
+fn apply_one(table: &mut Table, text: &str) -> Result<(), String> {
+    let (path, value) = text.split_once('=').ok_or("expected key=value, such as train.epochs=10")?;
+    let path: Vec<&str> = path.trim().split('.').map(str::trim).collect();
+    if path.len() < 2 || path.iter().any(|part| part.is_empty()) {
+        return Err(format!("`{}` is no dotted key; expected section.key, such as train.epochs", path.join(".")));
+    }
+    let (last, parents) = path.split_last().expect("split gives at least one part");
+    let mut place = table;
+    for part in parents {
+        let entry = place.entry(*part).or_insert_with(|| Value::Table(Table::new()));
+        place = entry.as_table_mut().ok_or_else(|| format!("`{part}` is a value, not a section"))?;
+    }
+    place.insert((*last).to_owned(), parse(value.trim()));
+    Ok(())
+}
+
+/// The text as a TOML value or, if it is none, as a string.
+fn parse(text: &str) -> Value {
+    let parsed = toml::from_str::<Table>(&format!("value = {text}")).ok();
+    // More than one key means that the text held a line of its own: no value then.
+    let value = parsed.filter(|table| table.len() == 1).and_then(|mut table| table.remove("value"));
+    value.unwrap_or_else(|| Value::String(text.to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn set(toml: &str, text: &str) -> Result<Table, String> {
+        let mut table: Table = toml::from_str(toml).unwrap();
+        apply(&mut table, &[text.to_owned()]).map_err(|e| e.to_string())?;
+        Ok(table)
+    }
+
+    #[test]
+    fn values_are_toml_or_bare_words() {
+        for (text, expected) in [
+            ("a.b=3", Value::Integer(3)),
+            ("a.b = 3e-4", Value::Float(3e-4)),
+            ("a.b=true", Value::Boolean(true)),
+            ("a.b=\"3\"", Value::String("3".into())),
+            ("a.b=digits", Value::String("digits".into())),
+            ("a.b=1/C", Value::String("1/C".into())),
+            ("a.b=x=y", Value::String("x=y".into())),
+            ("a.b=", Value::String(String::new())),
+            ("a.b=1\nc = 2", Value::String("1\nc = 2".into())),
+            ("a.b=[1, 2]", Value::Array(vec![Value::Integer(1), Value::Integer(2)])),
+        ] {
+            assert_eq!(set("[a]\nb = 1", text).unwrap()["a"]["b"], expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn paths_are_made_where_they_lack() {
+        assert_eq!(set("", "a.b.c=1").unwrap()["a"]["b"]["c"], Value::Integer(1));
+        assert_eq!(set("[a]\nx = 1", "a.y=2").unwrap()["a"]["x"], Value::Integer(1));
+    }
+
+    #[test]
+    fn what_is_no_assignment_is_refused() {
+        for (text, word) in [("a.b", "expected key=value"), ("=1", "no dotted key"), ("a..b=1", "no dotted key")] {
+            assert!(set("", text).unwrap_err().contains(word), "{text}");
+        }
+        assert!(set("", "epochs=1").unwrap_err().contains("section.key"));
+        assert!(set("[a]\nb = 1", "a.b.c=1").unwrap_err().contains("`b` is a value"));
+    }
+}

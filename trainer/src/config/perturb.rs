@@ -1,0 +1,239 @@
+//! `[perturb]`: the step of θ taken before the update gradient is measured.
+
+use std::fmt;
+
+use serde::de::{Error, Unexpected, Visitor};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use toml::Table;
+
+use super::error::{Problem, require};
+use super::loss::LossKind;
+use super::optim::OptimConfig;
+use super::reading::{section, section_of_two, take_choice};
+
+/// The section `[perturb]`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[serde(tag = "kind", rename_all = "lowercase")]
+pub enum PerturbConfig {
+    /// Plain training.
+    #[default]
+    None,
+    /// SAM's own: along the gradient of the task loss.
+    Steepest(AscentConfig),
+    /// Output bias forgetting: along the gradient of L^BF.
+    Obf {
+        /// The step.
+        #[serde(flatten)]
+        ascent: AscentConfig,
+        /// The objective.
+        #[serde(flatten)]
+        forgetting: ForgettingConfig,
+    },
+}
+
+/// The keys of every perturbation.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AscentConfig {
+    /// The radius ρ: the length of the step.
+    pub rho: f64,
+    /// The radius at the smallest learning rate, for `rho_schedule = "lr"`.
+    #[serde(default)]
+    pub rho_min: f64,
+    /// How the radius follows the training.
+    #[serde(default)]
+    pub rho_schedule: RhoSchedule,
+    /// The number of samples of a slice, each of which makes a perturbation of its own (m-SAM).
+    #[serde(default = "paper_m")]
+    pub m: usize,
+}
+
+/// How the radius follows the training.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum RhoSchedule {
+    /// It stays.
+    #[default]
+    Constant,
+    /// It falls from `rho` to `rho_min` as the learning rate falls from `lr` to `min_lr`.
+    Lr,
+}
+
+/// The keys of `kind = "obf"`: α = γ · max((1 − λ/ŷ_y)/(1 − λ), 0).
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ForgettingConfig {
+    /// The likelihood λ of the true class below which nothing is forgotten: a number, or "1/C".
+    pub lambda: Lambda,
+    /// The largest α, reached where the true class is certain.
+    pub gamma: Gamma,
+    /// Which likelihoods ŷ the objective reads.
+    pub likelihood: Likelihood,
+}
+
+/// λ of OBF.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub enum Lambda {
+    /// One over the number of classes.
+    #[default]
+    PerClass,
+    /// This number.
+    Value(f64),
+}
+
+/// γ of OBF, 1 unless given.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Gamma(pub f64);
+
+impl Default for Gamma {
+    fn default() -> Self {
+        Gamma(1.0)
+    }
+}
+
+/// Which likelihoods OBF reads off the logits.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Likelihood {
+    /// As the loss does: softmax with CE, sigmoid with BCE.
+    #[default]
+    Auto,
+    /// Softmax over the classes.
+    Softmax,
+    /// A sigmoid a class.
+    Sigmoid,
+}
+
+/// The slice size of all the paper's experiments but one.
+fn paper_m() -> usize {
+    64
+}
+
+impl PerturbConfig {
+    pub(super) fn read(mut table: Table) -> Result<PerturbConfig, Problem> {
+        let kind = take_choice("perturb", "kind", &mut table, &["none", "steepest", "obf"])?;
+        Ok(match kind.as_str() {
+            "none" => {
+                let NoKeys {} = section("perturb", table)?;
+                PerturbConfig::None
+            }
+            "steepest" => PerturbConfig::Steepest(section("perturb", table)?),
+            _ => {
+                let (ascent, forgetting) = section_of_two("perturb", table)?;
+                PerturbConfig::Obf { ascent, forgetting }
+            }
+        })
+    }
+
+    /// The step's keys, unless there is no step.
+    pub fn ascent(&self) -> Option<&AscentConfig> {
+        match self {
+            PerturbConfig::None => None,
+            PerturbConfig::Steepest(ascent) | PerturbConfig::Obf { ascent, .. } => Some(ascent),
+        }
+    }
+
+    pub(super) fn check(&self, optim: &OptimConfig) -> Result<(), Problem> {
+        let Some(AscentConfig { rho, rho_min, rho_schedule, m }) = self.ascent() else { return Ok(()) };
+        require(rho.is_finite() && *rho >= 0.0, "perturb.rho", rho, "must be 0 or more")?;
+        if !(0.0..=*rho).contains(rho_min) {
+            return Err(Problem::value(
+                "perturb.rho_min",
+                rho_min,
+                format!("must be between 0 and perturb.rho = {rho}"),
+            ));
+        }
+        let needless = *rho_schedule == RhoSchedule::Constant && *rho_min != 0.0;
+        require(!needless, "perturb.rho_min", rho_min, "has an effect only with rho_schedule = \"lr\"")?;
+        let still = *rho_schedule == RhoSchedule::Lr && optim.common.is_constant();
+        require(!still, "perturb.rho_schedule", "\"lr\"", "the learning rate is constant: nothing to follow")?;
+        require(*m > 0, "perturb.m", m, "must be at least 1")?;
+        match self {
+            PerturbConfig::Obf { forgetting, .. } => forgetting.check(),
+            _ => Ok(()),
+        }
+    }
+
+    /// Every default that depends on other keys or the data written out.
+    pub(super) fn resolve(&mut self, classes: usize, loss: LossKind) {
+        if let PerturbConfig::Obf { forgetting, .. } = self {
+            forgetting.lambda = Lambda::Value(forgetting.lambda.value(classes));
+            forgetting.likelihood = forgetting.likelihood.resolve(loss);
+        }
+    }
+}
+
+impl ForgettingConfig {
+    fn check(&self) -> Result<(), Problem> {
+        if let Lambda::Value(lambda) = self.lambda {
+            let fit = (0.0..1.0).contains(&lambda);
+            require(fit, "perturb.lambda", lambda, "must be 0 or more and below 1 (a likelihood), or \"1/C\"")?;
+        }
+        let gamma = self.gamma.0;
+        require((0.0..=1.0).contains(&gamma), "perturb.gamma", gamma, "must be between 0 and 1")
+    }
+}
+
+impl Lambda {
+    /// The number it stands for with so many classes.
+    pub fn value(self, classes: usize) -> f64 {
+        match self {
+            Lambda::PerClass => 1.0 / classes as f64,
+            Lambda::Value(value) => value,
+        }
+    }
+}
+
+impl Likelihood {
+    /// Softmax or sigmoid, never `Auto`.
+    pub fn resolve(self, loss: LossKind) -> Likelihood {
+        match (self, loss) {
+            (Likelihood::Auto, LossKind::Ce) => Likelihood::Softmax,
+            (Likelihood::Auto, LossKind::Bce) => Likelihood::Sigmoid,
+            (given, _) => given,
+        }
+    }
+}
+
+/// The keys of `kind = "none"`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NoKeys {}
+
+impl Serialize for Lambda {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Lambda::PerClass => serializer.serialize_str("1/C"),
+            Lambda::Value(value) => serializer.serialize_f64(*value),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Lambda {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Lambda, D::Error> {
+        deserializer.deserialize_any(LambdaVisitor)
+    }
+}
+
+struct LambdaVisitor;
+
+impl Visitor<'_> for LambdaVisitor {
+    type Value = Lambda;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a number or \"1/C\"")
+    }
+
+    fn visit_f64<E: Error>(self, value: f64) -> Result<Lambda, E> {
+        Ok(Lambda::Value(value))
+    }
+
+    fn visit_i64<E: Error>(self, value: i64) -> Result<Lambda, E> {
+        Ok(Lambda::Value(value as f64))
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<Lambda, E> {
+        if text == "1/C" { Ok(Lambda::PerClass) } else { Err(E::invalid_value(Unexpected::Str(text), &self)) }
+    }
+}

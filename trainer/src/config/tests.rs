@@ -1,0 +1,202 @@
+//! Configs read, refused, resolved and written back.
+
+use std::path::Path;
+
+use super::*;
+
+const WHOLE: &str = r#"
+[data]
+dataset = "digits"
+[model]
+kind = "vit"
+patch = 2
+width = 64
+depth = 4
+heads = 4
+[loss]
+kind = "bce"
+[optim]
+kind = "adamw"
+lr = 1e-3
+[perturb]
+kind = "obf"
+rho = 0.02
+[train]
+epochs = 10
+batch = 128
+"#;
+
+fn read(set: &[&str]) -> Result<Config, String> {
+    let overrides: Vec<String> = set.iter().map(|s| (*s).to_owned()).collect();
+    Config::parse(WHOLE, Path::new("x.toml"), &overrides).map_err(|e| e.to_string())
+}
+
+fn facts() -> DataFacts {
+    DataFacts { images: ImageShape { channels: 1, height: 8, width: 8 }, classes: 10, train: 1437 }
+}
+
+/// Asserts that the message of a refusal holds all these parts.
+fn refused(set: &[&str], parts: &[&str]) {
+    let message = read(set).unwrap_err();
+    for part in parts {
+        assert!(message.contains(part), "{set:?}: `{part}` not in: {message}");
+    }
+}
+
+#[test]
+fn defaults_are_the_papers() {
+    let config = read(&[]).unwrap();
+    let PerturbConfig::Obf { ascent, forgetting } = &config.perturb else { panic!("{:?}", config.perturb) };
+    assert_eq!((ascent.m, ascent.rho_schedule, forgetting.gamma.0), (64, RhoSchedule::Constant, 1.0));
+    assert_eq!((forgetting.lambda, forgetting.likelihood), (Lambda::PerClass, Likelihood::Auto));
+    let Rule::Adamw(adamw) = &config.optim.rule else { panic!("{:?}", config.optim) };
+    assert_eq!((adamw.betas, adamw.eps), ([0.9, 0.999], 1e-8));
+    assert_eq!((config.data.mean, config.data.std), (0.5, 0.5));
+}
+
+#[test]
+fn a_config_may_leave_out_loss_and_perturbation() {
+    let text = WHOLE.replace("[loss]\nkind = \"bce\"\n", "").replace("[perturb]\nkind = \"obf\"\nrho = 0.02\n", "");
+    let config = Config::parse(&text, Path::new("x.toml"), &[]).unwrap();
+    assert_eq!((config.loss.kind, config.perturb), (LossKind::Ce, PerturbConfig::None));
+}
+
+#[test]
+fn resolving_writes_out_every_default_and_reads_back_the_same() {
+    let models = ["", "mlp", "resnet"];
+    for (model, optim, perturb) in models.iter().flat_map(|m| ["adamw", "sgd"].map(|o| (*m, o, o == "sgd"))) {
+        let mut text = WHOLE.replace("\"adamw\"", &format!("{optim:?}"));
+        if !model.is_empty() {
+            let (before, after) = text.split_once("[model]").unwrap();
+            let keys =
+                if model == "mlp" { "widths = [32, 16]" } else { "block = \"basic\"\nblocks = [1, 1]\nwidth = 8" };
+            let (_, after) = after.split_once("[loss]").unwrap();
+            text = format!("{before}[model]\nkind = {model:?}\n{keys}\n[loss]{after}");
+        }
+        let set = if perturb { vec!["perturb.lambda=0.25".to_owned()] } else { vec![] };
+        let config = Config::parse(&text, Path::new("x.toml"), &set).unwrap();
+        for config in [config.clone(), config.resolve(facts()).unwrap()] {
+            let again = Config::parse(&config.to_toml(), Path::new("y.toml"), &[]).unwrap();
+            assert_eq!(again, config, "{}", config.to_toml());
+        }
+    }
+    let text = read(&[]).unwrap().resolve(facts()).unwrap().to_toml();
+    for line in ["mlp_width = 256", "head_bias = -10.0", "lambda = 0.1", "likelihood = \"sigmoid\""] {
+        assert!(text.contains(line), "{line} not in:\n{text}");
+    }
+}
+
+#[test]
+fn overrides_change_and_add_keys() {
+    let config = read(&["optim.lr=0.5", "perturb.lambda=1/C", "data.augment.flip=true", "optim.clip=1"]).unwrap();
+    assert_eq!((config.optim.common.lr, config.optim.common.clip), (0.5, Some(1.0)));
+    assert!(config.data.augment.flip);
+}
+
+#[test]
+fn unknown_names_are_refused_with_the_nearest() {
+    refused(&["train.epoch=3"], &["x.toml", "unknown key `train.epoch`", "did you mean `train.epochs`?", "batch"]);
+    refused(&["optim.momentum=0.9"], &["unknown key `optim.momentum`", "weight_decay", "betas"]);
+    refused(&["modle.width=3"], &["unknown section `modle`", "did you mean `model`?"]);
+    refused(&["data.augment.flop=true"], &["data.augment", "flop", "`crop_padding` or `flip`"]);
+    let none = WHOLE.replace("kind = \"obf\"", "kind = \"none\"");
+    let message = Config::parse(&none, Path::new("x.toml"), &[]).unwrap_err().to_string();
+    assert!(message.contains("unknown key `perturb.rho`"), "{message}");
+}
+
+#[test]
+fn wrong_choices_list_the_right_ones() {
+    refused(&["model.kind=vti"], &["model.kind = \"vti\"", "did you mean \"vit\"?", "mlp, vit, resnet"]);
+    refused(&["model.kind=3"], &["model.kind = 3", "mlp, vit, resnet"]);
+    refused(&["optim.schedule=cosine"], &["optim.schedule = \"cosine\"", "`linear` or `constant`"]);
+    refused(&["data.dataset=cifar"], &["data.dataset = \"cifar\"", "`fashion-mnist`"]);
+    refused(&["perturb.lambda=1/K"], &["perturb.lambda = \"1/K\"", "a number or \"1/C\""]);
+}
+
+#[test]
+fn wrong_types_name_key_and_value() {
+    refused(&["train.epochs=1.5"], &["train.epochs = 1.5", "expected usize"]);
+    refused(&["train.batch=-64"], &["train.batch = -64"]);
+    refused(&["train.seed=x"], &["train.seed = \"x\""]);
+    refused(&["optim.betas=[0.9]"], &["optim.betas = [0.9]"]);
+    refused(&["model.width={a = 1}"], &["model.width = { a = 1 }"]);
+}
+
+#[test]
+fn missing_keys_and_sections_are_named() {
+    for (removed, expected) in [
+        ("epochs = 10", "key `train.epochs` is missing"),
+        ("kind = \"vit\"", "key `model.kind` is missing; choose from mlp, vit, resnet"),
+        ("lr = 1e-3", "key `optim.lr` is missing"),
+        ("rho = 0.02", "key `perturb.rho` is missing"),
+        ("[data]\ndataset = \"digits\"", "section `data` is missing"),
+    ] {
+        let message = Config::parse(&WHOLE.replace(removed, ""), Path::new("x.toml"), &[]).unwrap_err().to_string();
+        assert!(message.contains(expected), "{message}");
+    }
+}
+
+#[test]
+fn values_out_of_range_are_refused() {
+    for (set, key) in [
+        ("optim.lr=0", "optim.lr = 0"),
+        ("optim.lr=nan", "optim.lr = NaN"),
+        ("optim.min_lr=1", "optim.lr = 0.001"),
+        ("optim.betas=[0.9, 1.0]", "optim.betas = [0.9, 1.0]"),
+        ("optim.weight_decay=-1", "0 or more"),
+        ("optim.clip=0", "optim.clip = 0"),
+        ("optim.warmup_epochs=11", "train.epochs = 10"),
+        ("perturb.rho=-0.1", "perturb.rho = -0.1"),
+        ("perturb.rho_min=0.01", "rho_schedule"),
+        ("perturb.lambda=1", "perturb.lambda = 1"),
+        ("perturb.lambda=-0.1", "perturb.lambda = -0.1"),
+        ("perturb.gamma=2", "perturb.gamma = 2"),
+        ("perturb.m=0", "perturb.m = 0"),
+        ("loss.label_smoothing=1", "loss.label_smoothing = 1"),
+        ("model.heads=5", "model.width = 64"),
+        ("model.depth=0", "model.depth = 0"),
+        ("model.dropout=1", "model.dropout = 1"),
+        ("data.std=0", "data.std = 0"),
+        ("data.classes=10", "only dataset = \"idx\""),
+        ("train.epochs=0", "train.epochs = 0"),
+        ("train.accumulate=3", "divisible by train.accumulate = 3"),
+    ] {
+        refused(&[set], &["x.toml: ", key]);
+    }
+}
+
+#[test]
+fn a_batch_must_be_made_of_whole_slices() {
+    refused(&["train.batch=100"], &["train.batch = 100", "perturb.m = 64", "try 64"]);
+    refused(&["train.accumulate=4"], &["its 4 parts", "32 images", "perturb.m = 64", "try 256"]);
+    assert!(read(&["train.accumulate=4", "perturb.m=32"]).is_ok());
+    assert!(read(&["train.batch=192"]).is_ok());
+}
+
+#[test]
+fn a_config_must_fit_its_data() {
+    let problem = |set: &str| read(&[set]).unwrap().resolve(facts()).unwrap_err().to_string();
+    assert!(problem("model.patch=3").contains("must divide the images' height and width, 8×8"));
+    assert!(problem("train.batch=1472").contains("must not exceed the training set, 1437"));
+    assert!(problem("data.train_limit=100").contains("must not exceed the training set, 100"));
+    assert!(problem("data.train_limit=2000").contains("1437 images only"));
+    assert!(problem("data.augment.crop_padding=8").contains("smaller than the images"));
+}
+
+#[test]
+fn broken_files_say_where() {
+    let message = Config::parse("[data]\nx = = 1", Path::new("x.toml"), &[]).unwrap_err().to_string();
+    assert!(message.contains("x.toml is not valid TOML") && message.contains("line 2"), "{message}");
+    let message = Config::load(Path::new("/nonexistent/x.toml"), &[]).unwrap_err().to_string();
+    assert!(message.contains("cannot read the config /nonexistent/x.toml"), "{message}");
+    refused(&["data=3", "data.x=3"], &["--set data=3", "section.key"]);
+}
+
+#[test]
+fn epochs_are_due_by_their_interval_and_at_the_end() {
+    let due = |every| -> Vec<usize> {
+        let train = read(&["train.epochs=5"]).unwrap().train;
+        (0..5).filter(|epoch| train.is_due(every, *epoch)).collect()
+    };
+    assert_eq!((due(0), due(1), due(2)), (vec![4], vec![0, 1, 2, 3, 4], vec![1, 3, 4]));
+}
