@@ -1,7 +1,8 @@
 //! Random changes of training images, on the bytes, before they are scaled.
 
+use lethe_tensor::random::Philox;
+
 use super::dataset::ImageShape;
-use super::rng::Sequence;
 use crate::config::AugmentConfig;
 
 /// What is done to an image: where it is cut out of its padded self, and whether it is mirrored.
@@ -18,7 +19,7 @@ pub struct Augment {
 impl Augment {
     /// Draws the change of one image. Every draw is made whether needed or not, so that one option does not change what
     /// another draws.
-    pub(super) fn draw(config: &AugmentConfig, random: &mut Sequence) -> Augment {
+    pub(super) fn draw(config: &AugmentConfig, random: &mut Philox) -> Augment {
         let mut shift = || random.below(2 * config.crop_padding as u32 + 1) as isize - config.crop_padding as isize;
         let (rows, columns) = (shift(), shift());
         Augment { rows, columns, flip: random.below(2) == 1 && config.flip }
@@ -39,6 +40,8 @@ impl Augment {
 
 #[cfg(test)]
 mod tests {
+    use lethe_tensor::random::Draw;
+
     use super::*;
 
     const SHAPE: ImageShape = ImageShape { channels: 2, height: 2, width: 3 };
@@ -62,13 +65,14 @@ mod tests {
     #[test]
     fn draws_stay_in_their_range_and_reach_all_of_it() {
         let config = AugmentConfig { crop_padding: 2, flip: true };
-        let draws: Vec<Augment> = (0..500).map(|i| Augment::draw(&config, &mut Sequence::new(0, [1, 0, i]))).collect();
+        let draws: Vec<Augment> =
+            (0..500).map(|i| Augment::draw(&config, &mut Philox::new(Draw::new(0, [1, 0, i])))).collect();
         let rows: std::collections::BTreeSet<isize> = draws.iter().map(|a| a.rows).collect();
         let columns: std::collections::BTreeSet<isize> = draws.iter().map(|a| a.columns).collect();
         assert!(rows.iter().copied().eq(-2..=2) && columns.iter().copied().eq(-2..=2));
         let flips = draws.iter().filter(|a| a.flip).count();
         assert!((190..310).contains(&flips), "{flips}"); // 250 ± five standard deviations
-        let none = Augment::draw(&AugmentConfig::default(), &mut Sequence::new(0, [1, 0, 0]));
+        let none = Augment::draw(&AugmentConfig::default(), &mut Philox::new(Draw::new(0, [1, 0, 0])));
         assert_eq!(none, Augment { rows: 0, columns: 0, flip: false });
     }
 }

@@ -4,9 +4,9 @@
 use std::io::Read;
 
 use flate2::read::GzDecoder;
+use lethe_tensor::random::{Draw, Philox};
 
 use super::dataset::{DataSplit, Dataset, ImageShape};
-use super::rng::Sequence;
 
 const COMPRESSED: &[u8] = include_bytes!("../../data/optdigits.csv.gz");
 const SIDE: usize = 8;
@@ -20,7 +20,7 @@ pub fn digits() -> DataSplit {
     let mut is_test = vec![false; all.len()];
     for (class, count) in test_counts(&all.labels).into_iter().enumerate() {
         let mut members: Vec<usize> = (0..all.len()).filter(|&i| all.labels[i] as usize == class).collect();
-        Sequence::new(SPLIT_SEED, [class as u32, 0, 0]).shuffle(&mut members);
+        Philox::new(Draw::new(SPLIT_SEED, [class as u32, 0, 0])).shuffle(&mut members);
         members[..count].iter().for_each(|&i| is_test[i] = true);
     }
     let (test, train): (Vec<usize>, Vec<usize>) = (0..all.len()).partition(|&i| is_test[i]);

@@ -10,9 +10,10 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::JoinHandle;
 
+use lethe_tensor::random::{Draw, Philox};
+
 use super::augment::Augment;
 use super::dataset::{Dataset, ImageShape};
-use super::rng::Sequence;
 use crate::config::{AugmentConfig, DataConfig};
 
 /// Batches that each worker may have ready.
@@ -150,7 +151,7 @@ impl Loader {
     fn order(&self, epoch: usize) -> Vec<u32> {
         let mut order: Vec<u32> = (0..self.data.len() as u32).collect();
         if let Some(training) = &self.training {
-            Sequence::new(training.seed, [ORDER, epoch as u32, 0]).shuffle(&mut order);
+            Philox::new(Draw::new(training.seed, [ORDER, epoch as u32, 0])).shuffle(&mut order);
         }
         order
     }
@@ -200,7 +201,7 @@ impl Work {
     /// What happens to the image at a place of the epoch.
     fn change(&self, place: usize) -> Option<Augment> {
         let training = self.loader.training.as_ref().filter(|t| t.augment != AugmentConfig::default())?;
-        let mut random = Sequence::new(training.seed, [CHANGES, self.epoch as u32, place as u32]);
+        let mut random = Philox::new(Draw::new(training.seed, [CHANGES, self.epoch as u32, place as u32]));
         Some(Augment::draw(&training.augment, &mut random))
     }
 }

@@ -9,7 +9,6 @@ mod error;
 mod idx;
 mod loader;
 mod locate;
-mod rng;
 
 pub use augment::Augment;
 pub use dataset::{DataSplit, Dataset, ImageShape};
