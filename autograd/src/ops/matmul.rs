@@ -24,8 +24,8 @@ impl Var {
     /// All axes but the last merged: [rows, n].
     #[track_caller]
     pub(crate) fn rows(&self) -> Var {
-        let n = *self.shape().last().expect("an axis");
-        self.reshape(&[self.numel() / n.max(1), n])
+        let (n, leading) = self.shape().split_last().expect("an axis");
+        self.reshape(&[leading.iter().product(), *n]) // not elements / n: of rows without elements there may be many
     }
 
     /// `y = x Wᵀ + b`: x […, in], weight [out, in], bias [out]. `dx = dy W`, `dW = dyᵀ x`, `db = Σ dy`.
