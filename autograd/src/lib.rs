@@ -9,6 +9,7 @@ mod gradients;
 mod hvp;
 mod ops;
 mod params;
+pub mod registry;
 mod tape;
 mod var;
 

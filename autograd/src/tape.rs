@@ -103,6 +103,11 @@ impl Tape {
         self.0.nodes.borrow().len()
     }
 
+    /// The names of the recorded nodes, in order; leaves and parameters are among them.
+    pub fn operations(&self) -> Vec<&'static str> {
+        self.0.nodes.borrow().iter().map(|n| n.op).collect()
+    }
+
     /// Whether nothing is recorded.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
