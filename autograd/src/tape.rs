@@ -264,6 +264,9 @@ impl<'a> Sweep<'a> {
         let offset = layout.get(id).offset;
         let state = &mut self.sets[set];
         state.reached.push(id);
+        if grad.numel() == 0 {
+            return; // it shares its offset with the parameter after it
+        }
         if self.mode == Mode::Record {
             match state.pieces.iter_mut().find(|(o, _)| *o == offset) {
                 Some((_, old)) => *old = &*old + &grad.reshape(old.shape()),
