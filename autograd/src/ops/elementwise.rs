@@ -267,15 +267,15 @@ impl Var {
         self * &self.sigmoid()
     }
 
-    /// x/2 · (1 + tanh(√(2/π) (x + 0.044715 x³))): the approximate GELU.
+    /// x/2 · (1 + tanh u) with u = √(2/π) (x + 0.044715 x³): the approximate GELU, as x σ(2u), which loses no digits for negative x.
     ///
     /// # Panics
     /// If the elements are not floats.
     #[track_caller]
     pub fn gelu_tanh(&self) -> Var {
         let cubic = (&self.square() * self).mul_scalar(0.044715);
-        let inner = (self + &cubic).mul_scalar((2.0 / std::f64::consts::PI).sqrt());
-        self.mul_scalar(0.5).mul(&inner.tanh().add_scalar(1.0))
+        let twice = (self + &cubic).mul_scalar((8.0 / std::f64::consts::PI).sqrt());
+        self * &twice.sigmoid()
     }
 }
 
