@@ -91,16 +91,40 @@ impl Var {
     pub fn prod(&self, axes: &[isize], keepdim: bool) -> Var {
         let (x, over) = (self.clone(), axes.to_vec());
         Var::record("prod", &[self], self.tensor().prod(axes, keepdim), move |dy| {
-            let (one, zero) = (x.tensor().scalar_like(1.0), x.tensor().scalar_like(0.0));
-            let is_zero = x.tensor().eq_scalar(0.0);
-            let zeros = Var::constant(&is_zero.select(&one, &zero).sum(&over, keepdim)).back(&over, keepdim, x.shape());
-            // The product of what is not 0; its share is all of the others if nothing else is 0.
-            let nonzero = Var::constant(&is_zero).where_(&Var::constant(&one), &x);
-            let product = nonzero.prod(&over, keepdim).back(&over, keepdim, x.shape());
-            let others_nonzero = zeros.tensor().eq(&is_zero.select(&one, &zero));
-            let others = Var::constant(&others_nonzero).where_(&(&product / &nonzero), &Var::constant(&zero));
+            let recorded = Var::recorded(&[dy, &x]);
+            let others = if recorded { x.products_of_others(&over) } else { x.quotients(&over, keepdim) };
             vec![Some(&dy.back(&over, keepdim, x.shape()) * &others)]
         })
+    }
+
+    /// The product of the others for each element, by division: right in value, but not differentiable where an element is 0.
+    fn quotients(&self, axes: &[isize], keepdim: bool) -> Var {
+        let x = self.tensor();
+        let (one, zero, is_zero) = (x.scalar_like(1.0), x.scalar_like(0.0), x.eq_scalar(0.0));
+        let zeros = is_zero.select(&one, &zero);
+        let count = Var::constant(&zeros.sum(axes, keepdim)).back(axes, keepdim, x.shape());
+        // The product of what is not 0; its share is all of the others if nothing else is 0.
+        let nonzero = is_zero.select(&one, x);
+        let product = Var::constant(&nonzero.prod(axes, keepdim)).back(axes, keepdim, x.shape());
+        Var::constant(&count.tensor().eq(&zeros).select(&product.tensor().div(&nonzero), &zero))
+    }
+
+    /// The same for n elements from n products of n − 1: differentiable everywhere.
+    fn products_of_others(&self, axes: &[isize]) -> Var {
+        let rank = self.rank();
+        let reduced = |i: &usize| axes.is_empty() || axes.iter().any(|a| a.rem_euclid(rank as isize) as usize == *i);
+        let (within, outside): (Vec<usize>, Vec<usize>) = (0..rank).partition(reduced);
+        let extents = |axes: &[usize]| axes.iter().map(|&i| self.shape()[i]).collect::<Vec<_>>();
+        let order: Vec<usize> = outside.iter().chain(&within).copied().collect();
+        let [outer, n] = [&outside, &within].map(|a| extents(a).iter().product());
+        let numbers: Vec<u32> = (0..n as u32).collect();
+        let [row, column] = [[n, 1], [1, n]].map(|s| Tensor::from_slice(self.device(), &numbers, &s));
+        let own = Var::constant(&row.eq(&column));
+        let all = self.permute(&order).reshape(&[outer, 1, n]).expand(&[outer, n, n]);
+        let others = own.where_(&Var::constant(&self.tensor().scalar_like(1.0)), &all).prod(&[-1], false);
+        let mut back = vec![0; rank];
+        order.iter().enumerate().for_each(|(i, &d)| back[d] = i);
+        others.reshape(&extents(&order)).permute(&back)
     }
 
     /// The variance over `axes` (none named: all), with divisor n − correction.
@@ -115,13 +139,16 @@ impl Var {
         sum.mul_scalar(1.0 / (n - correction))
     }
 
-    /// The standard deviation over `axes` (none named: all), with divisor n − correction.
+    /// The standard deviation over `axes` (none named: all), with divisor n − correction; its gradient where it is 0 is 0.
     ///
     /// # Panics
     /// As [`Var::sum`].
     #[track_caller]
     pub fn std(&self, axes: &[isize], correction: f64, keepdim: bool) -> Var {
-        self.var(axes, correction, keepdim).sqrt()
+        let var = self.var(axes, correction, keepdim);
+        let constant = |value: f64| Var::constant(&var.tensor().scalar_like(value));
+        let none = Var::constant(&var.tensor().eq_scalar(0.0));
+        none.where_(&constant(0.0), &none.where_(&constant(1.0), &var).sqrt())
     }
 
     /// ln Σ eˣ over `axes` (none named: all), without overflow; −∞ of nothing but −∞.
