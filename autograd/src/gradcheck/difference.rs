@@ -6,14 +6,14 @@ use lethe_tensor::{Device, Tensor};
 pub(super) enum Slope {
     /// The derivative, and how far rounding may have moved it.
     Smooth { value: f64, noise: f64 },
-    /// The slopes to the two sides disagree, and go on to do so as the step shrinks.
+    /// The slopes to the two sides disagree however short the step is, or grow as it shrinks (a jump).
     Kink,
 }
 
-/// Slopes to the two sides that agree to this part of their size are those of a smooth function.
+/// Slopes of a smooth function, to the two sides or at two steps, agree to this part of their size.
 const AGREES: f64 = 1e-3;
 /// The steps tried: a kink at some distance is left behind by a shorter one.
-const HALVINGS: usize = 4;
+const HALVINGS: usize = 5;
 /// Rounding of a value, in units of ε: a small multiple for what happens inside the function.
 const ROUNDINGS: f64 = 32.0;
 
@@ -35,21 +35,27 @@ pub(super) fn slope(
         moved[i] = inputs[i].add(&u.mul_scalar(h));
         value(&moved)
     };
-    let mut h = step * largest(&inputs[i]).max(1.0) / length;
+    let mut h = 2.0 * step * largest(&inputs[i]).max(1.0) / length;
     let [middle, size] = value(inputs);
-    let mut before: Option<f64> = None;
+    let mut before: Option<[f64; 2]> = None; // the quotient and the gap at the step before
     for _ in 0..HALVINGS {
         let (ahead, behind) = (at(h)[0], at(-h)[0]);
         let noise = ROUNDINGS * f64::EPSILON * size.max(1.0) / h;
-        let (right, left) = ((ahead - middle) / h, (middle - behind) / h);
+        let (right, left, value) = ((ahead - middle) / h, (middle - behind) / h, (ahead - behind) / (2.0 * h));
         let gap = (right - left).abs();
-        let smooth = gap <= AGREES * f64::max(right.abs(), left.abs()) + noise;
-        // Curvature shrinks in proportion to the step; a kink does not. Either way a NaN ends here and is reported.
-        let curved = before.is_some_and(|b| (0.4..0.6).contains(&(gap / b)));
-        if smooth || curved || gap.is_nan() {
-            return Slope::Smooth { value: (ahead - behind) / (2.0 * h), noise };
+        if gap.is_nan() {
+            return Slope::Smooth { value, noise }; // the caller reports it
         }
-        before = Some(gap);
+        if let Some([last, wide]) = before {
+            let agree = |a: f64, b: f64| (a - b).abs() <= AGREES * f64::max(a.abs(), b.abs()) + noise;
+            // The gap of a curve shrinks with the step, that of a kink does not. At a jump the two sides may agree, but the quotient grows.
+            let smooth = agree(right, left) || (0.4..0.6).contains(&(gap / wide));
+            if smooth && agree(value, last) {
+                // Richardson's extrapolation: the errors in h² of both steps cancel.
+                return Slope::Smooth { value: value + (value - last) / 3.0, noise: 1.5 * noise };
+            }
+        }
+        before = Some([value, gap]);
         h /= 2.0;
     }
     Slope::Kink
