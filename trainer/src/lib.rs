@@ -1,6 +1,16 @@
 //! Training with perturbed forgetting.
 //!
-//! The way of a batch through this crate: [`config`] says what is trained, [`data`] makes batches on the host.
+//! The way of a batch through this crate: [`config`] says what is trained, [`data`] makes batches on the host, [`experiment`] builds what
+//! the config describes, [`training`] makes updates, [`evaluation`] measures, and [`run`] keeps what came out.
 
+pub mod cli;
 pub mod config;
 pub mod data;
+mod error;
+pub mod evaluation;
+pub mod experiment;
+mod progress;
+pub mod run;
+pub mod training;
+
+pub use error::Error;

@@ -1,2 +1,5 @@
 //! The lethe program.
-fn main() {}
+
+fn main() -> std::process::ExitCode {
+    lethe::cli::main()
+}

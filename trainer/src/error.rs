@@ -1,0 +1,50 @@
+//! What can end a command.
+
+use crate::config::{ConfigError, Problem};
+use crate::data::{DataError, LoaderError};
+use crate::run::{CheckpointError, RunError};
+use lethe_tensor::DeviceError;
+
+/// A failure, with the exit status that scripts see.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The config, or a `--set` argument, is wrong.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The config does not fit the data.
+    #[error(transparent)]
+    Problem(#[from] Problem),
+    /// Data cannot be found or read.
+    #[error(transparent)]
+    Data(#[from] DataError),
+    /// A batch could not be made.
+    #[error(transparent)]
+    Loader(#[from] LoaderError),
+    /// The run folder cannot be used.
+    #[error(transparent)]
+    Run(#[from] RunError),
+    /// A checkpoint cannot be used.
+    #[error(transparent)]
+    Checkpoint(#[from] CheckpointError),
+    /// The device failed.
+    #[error(transparent)]
+    Device(#[from] DeviceError),
+    /// The loss is no number any more.
+    #[error("the loss of update {update} is {loss}: lower optim.lr or perturb.rho, or set optim.clip")]
+    NotFinite {
+        /// The update.
+        update: u64,
+        /// What it is.
+        loss: f32,
+    },
+}
+
+impl Error {
+    /// 2 for a wrong config, 1 for anything else.
+    pub fn exit_status(&self) -> u8 {
+        match self {
+            Error::Config(_) | Error::Problem(_) => 2,
+            _ => 1,
+        }
+    }
+}

@@ -1,0 +1,136 @@
+//! What a config describes, built: the model, its optimiser, its step and its schedules. Configs know no tensor; this is where they meet.
+
+use crate::config::{
+    Activation as ActivationChoice, Block, Config, Likelihood as LikelihoodChoice, LossKind, LrSchedule, ModelConfig,
+    NormPlace, PerturbConfig, RhoSchedule as RhoChoice, Rule, Stem as StemChoice,
+};
+use crate::data::ImageShape;
+use lethe_autograd::Tags;
+use lethe_nn::layers::Activation;
+use lethe_nn::loss::{Likelihood, TaskLoss};
+use lethe_nn::models::{
+    BlockKind, HeadNorm, MlpClassifier, MlpConfig, Pooling, ResNet, ResNetConfig, Stem, Vit, VitConfig,
+};
+use lethe_nn::{Model, Theta};
+use lethe_optim::{AdamW, Extragradient, LinearSchedule, Optimizer, Perturbation, RhoSchedule, Sgd};
+
+/// The model of a resolved config.
+pub fn model(config: &Config, images: ImageShape, classes: usize) -> Box<dyn Model> {
+    let mut model: Box<dyn Model> = match &config.model {
+        ModelConfig::Mlp(c) => Box::new(MlpClassifier::new(&MlpConfig {
+            inputs: images.len(),
+            hidden: c.widths.clone(),
+            classes,
+            activation: match c.activation {
+                ActivationChoice::Relu => Activation::Relu,
+                ActivationChoice::Gelu => Activation::Gelu,
+            },
+        })),
+        ModelConfig::Vit(c) => Box::new(Vit::new(VitConfig {
+            channels: images.channels,
+            image: [images.height, images.width],
+            patch: c.patch,
+            width: c.width,
+            depth: c.depth,
+            heads: c.heads,
+            mlp: c.mlp_width(),
+            classes,
+            pooling: if c.class_token { Pooling::ClassToken } else { Pooling::Mean },
+            head_norm: match c.norm {
+                NormPlace::BeforePool => HeadNorm::BeforePooling,
+                NormPlace::AfterPool => HeadNorm::AfterPooling,
+            },
+            dropout: c.dropout,
+            head_bias: Some(c.head_bias(config.loss.kind)),
+        })),
+        ModelConfig::Resnet(c) => Box::new(ResNet::new(&ResNetConfig {
+            channels: images.channels,
+            block: match c.block {
+                Block::Basic => BlockKind::Basic,
+                Block::Bottleneck => BlockKind::Bottleneck,
+            },
+            blocks: c.blocks.clone(),
+            width: c.width,
+            stem: match c.stem {
+                StemChoice::Small => Stem::Small,
+                StemChoice::Large => Stem::Large,
+            },
+            classes,
+        })),
+    };
+    if config.optim.common.decay_1d {
+        let layout = model.blueprint_mut().layout_mut();
+        let ids: Vec<_> = layout.iter().map(|(id, _)| id).collect();
+        ids.into_iter().for_each(|id| layout.retag(id, |tags: &mut Tags| tags.decayed = true));
+    }
+    model
+}
+
+/// The base optimiser of θ.
+pub fn optimizer(config: &Config, theta: &Theta) -> Box<dyn Optimizer> {
+    let common = &config.optim.common;
+    let clip = common.clip.unwrap_or(f64::INFINITY);
+    match &config.optim.rule {
+        Rule::Adamw(c) => {
+            let mut adamw = AdamW::new(theta, common.weight_decay, &[]);
+            (adamw.betas, adamw.eps, adamw.clip) = (c.betas, c.eps, clip);
+            Box::new(adamw)
+        }
+        Rule::Sgd(c) => {
+            let mut sgd = Sgd::new(theta, c.momentum, common.weight_decay, &[]);
+            (sgd.nesterov, sgd.clip) = (c.nesterov, clip);
+            Box::new(sgd)
+        }
+    }
+}
+
+/// The task loss.
+pub fn task_loss(config: &Config) -> TaskLoss {
+    let likelihood = match config.loss.kind {
+        LossKind::Ce => Likelihood::Softmax,
+        LossKind::Bce => Likelihood::Sigmoid,
+    };
+    TaskLoss { likelihood, smoothing: config.loss.label_smoothing }
+}
+
+/// The step that takes a batch's gradient.
+pub fn step(config: &Config, classes: usize) -> Extragradient {
+    let perturbation = match &config.perturb {
+        PerturbConfig::None => Perturbation::None,
+        PerturbConfig::Steepest(_) => Perturbation::Steepest,
+        PerturbConfig::Obf { forgetting, .. } => {
+            let likelihood = match forgetting.likelihood.resolve(config.loss.kind) {
+                LikelihoodChoice::Sigmoid => Likelihood::Sigmoid,
+                _ => Likelihood::Softmax,
+            };
+            Perturbation::obf(forgetting.lambda.value(classes), forgetting.gamma.0, likelihood)
+        }
+    };
+    let parts = config.train.batch / config.train.accumulate;
+    let m = config.perturb.ascent().map_or(parts, |a| a.m);
+    Extragradient { seed: config.train.seed, ..Extragradient::sam(perturbation, task_loss(config)).slices_of(m) }
+}
+
+/// The learning rate and the radius, by update.
+pub fn schedules(config: &Config, updates_per_epoch: usize) -> (LinearSchedule, RhoSchedule) {
+    let common = &config.optim.common;
+    let min = match common.schedule {
+        LrSchedule::Linear => common.min_lr,
+        LrSchedule::Constant => common.lr,
+    };
+    let lr = LinearSchedule {
+        start: 0.0,
+        max: common.lr,
+        min,
+        warmup: (common.warmup_epochs * updates_per_epoch) as u64,
+        total: (config.train.epochs * updates_per_epoch) as u64,
+    };
+    let rho = match config.perturb.ascent() {
+        None => RhoSchedule::Constant(0.0),
+        Some(a) => match a.rho_schedule {
+            RhoChoice::Constant => RhoSchedule::Constant(a.rho),
+            RhoChoice::Lr => RhoSchedule::FollowsLr { min: a.rho_min, max: a.rho, lr_min: min, lr_max: common.lr },
+        },
+    };
+    (lr, rho)
+}

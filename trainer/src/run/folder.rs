@@ -1,0 +1,258 @@
+//! Makes, opens and fills a run's folder.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+
+use super::atomic::write_atomically;
+use super::checkpoint::{Checkpoint, CheckpointError};
+use super::log::Log;
+use crate::config::Config;
+
+const CONFIG: &str = "config.toml";
+const METRICS: &str = "metrics.jsonl";
+const TIMING: &str = "timing.jsonl";
+const CHECKPOINT: &str = "checkpoint.safetensors";
+const SUMMARY: &str = "summary.json";
+const FILES: [&str; 5] = [CONFIG, METRICS, TIMING, CHECKPOINT, SUMMARY];
+
+/// What to do where a run stands already.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Existing {
+    /// Leave it, and say so.
+    Refuse,
+    /// Remove its files, and no others, and start again.
+    Overwrite,
+}
+
+/// A folder that cannot be made, opened or written.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// A run stands there.
+    #[error("{} holds a run already; choose another --out, or give --overwrite to replace it", .0.display())]
+    Exists(PathBuf),
+    /// Something else stands there.
+    #[error("{} is not empty and holds no run (no {CONFIG}); choose another --out", .0.display())]
+    NotARun(PathBuf),
+    /// A run was to be read, and there is none.
+    #[error("{} is no run folder: it has no {CONFIG}", .0.display())]
+    NoRun(PathBuf),
+    /// The folder cannot be made or listed.
+    #[error("cannot use the output folder {}: {source}", path.display())]
+    Folder {
+        /// The folder.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// A file cannot be written.
+    #[error("cannot write {}: {source}", path.display())]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The checkpoint cannot be read or written.
+    #[error(transparent)]
+    Checkpoint(#[from] CheckpointError),
+}
+
+impl RunError {
+    pub(super) fn write(path: &Path, source: io::Error) -> RunError {
+        RunError::Write { path: path.to_owned(), source }
+    }
+
+    fn folder(path: &Path, source: io::Error) -> RunError {
+        RunError::Folder { path: path.to_owned(), source }
+    }
+}
+
+/// The folder of one run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RunFolder {
+    path: PathBuf,
+}
+
+/// A folder under `runs/` for a config of this name begun at this time: `runs/20260131-235959-digits`, or with a number
+/// behind it where that one is taken.
+pub fn default_folder(config: &Path, timestamp: &str) -> PathBuf {
+    let name = config.file_stem().map_or_else(String::new, |stem| format!("-{}", stem.to_string_lossy()));
+    let folder = |suffix: &str| Path::new("runs").join(format!("{timestamp}{name}{suffix}"));
+    let numbered = (2..).map(|number| folder(&format!("-{number}")));
+    let free = std::iter::once(folder("")).chain(numbered).find(|path| !path.exists());
+    free.expect("there are more numbers than folders")
+}
+
+impl RunFolder {
+    /// Makes a folder for a new run, and proves that it can be written by writing the run's config into it.
+    ///
+    /// # Errors
+    /// If it cannot be made or written, if it holds a run and `existing` refuses that, or if it holds other things.
+    pub fn create(path: &Path, existing: Existing, config: &Config) -> Result<RunFolder, RunError> {
+        check_free(path, existing)?;
+        fs::create_dir_all(path).map_err(|e| RunError::folder(path, e))?;
+        let run = RunFolder { path: path.to_owned() };
+        for name in FILES {
+            let file = run.file(name);
+            match fs::remove_file(&file) {
+                Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(RunError::write(&file, e)),
+                _ => {}
+            }
+        }
+        run.replace(CONFIG, config.to_toml().as_bytes())?;
+        Ok(run)
+    }
+
+    /// Opens the folder of a run that was begun.
+    ///
+    /// # Errors
+    /// If there is no run.
+    pub fn open(path: &Path) -> Result<RunFolder, RunError> {
+        let run = RunFolder { path: path.to_owned() };
+        if run.config().is_file() { Ok(run) } else { Err(RunError::NoRun(path.to_owned())) }
+    }
+
+    /// The folder itself.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The file that holds the run's config.
+    pub fn config(&self) -> PathBuf {
+        self.file(CONFIG)
+    }
+
+    /// Opens the log of metrics, to add to it.
+    ///
+    /// # Errors
+    /// If it cannot be opened.
+    pub fn metrics(&self) -> Result<Log, RunError> {
+        Log::open(&self.file(METRICS))
+    }
+
+    /// Opens the log of clock times, to add to it.
+    ///
+    /// # Errors
+    /// If it cannot be opened.
+    pub fn timing(&self) -> Result<Log, RunError> {
+        Log::open(&self.file(TIMING))
+    }
+
+    /// Replaces the checkpoint.
+    ///
+    /// # Errors
+    /// If it cannot be written; the last one stays then.
+    pub fn save(&self, checkpoint: &Checkpoint) -> Result<(), RunError> {
+        Ok(checkpoint.save(&self.file(CHECKPOINT))?)
+    }
+
+    /// Reads the checkpoint.
+    ///
+    /// # Errors
+    /// If there is none, or it is broken.
+    pub fn load(&self) -> Result<Checkpoint, RunError> {
+        Ok(Checkpoint::load(&self.file(CHECKPOINT))?)
+    }
+
+    /// Replaces the summary.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub fn summarise(&self, summary: &impl Serialize) -> Result<(), RunError> {
+        let path = self.file(SUMMARY);
+        let mut text = serde_json::to_string_pretty(summary).map_err(|e| RunError::write(&path, e.into()))?;
+        text.push('\n');
+        self.replace(SUMMARY, text.as_bytes())
+    }
+
+    fn file(&self, name: &str) -> PathBuf {
+        self.path.join(name)
+    }
+
+    fn replace(&self, name: &str, bytes: &[u8]) -> Result<(), RunError> {
+        let path = self.file(name);
+        write_atomically(&path, &[bytes]).map_err(|e| RunError::write(&path, e))
+    }
+}
+
+/// Refuses a path at which something stands that must stay.
+fn check_free(path: &Path, existing: Existing) -> Result<(), RunError> {
+    let mut entries = match fs::read_dir(path) {
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(()),
+        entries => entries.map_err(|e| RunError::folder(path, e))?,
+    };
+    match (path.join(CONFIG).exists(), existing) {
+        (true, Existing::Overwrite) => Ok(()),
+        (true, Existing::Refuse) => Err(RunError::Exists(path.to_owned())),
+        (false, _) if entries.next().is_none() => Ok(()),
+        (false, _) => Err(RunError::NotARun(path.to_owned())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn config() -> Config {
+        let text = "[data]\ndataset = \"digits\"\n[model]\nkind = \"mlp\"\nwidths = [4]\n[optim]\nkind = \"sgd\"\nlr = 1\n\
+                    [train]\nepochs = 1\nbatch = 8\n";
+        Config::parse(text, Path::new("x.toml"), &[]).unwrap()
+    }
+
+    #[test]
+    fn a_new_run_holds_its_config() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a/b");
+        let run = RunFolder::create(&path, Existing::Refuse, &config()).unwrap();
+        assert_eq!(Config::load(&run.config(), &[]).unwrap(), config());
+        assert_eq!(RunFolder::open(&path).unwrap(), run);
+    }
+
+    #[test]
+    fn a_run_is_replaced_only_when_asked_and_foreign_files_never() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path();
+        let run = RunFolder::create(path, Existing::Refuse, &config()).unwrap();
+        run.metrics().unwrap().record(&1).unwrap();
+        run.summarise(&"done").unwrap();
+        fs::write(path.join("notes.txt"), "mine").unwrap();
+        let error = RunFolder::create(path, Existing::Refuse, &config()).unwrap_err().to_string();
+        assert!(error.contains("holds a run already") && error.contains("--overwrite"), "{error}");
+        RunFolder::create(path, Existing::Overwrite, &config()).unwrap();
+        let mut names: Vec<_> = fs::read_dir(path).unwrap().map(|e| e.unwrap().file_name()).collect();
+        names.sort();
+        assert_eq!(names, ["config.toml", "notes.txt"]);
+    }
+
+    #[test]
+    fn other_folders_are_left_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("thesis.tex"), "…").unwrap();
+        for existing in [Existing::Refuse, Existing::Overwrite] {
+            let error = RunFolder::create(folder.path(), existing, &config()).unwrap_err();
+            assert!(matches!(error, RunError::NotARun(_)), "{error}");
+        }
+        assert!(matches!(RunFolder::open(folder.path()), Err(RunError::NoRun(_))));
+        let below_a_file = folder.path().join("thesis.tex/run");
+        let error = RunFolder::create(&below_a_file, Existing::Refuse, &config()).unwrap_err().to_string();
+        assert!(error.contains("cannot use the output folder") && error.contains("thesis.tex/run"), "{error}");
+    }
+
+    #[test]
+    fn logs_grow_by_lines() {
+        let folder = tempfile::tempdir().unwrap();
+        let run = RunFolder::create(folder.path(), Existing::Refuse, &config()).unwrap();
+        run.metrics().unwrap().record(&[1.5, 2.0]).unwrap();
+        run.metrics().unwrap().record(&f32::NAN).unwrap();
+        assert_eq!(fs::read_to_string(folder.path().join(METRICS)).unwrap(), "[1.5,2.0]\nnull\n");
+    }
+
+    #[test]
+    fn default_folders_carry_time_and_name() {
+        let folder = default_folder(Path::new("configs/digits.toml"), "20260131-235959");
+        assert_eq!(folder, Path::new("runs/20260131-235959-digits"));
+    }
+}

@@ -1,0 +1,34 @@
+//! A file of JSON records, one a line, that only grows.
+
+use std::fs::{File, OpenOptions};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+
+use super::folder::RunError;
+
+/// An open log.
+#[derive(Debug)]
+pub struct Log {
+    file: File,
+    path: PathBuf,
+}
+
+impl Log {
+    pub(super) fn open(path: &Path) -> Result<Log, RunError> {
+        let file = OpenOptions::new().create(true).append(true).open(path).map_err(|e| RunError::write(path, e))?;
+        Ok(Log { file, path: path.to_owned() })
+    }
+
+    /// Adds a record. It goes to the system in one piece: a crash of the program loses no line and leaves no half of one.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub fn record(&mut self, record: &impl Serialize) -> Result<(), RunError> {
+        let error = |e: std::io::Error| RunError::write(&self.path, e);
+        let mut line = serde_json::to_vec(record).map_err(|e| error(e.into()))?;
+        line.push(b'\n');
+        self.file.write_all(&line).map_err(error)
+    }
+}

@@ -1,0 +1,23 @@
+//! The folder of a run: what was asked, what happened at each step, what came out.
+//!
+//! | file | holds |
+//! | --- | --- |
+//! | `config.toml` | the config with every default written out |
+//! | `metrics.jsonl` | a line a step and a line an evaluation, without clock times: the same run writes the same bytes |
+//! | `timing.jsonl` | the clock times that belong to them |
+//! | `checkpoint.safetensors` | θ, the state and the optimiser's vectors after the last epoch that was saved |
+//! | `summary.json` | the result |
+//!
+//! Whole files are replaced in one piece; the two logs grow line by line.
+
+mod atomic;
+mod checkpoint;
+mod clock;
+mod folder;
+mod log;
+
+pub use atomic::write_atomically;
+pub use checkpoint::{Checkpoint, CheckpointError, NamedTensor};
+pub use clock::timestamp;
+pub use folder::{Existing, RunError, RunFolder, default_folder};
+pub use log::Log;

@@ -1,0 +1,255 @@
+//! The training loop: batch after batch, update after update, and what is written on the way.
+
+use crate::config::{Config, DataFacts};
+use crate::data::{DataSplit, Loader, Preparation};
+use crate::error::Error;
+use crate::evaluation::{Evaluation, evaluate, upload};
+use crate::experiment;
+use crate::progress::Progress;
+use crate::run::{Checkpoint, CheckpointError, NamedTensor, RunFolder};
+use lethe_autograd::{ParamLayout, Var};
+use lethe_nn::{Forward, Model, State, Theta};
+use lethe_optim::{Extragradient, LinearSchedule, Optimizer, RhoSchedule, StepOutput};
+use lethe_tensor::{Device, Tensor};
+use serde::Serialize;
+use std::sync::Arc;
+use std::time::Instant;
+
+/// A line of `metrics.jsonl` for an update.
+#[derive(Serialize)]
+struct StepRecord {
+    update: u64,
+    epoch: usize,
+    loss: f32,
+    perturbed_loss: f32,
+    accuracy: f64,
+    lr: f64,
+    rho: f64,
+    grad_norm: f32,
+}
+
+/// A line of `metrics.jsonl` for an evaluation.
+#[derive(Serialize)]
+struct TestRecord {
+    epoch: usize,
+    test_accuracy: f64,
+    test_loss: f64,
+}
+
+/// A line of `timing.jsonl`.
+#[derive(Serialize)]
+struct TimeRecord {
+    epoch: usize,
+    seconds: f64,
+    images_per_second: f64,
+}
+
+/// `summary.json`.
+#[derive(Serialize)]
+pub struct Summary {
+    /// Parameters of the model.
+    pub parameters: usize,
+    /// Updates made.
+    pub updates: u64,
+    /// The last measurement of the test set.
+    pub test: Evaluation,
+    /// Its accuracy, in percent.
+    pub test_accuracy: f64,
+}
+
+/// What the config must fit.
+pub fn facts(split: &DataSplit) -> DataFacts {
+    DataFacts { images: split.train.shape, classes: split.train.classes, train: split.train.len() }
+}
+
+/// A run under way.
+struct Session<'a> {
+    config: &'a Config,
+    device: Device,
+    model: Box<dyn Model>,
+    theta: Theta,
+    state: State,
+    optimizer: Box<dyn Optimizer>,
+    step: Extragradient,
+    lr: LinearSchedule,
+    rho: RhoSchedule,
+    update: u64,
+}
+
+/// An update whose numbers have not been read.
+struct Pending {
+    update: u64,
+    images: usize,
+    loss: Tensor,
+    perturbed_loss: Tensor,
+    correct: Tensor,
+    norm2: Tensor,
+}
+
+/// Trains as a resolved config says and writes the run's folder.
+///
+/// # Errors
+/// If data, device or folder fail, or the loss is no number any more.
+pub fn train(
+    config: &Config,
+    split: DataSplit,
+    device: &Device,
+    run: &RunFolder,
+    workers: usize,
+) -> Result<Summary, Error> {
+    let DataSplit { train, test } = split;
+    let (images, classes) = (train.shape, train.classes);
+    let prepare = Preparation::of(&config.data);
+    let batch = config.train.batch;
+    let augment = config.data.augment.clone();
+    let loader = Loader::training(Arc::new(train), prepare, batch, workers, config.train.seed, augment);
+    let test_loader = Loader::evaluation(Arc::new(test), prepare, batch.max(100), workers);
+    let mut session = Session::new(config, images, classes, device, loader.batches());
+    let (mut metrics, mut timing) = (run.metrics()?, run.timing()?);
+    let mut progress = Progress::new(config.train.epochs, loader.batches());
+    let mut last = None;
+    for epoch in 0..config.train.epochs {
+        let start = Instant::now();
+        for host in loader.epoch(epoch)? {
+            let pending = session.update(&upload(device, &host?));
+            let record = session.read(epoch, &pending)?;
+            progress.step(record.loss, record.accuracy, pending.images);
+            metrics.record(&record)?;
+        }
+        let seconds = start.elapsed().as_secs_f64();
+        timing.record(&TimeRecord { epoch, seconds, images_per_second: loader.images() as f64 / seconds })?;
+        if config.train.is_due(config.train.eval_every, epoch) {
+            let likelihood = experiment::task_loss(config).likelihood;
+            let e = evaluate(&*session.model, &session.theta, &session.state, &test_loader, likelihood)?;
+            metrics.record(&TestRecord { epoch, test_accuracy: e.accuracy(), test_loss: e.loss })?;
+            progress.test(epoch, e.accuracy());
+            last = Some(e);
+        }
+        if config.train.is_due(config.train.checkpoint_every, epoch) {
+            run.save(&session.checkpoint()?)?;
+        }
+    }
+    progress.finish();
+    let test = last.expect("the last epoch is evaluated");
+    let parameters = session.theta.layout().count();
+    let summary = Summary { parameters, updates: session.update, test, test_accuracy: test.accuracy() };
+    run.summarise(&summary)?;
+    Ok(summary)
+}
+
+impl<'a> Session<'a> {
+    fn new(
+        config: &'a Config,
+        images: crate::data::ImageShape,
+        classes: usize,
+        device: &Device,
+        updates_per_epoch: usize,
+    ) -> Session<'a> {
+        let model = experiment::model(config, images, classes);
+        let (theta, state) = model.init(device, config.train.seed);
+        let (lr, rho) = experiment::schedules(config, updates_per_epoch);
+        Session {
+            config,
+            device: device.clone(),
+            optimizer: experiment::optimizer(config, &theta),
+            step: experiment::step(config, classes),
+            model,
+            theta,
+            state,
+            lr,
+            rho,
+            update: 0,
+        }
+    }
+
+    /// One update. Nothing is read back.
+    fn update(&mut self, batch: &lethe_optim::Batch) -> Pending {
+        let lr = self.lr.at(self.update);
+        let rho = self.rho.at(lr);
+        let Session { device, model, theta, state, step, update, .. } = self;
+        let StepOutput { update: gradient, state: moved, loss, perturbed_loss, correct } = device.scope(|| {
+            let forward = |f: &Forward<'_>, x: &Var| model.forward(f, x);
+            let out = step.gradient(theta, state, batch, rho, *update, &forward);
+            // Numbers that are only reported are worked out now, so that they hold no activations.
+            [&out.loss, &out.perturbed_loss, &out.correct, &out.update].into_iter().for_each(|t| _ = t.force());
+            out
+        });
+        self.state = moved;
+        let norm2 = self.optimizer.step(&mut self.theta, &gradient, lr);
+        self.update += 1;
+        Pending { update: self.update - 1, images: batch.len(), loss, perturbed_loss, correct, norm2 }
+    }
+
+    /// The numbers of an update.
+    fn read(&self, epoch: usize, p: &Pending) -> Result<StepRecord, Error> {
+        let loss: f32 = p.loss.item()?;
+        if !loss.is_finite() {
+            return Err(Error::NotFinite { update: p.update, loss });
+        }
+        let lr = self.lr.at(p.update);
+        Ok(StepRecord {
+            update: p.update,
+            epoch,
+            loss,
+            perturbed_loss: p.perturbed_loss.item()?,
+            accuracy: 100.0 * f64::from(p.correct.item::<f32>()?) / p.images as f64,
+            lr,
+            rho: self.rho.at(lr),
+            grad_norm: p.norm2.item::<f32>()?.sqrt(),
+        })
+    }
+
+    /// θ, the state and the optimiser's vectors, a tensor a parameter.
+    fn checkpoint(&self) -> Result<Checkpoint, Error> {
+        let mut tensors = named("", self.theta.layout(), self.theta.values())?;
+        tensors.extend(named("", self.state.layout(), self.state.values())?);
+        for (name, vector) in self.optimizer.state() {
+            tensors.extend(named(&format!("{name}."), self.theta.layout(), vector)?);
+        }
+        let notes = [("updates", self.update), ("optimizer_steps", self.optimizer.steps())];
+        let mut notes: std::collections::BTreeMap<String, String> =
+            notes.map(|(k, v)| (k.to_owned(), v.to_string())).into();
+        notes.insert("epochs".into(), self.config.train.epochs.to_string());
+        Ok(Checkpoint { tensors, notes, ..Checkpoint::default() })
+    }
+}
+
+/// The parts of a vector under their names.
+fn named(prefix: &str, layout: &ParamLayout, vector: &Tensor) -> Result<Vec<NamedTensor>, Error> {
+    let values: Vec<f32> = vector.to_vec()?;
+    let part = |p: &lethe_autograd::Param| NamedTensor {
+        name: format!("{prefix}{}", p.name),
+        shape: p.shape.clone(),
+        data: values[p.range()].to_vec(),
+    };
+    Ok(layout.owned().map(|(_, p)| part(p)).collect())
+}
+
+/// A vector put together from a checkpoint's tensors.
+fn vector(checkpoint: &Checkpoint, layout: &ParamLayout, device: &Device) -> Result<Tensor, CheckpointError> {
+    let mut values = vec![0f32; layout.len()];
+    for (_, p) in layout.owned() {
+        values[p.range()].copy_from_slice(checkpoint.tensor(&p.name, &p.shape)?);
+    }
+    Ok(Tensor::from_slice(device, &values, &[layout.len()]))
+}
+
+/// Measures the test set with a run's checkpoint.
+///
+/// # Errors
+/// If the checkpoint does not fit the config's model, or data or device fail.
+pub fn evaluate_run(
+    config: &Config,
+    checkpoint: &Checkpoint,
+    split: DataSplit,
+    device: &Device,
+    workers: usize,
+) -> Result<Evaluation, Error> {
+    let model = experiment::model(config, split.train.shape, split.train.classes);
+    let (layout, state_layout) = (model.blueprint().layout(), model.blueprint().state_layout());
+    let theta = Theta::new(vector(checkpoint, layout, device)?, layout);
+    let state = State::new(vector(checkpoint, state_layout, device)?, state_layout);
+    let loader =
+        Loader::evaluation(Arc::new(split.test), Preparation::of(&config.data), config.train.batch.max(100), workers);
+    evaluate(&*model, &theta, &state, &loader, experiment::task_loss(config).likelihood)
+}
