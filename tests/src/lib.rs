@@ -1,1 +1,3 @@
 //! What crosses packages.
+
+pub mod conformance;

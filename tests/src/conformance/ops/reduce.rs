@@ -1,0 +1,36 @@
+//! Reductions, running sums, softmax.
+
+use super::Found;
+use crate::conformance::case::{Case, Unknown, one};
+use lethe_autograd::Var;
+
+/// The family's operations.
+pub fn run(case: &Case<'_>) -> Found {
+    let a = &case.attrs;
+    let x = || case.var("x");
+    let over = |f: fn(&Var, &[isize], bool) -> Var| -> Result<Var, Unknown> {
+        Ok(f(&x()?, &a.axes("axes")?, a.flag("keepdim")?))
+    };
+    let spread = |f: fn(&Var, &[isize], f64, bool) -> Var| -> Result<Var, Unknown> {
+        let correction = a.f64_maybe("correction")?.unwrap_or(0.0);
+        Ok(f(&x()?, &a.axes("axes")?, correction, a.flag("keepdim")?))
+    };
+    let y = match case.op {
+        "sum" => over(Var::sum)?,
+        "mean" => over(Var::mean)?,
+        "max" => over(Var::max)?,
+        "min" => over(Var::min)?,
+        "prod" => over(Var::prod)?,
+        "logsumexp" => over(Var::logsumexp)?,
+        "var" => spread(Var::var)?,
+        "std" => spread(Var::std)?,
+        "norm" => x()?.norm(),
+        "argmax" => Var::constant(&case.tensor("x")?.argmax(a.axis("axis")?, a.flag("keepdim")?)),
+        "argmin" => Var::constant(&case.tensor("x")?.argmin(a.axis("axis")?, a.flag("keepdim")?)),
+        "cumsum" => x()?.cumsum(a.axis("axis")?, a.flag("reverse")?),
+        "softmax" => x()?.softmax(a.axis("axis")?),
+        "log_softmax" => x()?.log_softmax(a.axis("axis")?),
+        _ => return Ok(None),
+    };
+    Ok(Some(one("out", y)))
+}
