@@ -167,8 +167,23 @@ binary! {
     maximum: |dy, a, b| dy * &share(&a, &b), dy * &share(&b, &a);
     /// The smaller of each pair; equals share dy
     minimum: |dy, a, b| dy * &share(&b, &a), dy * &share(&a, &b);
-    /// aᵇ for positive a; `da = dy b a^(b − 1)`, `db = dy aᵇ ln a`
-    pow: |dy, a, b| dy * &(&b * &a.pow(&b.add_scalar(-1.0))), dy * &(&a.pow(&b) * &a.log());
+    /// aᵇ, also for negative a where b is integral and not tracked; `da = dy b a^(b − 1)` (0 at b = 0), `db = dy aᵇ ln a` (0 at a = 0)
+    pow: |dy, a, b| dy * &base_slope(&a, &b), dy * &exponent_slope(&a, &b);
+}
+
+/// `b a^(b − 1)`, where 0 · 0⁻¹ is 0.
+fn base_slope(a: &Var, b: &Var) -> Var {
+    let both_zero = a.tensor().eq_scalar(0.0).mul(&b.tensor().eq_scalar(0.0));
+    let one = Var::constant(&b.tensor().scalar_like(1.0));
+    let exponent = Var::constant(&both_zero).where_(&one, b).add_scalar(-1.0);
+    b * &a.pow(&exponent)
+}
+
+/// `aᵇ ln a`, where 0ᵇ ln 0 is 0.
+fn exponent_slope(a: &Var, b: &Var) -> Var {
+    let one = Var::constant(&a.tensor().scalar_like(1.0));
+    let base = Var::constant(&a.tensor().eq_scalar(0.0)).where_(&one, a);
+    &a.pow(b) * &base.log()
 }
 
 /// 1 where a > b, ½ where they are equal, else 0.
