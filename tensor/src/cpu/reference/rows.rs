@@ -5,22 +5,21 @@ use crate::cpu::{Input, Output};
 use crate::dtype::Float;
 use crate::plan::{CrossEntropy, Likelihood, Softmax, SoftmaxBackward, Target};
 
-/// (largest, ln Σ eˣ) of a row. A row of −∞ alone has a log-sum of −∞.
-fn log_sum_exp<T: Float>(row: &[T]) -> T {
+/// `t` and `ln Σ e^(x − t)` of a row, t its largest. Their sum is the log-sum-exp, but it is never formed: next to a t of 1e4 it would have lost
+/// the digits of the logarithm that the softmax consists of.
+fn log_sum_exp<T: Float>(row: &[T]) -> (T, T) {
     let top = row.iter().copied().fold(T::from_f64(f64::NEG_INFINITY), |a, b| if b > a || b.is_nan() { b } else { a });
-    if top.to_f64() == f64::NEG_INFINITY {
-        return top;
-    }
-    top + tree_sum(row.len(), &|i| (row[i] - top).exp()).ln()
+    (top, tree_sum(row.len(), &|i| (row[i] - top).exp()).ln())
 }
 
 /// Forward.
 pub fn softmax<T: Float>(p: &Softmax, inputs: &[Input<'_>], outputs: &mut [Output<'_>]) {
     let (x, y) = (inputs[0].values::<T>(), outputs[0].values::<T>());
     for (x, y) in x.chunks_exact(p.n.max(1)).zip(y.chunks_exact_mut(p.n.max(1))) {
-        let lse = log_sum_exp(x);
+        let (top, rest) = log_sum_exp(x);
         for (x, y) in x.iter().zip(y) {
-            *y = if p.log { *x - lse } else { (*x - lse).exp() };
+            let log = *x - top - rest;
+            *y = if p.log { log } else { log.exp() };
         }
     }
 }
@@ -66,14 +65,14 @@ pub fn cross_entropy<T: Float>(p: &CrossEntropy, inputs: &[Input<'_>], outputs: 
 }
 
 fn softmax_row<T: Float>(z: &[T], target: &impl Fn(usize) -> T, grad: &mut [T]) -> T {
-    let lse = log_sum_exp(z);
+    let (top, rest) = log_sum_exp(z);
     let mass = tree_sum(z.len(), target);
     for (k, g) in grad.iter_mut().enumerate() {
-        *g = (z[k] - lse).exp() * mass - target(k);
+        *g = (z[k] - top - rest).exp() * mass - target(k);
     }
     tree_sum(z.len(), &|k| match target(k) {
         t if t == T::ZERO => T::ZERO, // also where z is −∞
-        t => t * (lse - z[k]),
+        t => t * (top - z[k] + rest),
     })
 }
 
