@@ -105,10 +105,7 @@ impl CaseRecord {
             false => (self.gpu_grad_rtol, self.gpu_grad_atol),
         };
         let outputs = self.tolerance(cpu);
-        Tolerance {
-            relative: relative.unwrap_or(outputs.relative),
-            absolute: absolute.unwrap_or(outputs.absolute),
-        }
+        Tolerance { relative: relative.unwrap_or(outputs.relative), absolute: absolute.unwrap_or(outputs.absolute) }
     }
 }
 

@@ -47,9 +47,10 @@ fn slice(case: &Case<'_>) -> Result<Var, Unknown> {
     let ranges = case.attrs.optional("ranges", |v| v.as_array()?.iter().map(triple).collect::<Option<Vec<_>>>())?;
     let ranges = ranges.ok_or_else(|| Unknown("no attribute ranges".into()))?;
     let x = case.var("x")?;
-    Ok(ranges.iter().enumerate().fold(x, |x, (axis, &[start, end, step])| {
-        x.slice_step(axis as isize, start, end, step)
-    }))
+    Ok(ranges
+        .iter()
+        .enumerate()
+        .fold(x, |x, (axis, &[start, end, step])| x.slice_step(axis as isize, start, end, step)))
 }
 
 /// Constant padding is an operation; the other modes read the edge or its reflection by index.
