@@ -173,3 +173,67 @@ fn results_are_the_same_with_any_number_of_threads() {
     let one = work(1);
     assert!(one == work(2) && one == work(3));
 }
+
+#[test]
+fn layer_norm_matches_in_both_directions() {
+    for (rows, n) in [(1, 1), (3, 7), (300, 64), (5, 1500)] {
+        let inputs = [normal(&[rows, n], 1), normal(&[n], 2), normal(&[n], 3), normal(&[rows, n], 4)];
+        let forward = |t: &[Tensor]| t[0].layer_norm(&t[1], &t[2], 1e-5);
+        check("y", &inputs, |t| forward(t).0, 2e-6);
+        for i in 0..3 {
+            let backward = |t: &[Tensor]| t[0].layer_norm_backward(&t[1], &t[3], &forward(t).1, 1e-5)[i].clone();
+            // A row of one element has no variance: 1/√eps magnifies rounding.
+            check("gradient", &inputs, backward, if n == 1 { 1e-3 } else { 1e-6 * (rows as f64).sqrt().max(4.0) });
+        }
+    }
+}
+
+#[test]
+fn attention_matches_packed_and_apart_in_both_directions() {
+    use lethe_tensor::attention::{backward, forward, packed_plan, plan};
+    for (heads, queries, keys, dim) in [(1, 1, 1, 1), (2, 17, 17, 16), (3, 65, 130, 20), (1, 197, 197, 64)] {
+        let scale = 1.0 / (dim as f64).sqrt();
+        let rows = |n, seed| normal(&[2, heads, n, dim], seed);
+        let inputs = [rows(queries, 1), rows(keys, 2), rows(keys, 3), rows(queries, 4)];
+        let p = |t: &[Tensor]| plan(&t[0], &t[1], &t[2], None, scale, false);
+        check("o", &inputs, |t| forward(&p(t), &[&t[0], &t[1], &t[2]], None).0, 3e-6);
+        for i in 0..3 {
+            let f = |t: &[Tensor]| {
+                let qkv = [&t[0], &t[1], &t[2]];
+                let (o, lse) = forward(&p(t), &qkv, None);
+                backward(&p(t), &qkv, &o, &lse, &t[3], None)[i].clone()
+            };
+            check("gradient", &inputs, f, 1e-5);
+        }
+        let inputs = [normal(&[2, queries, 3, heads, dim], 5), normal(&[2, queries, heads, dim], 6)];
+        let f = |t: &[Tensor]| {
+            let p = packed_plan(&t[0], scale, false);
+            let (o, lse) = forward(&p, &[&t[0]], None);
+            let g = backward(&p, &[&t[0]], &o, &lse, &t[1], None)[0].clone();
+            Tensor::concat(&[&o.reshape(&[usize::MAX]), &g.reshape(&[usize::MAX])], 0)
+        };
+        check("packed", &inputs, f, 1e-5);
+    }
+}
+
+#[test]
+fn convolution_matches_in_all_three_passes() {
+    use lethe_tensor::ConvOptions;
+    let options = [
+        ConvOptions::new(1, 1),
+        ConvOptions::new(2, 1),
+        ConvOptions { stride: [2, 3], padding: [[0, 2], [1, 0]], dilation: [2, 1], groups: 1 },
+        ConvOptions { groups: 2, ..ConvOptions::new(1, 0) },
+        ConvOptions { groups: 4, ..ConvOptions::new(1, 1) },
+    ];
+    for o in options {
+        for (kernel, size) in [([1, 1], [5, 6]), ([3, 3], [9, 12]), ([2, 3], [7, 40])] {
+            let (x, w) = ([10, 4, size[0], size[1]], [8, 4 / o.groups, kernel[0], kernel[1]]);
+            let g = o.geometry(&x, &w);
+            let inputs = [normal(&x, 1), normal(&w, 2), normal(&[8], 3), normal(&g.y_shape(), 4), normal(&[4], 5)];
+            check("y", &inputs, |t| t[0].conv2d(&t[1], Some(&t[2]), &o), 1e-5);
+            check("dx", &inputs, |t| t[3].conv2d_input_grad(&t[1], Some(&t[4]), &g), 1e-5);
+            check("dw", &inputs, |t| t[0].conv2d_weight_grad(&t[3], &g), 3e-5);
+        }
+    }
+}

@@ -7,6 +7,7 @@ pub mod reference;
 pub mod threads;
 
 pub(crate) mod attention;
+mod attention_rows;
 pub(crate) mod batch_norm;
 pub(crate) mod concat;
 pub(crate) mod conv;
@@ -20,6 +21,7 @@ mod interp;
 pub(crate) mod layer_norm;
 pub(crate) mod loss;
 pub(crate) mod math;
+mod math_rows;
 pub(crate) mod matmul;
 pub(crate) mod optim;
 pub(crate) mod pad;
