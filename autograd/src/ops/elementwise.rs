@@ -2,6 +2,7 @@
 
 use crate::Var;
 use lethe_tensor::Tensor;
+use lethe_tensor::layout::broadcast;
 
 impl Var {
     /// Sums broadcast axes away, so that the result has `shape`.
@@ -13,12 +14,16 @@ impl Var {
         if self.shape() == shape {
             return self.clone();
         }
+        assert!(
+            broadcast(shape, self.shape()).as_deref() == Some(self.shape()),
+            "sum_to: {shape:?} does not broadcast to {:?}",
+            self.shape()
+        );
         let lead = self.rank() - shape.len();
-        let broadcast = |i: &usize| *i < lead || shape[*i - lead] == 1 && self.shape()[*i] != 1;
-        let axes: Vec<isize> = (0..self.rank()).filter(broadcast).map(|i| i as isize).collect();
-        match axes.is_empty() {
-            true => self.reshape(shape),
-            false if axes.len() == lead => self.sum(&axes, false), // only leading axes: the result has the shape already
+        let summed = |i: &usize| *i < lead || shape[*i - lead] == 1 && self.shape()[*i] != 1;
+        let axes: Vec<isize> = (0..self.rank()).filter(summed).map(|i| i as isize).collect();
+        match axes.len() == lead {
+            true => self.sum(&axes, false), // only leading axes: the result has the shape already
             false => self.sum(&axes, true).reshape(shape),
         }
     }

@@ -206,7 +206,12 @@ impl Draws {
     }
 
     /// The case of all that was drawn; `parameters` and `body` are code.
-    pub(super) fn finish(&mut self, parameters: &[String], body: &str, run: impl Fn(&[Var]) -> Var + 'static) -> Case {
+    pub(super) fn finish(
+        &mut self,
+        parameters: &[(&str, String)],
+        body: &str,
+        run: impl Fn(&[Var]) -> Var + 'static,
+    ) -> Case {
         let mut description =
             String::from("let (cpu, tape) = (lethe_tensor::Device::cpu(), lethe_autograd::Tape::new());\nlet x = [\n");
         for (line, differentiable) in self.code.drain(..).zip(&self.differentiable) {
@@ -214,8 +219,11 @@ impl Draws {
             description += &format!("    {line},\n");
         }
         description += "];\n";
-        parameters.iter().for_each(|p| description += &format!("{p}\n"));
-        description += &format!("let y = {body};");
+        for (name, value) in parameters {
+            description += &format!("let {name} = {};\n", value.replace("inf", "f64::INFINITY"));
+        }
+        // Tokens that came through a macro stand apart.
+        description += &format!("let y = {};", body.replace(" [", "[").replace(" (", "(").replace("& ", "&"));
         let (inputs, differentiable) = (std::mem::take(&mut self.inputs), std::mem::take(&mut self.differentiable));
         Case { inputs, differentiable, run: Box::new(run), description }
     }
@@ -229,7 +237,7 @@ pub(super) fn place(dim: isize, rank: usize) -> usize {
 /// The case of the inputs drawn so far under `|x| body`, which captures the named parameters; both are written down as code.
 macro_rules! case {
     ($draws:expr, [$($parameter:ident),*], |$x:ident| $body:expr) => {{
-        let parameters = [$(format!("let {} = {:?};", stringify!($parameter), $parameter)),*];
+        let parameters = [$((stringify!($parameter), format!("{:?}", $parameter))),*];
         $draws.finish(&parameters, stringify!($body), move |$x: &[crate::Var]| $body)
     }};
 }
