@@ -29,6 +29,12 @@ pub enum Error {
     /// The device failed.
     #[error(transparent)]
     Device(#[from] DeviceError),
+    /// A GPU is asked for, and this program cannot drive one.
+    #[error("--device {device}: this program was built without its GPU back end; use --device cpu or auto")]
+    NoGpuBackEnd {
+        /// The device asked for.
+        device: String,
+    },
     /// The loss is no number any more.
     #[error("the loss of update {update} is {loss}: lower optim.lr or perturb.rho, or set optim.clip")]
     NotFinite {

@@ -1,5 +1,5 @@
 //! The lethe program.
 
 fn main() -> std::process::ExitCode {
-    lethe::cli::main()
+    lethe::cli::main(std::env::args_os())
 }

@@ -106,7 +106,7 @@ pub fn train(
     let test_loader = Loader::evaluation(Arc::new(test), prepare, batch.max(100), workers);
     let mut session = Session::new(config, images, classes, device, loader.batches());
     let (mut metrics, mut timing) = (run.metrics()?, run.timing()?);
-    let mut progress = Progress::new(config.train.epochs, loader.batches());
+    let mut progress = Progress::new(config.train.epochs, loader.images());
     let mut last = None;
     for epoch in 0..config.train.epochs {
         let start = Instant::now();
@@ -122,7 +122,7 @@ pub fn train(
             let likelihood = experiment::task_loss(config).likelihood;
             let e = evaluate(&*session.model, &session.theta, &session.state, &test_loader, likelihood)?;
             metrics.record(&TestRecord { epoch, test_accuracy: e.accuracy(), test_loss: e.loss })?;
-            progress.test(epoch, e.accuracy());
+            progress.test(e.accuracy());
             last = Some(e);
         }
         if config.train.is_due(config.train.checkpoint_every, epoch) {

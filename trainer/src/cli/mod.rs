@@ -1,5 +1,7 @@
 //! The command line.
 
+mod device;
+
 use crate::config::Config;
 use crate::data::{Places, load};
 use crate::error::Error;
@@ -7,9 +9,12 @@ use crate::run::{Existing, RunFolder, default_folder, timestamp};
 use crate::training;
 use clap::{Args, Parser, Subcommand};
 use lethe_tensor::Device;
-use lethe_tensor::cpu::CpuDevice;
+use std::ffi::OsString;
+use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
+
+pub use device::{DeviceChoice, UnknownDevice};
 
 /// Training with perturbed forgetting.
 #[derive(Parser)]
@@ -30,23 +35,27 @@ enum Command {
 /// What commands that load data and compute share.
 #[derive(Args)]
 struct Common {
-    /// The folder that holds the data set, or a folder of its name.
-    #[arg(long)]
+    /// The device: auto, cpu, gpu, gpu:N, gpu:NAME or gpu:BACKEND; auto takes a real GPU if there is one, else the CPU.
+    #[arg(long, default_value_t)]
+    device: DeviceChoice,
+    /// The folder that holds the data set, or a folder of its name; by default $LETHE_DATA, then the system's.
+    #[arg(long, value_name = "DIR")]
     data_dir: Option<PathBuf>,
     /// CPU threads; 0 or none for the config's, or all. Results do not depend on it.
-    #[arg(long)]
+    #[arg(long, value_name = "N")]
     threads: Option<usize>,
 }
 
 #[derive(Args)]
 struct TrainArgs {
     /// The experiment file.
+    #[arg(value_name = "CONFIG.toml")]
     config: PathBuf,
     /// Change a key of the config: section.key=value; may be given again.
     #[arg(long, value_name = "KEY=VALUE")]
     set: Vec<String>,
     /// The run's folder; by default a new one under runs/.
-    #[arg(long)]
+    #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
     /// Replace a run that stands in --out.
     #[arg(long)]
@@ -58,32 +67,48 @@ struct TrainArgs {
 #[derive(Args)]
 struct EvalArgs {
     /// The run's folder.
+    #[arg(value_name = "RUN")]
     run: PathBuf,
     #[command(flatten)]
     common: Common,
 }
 
-/// Runs the program: 0 for success, 1 for a failure, 2 for wrong usage or config.
-pub fn main() -> ExitCode {
-    let done = match Cli::parse().command {
+/// Runs the program with these arguments, the first of which is its name: 0 for success, 1 for a failure, 2 for wrong usage
+/// or config.
+pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let cli = match Cli::try_parse_from(arguments) {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and version come this way too, and clap knows stream and status of each. A closed stream has no reader.
+            let _ = error.print();
+            return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(1));
+        }
+    };
+    let done = match cli.command {
         Command::Train(args) => train(&args),
         Command::Eval(args) => eval(&args),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("lethe: {error}");
+            let _ = writeln!(io::stderr(), "lethe: {error}");
             ExitCode::from(error.exit_status())
         }
     }
 }
 
-/// The CPU with as many threads as the command line, or else the config, asks for.
+/// Prints a line of the result. A reader who went away (`lethe train … | head -1`) is no reason to fail: the results stand in
+/// the run's folder.
+fn say(line: &str) {
+    let _ = writeln!(io::stdout(), "{line}");
+}
+
+/// The device of the command line, with as many CPU threads as it, or else the config, asks for.
 fn device(common: &Common, config: &Config) -> Result<(Device, usize), Error> {
     let asked = common.threads.filter(|t| *t > 0).unwrap_or(config.train.threads);
     let all = std::thread::available_parallelism().map_or(1, |n| n.get());
     let threads = if asked == 0 { all } else { asked };
-    Ok((Device::Cpu(CpuDevice::with_threads(threads)?), threads))
+    Ok((common.device.open(threads)?, threads))
 }
 
 fn train(args: &TrainArgs) -> Result<(), Error> {
@@ -95,15 +120,16 @@ fn train(args: &TrainArgs) -> Result<(), Error> {
     let out = out.unwrap_or_else(|| default_folder(&args.config, &timestamp(std::time::SystemTime::now())));
     let existing = if args.overwrite { Existing::Overwrite } else { Existing::Refuse };
     let run = RunFolder::create(&out, existing, &config)?;
-    eprintln!(
+    let _ = writeln!(
+        io::stderr(),
         "{}: {} training and {} test images, {threads} threads",
         out.display(),
         split.train.len(),
         split.test.len()
     );
     let summary = training::train(&config, split, &device, &run, threads)?;
-    println!("run {}", out.display());
-    println!("test accuracy {:.2} % after {} updates", summary.test_accuracy, summary.updates);
+    say(&format!("run {}", out.display()));
+    say(&format!("test accuracy {:.2} % after {} updates", summary.test_accuracy, summary.updates));
     Ok(())
 }
 
@@ -111,8 +137,10 @@ fn eval(args: &EvalArgs) -> Result<(), Error> {
     let run = RunFolder::open(&args.run)?;
     let config = Config::load(&run.config(), &[])?;
     let split = load(&config.data, &Places::of_process(args.common.data_dir.clone()))?;
+    let config = config.resolve(training::facts(&split)).map_err(|p| p.in_file(&run.config()))?;
     let (device, threads) = device(&args.common, &config)?;
     let result = training::evaluate_run(&config, &run.load()?, split, &device, threads)?;
-    println!("test accuracy {:.2} %, loss {:.4}, {} images", result.accuracy(), result.loss, result.images);
+    let (accuracy, loss, images) = (result.accuracy(), result.loss, result.images);
+    say(&format!("test accuracy {accuracy:.2} %, loss {loss:.4}, {images} images"));
     Ok(())
 }

@@ -1,0 +1,182 @@
+//! The program from outside, above all on inputs that are wrong: each of these ends with a message that names the fault and the right exit status, none
+//! with a panic.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+const STATUS_FAILURE: i32 = 1;
+const STATUS_USAGE: i32 = 2;
+
+const MLP: &str = "[model]\nkind = \"mlp\"\nwidths = [8]\n[optim]\nkind = \"sgd\"\nlr = 0.1\n";
+
+fn repository() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
+}
+
+fn digits() -> String {
+    repository().join("configs/digits.toml").display().to_string()
+}
+
+fn lethe(arguments: &[&str]) -> Output {
+    let folder = tempfile::tempdir().unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_lethe"));
+    command.args(arguments).current_dir(folder.path()).env_remove("LETHE_DATA").output().unwrap()
+}
+
+/// Runs the program and checks that it fails with this status and a message that holds all parts.
+#[track_caller]
+fn fails(arguments: &[&str], status: i32, parts: &[&str]) {
+    let output = lethe(arguments);
+    let message = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(status), "{arguments:?}: {message}");
+    assert!(!message.contains("panicked"), "{message}");
+    for part in parts {
+        assert!(message.contains(part), "{arguments:?}: `{part}` not in: {message}");
+    }
+}
+
+/// Writes four IDX files of 2×2 images: so many images, these labels, and so many bytes cut off the images.
+fn idx(folder: &Path, images: u32, labels: &[u8], cut: usize) {
+    let words = |words: &[u32]| words.iter().flat_map(|w| w.to_be_bytes()).collect::<Vec<u8>>();
+    for part in ["train", "t10k"] {
+        let mut file = [words(&[0x803, images, 2, 2]), vec![9; 4 * images as usize]].concat();
+        file.truncate(file.len() - cut);
+        fs::write(folder.join(format!("{part}-images-idx3-ubyte")), file).unwrap();
+        let file = [words(&[0x801, labels.len() as u32]), labels.to_vec()].concat();
+        fs::write(folder.join(format!("{part}-labels-idx1-ubyte")), file).unwrap();
+    }
+}
+
+#[test]
+fn what_is_right_trains_and_evaluates_alike() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("run").display().to_string();
+    let small = [
+        "--set",
+        "train.epochs=1",
+        "--set",
+        "optim.warmup_epochs=0",
+        "--set",
+        "data.train_limit=128",
+        "--set",
+        "model.depth=1",
+    ];
+    let trained = lethe(&[&["train", &digits(), "--device", "cpu", "--out", &out], &small[..]].concat());
+    assert_eq!(trained.status.code(), Some(0), "{}", String::from_utf8_lossy(&trained.stderr));
+    let evaluated = lethe(&["eval", &out, "--threads", "1"]);
+    let accuracy = |output: &Output| {
+        let text = String::from_utf8(output.stdout.clone()).unwrap();
+        let last = text.lines().last().unwrap().to_owned();
+        let percent = last.strip_prefix("test accuracy ").and_then(|rest| rest.split_once(" %"));
+        percent.unwrap_or_else(|| panic!("{last}")).0.to_owned()
+    };
+    assert_eq!(accuracy(&trained), accuracy(&evaluated));
+    let text = fs::read_to_string(Path::new(&out).join("metrics.jsonl")).unwrap();
+    assert_eq!(text.lines().count(), 2, "one update and one evaluation: {text}");
+}
+
+#[test]
+fn every_config_of_the_repository_reads() {
+    for entry in fs::read_dir(repository().join("configs")).unwrap() {
+        let path = entry.unwrap().path();
+        if let Err(error) = lethe::config::Config::load(&path, &[]) {
+            panic!("{error}");
+        }
+    }
+}
+
+#[test]
+fn wrong_usage() {
+    fails(&[], STATUS_USAGE, &["Usage"]);
+    fails(&["trian", "x.toml"], STATUS_USAGE, &["trian", "train"]);
+    fails(&["train"], STATUS_USAGE, &["CONFIG.toml"]);
+    fails(&["train", &digits(), "--batch", "3"], STATUS_USAGE, &["--batch"]);
+    fails(&["train", &digits(), "--set", "epochs"], STATUS_USAGE, &["--set epochs", "key=value"]);
+}
+
+#[test]
+fn a_missing_config() {
+    fails(&["train", "none.toml"], STATUS_USAGE, &["cannot read the config none.toml"]);
+}
+
+#[test]
+fn a_misspelt_key() {
+    let parts = ["digits.toml", "unknown key `train.epoch`", "did you mean `train.epochs`?"];
+    fails(&["train", &digits(), "--set", "train.epoch=3"], STATUS_USAGE, &parts);
+}
+
+#[test]
+fn a_bad_value() {
+    let set = |value| ["train".to_owned(), digits(), "--set".to_owned(), value];
+    for (value, parts) in [
+        ("optim.kind=adam", ["optim.kind = \"adam\"", "adamw, sgd"]),
+        ("optim.lr=fast", ["optim.lr = \"fast\"", "expected f64"]),
+        ("perturb.lambda=1", ["perturb.lambda = 1", "below 1"]),
+        ("perturb.rho=-1", ["perturb.rho = -1", "0 or more"]),
+        ("train.batch=1472", ["train.batch = 1472", "the training set, 1437 images"]),
+    ] {
+        let arguments = set(value.to_owned());
+        fails(&arguments.each_ref().map(String::as_str), STATUS_USAGE, &parts);
+    }
+}
+
+#[test]
+fn a_batch_not_divisible_by_m() {
+    let parts = ["train.batch = 100", "not divisible by the slice size, perturb.m = 64"];
+    fails(&["train", &digits(), "--set", "train.batch=100"], STATUS_USAGE, &parts);
+}
+
+#[test]
+fn a_patch_that_does_not_divide_the_image() {
+    let parts = ["model.patch = 3", "8×8 pixels"];
+    fails(&["train", &digits(), "--set", "model.patch=3"], STATUS_USAGE, &parts);
+}
+
+#[test]
+fn broken_idx_files() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = folder.path().join("idx.toml");
+    fs::write(&config, format!("[data]\ndataset = \"idx\"\n{MLP}[train]\nepochs = 1\nbatch = 2\n")).unwrap();
+    let (config, data) = (config.to_str().unwrap(), folder.path().to_str().unwrap());
+    let arguments = ["train", config, "--data-dir", data];
+    fails(&arguments, STATUS_FAILURE, &["idx not found", data, "--data-dir"]);
+    idx(folder.path(), 3, &[0, 1, 0], 5);
+    fails(&arguments, STATUS_FAILURE, &["train-images-idx3-ubyte", "expected 12 bytes", "found 7"]);
+    idx(folder.path(), 3, &[0, 1], 0);
+    fails(&arguments, STATUS_FAILURE, &["train-labels-idx1-ubyte", "expected 3 labels", "found 2"]);
+    idx(folder.path(), 3, &[0, 1, 0], 0);
+    assert_eq!(lethe(&arguments).status.code(), Some(0));
+}
+
+#[test]
+fn a_device_that_is_not_there() {
+    let train = |device| ["train".to_owned(), digits(), "--device".to_owned(), device];
+    let cuda = train("cuda".to_owned());
+    fails(&cuda.each_ref().map(String::as_str), STATUS_USAGE, &["cuda", "auto, cpu, gpu, gpu:N"]);
+    let far = train("gpu:999".to_owned());
+    fails(&far.each_ref().map(String::as_str), STATUS_FAILURE, &["gpu:999"]);
+}
+
+#[test]
+fn a_run_that_is_not_there_or_broken() {
+    fails(&["eval", "nowhere"], STATUS_FAILURE, &["nowhere is no run folder"]);
+    let folder = tempfile::tempdir().unwrap();
+    fs::copy(digits(), folder.path().join("config.toml")).unwrap();
+    let run = folder.path().to_str().unwrap();
+    fails(&["eval", run], STATUS_FAILURE, &["cannot read the checkpoint", "checkpoint.safetensors"]);
+    fs::write(folder.path().join("checkpoint.safetensors"), "half").unwrap();
+    fails(&["eval", run], STATUS_FAILURE, &["checkpoint.safetensors is no whole safetensors file"]);
+}
+
+#[test]
+fn an_output_folder_that_cannot_be_used() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("file");
+    fs::write(&file, "").unwrap();
+    let out = file.join("run").display().to_string();
+    fails(&["train", &digits(), "--out", &out], STATUS_FAILURE, &["cannot use the output folder", &out]);
+    fs::write(folder.path().join("config.toml"), "").unwrap();
+    let out = folder.path().to_str().unwrap();
+    fails(&["train", &digits(), "--out", out], STATUS_FAILURE, &["holds a run already", "--overwrite"]);
+}
