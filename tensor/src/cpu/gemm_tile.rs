@@ -230,18 +230,6 @@ pub fn panel_width(level: Level) -> usize {
     dispatch_at(level, Width)
 }
 
-/// MR of an instruction set.
-pub fn tile_rows(level: Level) -> usize {
-    dispatch_at(level, Height)
-}
-struct Height;
-impl Kernel for Height {
-    type Out = usize;
-    #[inline(always)]
-    fn run<S: Simd>(self, _: S) -> usize {
-        shape::<S>().0
-    }
-}
 struct Width;
 impl Kernel for Width {
     type Out = usize;

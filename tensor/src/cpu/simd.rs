@@ -28,13 +28,6 @@ pub trait Simd: Copy + Send + Sync + 'static {
     /// # Safety
     /// `p` is writable for `n` floats.
     unsafe fn store_part_ptr(self, p: *mut f32, n: usize, v: Self::F);
-    /// # Safety
-    /// `p` is writable for `N` floats and aligned to the vector.
-    #[inline(always)]
-    unsafe fn stream_ptr(self, p: *mut f32, v: Self::F) {
-        // SAFETY: as promised by the caller.
-        unsafe { self.store_ptr(p, v) }
-    }
     fn add(self, a: Self::F, b: Self::F) -> Self::F;
     fn sub(self, a: Self::F, b: Self::F) -> Self::F;
     fn mul(self, a: Self::F, b: Self::F) -> Self::F;

@@ -21,7 +21,6 @@ impl<S: Simd> Simd for X2<S> {
         let h = n.min(S::N); [self.0.load_part_ptr(p, h, fill), self.0.load_part_ptr(p.add(h), n - h, fill)] } }
     #[inline(always)] unsafe fn store_part_ptr(self, p: *mut f32, n: usize, v: Self::F) { unsafe {
         let h = n.min(S::N); self.0.store_part_ptr(p, h, v[0]); self.0.store_part_ptr(p.add(h), n - h, v[1]) } }
-    #[inline(always)] unsafe fn stream_ptr(self, p: *mut f32, v: Self::F) { unsafe { self.0.stream_ptr(p, v[0]); self.0.stream_ptr(p.add(S::N), v[1]) } }
     each! { add(a, b); sub(a, b); mul(a, b); div(a, b); fma(a, b, c); min(a, b); max(a, b); sqrt(a); abs(a); copysign(a, b); round(a); scale2(a, b); select_lt(a, b, c, d); select_le(a, b, c, d); }
     #[inline(always)] fn split(self, a: Self::F) -> (Self::F, Self::F) { let (p, q) = (self.0.split(a[0]), self.0.split(a[1])); ([p.0, q.0], [p.1, q.1]) }
     #[inline(always)] fn sum(self, a: Self::F) -> f32 { self.0.sum(self.0.add(a[0], a[1])) }

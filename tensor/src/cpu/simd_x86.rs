@@ -22,7 +22,6 @@ impl Simd for Avx512 {
     #[inline(always)] unsafe fn load_part_ptr(self, p: *const f32, n: usize, fill: f32) -> __m512 {
         unsafe { _mm512_mask_loadu_ps(_mm512_set1_ps(fill), ((1u32 << n) - 1) as u16, p) } }
     #[inline(always)] unsafe fn store_part_ptr(self, p: *mut f32, n: usize, v: __m512) { unsafe { _mm512_mask_storeu_ps(p, ((1u32 << n) - 1) as u16, v) } }
-    #[inline(always)] unsafe fn stream_ptr(self, p: *mut f32, v: __m512) { unsafe { _mm512_stream_ps(p, v) } }
     #[inline(always)] fn add(self, a: __m512, b: __m512) -> __m512 { unsafe { _mm512_add_ps(a, b) } }
     #[inline(always)] fn sub(self, a: __m512, b: __m512) -> __m512 { unsafe { _mm512_sub_ps(a, b) } }
     #[inline(always)] fn mul(self, a: __m512, b: __m512) -> __m512 { unsafe { _mm512_mul_ps(a, b) } }
@@ -68,7 +67,6 @@ impl Simd for Avx2 {
     #[inline(always)] unsafe fn load_part_ptr(self, p: *const f32, n: usize, fill: f32) -> __m256 { unsafe {
         let m = mask(n); _mm256_blendv_ps(_mm256_set1_ps(fill), _mm256_maskload_ps(p, m), _mm256_castsi256_ps(m)) } }
     #[inline(always)] unsafe fn store_part_ptr(self, p: *mut f32, n: usize, v: __m256) { unsafe { _mm256_maskstore_ps(p, mask(n), v) } }
-    #[inline(always)] unsafe fn stream_ptr(self, p: *mut f32, v: __m256) { unsafe { _mm256_stream_ps(p, v) } }
     #[inline(always)] fn add(self, a: __m256, b: __m256) -> __m256 { unsafe { _mm256_add_ps(a, b) } }
     #[inline(always)] fn sub(self, a: __m256, b: __m256) -> __m256 { unsafe { _mm256_sub_ps(a, b) } }
     #[inline(always)] fn mul(self, a: __m256, b: __m256) -> __m256 { unsafe { _mm256_mul_ps(a, b) } }
