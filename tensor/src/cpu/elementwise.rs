@@ -194,10 +194,16 @@ impl Job<'_> {
             let of = |s: Src| source(s, |r| register(r).cast_const(), input);
             let null = (std::ptr::null(), 0.0);
             let src = match *op {
-                // SAFETY: a block of at least n elements, which no other reference covers.
-                Op::Load(i) => return_unit(self.gather(i, at, unsafe { std::slice::from_raw_parts_mut(dst, n) })),
-                // SAFETY: as above.
-                Op::Uniform(draw) => return_unit(uniform(draw, at, unsafe { std::slice::from_raw_parts_mut(dst, n) })),
+                Op::Load(i) => {
+                    // SAFETY: a block of at least n elements, which no other reference covers.
+                    self.gather(i, at, unsafe { std::slice::from_raw_parts_mut(dst, n) });
+                    None
+                }
+                Op::Uniform(draw) => {
+                    // SAFETY: as above.
+                    uniform(draw, at, unsafe { std::slice::from_raw_parts_mut(dst, n) });
+                    None
+                }
                 Op::Unary(_, a) => Some([of(a), null, null]),
                 Op::Binary(_, a, b) => Some([of(a), of(b), null]),
                 Op::MulAdd(a, b, c) | Op::Select(a, b, c) => Some([of(a), of(b), of(c)]),
@@ -281,11 +287,6 @@ impl Value<'_> {
             Value::Slice(s) => s[i],
         }
     }
-}
-
-/// An instruction that has been done already leaves no sources.
-fn return_unit<T>((): ()) -> Option<T> {
-    None
 }
 
 /// Random numbers of elements `at ..`; one Philox block serves four.

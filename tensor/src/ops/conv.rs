@@ -38,7 +38,10 @@ impl ConvOptions {
         assert!(x.len() == 4 && w.len() == 4, "conv2d: x {x:?} and weight {w:?} need four axes each (NCHW, OIHW)");
         let [batch, c_in, h, wd] = [x[0], x[1], x[2], x[3]];
         assert!(
-            self.groups > 0 && c_in % self.groups == 0 && w[0] % self.groups == 0 && w[1] == c_in / self.groups,
+            self.groups > 0
+                && c_in % self.groups == 0
+                && w[0].is_multiple_of(self.groups)
+                && w[1] == c_in / self.groups,
             "conv2d: {} groups of {c_in} channels do not fit a weight (out, in / groups, kh, kw) of {w:?}",
             self.groups
         );
