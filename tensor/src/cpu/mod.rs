@@ -21,13 +21,14 @@ mod interp;
 pub(crate) mod layer_norm;
 pub(crate) mod loss;
 pub(crate) mod math;
-mod math_rows;
 pub(crate) mod matmul;
 pub(crate) mod optim;
 pub(crate) mod pad;
 pub(crate) mod pool;
 mod program;
 pub(crate) mod reduce;
+mod rows;
+mod scratch;
 pub(crate) mod simd;
 #[cfg(target_arch = "aarch64")]
 mod simd_neon;
@@ -35,6 +36,9 @@ pub(crate) mod simd_x2;
 #[cfg(target_arch = "x86_64")]
 mod simd_x86;
 pub(crate) mod softmax;
+mod tasks;
+#[cfg(test)]
+pub(crate) mod testing;
 
 pub use buffer::CpuBuffer;
 pub use device::CpuDevice;

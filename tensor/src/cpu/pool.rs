@@ -1,11 +1,231 @@
-//! Pooling on the CPU.
+//! Pooling on the CPU, plane by plane. A window is summed (or its share spread) first along the rows, in whole vectors, then across.
 
-use super::reference::by_float;
+#![allow(unsafe_code)]
+
+use super::tasks::by_rows;
+use super::threads::Parts;
 use super::{Input, Output, reference};
 use crate::dtype::DType;
-use crate::plan::Pool2d;
+use crate::plan::{Pool2d, PoolKind, PoolPass};
+use std::ops::Range;
 
 /// Runs the plan.
 pub fn run(p: &Pool2d, inputs: &[Input<'_>], outputs: &mut [Output<'_>]) {
-    by_float!(p.dtype, reference::pool::run, p, inputs, outputs);
+    if p.dtype == DType::F64 {
+        return reference::pool::run::<f64>(p, inputs, outputs);
+    }
+    match (p.pass, p.kind) {
+        (PoolPass::Forward, PoolKind::Max) => max(p, inputs, outputs),
+        (PoolPass::Backward, PoolKind::Max) => max_backward(p, inputs, outputs),
+        _ => average(p, inputs, outputs),
+    }
+}
+
+/// The range of input cells, along one axis, of output cell `o`.
+fn cells(p: &Pool2d, axis: usize, o: usize) -> Range<usize> {
+    let (n, out) = (p.input[axis], p.output[axis]);
+    if p.kind == PoolKind::Adaptive {
+        return o * n / out..((o + 1) * n).div_ceil(out);
+    }
+    let start = o * p.stride[axis];
+    start.saturating_sub(p.padding[axis])..(start + p.kernel[axis]).saturating_sub(p.padding[axis]).min(n)
+}
+
+/// Cells of an image before and after pooling.
+fn areas(p: &Pool2d) -> (usize, usize) {
+    (p.input[0] * p.input[1], p.output[0] * p.output[1])
+}
+
+/// Calls `f` with every plane, in tasks of several.
+fn planes(p: &Pool2d, f: impl Fn(usize) + Sync) {
+    let (area, out_area) = areas(p);
+    by_rows(p.planes[0] * p.planes[1], area + out_area, |planes| planes.for_each(&f));
+}
+
+fn max(p: &Pool2d, inputs: &[Input<'_>], outputs: &mut [Output<'_>]) {
+    let x = inputs[0].values::<f32>();
+    let [y, index] = outputs else { unreachable!("the largest elements and their places") };
+    let (y, index) = (Parts::new(y.values::<f32>()), Parts::new(index.values::<u32>()));
+    let (area, out_area) = areas(p);
+    let columns: Vec<Range<usize>> = (0..p.output[1]).map(|o| cells(p, 1, o)).collect();
+    planes(p, |plane| {
+        let x = &x[plane * area..][..area];
+        for oy in 0..p.output[0] {
+            let rows = cells(p, 0, oy);
+            let at = plane * out_area + oy * p.output[1];
+            // SAFETY: each plane is visited once.
+            let (y, index) = unsafe { (y.range(at..at + p.output[1]), index.range(at..at + p.output[1])) };
+            for ((columns, y), index) in columns.iter().zip(y).zip(index) {
+                let mut best = rows.start * p.input[1] + columns.start;
+                let mut top = x[best];
+                for row in rows.clone() {
+                    for i in row * p.input[1] + columns.start..row * p.input[1] + columns.end {
+                        // the first largest, or the first that holds NaN
+                        if x[i] > top || (x[i].is_nan() && !top.is_nan()) {
+                            (best, top) = (i, x[i]);
+                        }
+                    }
+                }
+                (*y, *index) = (top, best as u32);
+            }
+        }
+    });
+}
+
+fn max_backward(p: &Pool2d, inputs: &[Input<'_>], outputs: &mut [Output<'_>]) {
+    let (dy, index) = (inputs[0].values::<f32>(), inputs[1].values::<u32>());
+    let dx = Parts::new(outputs[0].values::<f32>());
+    let (area, out_area) = areas(p);
+    planes(p, |plane| {
+        // SAFETY: each plane is visited once.
+        let dx = unsafe { dx.range(plane * area..(plane + 1) * area) };
+        dx.fill(0.0);
+        let at = plane * out_area..(plane + 1) * out_area;
+        for (dy, i) in dy[at.clone()].iter().zip(&index[at]) {
+            dx[*i as usize] += dy;
+        }
+    });
+}
+
+/// Both passes of the two means.
+fn average(p: &Pool2d, inputs: &[Input<'_>], outputs: &mut [Output<'_>]) {
+    let (from, to) = (inputs[0].values::<f32>(), Parts::new(outputs[0].values::<f32>()));
+    let (area, out_area) = areas(p);
+    let rows: Vec<Range<usize>> = (0..p.output[0]).map(|o| cells(p, 0, o)).collect();
+    let columns: Vec<Range<usize>> = (0..p.output[1]).map(|o| cells(p, 1, o)).collect();
+    planes(p, |plane| {
+        let mut line = vec![0.0; p.input[1]];
+        match p.pass {
+            PoolPass::Forward => {
+                // SAFETY: each plane is visited once.
+                let y = unsafe { to.range(plane * out_area..(plane + 1) * out_area) };
+                shrink(p, &from[plane * area..][..area], &rows, &columns, &mut line, y);
+            }
+            PoolPass::Backward => {
+                // SAFETY: as above.
+                let dx = unsafe { to.range(plane * area..(plane + 1) * area) };
+                spread(p, &from[plane * out_area..][..out_area], &rows, &columns, &mut line, dx);
+            }
+        }
+    });
+}
+
+/// What a window's sum is divided by.
+fn divisor(p: &Pool2d, rows: &Range<usize>, columns: &Range<usize>) -> f32 {
+    match p.kind {
+        PoolKind::Average { count_pad: true } => (p.kernel[0] * p.kernel[1]) as f32,
+        _ => (rows.len() * columns.len()) as f32,
+    }
+}
+
+/// The means of one plane; `line` is room for a row.
+fn shrink(p: &Pool2d, x: &[f32], rows: &[Range<usize>], columns: &[Range<usize>], line: &mut [f32], y: &mut [f32]) {
+    let width = line.len();
+    for (rows, y) in rows.iter().zip(y.chunks_exact_mut(p.output[1])) {
+        line.copy_from_slice(&x[rows.start * width..][..width]);
+        for row in rows.start + 1..rows.end {
+            line.iter_mut().zip(&x[row * width..]).for_each(|(sum, x)| *sum += x);
+        }
+        for (columns, y) in columns.iter().zip(y) {
+            *y = line[columns.clone()].iter().sum::<f32>() / divisor(p, rows, columns);
+        }
+    }
+}
+
+/// The gradient of one plane.
+fn spread(p: &Pool2d, dy: &[f32], rows: &[Range<usize>], columns: &[Range<usize>], line: &mut [f32], dx: &mut [f32]) {
+    let width = line.len();
+    dx.fill(0.0);
+    for (rows, dy) in rows.iter().zip(dy.chunks_exact(p.output[1])) {
+        line.fill(0.0);
+        for (columns, dy) in columns.iter().zip(dy) {
+            let share = dy / divisor(p, rows, columns);
+            line[columns.clone()].iter_mut().for_each(|sum| *sum += share);
+        }
+        for row in rows.clone() {
+            dx[row * width..][..width].iter_mut().zip(&*line).for_each(|(dx, sum)| *dx += sum);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cpu::testing::{EPS, Random, Value, check, expected};
+
+    /// (planes, input, kernel, stride, padding); the output follows.
+    const WINDOWS: [([usize; 2], [usize; 2], [usize; 2], [usize; 2], [usize; 2]); 7] = [
+        ([1, 1], [1, 1], [1, 1], [1, 1], [0, 0]),
+        ([2, 3], [7, 9], [3, 3], [2, 2], [1, 1]),
+        ([1, 5], [8, 8], [2, 2], [2, 2], [0, 0]),
+        ([3, 1], [9, 5], [4, 2], [1, 3], [2, 1]),
+        ([1, 2], [13, 40], [5, 3], [3, 1], [0, 1]),
+        ([0, 2], [4, 4], [2, 2], [1, 1], [0, 0]),
+        ([40, 40], [6, 6], [3, 3], [1, 1], [1, 1]),
+    ];
+
+    fn plans(kind: PoolKind, pass: PoolPass) -> Vec<Pool2d> {
+        let dtype = DType::F32;
+        let windows = WINDOWS.map(|(planes, input, kernel, stride, padding)| {
+            let output = [0, 1].map(|i| (input[i] + 2 * padding[i] - kernel[i]) / stride[i] + 1);
+            Pool2d { dtype, kind, pass, planes, input, output, kernel, stride, padding }
+        });
+        if kind != PoolKind::Adaptive {
+            return windows.to_vec();
+        }
+        let cells =
+            |p: &Pool2d, output| Pool2d { output, kernel: [1; 2], stride: [1; 2], padding: [0; 2], ..p.clone() };
+        windows.iter().flat_map(|p| [[1, 1], [2, 3], [5, 7]].map(|output| cells(p, output))).collect()
+    }
+
+    /// Runs a plan against its reference; sums are at most `terms` long.
+    fn compare(p: &Pool2d, inputs: &[Value], terms: usize) {
+        let plan = |dtype| Pool2d { dtype, ..p.clone() };
+        let sums = expected(&plan(DType::F64), &inputs.iter().map(Value::abs).collect::<Vec<_>>(), None);
+        let bound = |_, e: usize, _| (terms + 2) as f64 * EPS * sums[0][e];
+        check(plan, inputs, |_, p, i, o| run(p, i, o), bound);
+    }
+
+    #[test]
+    fn largest_elements_and_their_places_are_exact() {
+        let mut random = Random(4);
+        for p in plans(PoolKind::Max, PoolPass::Forward) {
+            let size = p.planes.iter().chain(&p.input).product();
+            // few values, so that there are equals; and a NaN
+            let mut x: Vec<f64> = (0..size).map(|_| random.below(5) as f64).collect();
+            x.iter_mut().skip(3).step_by(29).for_each(|x| *x = f64::NAN);
+            check(|dtype| Pool2d { dtype, ..p.clone() }, &[Value::Real(x)], |_, p, i, o| run(p, i, o), |_, _, _| 0.0);
+        }
+    }
+
+    #[test]
+    fn gradients_of_largest_elements_go_to_their_places() {
+        let mut random = Random(5);
+        for p in plans(PoolKind::Max, PoolPass::Backward) {
+            let forward = Pool2d { pass: PoolPass::Forward, dtype: DType::F64, ..p.clone() };
+            let x = random.real(p.planes.iter().chain(&p.input).product(), 1.0);
+            let index = expected(&forward, &[x], None).swap_remove(1);
+            let index = Value::Index(index.iter().map(|i| *i as u32).collect());
+            let dy = random.real(p.planes.iter().chain(&p.output).product(), 1.0);
+            compare(&p, &[dy, index], p.kernel[0] * p.kernel[1]);
+        }
+    }
+
+    #[test]
+    fn means_and_their_gradients_match() {
+        let mut random = Random(6);
+        let average = |count_pad| PoolKind::Average { count_pad };
+        for kind in [average(true), average(false), PoolKind::Adaptive] {
+            for p in plans(kind, PoolPass::Forward) {
+                compare(&p, &[random.real(p.planes.iter().chain(&p.input).product(), 1.0)], p.input[0] + p.input[1]);
+            }
+            for p in plans(kind, PoolPass::Backward) {
+                compare(
+                    &p,
+                    &[random.real(p.planes.iter().chain(&p.output).product(), 1.0)],
+                    2 * p.output[0] * p.output[1],
+                );
+            }
+        }
+    }
 }

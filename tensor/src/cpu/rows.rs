@@ -1,0 +1,101 @@
+//! Vector passes over rows that softmax and the cross-entropies share. A row function is written once and used in two ways: with vectors
+//! along a long row, or on many short rows side by side, a row a lane, where a vector holds the same element of every row.
+
+use super::math;
+use super::simd::Simd;
+
+/// Rows of up to this many elements are worked on side by side.
+pub const NARROW: usize = 16;
+
+/// Room for [`NARROW`] elements of as many rows as a vector has lanes.
+pub type Lanes = [f32; NARROW * 16];
+
+/// How the partial results in the lanes of a vector become those of whole rows.
+pub trait Along: Copy {
+    /// The sum.
+    fn sum<S: Simd>(self, s: S, v: S::F) -> S::F;
+    /// The largest.
+    fn max<S: Simd>(self, s: S, v: S::F) -> S::F;
+}
+
+/// One row: its result, in every lane.
+#[derive(Clone, Copy)]
+pub struct Lengthwise;
+
+impl Along for Lengthwise {
+    #[inline(always)]
+    fn sum<S: Simd>(self, s: S, v: S::F) -> S::F {
+        s.splat(s.sum(v))
+    }
+    #[inline(always)]
+    fn max<S: Simd>(self, s: S, v: S::F) -> S::F {
+        s.splat(s.max_lane(v))
+    }
+}
+
+/// A row in every lane: its result is there already.
+#[derive(Clone, Copy)]
+pub struct Sideways;
+
+impl Along for Sideways {
+    #[inline(always)]
+    fn sum<S: Simd>(self, _: S, v: S::F) -> S::F {
+        v
+    }
+    #[inline(always)]
+    fn max<S: Simd>(self, _: S, v: S::F) -> S::F {
+        v
+    }
+}
+
+/// Rows of `n` elements to lanes: element k of row r goes to `out[k * lanes + r]`.
+#[inline(always)]
+pub fn to_lanes(rows: &[f32], n: usize, lanes: usize, out: &mut Lanes) {
+    for (r, row) in rows.chunks_exact(n).enumerate() {
+        for (k, x) in row.iter().enumerate() {
+            out[k * lanes + r] = *x;
+        }
+    }
+}
+
+/// The way back.
+#[inline(always)]
+pub fn from_lanes(lanes: &Lanes, n: usize, count: usize, rows: &mut [f32]) {
+    for (r, row) in rows.chunks_exact_mut(n).enumerate() {
+        for (k, x) in row.iter_mut().enumerate() {
+            *x = lanes[k * count + r];
+        }
+    }
+}
+
+/// The largest element. A NaN need not be found: it comes out of the sum of exponentials.
+#[inline(always)]
+pub fn largest<S: Simd>(s: S, a: impl Along, x: &[f32]) -> S::F {
+    let mut top = s.splat(f32::NEG_INFINITY);
+    for x in x.chunks(S::N) {
+        top = s.max(s.load_part(x, f32::NEG_INFINITY), top);
+    }
+    a.max(s, top)
+}
+
+/// `y = e^(x − top)`, and the sum of these. Nothing but NaN comes of a row of −∞ alone.
+#[inline(always)]
+pub fn exponentials<S: Simd>(s: S, a: impl Along, x: &[f32], top: S::F, y: &mut [f32]) -> S::F {
+    let mut sum = s.splat(0.0);
+    for (x, y) in x.chunks(S::N).zip(y.chunks_mut(S::N)) {
+        let e = math::exp(s, s.sub(s.load_part(x, f32::NEG_INFINITY), top));
+        sum = s.add(sum, e);
+        s.store_part(y, e);
+    }
+    a.sum(s, sum)
+}
+
+/// The sum of `e^(x − top)` alone.
+#[inline(always)]
+pub fn sum_of_exponentials<S: Simd>(s: S, a: impl Along, x: &[f32], top: S::F) -> S::F {
+    let mut sum = s.splat(0.0);
+    for x in x.chunks(S::N) {
+        sum = s.add(sum, math::exp(s, s.sub(s.load_part(x, f32::NEG_INFINITY), top)));
+    }
+    a.sum(s, sum)
+}
