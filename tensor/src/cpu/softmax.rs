@@ -159,7 +159,7 @@ mod tests {
             // an exponential's error is its argument's rounding and about one ulp; a sum's relative error at most its length
             let own = (shape[1] + 12) as f64;
             let bound = |_, _, w: f64| EPS * w * (own + 1.0 + w.max(1e-40).ln().abs() + own.ln()) + 3e-45;
-            check(plan(false, shape), &[x.clone()], forward, bound);
+            check(plan(false, shape), std::slice::from_ref(&x), forward, bound);
             check(plan(true, shape), &[x], forward, |_, _, w: f64| EPS * (3.0 * w.abs() + own));
         }
     }
