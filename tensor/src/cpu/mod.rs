@@ -20,6 +20,7 @@ pub(crate) mod gemm_tile;
 mod interp;
 pub(crate) mod layer_norm;
 pub(crate) mod loss;
+mod loss_rows;
 pub(crate) mod math;
 pub(crate) mod matmul;
 pub(crate) mod optim;

@@ -1,0 +1,105 @@
+//! The row functions of the cross-entropies, along a row or many rows side by side ([`Along`]). Largest logit and logarithm of the sum are
+//! never added: next to a logit of 1e4 the logarithm would lose the digits that the loss consists of.
+
+use super::math;
+use super::rows::{Along, exponentials, largest};
+use super::simd::Simd;
+
+/// Label smoothing: targets are `keep t + even`.
+#[derive(Clone, Copy)]
+pub struct Smoothing {
+    /// 1 − smoothing.
+    pub keep: f32,
+    /// smoothing / classes.
+    even: f32,
+    /// Σ even.
+    total: f32,
+}
+
+impl Smoothing {
+    /// A share `smoothing` of each target goes evenly to `classes`.
+    pub fn new(smoothing: f64, classes: usize) -> Smoothing {
+        let (keep, even) = ((1.0 - smoothing) as f32, (smoothing / classes as f64) as f32);
+        Smoothing { keep, even, total: smoothing as f32 }
+    }
+}
+
+/// 1 in the lanes that a chunk of `len` elements fills, else 0.
+#[inline(always)]
+fn filled<S: Simd>(s: S, len: usize) -> S::F {
+    static ONES: [f32; 32] = [1.0; 32];
+    s.load_part(&ONES[..len.min(S::N)], 0.0)
+}
+
+/// The first lane.
+#[inline(always)]
+fn first<S: Simd>(s: S, v: S::F) -> f32 {
+    let mut lane = [0.0];
+    s.store_part(&mut lane, v);
+    lane[0]
+}
+
+/// The loss of rows whose labels have the logits `own`. The gradient lacks −`keep` at the label.
+#[inline(always)]
+pub fn softmax_label<S: Simd>(s: S, a: impl Along, q: Smoothing, z: &[f32], own: S::F, grad: &mut [f32]) -> S::F {
+    let top = largest(s, a, z);
+    let sum = exponentials(s, a, z, top, grad);
+    let (factor, log_sum) = (s.div(s.splat(1.0), sum), math::log(s, sum));
+    for grad in grad.chunks_mut(S::N) {
+        let e = s.load_part(grad, 0.0);
+        s.store_part(grad, s.fma(e, factor, s.splat(-q.even)));
+    }
+    let loss = s.mul(s.splat(q.keep), s.add(s.sub(top, own), log_sum));
+    if q.even == 0.0 {
+        return loss; // a class that is impossible and not wanted adds nothing
+    }
+    let (mut below, fill) = (s.splat(0.0), first(s, top));
+    for z in z.chunks(S::N) {
+        below = s.add(below, s.sub(top, s.load_part(z, fill)));
+    }
+    let spread = s.fma(s.splat(q.even), a.sum(s, below), s.mul(s.splat(q.total), log_sum));
+    s.add(loss, spread)
+}
+
+/// The loss of rows with target distributions; terms of target 0 are dropped.
+#[inline(always)]
+pub fn softmax<S: Simd>(s: S, a: impl Along, q: Smoothing, z: &[f32], t: &[f32], grad: &mut [f32]) -> S::F {
+    let top = largest(s, a, z);
+    let sum = exponentials(s, a, z, top, grad);
+    let log_sum = math::log(s, sum);
+    let (keep, even, zero) = (s.splat(q.keep), s.splat(q.even), s.splat(0.0));
+    let mut mass = zero;
+    for t in t.chunks(S::N) {
+        mass = s.add(mass, s.load_part(t, 0.0));
+    }
+    let factor = s.div(s.fma(keep, a.sum(s, mass), s.splat(q.total)), sum);
+    let smallest = s.splat(f32::from_bits(1));
+    let mut loss = zero;
+    for ((z, t), grad) in z.chunks(S::N).zip(t.chunks(S::N)).zip(grad.chunks_mut(S::N)) {
+        let target = s.mul(filled(s, t.len()), s.fma(keep, s.load_part(t, 0.0), even));
+        let term = s.mul(target, s.add(s.sub(top, s.load_part(z, 0.0)), log_sum));
+        loss = s.add(loss, s.select_lt(s.abs(target), smallest, zero, term));
+        let e = s.load_part(grad, 0.0);
+        s.store_part(grad, s.sub(s.mul(e, factor), target));
+    }
+    a.sum(s, loss)
+}
+
+/// The loss of rows with a probability for each class; `grad` holds the targets before.
+#[inline(always)]
+pub fn sigmoid<S: Simd>(s: S, a: impl Along, q: Smoothing, z: &[f32], grad: &mut [f32]) -> S::F {
+    let (keep, even) = (s.splat(q.keep), s.splat(q.even));
+    let (zero, one) = (s.splat(0.0), s.splat(1.0));
+    let mut loss = zero;
+    for (z, grad) in z.chunks(S::N).zip(grad.chunks_mut(S::N)) {
+        let filled = filled(s, z.len());
+        let target = s.fma(keep, s.load_part(grad, 0.0), even);
+        let z = s.load_part(z, 0.0);
+        let e = math::exp(s, s.sub(zero, s.abs(z)));
+        let linear = s.sub(s.max(zero, z), s.mul(z, target));
+        loss = s.fma(filled, s.add(linear, math::log1p(s, e)), loss);
+        let likelihood = s.div(s.select_lt(z, zero, e, one), s.add(one, e));
+        s.store_part(grad, s.sub(likelihood, target));
+    }
+    a.sum(s, loss)
+}
