@@ -9,6 +9,7 @@ pub mod threads;
 pub(crate) mod attention;
 mod attention_rows;
 pub(crate) mod batch_norm;
+mod batch_norm_rows;
 pub(crate) mod concat;
 pub(crate) mod conv;
 pub(crate) mod copy;
