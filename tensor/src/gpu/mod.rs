@@ -1,1 +1,40 @@
-//! The GPU back end, through wgpu.
+//! The GPU runtime: what stands between a kernel's text and a device that runs it, through wgpu.
+//!
+//! It chooses an adapter, hands out pooled buffers, compiles and caches pipelines, records dispatches and copies into a
+//! few submissions, and reads results back. Work runs in the order in which it was recorded, as on one queue.
+//! A failure (memory exhausted, device lost, a kernel refused) *poisons* the device: nothing panics, later work is
+//! void, and the next read returns the error. It knows nothing of tensors, shapes or plans.
+//!
+//! One idea a file: `adapter` and `caps` say what there is, `pool` owns memory, `pipeline` and `bindings` cache what wgpu
+//! makes of kernels and buffers, `params` replaces immediates, `recorder` keeps the open command encoder, `staging` takes
+//! bytes in, `readback` takes them out, `counters` counts, `error` keeps the first failure. `device` ties them together;
+//! `transfer` and `read` are the rest of its methods.
+
+mod adapter;
+mod bindings;
+mod caps;
+mod counters;
+mod device;
+mod error;
+mod options;
+mod params;
+mod pipeline;
+mod pool;
+mod read;
+mod readback;
+mod recorder;
+mod staging;
+mod transfer;
+
+#[cfg(not(target_arch = "wasm32"))]
+pub use adapter::adapters;
+pub use adapter::{AdapterChoice, AdapterSummary, adapters_async};
+pub use bindings::Binding;
+pub use caps::{Caps, fold_groups};
+pub use counters::Counters;
+pub use device::GpuDevice;
+pub use error::GpuError;
+pub use options::GpuOptions;
+pub use pipeline::Kernel;
+pub use pool::Buffer;
+pub use read::PendingRead;
