@@ -5,7 +5,8 @@ use lethe_tensor::plan::{Attention, MaskKind};
 use lethe_tensor::{DType, Tensor, attention};
 
 impl Var {
-    /// `softmax(scale · q kᵀ + mask) v` for q (this) [batch, heads, queries, dim], k and v [batch, heads, keys, dim]. The mask (never tracked)
+    /// `softmax(scale · q kᵀ + mask) v` for q (this) [batch, heads, queries, dim], k and v [batch, heads, keys, dim]; v may have another dim, at the
+    /// price of padding. The mask (never tracked)
     /// broadcasts to (batch, heads, queries, keys): `U32` with 1 = attend, or a number to be added. `causal`: query i sees keys j ≤ i. A query that
     /// sees no key gives 0. With P the weights: `dV = Pᵀ dO`, `dS = P (dO Vᵀ − Σ dO O)`, `dQ = scale dS K`, `dK = scale dSᵀ Q`.
     ///
@@ -13,6 +14,14 @@ impl Var {
     /// If the shapes do not fit.
     #[track_caller]
     pub fn attention(&self, k: &Var, v: &Var, mask: Option<&Tensor>, scale: f64, causal: bool) -> Var {
+        if let (Some(&dim), Some(&value_dim)) = (k.shape().last(), v.shape().last())
+            && dim != value_dim
+        {
+            // Zeros change neither the scores nor the values: the kernels need one dim only.
+            let wide = |x: &Var, n: usize| x.pad(-1, 0, dim.max(value_dim) - n, 0.0);
+            let (q, k, v) = (wide(self, dim), wide(k, dim), wide(v, value_dim));
+            return q.attention(&k, &v, mask, scale, causal).slice(-1, 0, value_dim);
+        }
         let plan = attention::plan(self.tensor(), k.tensor(), v.tensor(), mask, scale, causal);
         let (o, lse) = attention::forward(&plan, &[self.tensor(), k.tensor(), v.tensor()], mask);
         let (vars, mask) = ([self.clone(), k.clone(), v.clone()], mask.cloned());
