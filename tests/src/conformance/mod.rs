@@ -7,8 +7,11 @@
 mod case;
 mod compare;
 mod manifest;
+mod models;
 mod ops;
 mod report;
+mod symmetric;
+mod vectors;
 mod views;
 
 pub use manifest::FolderError;

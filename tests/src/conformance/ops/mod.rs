@@ -1,8 +1,15 @@
 //! Operations of the cases in terms of differentiable operations, a file per family.
 
+mod attention;
+mod conv;
 mod elementwise;
+mod loss;
 mod matmul;
+mod norm;
+mod optim;
 mod reduce;
+mod sam;
+mod second_order;
 mod shape;
 
 use super::case::{Answer, Case, Unknown};
@@ -11,8 +18,20 @@ use lethe_autograd::Var;
 /// The results of a family's operation; `None` if it is another family's.
 type Found = Result<Option<Vec<(String, Var)>>, Unknown>;
 
-const FAMILIES: [fn(&Case<'_>) -> Found; 5] =
-    [elementwise::unary, elementwise::binary, reduce::run, matmul::run, shape::run];
+const FAMILIES: &[fn(&Case<'_>) -> Found] = &[
+    elementwise::unary,
+    elementwise::binary,
+    reduce::run,
+    matmul::run,
+    shape::run,
+    conv::run,
+    norm::run,
+    loss::run,
+    attention::run,
+    second_order::run,
+    optim::run,
+    sam::run,
+];
 
 /// The results of a case.
 pub fn run(case: &Case<'_>) -> Answer {

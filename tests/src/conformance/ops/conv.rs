@@ -1,0 +1,60 @@
+//! Convolution and pooling.
+
+use super::Found;
+use crate::conformance::case::{Attrs, Case, Unknown, one};
+use lethe_autograd::Var;
+use lethe_tensor::{ConvOptions, PoolOptions};
+use serde_json::Value;
+
+/// The family's operations.
+pub fn run(case: &Case<'_>) -> Found {
+    let a = &case.attrs;
+    let x = || case.var("x");
+    let y = match case.op {
+        "conv1d" => conv1d(case)?,
+        "conv2d" => x()?.conv2d(&case.var("weight")?, case.maybe("bias").as_ref(), &options(a)?),
+        "conv_transpose2d" => {
+            let (weight, bias) = (case.var("weight")?, case.maybe("bias"));
+            x()?.conv_transpose2d(&weight, bias.as_ref(), &options(a)?, a.each("output_padding")?)
+        }
+        "max_pool2d" => x()?.max_pool2d(&window(a)?),
+        "avg_pool2d" => x()?.avg_pool2d(&window(a)?, a.flag("count_include_pad")?),
+        "adaptive_avg_pool2d" => x()?.adaptive_avg_pool2d(a.each("output_size")?),
+        _ => return Ok(None),
+    };
+    Ok(Some(one("out", y)))
+}
+
+fn window(a: &Attrs<'_>) -> Result<PoolOptions, Unknown> {
+    Ok(PoolOptions { kernel: a.each("kernel")?, stride: a.each("stride")?, padding: a.each("padding")? })
+}
+
+/// `padding` holds a number for both sides, or a pair, for each axis.
+fn padding<const N: usize>(a: &Attrs<'_>) -> Result<[[usize; 2]; N], Unknown> {
+    let side = |v: &Value| Some(v.as_u64()? as usize);
+    let pair = |v: &Value| match v.as_array() {
+        Some(both) => <[usize; 2]>::try_from(both.iter().map(side).collect::<Option<Vec<_>>>()?).ok(),
+        None => side(v).map(|n| [n; 2]),
+    };
+    let all = |v: &Value| v.as_array()?.iter().map(pair).collect::<Option<Vec<_>>>()?.try_into().ok();
+    Ok(a.optional("padding", all)?.unwrap_or([[0; 2]; N]))
+}
+
+fn options(a: &Attrs<'_>) -> Result<ConvOptions, Unknown> {
+    let groups = a.usize("groups")?;
+    Ok(ConvOptions { stride: a.each("stride")?, padding: padding(a)?, dilation: a.each("dilation")?, groups })
+}
+
+/// A convolution of images that are one row high.
+fn conv1d(case: &Case<'_>) -> Result<Var, Unknown> {
+    let a = &case.attrs;
+    let ([stride], [dilation], [sides]) = (a.each("stride")?, a.each("dilation")?, padding(a)?);
+    let options = ConvOptions {
+        stride: [1, stride],
+        padding: [[0, 0], sides],
+        dilation: [1, dilation],
+        groups: a.usize("groups")?,
+    };
+    let (x, weight) = (case.var("x")?.unsqueeze(2), case.var("weight")?.unsqueeze(2));
+    Ok(x.conv2d(&weight, case.maybe("bias").as_ref(), &options).squeeze(2))
+}

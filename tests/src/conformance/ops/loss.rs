@@ -1,0 +1,93 @@
+//! Losses.
+
+use super::Found;
+use crate::conformance::case::{Answer, Attrs, Case, Unknown, one};
+use lethe_autograd::Var;
+use lethe_nn::loss::{Likelihood, Obf};
+use lethe_tensor::Tensor;
+
+/// The family's operations.
+pub fn run(case: &Case<'_>) -> Found {
+    let a = &case.attrs;
+    Ok(Some(match case.op {
+        "cross_entropy" => one("loss", reduced(&rows(case, Likelihood::Softmax)?, a.str("reduction")?)?),
+        "sigmoid_cross_entropy" => {
+            let rows = rows(case, Likelihood::Sigmoid)?;
+            let classes = *case.var("logits")?.shape().last().unwrap_or(&1);
+            let rows = match a.str("class_reduction")? {
+                "sum" => rows,
+                "mean" => rows.mul_scalar(1.0 / classes as f64),
+                other => return case.unknown(format!("class_reduction {other}")),
+            };
+            one("loss", reduced(&rows, a.str("batch_reduction")?)?)
+        }
+        "mse" => {
+            let squares = (&case.var("pred")? - &case.var("target")?).square();
+            one("loss", reduced(&squares, a.str("reduction")?)?)
+        }
+        "label_smoothing_targets" => smoothed_targets(case)?,
+        "obf_loss" => obf(case)?,
+        _ => return Ok(None),
+    }))
+}
+
+fn reduced(rows: &Var, how: &str) -> Result<Var, Unknown> {
+    Ok(match how {
+        "mean" => rows.mean(&[], false),
+        "sum" => rows.sum(&[], false),
+        "none" => rows.clone(),
+        other => return Err(Unknown(format!("reduction {other}"))),
+    })
+}
+
+/// The loss of each row, summed over the classes.
+fn rows(case: &Case<'_>, likelihood: Likelihood) -> Result<Var, Unknown> {
+    let (logits, target) = (case.var("logits")?, case.var("target")?);
+    let soft = match case.attrs.str("target")? {
+        "index" => false,
+        "soft" => true,
+        other => return case.unknown(format!("target {other}")),
+    };
+    if target.is_tracked() || soft != target.dtype().is_float() {
+        return case.unknown("gradients of targets, or targets of another type");
+    }
+    let smoothing = case.attrs.f64_maybe("label_smoothing")?.unwrap_or(0.0);
+    Ok(logits.cross_entropy(target.tensor(), likelihood, smoothing))
+}
+
+/// 1 where a class is the label of a row, else 0.
+fn hits(labels: &Tensor, classes: usize) -> Tensor {
+    let numbers: Vec<u32> = (0..classes as u32).collect();
+    labels.unsqueeze(-1).eq(&Tensor::from_slice(labels.device(), &numbers, &[1, classes]))
+}
+
+fn smoothed_targets(case: &Case<'_>) -> Answer {
+    let (classes, s) = (case.attrs.usize("classes")?, case.attrs.f64("smoothing")?);
+    let uniform = s / classes as f64;
+    let number = |x| Tensor::full(case.device, case.dtype, &[], x);
+    let targets = hits(&case.tensor("target")?, classes).select(&number(1.0 - s + uniform), &number(uniform));
+    Ok(one("out", Var::constant(&targets)))
+}
+
+/// The objective of output bias forgetting that `lambda`, `gamma` and `likelihood` describe.
+pub fn obf_objective(a: &Attrs<'_>) -> Result<Obf, Unknown> {
+    let likelihood = match a.str("likelihood")? {
+        "softmax" => Likelihood::Softmax,
+        "sigmoid" => Likelihood::Sigmoid,
+        other => return Err(Unknown(format!("likelihood {other}"))),
+    };
+    Ok(Obf::new(a.f64("lambda")?, a.f64("gamma")?, likelihood))
+}
+
+fn obf(case: &Case<'_>) -> Answer {
+    let (logits, labels) = (case.var("logits")?, case.tensor("target")?);
+    let objective = obf_objective(&case.attrs)?;
+    let how = case.attrs.str("reduction")?;
+    let z = logits.tensor();
+    let bracket = objective.seed(z, &labels).mul_scalar(z.shape()[0] as f64);
+    let linear = Var::constant(&bracket.mul(z)).sum(&[-1], false);
+    let mut outputs = one("loss", reduced(&objective.rows(&logits, &labels), how)?);
+    outputs.push(("aux.alpha".into(), Var::constant(&objective.alpha(z, &labels).squeeze(-1))));
+    outputs.push(("aux.linear_form".into(), reduced(&linear, how)?));
+    Ok(outputs)
+}
