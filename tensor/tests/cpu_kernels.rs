@@ -50,7 +50,7 @@ fn functions_of_one_number_have_their_stated_errors() {
         ("pow 3", |t| t.pow_scalar(3.0)),
     ];
     for (name, f) in any {
-        check(name, &[x.clone()], |t| f(&t[0]), 5e-7);
+        check(name, std::slice::from_ref(&x), |t| f(&t[0]), 5e-7);
     }
     let of_positive: [Op; 5] = [
         ("log", Tensor::log),
@@ -60,7 +60,7 @@ fn functions_of_one_number_have_their_stated_errors() {
         ("pow", |t| t.pow_scalar(0.37)),
     ];
     for (name, f) in of_positive {
-        check(name, &[positive.clone()], |t| f(&t[0]), 5e-7);
+        check(name, std::slice::from_ref(&positive), |t| f(&t[0]), 5e-7);
     }
 }
 
@@ -139,9 +139,9 @@ fn sums_match_over_every_axis() {
         let x = normal(&shape, 1);
         for axes in [&[0isize][..], &[1], &[2], &[0, 2], &[]] {
             let n = shape.iter().product::<usize>() as f64;
-            check("sum", &[x.clone()], |t| t[0].sum(axes, false), 1e-6 * n.sqrt());
-            check("sum_squares", &[x.clone()], |t| t[0].sum_squares(axes, true), 2e-6);
-            check("max", &[x.clone()], |t| t[0].max(axes, false), 0.0);
+            check("sum", std::slice::from_ref(&x), |t| t[0].sum(axes, false), 1e-6 * n.sqrt());
+            check("sum_squares", std::slice::from_ref(&x), |t| t[0].sum_squares(axes, true), 2e-6);
+            check("max", std::slice::from_ref(&x), |t| t[0].max(axes, false), 0.0);
         }
     }
 }
