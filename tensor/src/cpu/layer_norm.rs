@@ -139,7 +139,8 @@ impl Kernel for Gradient<'_> {
             let row = x.chunks(lanes).zip(dy.chunks(lanes)).zip(self.weight.chunks(lanes));
             for (((x, dy), weight), dx) in row.zip(dx.chunks_mut(lanes)) {
                 let hat = w.mul(w.sub(w.load_part(x, 0.0), mean), rstd);
-                let g = w.fma(w.load_part(dy, 0.0), w.load_part(weight, 0.0), a);
+                // The mean is one of rounded products: they are rounded here too, or a row of equal ones would keep the roundings.
+                let g = w.add(w.mul(w.load_part(dy, 0.0), w.load_part(weight, 0.0)), a);
                 w.store_part(dx, w.mul(rstd, w.fma(hat, b, g)));
             }
         }
