@@ -218,9 +218,8 @@ impl<const ROWS: bool> Kernel for Sweep<'_, ROWS> {
     }
 }
 
-/// B (k x n) as zero-padded panels; the panel size is `k * nr`.
-pub fn pack_all(nr: usize, b: Mat, k: usize, n: usize, out: &mut Vec<f32>) {
-    out.resize(n.div_ceil(nr) * nr * k, 0.0);
+/// B (k x n) as zero-padded panels of `k * nr`.
+pub fn pack_all(nr: usize, b: Mat, k: usize, n: usize, out: &mut [f32]) {
     for (q, panel) in out.chunks_exact_mut(k * nr).enumerate() {
         pack_panel(b, 0, k, q * nr, nr.min(n - q * nr), nr, panel);
     }

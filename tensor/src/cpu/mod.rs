@@ -7,7 +7,6 @@ pub mod reference;
 pub mod threads;
 
 pub(crate) mod attention;
-mod attention_rows;
 pub(crate) mod batch_norm;
 mod batch_norm_rows;
 pub(crate) mod concat;

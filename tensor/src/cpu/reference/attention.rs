@@ -80,6 +80,7 @@ pub fn forward<T: Float>(p: &Attention, inputs: &[Input<'_>], outputs: &mut [Out
                 })
                 .collect();
             let top = scores.iter().flatten().copied().reduce(|a, b| if b > a { b } else { a });
+            let top = top.filter(|top| top.to_f64() != f64::NEG_INFINITY); // an additive mask may hide everything, too
             let at = place.output(b, h, i);
             let row = (b * p.heads + h) * p.queries + i;
             let Some(top) = top else {

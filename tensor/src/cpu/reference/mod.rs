@@ -175,18 +175,6 @@ pub fn clip_factor(norm2: f64, max_norm: f64) -> Option<f64> {
     norm2.is_finite().then(|| (max_norm / (norm2.sqrt() + 1e-6)).min(1.0))
 }
 
-/// Runs `f32` or `f64` code by a plan's type.
-macro_rules! by_float {
-    ($dtype:expr, $($function:ident)::+, $($arg:expr),*) => {
-        match $dtype {
-            DType::F32 => $($function)::+::<f32>($($arg),*),
-            DType::F64 => $($function)::+::<f64>($($arg),*),
-            other => unreachable!("plans of {other} are not built"),
-        }
-    };
-}
-pub(crate) use by_float;
-
 /// Bits of 32 or 64, whatever they mean, for plans that only move data.
 pub(crate) fn is_wide(dtype: DType) -> bool {
     dtype.size() == 8

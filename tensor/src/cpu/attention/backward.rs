@@ -1,0 +1,128 @@
+//! The backward pass: dV += Pᵀ dO, dK += dSᵀ Q, dQ = dS K, by the same blocks. No transpose of scores is ever made.
+
+#![allow(unsafe_code)]
+
+use super::heads::{HeadMask, Part, Places, Rows, transposed};
+use super::rows::{Block, Dots, Gradients};
+use super::{ROWS, key_block, visible};
+use crate::cpu::gemm::{Sweep, panel_width};
+use crate::cpu::scratch::Scratch;
+use crate::cpu::simd::{Level, dispatch_at};
+use crate::cpu::tasks::share;
+use crate::cpu::threads::{Parts, parallel};
+use crate::cpu::{Input, Output};
+use crate::plan::Attention;
+use std::ops::Range;
+
+/// Runs a plan that is not empty.
+pub fn run(level: Level, p: &Attention, inputs: &[Input<'_>], outputs: &mut [Output<'_>]) {
+    let parts = [0, 1, 2].map(|i| inputs[if p.packed { 0 } else { i }].values::<f32>());
+    let rest = &inputs[if p.packed { 1 } else { 3 }..];
+    let [o, lse, go] = [0, 1, 2].map(|i| rest[i].values::<f32>());
+    let targets: Vec<Parts<f32>> = outputs.iter_mut().map(|o| Parts::new(o.values::<f32>())).collect();
+    parallel(p.batch * p.heads, |i| {
+        let head = Head::new(level, p, parts, [o, go], rest.get(3), i);
+        let [mut dk, mut dv] = [0; 2].map(|_: usize| Scratch::zeros(p.keys * head.width));
+        let target = |part: Part| targets[if p.packed { 0 } else { part as usize }];
+        let blocks = p.queries.div_ceil(ROWS);
+        for block in 0..blocks {
+            let queries = share(p.queries, blocks, block);
+            let dq = head.queries(queries.clone(), &lse[i * p.queries..(i + 1) * p.queries], &mut dk, &mut dv);
+            let places = Places::of(p, Part::Q, i);
+            leave(&dq, head.width, p.dim, queries.map(|r| places.row(r, p.dim)), target(Part::Q));
+        }
+        for (part, rows) in [(Part::K, &dk), (Part::V, &dv)] {
+            let places = Places::of(p, part, i);
+            leave(rows, head.width, p.dim, (0..p.keys).map(|r| places.row(r, p.dim)), target(part));
+        }
+    });
+}
+
+/// Copies rows to their places, which are those of one head.
+fn leave(rows: &[f32], width: usize, dim: usize, places: impl Iterator<Item = Range<usize>>, out: Parts<f32>) {
+    for (row, place) in rows.chunks_exact(width).zip(places) {
+        // SAFETY: each head is one task, and the rows of all heads and parts are disjoint.
+        unsafe { out.range(place) }.copy_from_slice(&row[..dim]);
+    }
+}
+
+/// One head, ready for its queries.
+struct Head<'a> {
+    level: Level,
+    p: &'a Attention,
+    /// Floats of a row in whole vectors.
+    width: usize,
+    q: Rows<'a>,
+    k: Rows<'a>,
+    o: Rows<'a>,
+    go: Rows<'a>,
+    /// The keys and the values, transposed into panels.
+    keys: Scratch,
+    values: Scratch,
+    mask: HeadMask<'a>,
+}
+
+impl<'a> Head<'a> {
+    fn new(
+        level: Level,
+        p: &'a Attention,
+        parts: [&'a [f32]; 3],
+        [o, go]: [&'a [f32]; 2],
+        mask: Option<&Input<'a>>,
+        i: usize,
+    ) -> Head<'a> {
+        let nr = panel_width(level);
+        let width = p.dim.next_multiple_of(nr / 2);
+        let rows = |x, part, n| Rows::new(x, Places::of(p, part, i), n, p.dim, width);
+        let k = rows(parts[1], Part::K, p.keys);
+        let v = rows(parts[2], Part::V, p.keys);
+        let [keys, values] = [&k, &v].map(|rows| transposed(rows, width, p.dim, nr));
+        let q = rows(parts[0], Part::Q, p.queries);
+        let [o, go] = [o, go].map(|x| rows(x, Part::O, p.queries));
+        Head { level, p, width, q, k, o, go, keys, values, mask: HeadMask::of(p, mask, i) }
+    }
+
+    /// The gradient of a block of queries; those of the keys and values are added to.
+    fn queries(&self, queries: Range<usize>, lse: &[f32], dk: &mut [f32], dv: &mut [f32]) -> Scratch {
+        let Head { level, p, width, .. } = *self;
+        let (m, nr) = (queries.len(), panel_width(level));
+        let ld = key_block(p).next_multiple_of(16);
+        let own = queries.start * width..queries.end * width;
+        let (q, go) = (&self.q[own.clone()], &self.go[own.clone()]);
+        let mut delta = [0.0; ROWS];
+        dispatch_at(level, Dots { a: go, b: &self.o[own], width, out: &mut delta[..m] });
+        let (mut scores, mut dp, mut dq) = (Scratch::new(m * ld), Scratch::new(m * ld), Scratch::new(m * width));
+        let end = visible(p, queries.end);
+        for first in (0..end).step_by(key_block(p)) {
+            let keys = first..end.min(first + key_block(p));
+            let n = keys.len();
+            let to_scores = |a, b: &Scratch, c: &mut Scratch| {
+                let (b, panel) = (&b[first * p.dim..], p.dim * nr);
+                dispatch_at(
+                    level,
+                    Sweep::<false> { m, n, k: p.dim, a, sa: width, b, sb: nr, panel, c, ldc: ld, add: false },
+                );
+            };
+            to_scores(q, &self.keys, &mut scores);
+            to_scores(go, &self.values, &mut dp);
+            let (query, scale) = (queries.start, p.scale as f32);
+            let block = Block { query, keys, causal: p.causal, scale, mask: self.mask, ld };
+            let (lse, delta) = (&lse[queries.clone()], &delta[..m]);
+            dispatch_at(level, Gradients { block, scores: &mut scores, dp: &mut dp, lse, delta });
+            let to_keys = |a: &[f32], b, c: &mut [f32]| {
+                let (c, panel) = (&mut c[first * width..], nr);
+                dispatch_at(
+                    level,
+                    Sweep::<true> { m: n, n: width, k: m, a, sa: ld, b, sb: width, panel, c, ldc: width, add: true },
+                );
+            };
+            to_keys(&scores, go, dv);
+            to_keys(&dp, q, dk);
+            let (b, c, add) = (&self.k[first * width..], &mut dq, first > 0);
+            let product =
+                Sweep::<false> { m, n: width, k: n, a: &dp, sa: ld, b, sb: width, panel: nr, c, ldc: width, add };
+            dispatch_at(level, product);
+        }
+        dq
+    }
+}

@@ -1,0 +1,92 @@
+//! The forward pass.
+
+#![allow(unsafe_code)]
+
+use super::heads::{HeadMask, Part, Places, Rows, transposed};
+use super::rows::{Block, Finish, Running, Weights};
+use super::{ROWS, key_block, visible};
+use crate::cpu::gemm::{Sweep, panel_width};
+use crate::cpu::scratch::Scratch;
+use crate::cpu::simd::{Level, dispatch_at};
+use crate::cpu::tasks::share;
+use crate::cpu::threads::{Parts, parallel};
+use crate::cpu::{Input, Output};
+use crate::plan::Attention;
+use std::ops::Range;
+
+/// With fewer heads the query rows of each are cut into several tasks.
+const HEADS: usize = 8;
+
+/// Runs a plan that is not empty.
+pub fn run(level: Level, p: &Attention, inputs: &[Input<'_>], outputs: &mut [Output<'_>]) {
+    let parts = [0, 1, 2].map(|i| inputs[if p.packed { 0 } else { i }].values::<f32>());
+    let mask = p.mask.is_some().then(|| inputs.last().expect("a mask"));
+    let [o, lse] = outputs else { unreachable!("o and lse") };
+    let (o, lse) = (Parts::new(o.values::<f32>()), Parts::new(lse.values::<f32>()));
+    let (heads, blocks) = (p.batch * p.heads, p.queries.div_ceil(ROWS));
+    let cuts = HEADS.div_ceil(heads).min(blocks);
+    parallel(heads * cuts, |task| {
+        let head = Head::new(level, p, parts, mask, task / cuts);
+        for block in share(blocks, cuts, task % cuts) {
+            let queries = share(p.queries, blocks, block);
+            let row = task / cuts * p.queries;
+            // SAFETY: each task has its own queries of its own head.
+            let lse = unsafe { lse.range(row + queries.start..row + queries.end) };
+            head.attend(queries, o, lse);
+        }
+    });
+}
+
+/// One head, ready for its queries.
+struct Head<'a> {
+    level: Level,
+    p: &'a Attention,
+    /// Floats of a row in whole vectors.
+    width: usize,
+    q: Rows<'a>,
+    v: Rows<'a>,
+    /// The keys, transposed into panels.
+    keys: Scratch,
+    mask: HeadMask<'a>,
+    out: Places,
+}
+
+impl<'a> Head<'a> {
+    fn new(level: Level, p: &'a Attention, parts: [&'a [f32]; 3], mask: Option<&Input<'a>>, i: usize) -> Head<'a> {
+        let nr = panel_width(level);
+        let width = p.dim.next_multiple_of(nr / 2);
+        let rows = |part, n| Rows::new(parts[part as usize], Places::of(p, part, i), n, p.dim, width);
+        let keys = transposed(&rows(Part::K, p.keys), width, p.dim, nr);
+        let (q, v) = (rows(Part::Q, p.queries), rows(Part::V, p.keys));
+        Head { level, p, width, q, v, keys, mask: HeadMask::of(p, mask, i), out: Places::of(p, Part::O, i) }
+    }
+
+    /// The outputs of a block of queries, with a running maximum over blocks of keys.
+    fn attend(&self, queries: Range<usize>, out: Parts<f32>, lse: &mut [f32]) {
+        let Head { level, p, width, .. } = *self;
+        let (m, nr) = (queries.len(), panel_width(level));
+        let ld = key_block(p).next_multiple_of(16);
+        let (mut scores, mut o) = (Scratch::new(m * ld), Scratch::new(m * width));
+        let mut rows = [Running::START; ROWS];
+        let end = visible(p, queries.end);
+        for first in (0..end).step_by(key_block(p)) {
+            let keys = first..end.min(first + key_block(p));
+            let n = keys.len();
+            let a = &self.q[queries.start * width..queries.end * width];
+            let b = &self.keys[first * p.dim..];
+            let c = &mut scores;
+            let panel = p.dim * nr;
+            let product = Sweep::<false> { m, n, k: p.dim, a, sa: width, b, sb: nr, panel, c, ldc: ld, add: false };
+            dispatch_at(level, product);
+            let (query, scale) = (queries.start, p.scale as f32);
+            let block = Block { query, keys, causal: p.causal, scale, mask: self.mask, ld };
+            dispatch_at(level, Weights { block, scores: &mut scores, rows: &mut rows[..m], o: &mut o, width });
+            let (b, c, add) = (&self.v[first * width..], &mut o, first > 0);
+            let product =
+                Sweep::<false> { m, n: width, k: n, a: &scores, sa: ld, b, sb: width, panel: nr, c, ldc: width, add };
+            dispatch_at(level, product);
+        }
+        let places = Places { start: self.out.row(queries.start, p.dim).start, ..self.out };
+        dispatch_at(level, Finish { rows: &rows[..m], o: &o, width, dim: p.dim, places, out, lse });
+    }
+}

@@ -1,0 +1,159 @@
+//! Every layout, mask and block of attention against the reference.
+
+use super::heads::{Part, Places};
+use super::*;
+use crate::cpu::testing::{EPS, Random, Value, check, expected};
+use crate::plan::{Mask, MaskKind};
+
+/// A plan without a mask.
+fn plan([batch, heads, queries, keys, dim]: [usize; 5], causal: bool, packed: bool) -> Attention {
+    let scale = 1.0 / (dim as f64).sqrt();
+    Attention { dtype: DType::F32, batch, heads, queries, keys, dim, scale, causal, mask: None, packed }
+}
+
+/// A mask that has the axes of `own` (batch, head, query) and of keys: some keys are hidden, for some queries all.
+fn mask(p: &Attention, kind: MaskKind, own: [bool; 3], random: &mut Random) -> (Mask, Value) {
+    let sizes = [p.batch, p.heads, p.queries];
+    let mut strides = [0; 3];
+    let mut len = p.keys;
+    for axis in (0..3).rev().filter(|a| own[*a]) {
+        strides[axis] = len;
+        len *= sizes[axis];
+    }
+    let rows = len / p.keys;
+    let hidden: Vec<bool> = (0..len).map(|e| random.below(3) == 0 || (rows > 1 && e / p.keys == rows / 2)).collect();
+    let value = match kind {
+        MaskKind::Bool => Value::Index(hidden.iter().map(|h| if *h { 0 } else { 7 }).collect()),
+        MaskKind::Additive => {
+            let bias = random.reals(len, 2.0);
+            Value::Real(hidden.iter().zip(bias).map(|(h, b)| if *h { f64::NEG_INFINITY } else { b }).collect())
+        }
+    };
+    (Mask { kind, strides }, value)
+}
+
+fn cases() -> Vec<(Attention, Option<(MaskKind, [bool; 3])>)> {
+    let mut cases = vec![];
+    let shapes = [[1, 1, 1, 1, 1], [2, 3, 5, 5, 7], [1, 2, 57, 57, 16], [2, 4, 130, 130, 20], [1, 1, 1100, 1100, 8]];
+    for shape in shapes {
+        for causal in [false, true] {
+            cases.push((plan(shape, causal, true), None));
+            cases.push((plan(shape, causal, false), None));
+        }
+    }
+    for shape in [[1, 2, 3, 70, 33], [2, 1, 120, 9, 64], [1, 9, 60, 1300, 12], [1, 1, 300, 1, 5]] {
+        for causal in [false, true] {
+            cases.push((plan(shape, causal, false), None));
+        }
+    }
+    let own = [[true, true, true], [true, false, false], [false, true, true], [false, false, true], [false; 3]];
+    for (kind, own) in [MaskKind::Bool, MaskKind::Additive].into_iter().flat_map(|k| own.map(|o| (k, o))) {
+        for (shape, causal) in [([2, 3, 61, 45, 10], false), ([2, 2, 20, 1200, 16], false), ([1, 2, 50, 50, 8], true)] {
+            cases.push((plan(shape, causal, false), Some((kind, own))));
+        }
+        cases.push((plan([2, 2, 33, 33, 9], true, true), Some((kind, own))));
+    }
+    let negative = Attention { scale: -0.3, ..plan([1, 2, 9, 11, 4], false, false) };
+    cases.push((negative, None));
+    cases
+}
+
+/// q, k and v (or qkv), of which the largest element is 1.
+fn rows(p: &Attention, random: &mut Random) -> Vec<Value> {
+    let size = |n: usize| p.batch * p.heads * n * p.dim;
+    match p.packed {
+        true => vec![random.real(3 * size(p.queries), 1.0)],
+        false => [p.queries, p.keys, p.keys].map(|n| random.real(size(n), 1.0)).to_vec(),
+    }
+}
+
+/// The relative error of a weight: of its score (a sum of `dim` products of numbers up to 1), of the exponential and of the row's sum.
+fn weight_error(p: &Attention) -> f64 {
+    let score = p.scale.abs() * p.dim as f64;
+    EPS * (score * (p.dim + 4) as f64 + 4.0 * (score + 2.0) + (p.keys / 8 + 30) as f64)
+}
+
+#[test]
+fn outputs_match_the_definition() {
+    let mut random = Random(14);
+    for (mut p, masked) in cases() {
+        let mut inputs = rows(&p, &mut random);
+        if let Some((kind, own)) = masked {
+            let (mask, value) = mask(&p, kind, own, &mut random);
+            p.mask = Some(mask);
+            inputs.push(value);
+        }
+        // a mean of values up to 1, in a sum of `keys` terms
+        let error = weight_error(&p) + p.keys as f64 * EPS;
+        let bound = |o: usize, _, w: f64| if o == 0 { error } else { error + EPS * w.abs() };
+        check(|dtype| Attention { dtype, ..p.clone() }, &inputs, forward, bound);
+    }
+}
+
+#[test]
+fn gradients_match_the_definition() {
+    let mut random = Random(15);
+    for (mut p, masked) in cases() {
+        let mut inputs = rows(&p, &mut random);
+        let value = masked.map(|(kind, own)| {
+            let (mask, value) = mask(&p, kind, own, &mut random);
+            p.mask = Some(mask);
+            value
+        });
+        let wide = Attention { dtype: DType::F64, ..p.clone() };
+        let all: Vec<Value> = inputs.iter().cloned().chain(value.clone()).collect();
+        let round = |v: &[f64]| Value::Real(v.iter().map(|x| f64::from(*x as f32)).collect());
+        let [o, lse] = &expected(&wide, &all, None)[..] else { unreachable!("two outputs") };
+        inputs.extend([round(o), round(lse), random.real(o.len(), 1.0)]);
+        inputs.extend(value);
+        // Σ P over the queries, for each key: the gradient of v where dO is 1
+        let mut ones = inputs.clone();
+        let at = if p.packed { 3 } else { 5 };
+        ones[at] = Value::Real(vec![1.0; o.len()]);
+        let columns = expected(&AttentionBackward(wide), &ones, None);
+        let column = |e: usize| columns[if p.packed { 0 } else { 2 }][e];
+        let error = weight_error(&p) + (p.keys + p.queries + p.dim) as f64 * EPS;
+        // dS is at most scale · P · (Σ |dO V| + Σ |dO O|), every element at most 1
+        let ds = p.scale.abs() * 2.0 * p.dim as f64;
+        let part = |o: usize, e: usize| if p.packed { e / (p.heads * p.dim) % 3 } else { o };
+        let shift = if p.packed { p.heads * p.dim } else { 0 };
+        let bound = |o: usize, e: usize, _| match part(o, e) {
+            0 => 2.0 * error * ds,
+            1 => 2.0 * error * ds * column(e + shift),
+            _ => 2.0 * error * column(e),
+        };
+        check(|dtype| AttentionBackward(Attention { dtype, ..p.clone() }), &inputs, gradients, bound);
+    }
+}
+
+#[test]
+fn a_query_that_sees_nothing_gives_zero_and_nan_stays_nan() {
+    let p = Attention {
+        mask: Some(Mask { kind: MaskKind::Bool, strides: [0, 0, 4] }),
+        ..plan([1, 1, 2, 4, 3], false, false)
+    };
+    let mut q = vec![0.5; 6];
+    let (k, v) = (vec![1.0; 12], vec![2.0; 12]);
+    let mask = Value::Index(vec![0, 0, 0, 0, 1, 0, 1, 1]);
+    let run = |q: &[f64]| {
+        let inputs = [Value::Real(q.to_vec()), Value::Real(k.clone()), Value::Real(v.clone()), mask.clone()];
+        check(|dtype| Attention { dtype, ..p.clone() }, &inputs, forward, |_, _, w| 20.0 * EPS * w.abs());
+        expected(&Attention { dtype: DType::F64, ..p.clone() }, &inputs, None)
+    };
+    let want = run(&q);
+    assert_eq!((want[0][0], want[1][0]), (0.0, 1e30));
+    q[3] = f64::NAN;
+    assert!(run(&q)[0][3].is_nan());
+}
+
+#[test]
+fn parts_of_all_heads_are_disjoint_and_cover_everything() {
+    let p = plan([2, 3, 5, 5, 4], false, true);
+    let mut seen = vec![0; p.batch * p.queries * 3 * p.heads * p.dim];
+    for head in 0..p.batch * p.heads {
+        for part in [Part::Q, Part::K, Part::V] {
+            (0..p.queries).for_each(|r| Places::of(&p, part, head).row(r, p.dim).for_each(|e| seen[e] += 1));
+        }
+    }
+    assert!(seen.iter().all(|n| *n == 1));
+}
