@@ -1,0 +1,70 @@
+//! The kernel files, built into the package, and what their text says about constants.
+
+use std::collections::HashMap;
+use std::sync::LazyLock;
+
+macro_rules! kernel_files {
+    ($($name:literal)*) => { &[$(($name, include_str!(concat!("../wgsl/", $name, ".wgsl")))),*] };
+}
+
+static FILES: &[(&str, &str)] = kernel_files! {
+    "attention" "avg_pool" "batch_norm" "cast" "conv" "copy" "cumsum" "gather" "gemm" "layer_norm" "max_pool" "optim"
+    "random" "reduce" "softmax"
+};
+
+/// Each kernel file: its name without `.wgsl`, and its text with all preprocessor lines.
+pub fn files() -> &'static [(&'static str, &'static str)] {
+    FILES
+}
+
+pub(crate) fn source(file: &str) -> Option<&'static str> {
+    FILES.iter().find(|(name, _)| *name == file).map(|(_, text)| *text)
+}
+
+type Declared = Vec<(&'static str, f64)>;
+
+static OVERRIDES: LazyLock<HashMap<&str, Declared>> = LazyLock::new(|| {
+    FILES.iter().map(|(name, text)| (*name, text.lines().filter_map(override_of).collect())).collect()
+});
+
+/// The constants a file declares with `override`, and their values there.
+pub(crate) fn overrides(file: &str) -> &'static [(&'static str, f64)] {
+    OVERRIDES.get(file).map_or(&[], |declared| declared)
+}
+
+/// Name and value of a line `override NAME: u32 = 16u;`.
+pub(crate) fn override_of(line: &str) -> Option<(&str, f64)> {
+    let (name, rest) = line.strip_prefix("override ")?.split_once(':')?;
+    let value = rest.split_once('=')?.1.split(';').next()?.trim().trim_end_matches('u');
+    Some((name.trim(), value.parse().ok()?))
+}
+
+/// Philox 4×32-10 as WGSL functions, without bindings, parameters or an entry point, for kernels that are generated:
+/// `fn philox(counter: vec4<u32>, key: vec2<u32>) -> vec4<u32>` and what it needs.
+pub fn philox_source() -> &'static str {
+    static TEXT: LazyLock<String> = LazyLock::new(|| {
+        let text = source("random").and_then(|text| crate::expand(text, &[]).ok()).unwrap_or_default();
+        let from = text.find("fn ").unwrap_or_default();
+        text[from..].trim_end().to_string() + "\n"
+    });
+    &TEXT
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_constants() {
+        assert_eq!(override_of("override LANES: u32 = 256u;"), Some(("LANES", 256.0)));
+        assert_eq!(override_of("// override LANES: u32 = 256u;"), None);
+        assert_eq!(overrides("gemm"), [("ACT", 0.0)]);
+    }
+
+    #[test]
+    fn philox_is_functions_only() {
+        let text = philox_source();
+        assert!(text.starts_with("fn ") && text.contains("fn philox(counter: vec4<u32>, key: vec2<u32>) -> vec4<u32>"));
+        assert!(!text.contains("@group") && !text.contains("@compute") && !text.contains("Params"));
+    }
+}
