@@ -237,3 +237,16 @@ impl Kernel for Width {
         shape::<S>().1 * S::N
     }
 }
+
+/// MR of an instruction set.
+pub fn tile_rows(level: Level) -> usize {
+    dispatch_at(level, Height)
+}
+struct Height;
+impl Kernel for Height {
+    type Out = usize;
+    #[inline(always)]
+    fn run<S: Simd>(self, _: S) -> usize {
+        shape::<S>().0
+    }
+}

@@ -1,0 +1,265 @@
+//! Products with a shifted image: the micro-kernel of matrix products, whose B is the image's frame, found by a table of offsets instead of a
+//! stride. Pixels are numbered along the lines of the frame, so that a vector runs over their ends; what lies between is not stored.
+
+#![allow(unsafe_code)]
+
+use super::frame::Frame;
+use crate::cpu::gemm::{Mat, shape, tile_rows, transpose_in};
+use crate::cpu::scratch::Scratch;
+use crate::cpu::simd::{Kernel, Level, Simd, dispatch_at};
+use crate::cpu::tasks::share;
+use crate::cpu::threads::{Parts, parallel};
+use crate::plan::ConvGeometry;
+use std::ops::Range;
+
+/// Fewer images are laid out first, together, and cut into bands.
+const IMAGES: usize = 4;
+/// Weights of more bytes do not stay in the second cache while pixels pass: then pixels do while weights pass.
+const CACHE: usize = 512 * 1024;
+/// Accumulators and room for a last vector.
+type Tile = [f32; 14 * 32 + 16];
+
+/// `y = w ∗ x + bias` where outputs are neighbours ([`Frame::is_shifted`]).
+pub fn forward(level: Level, g: &ConvGeometry, x: &[f32], w: &[f32], bias: Option<&[f32]>, y: &mut [f32]) {
+    let (co, taps) = (g.c_out / g.groups, g.c_in / g.groups * g.kernel[0] * g.kernel[1]);
+    let pack = |group: usize, rows: Range<usize>, out: &mut [f32]| {
+        let own = Mat::rows(&w[group * co * taps..(group + 1) * co * taps], taps);
+        transpose_in(own, rows.start, rows.len(), 0, taps, rows.len(), out);
+    };
+    run(level, g, x, &pack, bias, y);
+}
+
+/// Whether [`input_grad`] can be used: the stride is 1, and the flipped kernel needs no negative padding.
+pub fn has_input_grad(g: &ConvGeometry) -> bool {
+    (0..2).all(|i| g.stride[i] == 1 && g.padding[i].iter().all(|p| *p <= (g.kernel[i] - 1) * g.dilation[i]))
+}
+
+/// The convolution whose forward pass with flipped and transposed weights is the input gradient.
+pub fn transposed(g: &ConvGeometry) -> ConvGeometry {
+    let padding = [0, 1].map(|i| g.padding[i].map(|p| (g.kernel[i] - 1) * g.dilation[i] - p));
+    let (c_in, c_out, input, output) = (g.c_out, g.c_in, g.output, g.input);
+    ConvGeometry { c_in, c_out, input, output, padding, ..g.clone() }
+}
+
+/// `dx = wᵀ ∗ dy + bias`, where [`has_input_grad`].
+pub fn input_grad(level: Level, g: &ConvGeometry, dy: &[f32], w: &[f32], bias: Option<&[f32]>, dx: &mut [f32]) {
+    let (ci, co, taps) = (g.c_in / g.groups, g.c_out / g.groups, g.kernel[0] * g.kernel[1]);
+    let pack = |group: usize, rows: Range<usize>, out: &mut [f32]| {
+        for o in 0..co {
+            let from = ((group * co + o) * ci + rows.start) * taps;
+            for (m, w) in w[from..from + rows.len() * taps].chunks_exact(taps).enumerate() {
+                for (t, w) in w.iter().rev().enumerate() {
+                    out[(o * taps + t) * rows.len() + m] = *w;
+                }
+            }
+        }
+    };
+    run(level, &transposed(g), dy, &pack, bias, dx);
+}
+
+/// `pack(group, rows, out)` gives the weights of some output channels, a row of them for each tap.
+fn run(
+    level: Level,
+    g: &ConvGeometry,
+    x: &[f32],
+    pack: &(impl Fn(usize, Range<usize>, &mut [f32]) + Sync),
+    bias: Option<&[f32]>,
+    y: &mut [f32],
+) {
+    let (ci, co, area) = (g.c_in / g.groups, g.c_out / g.groups, g.output[0] * g.output[1]);
+    let frame = Frame::new(g, g.c_in).with_slack();
+    let offsets = frame.offsets(0..ci);
+    let mut weights = Scratch::new(g.c_out * offsets.len());
+    let parts = Parts::new(&mut weights);
+    let tiles = co.div_ceil(tile_rows(level));
+    parallel(g.groups * tiles, |i| {
+        let rows = share(co, tiles, i % tiles);
+        let at = i / tiles * co + rows.start..i / tiles * co + rows.end;
+        // SAFETY: each task has its own channels.
+        let out = unsafe { parts.range(at.start * offsets.len()..at.end * offsets.len()) };
+        pack(i / tiles, rows, out);
+    });
+    let (weights, none) = (&*weights, vec![0.0; if bias.is_some() { 0 } else { g.c_out }]);
+    let (bias, out, size) = (bias.unwrap_or(&none), Parts::new(y), g.c_in * g.input[0] * g.input[1]);
+    let group = |image: usize, held: &[f32], group: usize, band: usize, bands: usize| {
+        let channels = group * co..(group + 1) * co;
+        let product = Product {
+            frame: &held[group * ci * frame.plane..],
+            offsets: &offsets,
+            weights: &weights[channels.start * offsets.len()..channels.end * offsets.len()],
+            bias: &bias[channels.clone()],
+            out: out.skip((image * g.c_out + channels.start) * area),
+            output: g.output,
+            pitch: frame.pitch,
+            pixels: frame.pixels(),
+            band,
+            bands,
+        };
+        dispatch_at(level, product);
+    };
+    if g.batch >= IMAGES {
+        return parallel(g.batch, |image| {
+            let mut held = Scratch::new(frame.len);
+            frame.fill(&x[image * size..(image + 1) * size], &mut held);
+            (0..g.groups).for_each(|i| group(image, &held, i, 0, 1));
+        });
+    }
+    let held = fill_all(&frame, g, x);
+    let bands = (2 * IMAGES).div_ceil(g.batch);
+    parallel(g.batch * bands, |task| {
+        let (image, band) = (task / bands, task % bands);
+        let held = &held[image * frame.len..(image + 1) * frame.len];
+        (0..g.groups).for_each(|i| group(image, held, i, band, bands));
+    });
+}
+
+/// Lays out all images, some channels a task.
+pub fn fill_all(frame: &Frame, g: &ConvGeometry, x: &[f32]) -> Scratch {
+    let area = g.input[0] * g.input[1];
+    let mut held = Scratch::new(g.batch * frame.len);
+    let parts = Parts::new(&mut held);
+    let cuts = frame.channels.min(8);
+    parallel(g.batch * cuts, |task| {
+        let (image, cut) = (task / cuts, task % cuts);
+        let channels = share(frame.channels, cuts, cut);
+        let end = if cut + 1 == cuts { frame.len } else { channels.end * frame.plane };
+        // SAFETY: each task has its own channels, the last also what lies behind them.
+        let out = unsafe { parts.range(image * frame.len + channels.start * frame.plane..image * frame.len + end) };
+        let first = image * frame.channels;
+        frame.fill(&x[(first + channels.start) * area..(first + channels.end) * area], out);
+    });
+    held
+}
+
+/// One image and group: the outputs of all channels, in one of several bands of pixels.
+struct Product<'a> {
+    frame: &'a [f32],
+    offsets: &'a [usize],
+    /// Tile after tile of channels, in each a row for every tap.
+    weights: &'a [f32],
+    bias: &'a [f32],
+    out: Parts<f32>,
+    output: [usize; 2],
+    pitch: usize,
+    pixels: usize,
+    band: usize,
+    bands: usize,
+}
+
+/// Neighbouring lanes of a tile that are stored together.
+#[derive(Clone, Copy, Default)]
+struct Run {
+    lane: usize,
+    pixel: usize,
+    len: usize,
+}
+
+impl Kernel for Product<'_> {
+    type Out = ();
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) {
+        let last = self.offsets.iter().copied().max().unwrap_or(0);
+        assert!(self.frame.len() >= self.pixels + 2 * S::N + last);
+        assert!(self.weights.len() >= self.bias.len() * self.offsets.len());
+        let blocks = share(self.pixels.div_ceil(2 * S::N), self.bands, self.band);
+        let tiles = self.bias.len().div_ceil(const { shape::<S>().0 });
+        if size_of_val(self.weights) <= CACHE {
+            for block in blocks {
+                let (runs, count) = self.runs::<S>(block);
+                (0..tiles).for_each(|tile| self.tile(s, block, tile, tiles, &runs[..count]));
+            }
+            return;
+        }
+        for tile in 0..tiles {
+            for block in blocks.clone() {
+                let (runs, count) = self.runs::<S>(block);
+                self.tile(s, block, tile, tiles, &runs[..count]);
+            }
+        }
+    }
+}
+
+impl Product<'_> {
+    /// Which lanes of a block of two vectors are outputs, vector by vector.
+    #[inline(always)]
+    fn runs<S: Simd>(&self, block: usize) -> ([Run; 64], usize) {
+        let (mut runs, mut count, mut lane) = ([Run::default(); 64], 0, 0);
+        while lane < 2 * S::N {
+            let at = block * 2 * S::N + lane;
+            let (y, x) = (at / self.pitch, at % self.pitch);
+            if y >= self.output[0] {
+                break;
+            }
+            let rest = (S::N - lane % S::N).min(self.pitch - x);
+            let len = rest.min(self.output[1].saturating_sub(x));
+            if len > 0 {
+                runs[count] = Run { lane, pixel: y * self.output[1] + x, len };
+                count += 1;
+            }
+            lane += rest;
+        }
+        (runs, count)
+    }
+
+    /// One tile of channels for one block of pixels.
+    #[inline(always)]
+    fn tile<S: Simd>(&self, s: S, block: usize, tile: usize, tiles: usize, runs: &[Run]) {
+        let channels = share(self.bias.len(), tiles, tile);
+        let mut sums: Tile = [0.0; _];
+        let weights = &self.weights[channels.start * self.offsets.len()..];
+        let frame = &self.frame[block * 2 * S::N..];
+        let bias = &self.bias[channels.clone()];
+        macro_rules! pick { ($($M:literal)*) => { match channels.len() {
+            // SAFETY: the assertions above bound every load.
+            $($M if const { $M <= shape::<S>().0 } => unsafe { all_taps::<S, $M>(s, self.offsets, weights, frame, bias, &mut sums) },)*
+            _ => unreachable!("a tile has at most as many rows as the instruction set allows"),
+        } } }
+        pick!(1 2 3 4 5 6 7 8 9 10 11 12 13 14);
+        let area = self.output[0] * self.output[1];
+        for (m, channel) in channels.enumerate() {
+            for run in runs {
+                let at = channel * area + run.pixel;
+                // SAFETY: each task has its own image and band.
+                let out = unsafe { self.out.range(at..at + run.len) };
+                s.store_part(out, s.load(&sums[m * 2 * S::N + run.lane..]));
+            }
+        }
+    }
+}
+
+/// `M` output channels × two vectors of pixels, over all taps.
+///
+/// # Safety
+/// `weights` holds M floats a tap, `frame` two vectors from every offset on.
+#[inline(always)]
+unsafe fn all_taps<S: Simd, const M: usize>(
+    s: S,
+    offsets: &[usize],
+    weights: &[f32],
+    frame: &[f32],
+    bias: &[f32],
+    out: &mut Tile,
+) {
+    let (mut a, frame) = (weights.as_ptr(), frame.as_ptr());
+    let mut sums = [[s.splat(0.0); 2]; M];
+    for (sums, bias) in sums.iter_mut().zip(bias) {
+        *sums = [s.splat(*bias); 2];
+    }
+    for offset in offsets {
+        // SAFETY: as the caller promises.
+        unsafe {
+            let b = frame.add(*offset);
+            let (b0, b1) = (s.load_ptr(b), s.load_ptr(b.add(S::N)));
+            for i in 0..M {
+                let weight = s.splat(*a.add(i));
+                sums[i][0] = s.fma(weight, b0, sums[i][0]);
+                sums[i][1] = s.fma(weight, b1, sums[i][1]);
+            }
+            a = a.add(M);
+        }
+    }
+    for (i, sums) in sums.into_iter().enumerate() {
+        s.store(&mut out[i * 2 * S::N..], sums[0]);
+        s.store(&mut out[i * 2 * S::N + S::N..], sums[1]);
+    }
+}
