@@ -1,303 +1,239 @@
 //! Elementwise expressions on the CPU: compiled once to a short program, then run block by block in cache.
 //!
 //! Contiguous inputs and repeating rows are read in place; everything else (columns, transposed views, integers) is brought into a register
-//! first.
+//! first. What is not computed in `f32` goes to `wide`.
 
 #![allow(unsafe_code)]
 
-use super::interp::{BLOCK, Instruction, source};
+use super::draws::Uniform;
+use super::interp::{BLOCK, Instruction, Source};
 use super::program::{Op, Program, Src, compile};
-use super::simd::{dispatch_at, level};
+use super::scratch::Scratch;
+use super::simd::{Kernel, Level, Simd, dispatch_at, fence, level};
+use super::strided::{Strided, load, load_one};
 use super::threads::{Parts, parallel};
-use super::{Input, Output, reference};
-use crate::dtype::DType;
-use crate::layout::{contiguous_strides, numel};
+use super::{Input, Output, wide};
+use crate::dtype::{DType, Element};
+use crate::expr::BinaryOp;
+use crate::layout::{Layout, numel};
 use crate::plan::Elementwise;
-use crate::random::Draw;
 
-/// Blocks a task takes.
+/// Elements a task takes.
 const CHUNK: usize = 64 * BLOCK;
-/// Shorter repeating rows are gathered: cutting blocks at their ends would leave too little for an instruction.
-const SHORTEST_ROW: usize = 128;
+/// Bytes from which on an output is stored past the caches: half of a common last-level cache, so that it would not stay there anyway.
+const STREAM: usize = 16 << 20;
+
+/// Runs the plan.
+pub fn run(p: &Elementwise, inputs: &[Input<'_>], outputs: &mut [Output<'_>]) {
+    run_at(level(), p, inputs, outputs);
+}
+
+/// [`run`] at a given instruction set.
+pub(super) fn run_at(level: Level, p: &Elementwise, inputs: &[Input<'_>], outputs: &mut [Output<'_>]) {
+    if p.expr.compute != DType::F32 {
+        return wide::run(p, inputs, outputs);
+    }
+    let len = numel(&p.shape);
+    let access: Vec<Access<'_>> = inputs.iter().map(|input| Access::of(input, len)).collect();
+    let in_place = |i: usize| matches!(access[i], Access::Direct(_) | Access::Row { .. });
+    let splat = |i: usize| if let Access::Splat(v) = access[i] { Some(v) } else { None };
+    let program = compile(&p.expr, in_place, splat);
+    let add = outputs[0].add;
+    let stream = !add && len * size_of::<f32>() > STREAM;
+    let job = Job { level, program: &program, inputs, access: &access, add, stream };
+    match p.dtype {
+        DType::U32 => tasks(outputs[0].values::<u32>(), |out, at| job.booleans(out, at)),
+        _ => tasks(outputs[0].values::<f32>(), |out, at| job.floats(out, at)),
+    }
+}
+
+/// Calls `f` with pieces of the output and where they begin.
+fn tasks<T: Element>(out: &mut [T], f: impl Fn(&mut [T], usize) + Sync) {
+    let len = out.len();
+    let parts = Parts::new(out);
+    parallel(len.div_ceil(CHUNK), |i| {
+        let range = i * CHUNK..len.min((i + 1) * CHUNK);
+        // SAFETY: one chunk each.
+        f(unsafe { parts.range(range.clone()) }, range.start);
+    });
+}
 
 /// How an input lies against the output.
 enum Access<'a> {
     /// Element for element.
     Direct(&'a [f32]),
-    /// A row that repeats.
-    Row(&'a [f32]),
-    /// One value for each run of `inner` elements.
-    Column { data: &'a [f32], inner: usize },
+    /// A row that repeats. `seam` holds what lies around its end, from element `from` on and once more from its beginning, so that a block is
+    /// one run wherever it starts.
+    Row { data: &'a [f32], from: usize, seam: Vec<f32> },
     /// The same everywhere.
     Splat(f32),
-    /// Anything else, by strides.
-    Strided,
+    /// Anything else.
+    Strided(Strided),
 }
 
-/// Runs the plan.
-pub fn run(p: &Elementwise, inputs: &[Input<'_>], outputs: &mut [Output<'_>]) {
-    if p.expr.compute != DType::F32 {
-        return reference::elementwise::run(p, inputs, outputs);
-    }
-    let access: Vec<Access<'_>> = inputs.iter().map(classify).collect();
-    let in_place = |i: usize| matches!(access[i], Access::Direct(_) | Access::Row(_));
-    let splat = |i: usize| if let Access::Splat(v) = access[i] { Some(v) } else { None };
-    let program = compile(&p.expr, in_place, splat);
-    let (len, add, dtype) = (numel(&p.shape), outputs[0].add, p.dtype);
-    let job = Job { program: &program, inputs, access: &access, add };
-    match dtype {
-        DType::U32 => {
-            let parts = Parts::new(outputs[0].values::<u32>());
-            parallel(len.div_ceil(CHUNK), |i| {
-                let range = i * CHUNK..len.min((i + 1) * CHUNK);
-                // SAFETY: one chunk each.
-                let out = unsafe { parts.range(range.clone()) };
-                job.booleans(out, range.start);
-            });
+impl<'a> Access<'a> {
+    /// The quickest form that fits an input of an output of `len` elements.
+    fn of(input: &Input<'a>, len: usize) -> Access<'a> {
+        let l = input.layout;
+        if len == 0 {
+            return Access::Direct(&[]);
         }
-        _ => {
-            let parts = Parts::new(outputs[0].values::<f32>());
-            parallel(len.div_ceil(CHUNK), |i| {
-                let range = i * CHUNK..len.min((i + 1) * CHUNK);
-                // SAFETY: one chunk each.
-                let out = unsafe { parts.range(range.clone()) };
-                job.floats(out, range.start);
-            });
+        if input.dtype == DType::F32 && l.is_contiguous() {
+            return Access::Direct(input.values());
+        }
+        if l.shape.iter().zip(&l.strides).all(|(n, s)| *n == 1 || *s == 0) {
+            return Access::Splat(load_one(input, l.offset) as f32);
+        }
+        match row(l) {
+            Some(n) if input.dtype == DType::F32 => {
+                let data = &input.from_offset::<f32>()[..n];
+                let block = BLOCK.min(len);
+                let from = n.saturating_sub(block);
+                let mut seam = Vec::with_capacity(n - from + block);
+                seam.extend_from_slice(&data[from..]);
+                while seam.len() < n - from + block {
+                    seam.extend_from_slice(&data[..n.min(n - from + block - seam.len())]);
+                }
+                Access::Row { data, from, seam }
+            }
+            _ => Access::Strided(Strided::new(l)),
         }
     }
-}
 
-/// How an input lies: the quickest form that fits.
-fn classify<'a>(input: &Input<'a>) -> Access<'a> {
-    let l = input.layout;
-    if l.numel() == 0 {
-        return Access::Strided;
-    }
-    let all_zero = l.shape.iter().zip(&l.strides).all(|(n, s)| *n == 1 || *s == 0);
-    if all_zero {
-        return Access::Splat(load(input, l.offset));
-    }
-    if input.dtype != DType::F32 {
-        return Access::Strided;
-    }
-    if l.is_contiguous() {
-        return Access::Direct(input.values());
-    }
-    // Axes before `cut` repeat and those from it on are row-major, or the other way round.
-    let expected = |from: usize, to: usize| {
-        let strides = contiguous_strides(&l.shape[from..to]);
-        (from..to).all(|i| l.shape[i] == 1 || l.strides[i] == strides[i - from])
-    };
-    let repeats = |from: usize, to: usize| (from..to).all(|i| l.shape[i] == 1 || l.strides[i] == 0);
-    let data = input.from_offset::<f32>();
-    for cut in 1..l.shape.len() {
-        let inner: usize = l.shape[cut..].iter().product();
-        if repeats(0, cut) && expected(cut, l.shape.len()) && inner >= SHORTEST_ROW {
-            return Access::Row(&data[..inner]);
+    /// Elements `at .. at + n` of an input that is read in place.
+    fn slice(&self, at: usize, n: usize) -> &[f32] {
+        match self {
+            Access::Direct(data) => &data[at..at + n],
+            Access::Row { data, from, seam } => match at % data.len() {
+                r if r + n <= data.len() => &data[r..r + n],
+                r => &seam[r - from..][..n],
+            },
+            _ => unreachable!("other inputs are brought into registers"),
         }
-        if expected(0, cut) && repeats(cut, l.shape.len()) && inner > 1 {
-            return Access::Column { data: &data[..numel(&l.shape[..cut])], inner };
-        }
-    }
-    Access::Strided
-}
-
-fn load(input: &Input<'_>, at: usize) -> f32 {
-    match input.dtype {
-        DType::F32 => input.storage::<f32>()[at],
-        DType::U32 => input.storage::<u32>()[at] as f32,
-        DType::I32 => input.storage::<i32>()[at] as f32,
-        DType::F64 => input.storage::<f64>()[at] as f32,
-        DType::F16 => input.storage::<half::f16>()[at].to_f32(),
-        DType::BF16 => input.storage::<half::bf16>()[at].to_f32(),
     }
 }
 
-/// A program and what it reads.
+/// The elements of the row that a layout repeats: its first axes have stride 0, and the others are row-major.
+fn row(l: &Layout) -> Option<usize> {
+    let mut n = 1;
+    let mut axes = l.shape.iter().zip(&l.strides).rev().filter(|(n, _)| **n != 1).peekable();
+    while let Some((extent, _)) = axes.next_if(|(_, s)| **s == n as isize) {
+        n *= extent;
+    }
+    (n > 1 && axes.all(|(_, s)| *s == 0)).then_some(n)
+}
+
+/// A program, what it reads, and how it stores.
 struct Job<'a> {
+    level: Level,
     program: &'a Program,
     inputs: &'a [Input<'a>],
     access: &'a [Access<'a>],
     add: bool,
-}
-
-thread_local! {
-    static REGISTERS: std::cell::RefCell<Vec<f32>> = const { std::cell::RefCell::new(vec![]) };
+    stream: bool,
 }
 
 impl Job<'_> {
-    fn registers(&self) -> Vec<f32> {
-        let mut registers = REGISTERS.take();
-        registers.resize(registers.len().max((self.program.registers + 1) * BLOCK), 0.0);
-        registers
+    fn registers(&self) -> Scratch {
+        Scratch::new(self.program.registers.max(1) * BLOCK)
     }
 
     /// Elements `at ..` of the output.
     fn floats(&self, out: &mut [f32], at: usize) {
         let mut registers = self.registers();
-        let mut done = 0;
-        while done < out.len() {
-            let n = self.block(at + done, out.len() - done);
-            let block = &mut out[done..done + n];
-            if self.add {
-                let sum = self.evaluate(&mut registers, at + done, n, None);
-                block.iter_mut().enumerate().for_each(|(i, o)| *o += sum.at(&registers, i));
-            } else {
-                let result = self.evaluate(&mut registers, at + done, n, Some(block.as_mut_ptr()));
-                if let Some(result) = result.outside() {
-                    block.iter_mut().enumerate().for_each(|(i, o)| *o = result.at(&registers, i));
+        for (i, block) in out.chunks_mut(BLOCK).enumerate() {
+            let (n, dst) = (block.len(), block.as_mut_ptr());
+            let result = self.evaluate(&mut registers, at + i * BLOCK, n, (!self.add).then_some(dst));
+            match result {
+                (p, _) if p == dst.cast_const() => {}
+                source if self.add => {
+                    let op = Op::Binary(BinaryOp::Add, Src::Reg(0), Src::Reg(0)); // of what `src` says
+                    let src = [(dst.cast_const(), 0.0), source, (std::ptr::null(), 0.0)];
+                    dispatch_at(self.level, Instruction { op, n, dst, src, stream: false });
                 }
+                (p, c) if p.is_null() => block.fill(c),
+                // SAFETY: the result has n elements, and the output, written by this task alone, is none of the inputs.
+                (p, _) => block.copy_from_slice(unsafe { std::slice::from_raw_parts(p, n) }),
             }
-            done += n;
         }
-        REGISTERS.set(registers);
+        if self.stream {
+            fence();
+        }
     }
 
     /// The same for results that are 0 or 1.
     fn booleans(&self, out: &mut [u32], at: usize) {
         let mut registers = self.registers();
-        let mut done = 0;
-        while done < out.len() {
-            let n = self.block(at + done, out.len() - done);
-            let result = self.evaluate(&mut registers, at + done, n, None);
-            out[done..done + n].iter_mut().enumerate().for_each(|(i, o)| *o = result.at(&registers, i) as u32);
-            done += n;
+        for (i, out) in out.chunks_mut(BLOCK).enumerate() {
+            let result = self.evaluate(&mut registers, at + i * BLOCK, out.len(), None);
+            dispatch_at(self.level, Booleans { result, out, add: self.add });
         }
-        REGISTERS.set(registers);
     }
 
-    /// How many elements from `at` on every operand holds in one run.
-    fn block(&self, at: usize, left: usize) -> usize {
-        self.access.iter().fold(BLOCK.min(left), |n, a| match a {
-            Access::Row(row) => n.min(row.len() - at % row.len()),
-            _ => n,
-        })
-    }
-
-    /// Runs the program over one block; the last instruction writes to `out`, if it is given.
-    fn evaluate(&self, registers: &mut [f32], at: usize, n: usize, out: Option<*mut f32>) -> Value<'_> {
+    /// Runs the program over one block and says where its result stands; the last instruction writes to `out`, if it is given.
+    fn evaluate(&self, registers: &mut [f32], at: usize, n: usize, out: Option<*mut f32>) -> Source {
         let base = registers.as_mut_ptr();
-        // SAFETY: register r stands within the scratch memory, which `registers` made large enough.
-        let register = |r: usize| unsafe { base.add(r * BLOCK) };
-        let input = |i: usize| match &self.access[i] {
-            Access::Direct(data) => data[at..at + n].as_ptr(),
-            Access::Row(row) => row[at % row.len()..][..n].as_ptr(),
-            _ => unreachable!("other inputs are brought into registers"),
+        let register = |r: usize| {
+            assert!((r + 1) * BLOCK <= registers.len());
+            base.wrapping_add(r * BLOCK)
         };
-        let level = level();
+        let mut result = None;
+        let source = |src: Src| match src {
+            Src::Reg(r) => (register(r).cast_const(), 0.0),
+            Src::In(i) => (self.access[i].slice(at, n).as_ptr(), 0.0),
+            Src::Const(c) => (std::ptr::null(), c),
+        };
+        let null = (std::ptr::null(), 0.0);
         let count = self.program.code.len();
         for (i, (op, r)) in self.program.code.iter().enumerate() {
-            let dst = match out {
-                Some(out) if i + 1 == count => out,
-                _ => register(*r),
-            };
-            let of = |s: Src| source(s, |r| register(r).cast_const(), input);
-            let null = (std::ptr::null(), 0.0);
+            let dst = out.filter(|_| i + 1 == count).unwrap_or_else(|| register(*r));
+            result = Some((dst.cast_const(), 0.0));
             let src = match *op {
                 Op::Load(i) => {
-                    // SAFETY: a block of at least n elements, which no other reference covers.
-                    self.gather(i, at, unsafe { std::slice::from_raw_parts_mut(dst, n) });
-                    None
+                    let Access::Strided(from) = &self.access[i] else { unreachable!("other inputs are read in place") };
+                    // SAFETY: at least n elements, which no other reference covers.
+                    load(self.level, &self.inputs[i], from, at, unsafe { std::slice::from_raw_parts_mut(dst, n) });
+                    continue;
                 }
                 Op::Uniform(draw) => {
                     // SAFETY: as above.
-                    uniform(draw, at, unsafe { std::slice::from_raw_parts_mut(dst, n) });
-                    None
+                    let out = unsafe { std::slice::from_raw_parts_mut(dst, n) };
+                    dispatch_at(self.level, Uniform { draw, at, out });
+                    continue;
                 }
-                Op::Unary(_, a) => Some([of(a), null, null]),
-                Op::Binary(_, a, b) => Some([of(a), of(b), null]),
-                Op::MulAdd(a, b, c) | Op::Select(a, b, c) => Some([of(a), of(b), of(c)]),
+                Op::Unary(_, a) => [source(a), null, null],
+                Op::Binary(_, a, b) => [source(a), source(b), null],
+                Op::MulAdd(a, b, c) | Op::Select(a, b, c) => [source(a), source(b), source(c)],
             };
-            if let Some(src) = src {
-                dispatch_at(level, Instruction { op: *op, n, dst, src });
-            }
+            let stream = self.stream && i + 1 == count;
+            dispatch_at(self.level, Instruction { op: *op, n, dst, src, stream });
         }
-        match self.program.result.expect("a program has a result") {
-            Src::Reg(_) if out.is_some() => Value::Written,
-            Src::Reg(r) => Value::Register(r),
-            Src::Const(c) => Value::Const(c),
-            Src::In(i) => Value::Slice(match &self.access[i] {
-                Access::Direct(data) => &data[at..at + n],
-                Access::Row(row) => &row[at % row.len()..][..n],
-                _ => unreachable!("other inputs are brought into registers"),
-            }),
-        }
+        result.unwrap_or_else(|| source(self.program.result))
     }
+}
 
-    /// Brings elements `at ..` of an input into a register.
-    fn gather(&self, i: usize, at: usize, out: &mut [f32]) {
-        let input = &self.inputs[i];
-        if let Access::Column { data, inner } = &self.access[i] {
-            let mut done = 0;
-            while done < out.len() {
-                let row = (at + done) / inner;
-                let run = ((row + 1) * inner - at - done).min(out.len() - done);
-                out[done..done + run].fill(data[row]);
-                done += run;
-            }
-            return;
+/// A result of zeros and ones as integers.
+struct Booleans<'a> {
+    result: Source,
+    out: &'a mut [u32],
+    add: bool,
+}
+
+impl Kernel for Booleans<'_> {
+    type Out = ();
+    #[inline(always)]
+    fn run<S: Simd>(self, _: S) {
+        let Booleans { result: (p, c), out, add } = self;
+        if p.is_null() {
+            return out.iter_mut().for_each(|o| *o = if add { *o } else { 0 }.wrapping_add(c as u32));
         }
-        let l = input.layout;
-        let rank = l.shape.len();
-        let mut index = vec![0; rank];
-        let (mut place, mut rest) = (l.offset as isize, at);
-        for axis in (0..rank).rev() {
-            index[axis] = rest % l.shape[axis];
-            rest /= l.shape[axis];
-            place += index[axis] as isize * l.strides[axis];
-        }
-        for o in out {
-            *o = load(input, place as usize);
-            for axis in (0..rank).rev() {
-                index[axis] += 1;
-                place += l.strides[axis];
-                if index[axis] < l.shape[axis] {
-                    break;
-                }
-                place -= l.strides[axis] * l.shape[axis] as isize;
-                index[axis] = 0;
-            }
+        // SAFETY: a result that is not a constant has as many elements as the block.
+        let result = unsafe { std::slice::from_raw_parts(p, out.len()) };
+        for (o, v) in out.iter_mut().zip(result) {
+            *o = if add { *o } else { 0 }.wrapping_add(*v as u32);
         }
     }
 }
 
-/// Where a block's result stands.
-enum Value<'a> {
-    /// In the output already.
-    Written,
-    Register(usize),
-    Const(f32),
-    Slice(&'a [f32]),
-}
-
-impl Value<'_> {
-    /// Itself, unless it is in the output.
-    fn outside(self) -> Option<Self> {
-        match self {
-            Value::Written => None,
-            other => Some(other),
-        }
-    }
-
-    fn at(&self, registers: &[f32], i: usize) -> f32 {
-        match self {
-            Value::Written => unreachable!("the output is not read back"),
-            Value::Register(r) => registers[r * BLOCK + i],
-            Value::Const(c) => *c,
-            Value::Slice(s) => s[i],
-        }
-    }
-}
-
-/// Random numbers of elements `at ..`; one Philox block serves four.
-fn uniform(draw: Draw, at: usize, out: &mut [f32]) {
-    let [a, b, c] = draw.stream;
-    let mut block = [0; 4];
-    for (i, o) in out.iter_mut().enumerate() {
-        let index = at + i;
-        if i == 0 || index.is_multiple_of(4) {
-            block = crate::random::philox([(index / 4) as u32, a, b, c], draw.key());
-        }
-        *o = ((f64::from(block[index % 4] >> 9) + 0.5) / f64::from(1 << 23)) as f32;
-    }
-}
+#[cfg(test)]
+mod tests;

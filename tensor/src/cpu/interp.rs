@@ -3,7 +3,7 @@
 #![allow(unsafe_code)]
 
 use super::math;
-use super::program::{Op, Src};
+use super::program::Op;
 use super::reference::special;
 use super::simd::{Kernel, Simd};
 use super::simd_x2::X2;
@@ -48,7 +48,10 @@ funs! {
     Relu 1 |s, v| s.max(s.splat(0.0), v[0]);
     Gelu 1 |s, v| math::gelu(s, v[0]);
     GeluGrad 1 |s, v| math::gelu_grad(s, v[0]);
-    Not 1 |s, v| s.select_lt(s.splat(0.0), s.abs(v[0]), s.splat(0.0), s.splat(1.0));
+    Sin 1 |s, v| math::sin(s, v[0]);
+    Cos 1 |s, v| math::cos(s, v[0]);
+    NormalQuantile 1 |s, v| math::normal_quantile(s, v[0]);
+    Not 1 |s, v| s.select_le(s.abs(v[0]), s.splat(0.0), s.splat(1.0), s.splat(0.0));
     Add 2 |s, v| s.add(v[0], v[1]);
     Sub 2 |s, v| s.sub(v[0], v[1]);
     Mul 2 |s, v| s.mul(v[0], v[1]);
@@ -60,15 +63,20 @@ funs! {
     Eq 2 |s, v| { let (o, z) = (s.splat(1.0), s.splat(0.0)); s.select_le(v[0], v[1], s.select_le(v[1], v[0], o, z), z) };
     Ne 2 |s, v| { let (o, z) = (s.splat(1.0), s.splat(0.0)); s.select_le(v[0], v[1], s.select_le(v[1], v[0], z, o), o) };
     MulAdd 3 |s, v| s.fma(v[0], v[1], v[2]);
-    Select 3 |s, v| s.select_lt(s.splat(0.0), s.abs(v[0]), v[1], v[2]);
+    Select 3 |s, v| s.select_le(s.abs(v[0]), s.splat(0.0), v[2], v[1]); // NaN is not 0
 }
 
-/// One instruction over `n` elements. Sources are null for constants.
+/// Where an instruction reads: at a place, or (null) the same number for every element.
+pub(super) type Source = (*const f32, f32);
+
+/// One instruction over `n` elements.
 pub(super) struct Instruction {
     pub(super) op: Op,
     pub(super) n: usize,
     pub(super) dst: *mut f32,
-    pub(super) src: [(*const f32, f32); 3],
+    pub(super) src: [Source; 3],
+    /// Whether to store past the caches.
+    pub(super) stream: bool,
 }
 
 impl Instruction {
@@ -91,31 +99,31 @@ impl Kernel for Instruction {
     type Out = ();
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
-        let Instruction { op, n, dst, src } = self;
+        let Instruction { op, n, dst, src, stream } = self;
         // SAFETY (all): every source is null or has n elements, and so has the destination: `elementwise` makes them so.
         macro_rules! one {
             ($F:ident) => {
-                unsafe { each::<S, 1, 0>(s, n, dst, [src[0]], $F) }
+                unsafe { each::<S, 1, 0>(s, n, dst, stream, [src[0]], $F) }
             };
         }
         macro_rules! two {
             ($F:ident) => {
                 match (src[0].0.is_null(), src[1].0.is_null()) {
-                    (false, false) => unsafe { each::<S, 2, 0>(s, n, dst, [src[0], src[1]], $F) },
-                    (true, _) => unsafe { each::<S, 2, 1>(s, n, dst, [src[0], src[1]], $F) },
-                    (false, true) => unsafe { each::<S, 2, 2>(s, n, dst, [src[0], src[1]], $F) },
+                    (false, false) => unsafe { each::<S, 2, 0>(s, n, dst, stream, [src[0], src[1]], $F) },
+                    (true, _) => unsafe { each::<S, 2, 1>(s, n, dst, stream, [src[0], src[1]], $F) },
+                    (false, true) => unsafe { each::<S, 2, 2>(s, n, dst, stream, [src[0], src[1]], $F) },
                 }
             };
         }
         macro_rules! three {
             ($F:ident) => {
                 match src.iter().enumerate().map(|(k, x)| usize::from(x.0.is_null()) << k).sum() {
-                    0 => unsafe { each::<S, 3, 0>(s, n, dst, src, $F) },
-                    1 => unsafe { each::<S, 3, 1>(s, n, dst, src, $F) },
-                    2 => unsafe { each::<S, 3, 2>(s, n, dst, src, $F) },
-                    4 => unsafe { each::<S, 3, 4>(s, n, dst, src, $F) },
-                    5 => unsafe { each::<S, 3, 5>(s, n, dst, src, $F) },
-                    6 => unsafe { each::<S, 3, 6>(s, n, dst, src, $F) },
+                    0 => unsafe { each::<S, 3, 0>(s, n, dst, stream, src, $F) },
+                    1 => unsafe { each::<S, 3, 1>(s, n, dst, stream, src, $F) },
+                    2 => unsafe { each::<S, 3, 2>(s, n, dst, stream, src, $F) },
+                    4 => unsafe { each::<S, 3, 4>(s, n, dst, stream, src, $F) },
+                    5 => unsafe { each::<S, 3, 5>(s, n, dst, stream, src, $F) },
+                    6 => unsafe { each::<S, 3, 6>(s, n, dst, stream, src, $F) },
                     _ => unreachable!("constants fold when the program is compiled"),
                 }
             };
@@ -144,7 +152,9 @@ impl Kernel for Instruction {
                 UnaryOp::Gelu => one!(Gelu),
                 UnaryOp::GeluGrad => one!(GeluGrad),
                 UnaryOp::Not => one!(Not),
-                UnaryOp::Sin | UnaryOp::Cos | UnaryOp::NormalQuantile => self.scalar(|a, _| special::unary(op, a)),
+                UnaryOp::Sin => one!(Sin),
+                UnaryOp::Cos => one!(Cos),
+                UnaryOp::NormalQuantile => one!(NormalQuantile),
             },
             Op::Binary(op, ..) => match op {
                 BinaryOp::Add => two!(Add),
@@ -172,7 +182,8 @@ unsafe fn each<S: Simd, const K: usize, const CONSTS: usize>(
     s: S,
     n: usize,
     dst: *mut f32,
-    src: [(*const f32, f32); K],
+    stream: bool,
+    src: [Source; K],
     f: impl Fun<K>,
 ) {
     let w = X2(s);
@@ -181,6 +192,7 @@ unsafe fn each<S: Simd, const K: usize, const CONSTS: usize>(
     for k in 0..K {
         v[k] = w.splat(src[k].1);
     }
+    let stream = stream && dst.addr().is_multiple_of(size_of::<f32>() * S::N);
     let mut i = 0;
     // SAFETY: as the caller promises.
     unsafe {
@@ -190,7 +202,12 @@ unsafe fn each<S: Simd, const K: usize, const CONSTS: usize>(
                     v[k] = w.load_ptr(src[k].0.add(i));
                 }
             }
-            w.store_ptr(dst.add(i), f.at(w, v));
+            let r = f.at(w, v);
+            if stream {
+                w.stream_ptr(dst.add(i), r);
+            } else {
+                w.store_ptr(dst.add(i), r);
+            }
             i += stride;
         }
         if i < n {
@@ -204,15 +221,5 @@ unsafe fn each<S: Simd, const K: usize, const CONSTS: usize>(
     }
 }
 
-/// A source as an instruction wants it.
-pub(super) fn source(
-    src: Src,
-    register: impl Fn(usize) -> *const f32,
-    input: impl Fn(usize) -> *const f32,
-) -> (*const f32, f32) {
-    match src {
-        Src::Reg(r) => (register(r), 0.0),
-        Src::In(i) => (input(i), 0.0),
-        Src::Const(c) => (std::ptr::null(), c),
-    }
-}
+#[cfg(test)]
+mod tests;

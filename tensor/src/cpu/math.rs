@@ -1,5 +1,7 @@
-//! Branch-free f32 elementary functions, generic over the instruction set. Coefficients: own minimax fits (Lawson-weighted
-//! least squares on Chebyshev nodes, 40 digits). Errors in ULP over every 97th float of the whole range: see `check`.
+//! Branch-free f32 elementary functions, generic over the instruction set. Coefficients: own minimax fits (Lawson-weighted least squares on
+//! Chebyshev nodes, 40 digits). The tests state each function's error, over bit patterns from the whole range.
+
+use super::reference::special;
 use super::simd::Simd;
 
 /// Horner: the most accurate order, the longest chain.
@@ -53,11 +55,14 @@ pub fn expm1<S: Simd>(s: S, x: S::F) -> S::F {
     s.fma(p, two_n, s.sub(two_n, one))
 }
 
-/// e^x - 1 for every x: beyond the range of the polynomial form it is e^x.
+/// e^x - 1 for every x. The power of two is halved, so that it does not overflow before the result does.
 #[inline(always)]
 pub fn expm1_full<S: Simd>(s: S, x: S::F) -> S::F {
-    let near = expm1(s, s.min(s.splat(88.0), s.max(s.splat(-87.0), x)));
-    s.select_lt(s.splat(88.0), x, exp(s, x), near)
+    let (p, n) = exp_parts(s, s.min(s.splat(89.0), s.max(s.splat(-20.0), x)));
+    let half = s.splat(0.5);
+    let two_n = s.scale2(half, n);
+    let e = s.fma(p, two_n, s.sub(two_n, half));
+    s.add(e, e)
 }
 
 /// ln(1 + x): what rounding 1 + x loses is put back (Kahan).
@@ -69,7 +74,7 @@ pub fn log1p<S: Simd>(s: S, x: S::F) -> S::F {
     let l = log(s, u);
     let corrected = s.mul(l, s.div(x, d));
     let small = s.select_le(s.abs(d), s.splat(0.0), x, corrected); // 1 + x = 1
-    s.select_lt(s.splat(1e30), x, l, small)
+    s.select_lt(s.splat(1e30), x, l, small) // also where x / d would be inf / inf
 }
 
 /// max(x, 0) + ln(1 + e^-|x|).
@@ -205,4 +210,90 @@ pub fn gelu<S: Simd>(s: S, x: S::F) -> S::F {
 pub fn gelu_grad<S: Simd>(s: S, x: S::F) -> S::F {
     let (p, d) = normal(s, x);
     s.fma(x, d, p)
+}
+
+/// Up to here n, the number of quarter turns, has 13 bits, so that its products with 11-bit parts of pi/2 are exact even unfused.
+const TURNS_EXACT: f32 = 8192.0;
+
+/// `(r, n)` with x = n pi/2 + r, |r| <= pi/4 and a little, for |x| <= [`TURNS_EXACT`]: pi/2 in four parts (Cody and Waite), so that r keeps
+/// its digits next to multiples of pi/2.
+#[inline(always)]
+fn quarter_turns<S: Simd>(s: S, x: S::F) -> (S::F, S::F) {
+    let n = s.round(s.mul(x, s.splat(std::f32::consts::FRAC_2_PI)));
+    let mut r = x;
+    for part in [1.5703125, 4.837512969970703e-4, 7.549533620476723e-8, 2.563344068257090e-12] {
+        r = s.fma(n, s.splat(-part), r);
+    }
+    (r, n)
+}
+
+/// The sine of r + n pi/2.
+#[inline(always)]
+fn sine_of_turned<S: Simd>(s: S, r: S::F, n: S::F) -> S::F {
+    let t = s.mul(r, r);
+    let p = horner(s, t, [-1.666666454e-01, 8.332724733e-03, -1.958285585e-04]);
+    let sin = s.fma(s.mul(r, t), p, r);
+    let q = horner(s, t, [4.166664540e-02, -1.388827945e-03, 2.454289634e-05]);
+    let cos = s.fma(s.mul(t, t), q, s.fma(t, s.splat(-0.5), s.splat(1.0)));
+    // n modulo 4, in -2 ..= 2
+    let turn = s.fma(s.round(s.mul(n, s.splat(0.25))), s.splat(-4.0), n);
+    let odd = s.abs(s.sub(s.abs(turn), s.splat(1.0)));
+    let v = s.select_lt(odd, s.splat(0.5), cos, sin);
+    let (half, minus) = (s.splat(0.5), s.sub(s.splat(0.0), v));
+    let v = s.select_lt(turn, s.sub(s.splat(0.0), half), minus, v); // -1 and -2
+    s.select_lt(s.splat(1.5), turn, minus, v) // 2
+}
+
+/// `v`, but `f(x)` in the lanes where |x| is beyond [`TURNS_EXACT`].
+#[inline(always)]
+fn beyond<S: Simd>(s: S, x: S::F, v: S::F, f: fn(f32) -> f32) -> S::F {
+    let limit = s.splat(TURNS_EXACT);
+    if s.any_lt(limit, s.abs(x)) { s.select_lt(limit, s.abs(x), s.each_lane(x, f), v) } else { v }
+}
+
+/// sin x; lane by lane in double precision beyond [`TURNS_EXACT`].
+#[inline(always)]
+pub fn sin<S: Simd>(s: S, x: S::F) -> S::F {
+    let (r, n) = quarter_turns(s, x);
+    let v = sine_of_turned(s, r, n);
+    beyond(s, x, v, |x| f64::from(x).sin() as f32)
+}
+
+/// cos x, a quarter turn ahead of the sine.
+#[inline(always)]
+pub fn cos<S: Simd>(s: S, x: S::F) -> S::F {
+    let (r, n) = quarter_turns(s, x);
+    let v = sine_of_turned(s, r, s.add(n, s.splat(1.0)));
+    beyond(s, x, v, |x| f64::from(x).cos() as f32)
+}
+
+/// A fit's coefficients as the vectors take them.
+const fn narrow<const D: usize>(c: [f64; D]) -> [f32; D] {
+    let mut r = [0.0; D];
+    let mut i = 0;
+    while i < D {
+        r[i] = c[i] as f32;
+        i += 1;
+    }
+    r
+}
+
+/// The quantile function of the normal distribution by the formula that defines it (`reference::special::normal_quantile`): its three
+/// quotients side by side, and one division.
+#[inline(always)]
+pub fn normal_quantile<S: Simd>(s: S, p: S::F) -> S::F {
+    let (zero, one, five) = (s.splat(0.0), s.splat(1.0), s.splat(5.0));
+    let q = s.sub(p, s.splat(0.5));
+    let tail = s.sqrt(s.sub(zero, log(s, s.select_lt(q, zero, p, s.sub(one, p)))));
+    let (near, far) = (s.sub(tail, s.splat(1.6)), s.sub(tail, five));
+    let [num, den] = const { [narrow(special::NEAR[0]), narrow(special::NEAR[1])] };
+    let (near_num, near_den) = (horner(s, near, num), horner(s, near, den));
+    let [num, den] = const { [narrow(special::FAR[0]), narrow(special::FAR[1])] };
+    let num = s.select_le(tail, five, near_num, horner(s, far, num));
+    let den = s.select_le(tail, five, near_den, horner(s, far, den));
+    let [central_num, central_den] = const { [narrow(special::CENTRAL[0]), narrow(special::CENTRAL[1])] };
+    let r = s.fma(s.sub(zero, q), q, s.splat(0.180625));
+    let (distance, limit) = (s.abs(q), s.splat(0.425));
+    let num = s.select_le(distance, limit, s.mul(q, horner(s, r, central_num)), s.copysign(num, q));
+    s.div(num, s.select_le(distance, limit, horner(s, r, central_den), den))
 }

@@ -13,6 +13,7 @@ pub(crate) mod concat;
 pub(crate) mod conv;
 pub(crate) mod copy;
 pub(crate) mod cumsum;
+mod draws;
 pub(crate) mod elementwise;
 pub(crate) mod gather;
 pub(crate) mod gemm;
@@ -33,13 +34,16 @@ mod scratch;
 pub(crate) mod simd;
 #[cfg(target_arch = "aarch64")]
 mod simd_neon;
+mod simd_portable;
 pub(crate) mod simd_x2;
 #[cfg(target_arch = "x86_64")]
 mod simd_x86;
 pub(crate) mod softmax;
+mod strided;
 mod tasks;
 #[cfg(test)]
 pub(crate) mod testing;
+mod wide;
 
 pub use buffer::CpuBuffer;
 pub use device::CpuDevice;

@@ -32,27 +32,33 @@ pub(super) enum Op {
     Select(Src, Src, Src),
 }
 
-/// Instructions in order, each with the register that it writes; the last one may write the output instead.
-#[derive(Debug, Default)]
+/// Instructions in order, each with the register that it writes. The last one makes the result, and may write the output instead; if there is
+/// none, the result is an input or a constant.
+#[derive(Debug)]
 pub(super) struct Program {
     pub(super) code: Vec<(Op, usize)>,
-    pub(super) result: Option<Src>,
+    pub(super) result: Src,
     pub(super) registers: usize,
 }
 
 impl Op {
-    pub(super) fn each(&mut self, mut f: impl FnMut(&mut Src)) {
+    fn each_register(&mut self, mut f: impl FnMut(&mut usize)) {
+        let mut of = |s: &mut Src| {
+            if let Src::Reg(r) = s {
+                f(r);
+            }
+        };
         match self {
             Op::Load(_) | Op::Uniform(_) => {}
-            Op::Unary(_, a) => f(a),
+            Op::Unary(_, a) => of(a),
             Op::Binary(_, a, b) => {
-                f(a);
-                f(b);
+                of(a);
+                of(b);
             }
             Op::MulAdd(a, b, c) | Op::Select(a, b, c) => {
-                f(a);
-                f(b);
-                f(c);
+                of(a);
+                of(b);
+                of(c);
             }
         }
     }
@@ -61,7 +67,7 @@ impl Op {
 /// Compiles an expression computed in f32. `in_place(i)`: whether input i can be read where it lies; `splat(i)`: its value, if it is the same
 /// for every element.
 pub(super) fn compile(expr: &Expr, in_place: impl Fn(usize) -> bool, splat: impl Fn(usize) -> Option<f32>) -> Program {
-    let mut ops: Vec<Op> = vec![];
+    let mut ops: Vec<Op> = Vec::with_capacity(expr.nodes.len());
     let mut value: Vec<Src> = Vec::with_capacity(expr.nodes.len());
     for node in &expr.nodes {
         let mut push = |op| {
@@ -94,83 +100,97 @@ pub(super) fn compile(expr: &Expr, in_place: impl Fn(usize) -> bool, splat: impl
     allocate(ops, result)
 }
 
-/// Powers with a usual exponent are cheaper operations.
+/// The largest exponent whose power is made of products: their roundings add up to a few units in the last place.
+const LARGEST_EXPONENT: f32 = 8.0;
+
+/// Powers with a whole exponent are products, of the reciprocal if it is negative.
 fn binary(op: BinaryOp, a: Src, b: Src, push: &mut impl FnMut(Op) -> Src) -> Src {
-    match (op, b) {
-        (BinaryOp::Pow, Src::Const(2.0)) => push(Op::Unary(UnaryOp::Square, a)),
-        (BinaryOp::Pow, Src::Const(1.0)) => a,
-        (BinaryOp::Pow, Src::Const(-1.0)) => push(Op::Unary(UnaryOp::Recip, a)),
-        (BinaryOp::Pow, Src::Const(3.0)) => {
-            let square = push(Op::Unary(UnaryOp::Square, a));
-            push(Op::Binary(BinaryOp::Mul, square, a))
-        }
-        _ => push(Op::Binary(op, a, b)),
+    let Src::Const(e) = b else { return push(Op::Binary(op, a, b)) };
+    if op != BinaryOp::Pow || e.fract() != 0.0 || e.abs() > LARGEST_EXPONENT {
+        return push(Op::Binary(op, a, b));
     }
+    let mut square = if e < 0.0 { push(Op::Unary(UnaryOp::Recip, a)) } else { a };
+    let (mut left, mut power) = (e.abs() as u32, None);
+    while left > 0 {
+        if left & 1 == 1 {
+            power = Some(power.map_or(square, |p| push(Op::Binary(BinaryOp::Mul, p, square))));
+        }
+        left >>= 1;
+        if left > 0 {
+            square = push(Op::Unary(UnaryOp::Square, square));
+        }
+    }
+    power.unwrap_or(Src::Const(1.0))
+}
+
+/// What becomes of an operation's result.
+#[derive(Clone, Copy, Default)]
+struct Life {
+    /// How many read it.
+    uses: usize,
+    /// The last that does.
+    last: usize,
+    /// Its register.
+    place: usize,
 }
 
 /// Drops dead code, fuses a product whose only reader is a sum, and gives registers out, each free again after its last reader.
 fn allocate(mut ops: Vec<Op>, result: Src) -> Program {
-    let mut uses = vec![0usize; ops.len()];
+    let mut lives = vec![Life::default(); ops.len()];
     if let Src::Reg(r) = result {
-        uses[r] += 1;
+        lives[r].uses = 1;
     }
     for i in (0..ops.len()).rev() {
-        if uses[i] > 0 {
-            ops[i].each(|s| {
-                if let Src::Reg(r) = s {
-                    uses[*r] += 1;
-                }
-            });
+        if lives[i].uses > 0 {
+            ops[i].each_register(|r| lives[*r].uses += 1);
         }
     }
     for i in 0..ops.len() {
-        let Op::Binary(BinaryOp::Add, a, b) = ops[i] else { continue };
-        for (x, y) in [(a, b), (b, a)] {
-            if let Src::Reg(r) = x
-                && let Op::Binary(BinaryOp::Mul, p, q) = ops[r]
-                && uses[r] == 1
-                && uses[i] > 0
-            {
-                ops[i] = Op::MulAdd(p, q, y);
-                uses[r] = 0;
-                break;
-            }
+        if lives[i].uses > 0 {
+            fuse(&mut ops, i, &mut lives);
+            ops[i].each_register(|r| lives[*r].last = i);
         }
     }
-    let live: Vec<usize> = (0..ops.len()).filter(|i| uses[*i] > 0).collect();
-    let mut last = vec![0; ops.len()];
-    for &i in &live {
-        ops[i].each(|s| {
-            if let Src::Reg(r) = s {
-                last[*r] = i;
-            }
-        });
-    }
     if let Src::Reg(r) = result {
-        last[r] = usize::MAX;
+        lives[r].last = usize::MAX;
     }
-    let (mut place, mut free, mut program) = (vec![0; ops.len()], vec![], Program::default());
-    for &i in &live {
-        let mut op = ops[i];
-        let mut dead = vec![];
-        op.each(|s| {
-            if let Src::Reg(r) = s {
-                if last[*r] == i && !dead.contains(&place[*r]) {
-                    dead.push(place[*r]);
-                }
-                *r = place[*r];
+    let mut free = vec![];
+    let mut program = Program { code: Vec::with_capacity(ops.len()), result, registers: 0 };
+    for (i, mut op) in ops.into_iter().enumerate() {
+        if lives[i].uses == 0 {
+            continue;
+        }
+        // An instruction may write over its own operand: element i is read before it is written.
+        op.each_register(|r| {
+            let life = lives[*r];
+            if life.last == i && !free.contains(&life.place) {
+                free.push(life.place);
             }
+            *r = life.place;
         });
-        free.extend(dead); // an instruction may write over its own operand: element i is read before it is written
-        place[i] = free.pop().unwrap_or_else(|| {
+        lives[i].place = free.pop().unwrap_or_else(|| {
             program.registers += 1;
             program.registers - 1
         });
-        program.code.push((op, place[i]));
+        program.code.push((op, lives[i].place));
     }
-    program.result = Some(match result {
-        Src::Reg(r) => Src::Reg(place[r]),
-        other => other,
-    });
+    if let Src::Reg(r) = &mut program.result {
+        *r = lives[*r].place;
+    }
     program
+}
+
+/// Makes operation `i` a multiply-add if it is the sum of a product that nobody else reads.
+fn fuse(ops: &mut [Op], i: usize, lives: &mut [Life]) {
+    let Op::Binary(BinaryOp::Add, a, b) = ops[i] else { return };
+    for (x, y) in [(a, b), (b, a)] {
+        if let Src::Reg(r) = x
+            && let Op::Binary(BinaryOp::Mul, p, q) = ops[r]
+            && lives[r].uses == 1
+        {
+            ops[i] = Op::MulAdd(p, q, y);
+            lives[r].uses = 0;
+            return;
+        }
+    }
 }

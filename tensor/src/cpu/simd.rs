@@ -5,15 +5,20 @@
 //! the right `#[target_feature]`; everything generic is `#[inline(always)]` and melts into that function.
 //! [`Portable`] is eight plain floats in an array: LLVM vectorises it for whatever the build target has.
 //!
+//! Three rules, each of which costs a factor of ten and more when broken, without a warning. Everything between `dispatch` and an intrinsic is
+//! `#[inline(always)]`. No closure around vector code is handed to a function that is not inlined. Partial loads stay out of inner loops.
 //!
 //! NaN: `min(a, b)` and `max(a, b)` return `b` when either is NaN on x86, NaN on NEON: put the data in `b` and NaN survives.
 
 #![allow(unsafe_code)]
 
-/// `N` lanes of f32. Loads and stores take slices of at least `N` (or `n`) elements; the raw forms are for the micro-kernels.
+/// `N` lanes of f32. Loads and stores take slices of at least `N` elements, or of any length (`…_part`); the raw forms are for inner loops.
 pub trait Simd: Copy + Send + Sync + 'static {
+    /// A vector.
     type F: Copy;
+    /// Its lanes, at most [`MAX_LANES`].
     const N: usize;
+    /// The same number in every lane.
     fn splat(self, x: f32) -> Self::F;
     /// # Safety
     /// `p` is readable for `N` floats.
@@ -21,22 +26,39 @@ pub trait Simd: Copy + Send + Sync + 'static {
     /// # Safety
     /// `p` is writable for `N` floats.
     unsafe fn store_ptr(self, p: *mut f32, v: Self::F);
-    /// First `n <= N` lanes, the others `fill`.
+    /// The first `n <= N` lanes, the others `fill`.
     /// # Safety
     /// `p` is readable for `n` floats.
     unsafe fn load_part_ptr(self, p: *const f32, n: usize, fill: f32) -> Self::F;
+    /// The first `n <= N` lanes.
     /// # Safety
     /// `p` is writable for `n` floats.
     unsafe fn store_part_ptr(self, p: *mut f32, n: usize, v: Self::F);
+    /// A store past the caches, where the CPU has one; [`fence`] orders it before what follows.
+    /// # Safety
+    /// `p` is writable for `N` floats and aligned to the vector.
+    #[inline(always)]
+    unsafe fn stream_ptr(self, p: *mut f32, v: Self::F) {
+        // SAFETY: as promised by the caller.
+        unsafe { self.store_ptr(p, v) }
+    }
+    /// a + b
     fn add(self, a: Self::F, b: Self::F) -> Self::F;
+    /// a - b
     fn sub(self, a: Self::F, b: Self::F) -> Self::F;
+    /// a b
     fn mul(self, a: Self::F, b: Self::F) -> Self::F;
+    /// a / b
     fn div(self, a: Self::F, b: Self::F) -> Self::F;
     /// `a * b + c`, fused where the hardware fuses.
     fn fma(self, a: Self::F, b: Self::F, c: Self::F) -> Self::F;
+    /// The smaller; see the module's remark on NaN.
     fn min(self, a: Self::F, b: Self::F) -> Self::F;
+    /// The larger; likewise.
     fn max(self, a: Self::F, b: Self::F) -> Self::F;
+    /// The square root.
     fn sqrt(self, a: Self::F) -> Self::F;
+    /// |a|
     fn abs(self, a: Self::F) -> Self::F;
     /// `|mag|` with the sign of `sign`.
     fn copysign(self, mag: Self::F, sign: Self::F) -> Self::F;
@@ -46,11 +68,13 @@ pub trait Simd: Copy + Send + Sync + 'static {
     fn scale2(self, a: Self::F, n: Self::F) -> Self::F;
     /// `(m, e)` with `a = m * 2^e`, `m` in [0.75, 1.5), `a` positive and finite (subnormals too).
     fn split(self, a: Self::F) -> (Self::F, Self::F);
-    /// Lane by lane: `a < b ? x : y`.
+    /// Lane by lane: `a < b ? x : y`; with NaN, y.
     fn select_lt(self, a: Self::F, b: Self::F, x: Self::F, y: Self::F) -> Self::F;
     /// Lane by lane: `a <= b ? x : y`; with NaN, y.
     fn select_le(self, a: Self::F, b: Self::F, x: Self::F, y: Self::F) -> Self::F;
-    fn to_array(self, a: Self::F) -> [f32; 16];
+    /// Whether `a < b` in some lane.
+    fn any_lt(self, a: Self::F, b: Self::F) -> bool;
+
     /// A hint: the line at `p` is wanted soon.
     #[inline(always)]
     fn prefetch(self, p: *const f32) {
@@ -61,13 +85,30 @@ pub trait Simd: Copy + Send + Sync + 'static {
         };
         let _ = p;
     }
-
+    /// The lanes, and zeros behind them.
+    #[inline(always)]
+    fn lanes(self, a: Self::F) -> [f32; MAX_LANES] {
+        const { assert!(Self::N <= MAX_LANES) };
+        let mut x = [0.0; MAX_LANES];
+        // SAFETY: the array holds N floats.
+        unsafe { self.store_ptr(x.as_mut_ptr(), a) }
+        x
+    }
+    /// `f` of every lane, one after the other: for what is rare.
+    #[inline(always)]
+    fn each_lane(self, a: Self::F, f: fn(f32) -> f32) -> Self::F {
+        let mut x = self.lanes(a);
+        x[..Self::N].iter_mut().for_each(|x| *x = f(*x));
+        self.load(&x)
+    }
+    /// Whole vector from a slice.
     #[inline(always)]
     fn load(self, s: &[f32]) -> Self::F {
         assert!(s.len() >= Self::N);
         // SAFETY: the slice holds N floats.
         unsafe { self.load_ptr(s.as_ptr()) }
     }
+    /// Whole vector to a slice.
     #[inline(always)]
     fn store(self, s: &mut [f32], v: Self::F) {
         assert!(s.len() >= Self::N);
@@ -81,19 +122,21 @@ pub trait Simd: Copy + Send + Sync + 'static {
             return self.load(s); // the common case: one predicted branch, no mask
         }
         // SAFETY: no more than the slice's length is read.
-        unsafe { self.load_part_ptr(s.as_ptr(), s.len().min(Self::N), fill) }
+        unsafe { self.load_part_ptr(s.as_ptr(), s.len(), fill) }
     }
+    /// The first `min(N, len)` lanes to `s`.
     #[inline(always)]
     fn store_part(self, s: &mut [f32], v: Self::F) {
         if s.len() >= Self::N {
             return self.store(s, v);
         }
         // SAFETY: no more than the slice's length is written.
-        unsafe { self.store_part_ptr(s.as_mut_ptr(), s.len().min(Self::N), v) }
+        unsafe { self.store_part_ptr(s.as_mut_ptr(), s.len(), v) }
     }
+    /// The sum of the lanes, as a tree of halves.
     #[inline(always)]
     fn sum(self, a: Self::F) -> f32 {
-        let mut x = self.to_array(a);
+        let mut x = self.lanes(a);
         let mut n = Self::N;
         while n > 1 {
             n /= 2;
@@ -103,9 +146,10 @@ pub trait Simd: Copy + Send + Sync + 'static {
         }
         x[0]
     }
+    /// The largest lane; if one is NaN, any of the others.
     #[inline(always)]
     fn max_lane(self, a: Self::F) -> f32 {
-        let mut x = self.to_array(a);
+        let mut x = self.lanes(a);
         let mut n = Self::N;
         while n > 1 {
             n /= 2;
@@ -117,32 +161,57 @@ pub trait Simd: Copy + Send + Sync + 'static {
     }
 }
 
+/// Lanes of the widest vector: two pairs of AVX-512's.
+pub const MAX_LANES: usize = 64;
+
+/// Orders stores past the caches before whatever follows.
+pub fn fence() {
+    #[cfg(target_arch = "x86_64")]
+    // SAFETY: SSE is part of x86-64.
+    unsafe {
+        std::arch::x86_64::_mm_sfence()
+    }
+}
+
 /// Work that is generic over the instruction set.
 pub trait Kernel {
+    /// What it returns.
     type Out;
+    /// Does it; `#[inline(always)]`.
     fn run<S: Simd>(self, s: S) -> Self::Out;
 }
 
-/// What the CPU offers, best first. `LETHE_SIMD=portable|avx2` in the environment lowers it, for tests.
+/// An instruction set, with the proof that the CPU has it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Level {
+    /// Sixteen lanes.
     #[cfg(target_arch = "x86_64")]
     Avx512(Avx512),
+    /// Eight lanes, fused.
     #[cfg(target_arch = "x86_64")]
     Avx2(Avx2),
+    /// Four lanes.
     #[cfg(target_arch = "aarch64")]
     Neon(Neon),
+    /// Arrays.
     Portable,
 }
 
+/// What this CPU offers, best first.
 pub fn levels() -> Vec<Level> {
     let mut v = vec![];
     #[cfg(target_arch = "x86_64")]
     {
-        if is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512dq") {
+        // Every feature that `dispatch_at` enables.
+        let avx2 = is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma");
+        let avx512 = is_x86_feature_detected!("avx512f")
+            && is_x86_feature_detected!("avx512dq")
+            && is_x86_feature_detected!("avx512vl")
+            && is_x86_feature_detected!("avx512bw");
+        if avx2 && avx512 {
             v.push(Level::Avx512(Avx512(())));
         }
-        if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
+        if avx2 {
             v.push(Level::Avx2(Avx2(())));
         }
     }
@@ -152,6 +221,7 @@ pub fn levels() -> Vec<Level> {
     v
 }
 
+/// The level that kernels use: the best one, unless `LETHE_SIMD=avx2` or `LETHE_SIMD=portable` in the environment lowers it.
 pub fn level() -> Level {
     static LEVEL: std::sync::OnceLock<Level> = std::sync::OnceLock::new();
     *LEVEL.get_or_init(|| {
@@ -161,10 +231,12 @@ pub fn level() -> Level {
     })
 }
 
+/// Runs a kernel at [`level`].
 pub fn dispatch<K: Kernel>(k: K) -> K::Out {
     dispatch_at(level(), k)
 }
 
+/// Runs a kernel at a level.
 #[inline]
 pub fn dispatch_at<K: Kernel>(level: Level, k: K) -> K::Out {
     #[cfg(target_arch = "x86_64")]
@@ -192,50 +264,6 @@ pub fn dispatch_at<K: Kernel>(level: Level, k: K) -> K::Out {
 
 #[cfg(target_arch = "aarch64")]
 pub use super::simd_neon::Neon;
+pub use super::simd_portable::Portable;
 #[cfg(target_arch = "x86_64")]
 pub use super::simd_x86::{Avx2, Avx512};
-
-/// Eight floats in an array; no fused multiply-add unless the build target has one (else `mul_add` would call libm).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Portable;
-#[derive(Clone, Copy)]
-#[repr(align(32))]
-pub struct F8([f32; 8]);
-
-macro_rules! lanes { (|$($x:ident),*| $e:expr) => {{ let mut r = [0f32; 8]; for i in 0..8 { $(let $x = $x.0[i];)* r[i] = $e; } F8(r) }}; }
-
-#[rustfmt::skip]
-impl Simd for Portable {
-    type F = F8;
-    const N: usize = 8;
-    #[inline(always)] fn splat(self, x: f32) -> F8 { F8([x; 8]) }
-    // SAFETY (all four): the caller promises the range.
-    #[inline(always)] unsafe fn load_ptr(self, p: *const f32) -> F8 { F8(unsafe { p.cast::<[f32; 8]>().read_unaligned() }) }
-    #[inline(always)] unsafe fn store_ptr(self, p: *mut f32, v: F8) { unsafe { p.cast::<[f32; 8]>().write_unaligned(v.0) } }
-    #[inline(always)] unsafe fn load_part_ptr(self, p: *const f32, n: usize, fill: f32) -> F8 {
-        let mut r = [fill; 8]; for i in 0..n { r[i] = unsafe { *p.add(i) } } F8(r) }
-    #[inline(always)] unsafe fn store_part_ptr(self, p: *mut f32, n: usize, v: F8) { for i in 0..n { unsafe { *p.add(i) = v.0[i] } } }
-    #[inline(always)] fn add(self, a: F8, b: F8) -> F8 { lanes!(|a, b| a + b) }
-    #[inline(always)] fn sub(self, a: F8, b: F8) -> F8 { lanes!(|a, b| a - b) }
-    #[inline(always)] fn mul(self, a: F8, b: F8) -> F8 { lanes!(|a, b| a * b) }
-    #[inline(always)] fn div(self, a: F8, b: F8) -> F8 { lanes!(|a, b| a / b) }
-    #[inline(always)] fn fma(self, a: F8, b: F8, c: F8) -> F8 {
-        if cfg!(any(target_feature = "fma", target_arch = "aarch64")) { lanes!(|a, b, c| a.mul_add(b, c)) } else { lanes!(|a, b, c| a * b + c) } }
-    #[inline(always)] fn min(self, a: F8, b: F8) -> F8 { lanes!(|a, b| if a < b { a } else { b }) }
-    #[inline(always)] fn max(self, a: F8, b: F8) -> F8 { lanes!(|a, b| if a > b { a } else { b }) }
-    #[inline(always)] fn sqrt(self, a: F8) -> F8 { lanes!(|a| a.sqrt()) }
-    #[inline(always)] fn abs(self, a: F8) -> F8 { lanes!(|a| a.abs()) }
-    #[inline(always)] fn copysign(self, mag: F8, sign: F8) -> F8 { lanes!(|mag, sign| mag.copysign(sign)) }
-    #[inline(always)] fn round(self, a: F8) -> F8 { const C: f32 = 12582912.0; lanes!(|a| (a + C) - C) } // 1.5 * 2^23
-    #[inline(always)] fn scale2(self, a: F8, n: F8) -> F8 { lanes!(|a, n| {
-        let n = n as i32; let h = n >> 1;
-        a * f32::from_bits(((h + 127) << 23) as u32) * f32::from_bits(((n - h + 127) << 23) as u32) }) }
-    #[inline(always)] fn split(self, a: F8) -> (F8, F8) {
-        let big = lanes!(|a| if a < f32::MIN_POSITIVE { a * 8388608.0 } else { a });
-        let e = lanes!(|big| ((big.to_bits().wrapping_sub(0x3f400000) as i32) >> 23) as f32);
-        let m = lanes!(|big| f32::from_bits(big.to_bits() - (big.to_bits().wrapping_sub(0x3f400000) & 0xff800000)));
-        (m, lanes!(|a, e| if a < f32::MIN_POSITIVE { e - 23.0 } else { e })) }
-    #[inline(always)] fn select_lt(self, a: F8, b: F8, x: F8, y: F8) -> F8 { lanes!(|a, b, x, y| if a < b { x } else { y }) }
-    #[inline(always)] fn select_le(self, a: F8, b: F8, x: F8, y: F8) -> F8 { lanes!(|a, b, x, y| if a <= b { x } else { y }) }
-    #[inline(always)] fn to_array(self, a: F8) -> [f32; 16] { let mut r = [0.0; 16]; r[..8].copy_from_slice(&a.0); r }
-}

@@ -14,27 +14,30 @@ pub fn normal_pdf(x: f64) -> f64 {
     (-0.5 * x * x).exp() / SQRT_2PI
 }
 
+/// Numerator and denominator of Φ⁻¹ in the middle: coefficients of 0.180625 − (p − 1/2)², constant first.
+pub const CENTRAL: [[f64; 4]; 2] =
+    [[3.3871327179, 50.434271938, 159.29113202, 59.109374720], [1.0, 17.895169469, 78.757757664, 67.187563600]];
+/// The same for √(−ln tail) up to 5: coefficients of that minus 1.6.
+pub const NEAR: [[f64; 4]; 2] =
+    [[1.4234372777, 2.7568153900, 1.3067284816, 0.17023821103], [1.0, 0.73700164250, 0.12021132975, 0.0]];
+/// And beyond: of that minus 5.
+pub const FAR: [[f64; 4]; 2] =
+    [[6.6579051150, 3.0812263860, 0.42868294337, 0.017337203997], [1.0, 0.24197894225, 0.012258202635, 0.0]];
+
 /// Φ⁻¹(p): the rational approximation PPND7 of M. J. Wichura, "Algorithm AS 241: the percentage points of the normal distribution"
 /// (Applied Statistics 37, 1988), with a relative error of about 1e-7. It needs a logarithm and a square root alone, which every
 /// device computes well, so that normal draws agree between devices; it is the definition, not an approximation, of a draw here.
 pub fn normal_quantile(p: f64) -> f64 {
+    let quotient = |[num, den]: [[f64; 4]; 2], r: f64| {
+        let polynomial = |c: [f64; 4]| ((c[3] * r + c[2]) * r + c[1]) * r + c[0];
+        polynomial(num) / polynomial(den)
+    };
     let q = p - 0.5;
     if q.abs() <= 0.425 {
-        let r = 0.180625 - q * q;
-        let num = ((59.109374720 * r + 159.29113202) * r + 50.434271938) * r + 3.3871327179;
-        let den = ((67.187563600 * r + 78.757757664) * r + 17.895169469) * r + 1.0;
-        return q * num / den;
+        return q * quotient(CENTRAL, 0.180625 - q * q);
     }
     let r = (-(if q < 0.0 { p } else { 1.0 - p }).ln()).sqrt();
-    let x = if r <= 5.0 {
-        let r = r - 1.6;
-        (((0.17023821103 * r + 1.3067284816) * r + 2.7568153900) * r + 1.4234372777)
-            / ((0.12021132975 * r + 0.73700164250) * r + 1.0)
-    } else {
-        let r = r - 5.0;
-        (((0.017337203997 * r + 0.42868294337) * r + 3.0812263860) * r + 6.6579051150)
-            / ((0.012258202635 * r + 0.24197894225) * r + 1.0)
-    };
+    let x = if r <= 5.0 { quotient(NEAR, r - 1.6) } else { quotient(FAR, r - 5.0) };
     if q < 0.0 { -x } else { x }
 }
 
