@@ -1,7 +1,7 @@
 //! The fast kernels against the scalar reference in double precision: expressions, products, reductions, copies, optimiser steps.
 
 use lethe_tensor::cpu::CpuDevice;
-use lethe_tensor::random::{Draw, Philox};
+use lethe_tensor::random::Draw;
 use lethe_tensor::{DType, Device, Tensor};
 
 fn normal(shape: &[usize], seed: u64) -> Tensor {
@@ -110,19 +110,7 @@ fn random_numbers_are_the_same_in_vectors_and_alone() {
 }
 
 #[test]
-fn products_match_at_every_size_transposition_and_batch() {
-    let mut rng = Philox::new(Draw::new(2, [0; 3]));
-    let mut sizes: Vec<[usize; 3]> =
-        vec![[1, 1, 1], [14, 32, 64], [15, 33, 1030], [131, 67, 45], [300, 10, 70], [64, 192, 1100]];
-    sizes.extend((0..12).map(|_| [0; 3].map(|_: usize| 1 + rng.below(90) as usize)));
-    for [m, n, k] in sizes {
-        for transposed in 0..4 {
-            let a = if transposed & 1 == 0 { normal(&[m, k], 1) } else { normal(&[k, m], 1).t() };
-            let b = if transposed & 2 == 0 { normal(&[k, n], 2) } else { normal(&[n, k], 2).t() };
-            // A sum of k products of unit normals: rounding grows like √k.
-            check("matmul", &[a, b], |t| t[0].matmul(&t[1]), 1e-6 * (k as f64).sqrt());
-        }
-    }
+fn products_take_broadcast_batches_and_a_bias() {
     check("batch", &[normal(&[3, 1, 9, 20], 3), normal(&[5, 20, 7], 4)], |t| t[0].matmul(&t[1]), 4e-6);
     check("shared", &[normal(&[3, 4, 20], 3), normal(&[20, 7], 4)], |t| t[0].matmul(&t[1]), 4e-6);
     check(
