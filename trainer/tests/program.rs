@@ -60,6 +60,8 @@ fn what_is_right_trains_and_evaluates_alike() {
         "--set",
         "data.train_limit=128",
         "--set",
+        "train.batch=128",
+        "--set",
         "model.depth=1",
     ];
     let trained = lethe(&[&["train", &digits(), "--device", "cpu", "--out", &out], &small[..]].concat());
