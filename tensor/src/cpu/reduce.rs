@@ -1,119 +1,146 @@
-//! Reductions on the CPU. Sums are made in blocks of a fixed size, and the blocks added as a tree: the order depends on the sizes alone.
+//! Reductions on the CPU. Rows and columns are folded in blocks of a fixed size and the blocks joined as a tree: the order depends on the
+//! sizes alone. How the places of extremes are found stands in `reduce/places.rs`, what is folded in `reduce/fold.rs`.
 
 #![allow(unsafe_code)]
 
-use super::reference::{self, tree_sum};
-use super::simd::{Kernel, Simd, dispatch};
-use super::threads::{Parts, parallel};
-use super::{Input, Output};
+mod columns;
+mod fold;
+mod places;
+
+use super::scratch::Scratch;
+use super::simd::{Kernel, Level, Simd, dispatch_at, level};
+use super::tasks::{TASK, by_blocks};
+use super::threads::Parts;
+use super::{Input, Output, reference};
 use crate::dtype::DType;
 use crate::plan::{Reduce, ReduceOp};
+use fold::{Fold, Max, Min, Product, Squares, Sum};
+use std::ops::Range;
 
-/// Elements of a row that one block sums.
+/// Elements of a row that one block folds.
 const BLOCK: usize = 8192;
-/// Elements that are worth a task.
-const TASK: usize = 32_768;
-/// Rows that one block of columns sums.
-const ROWS: usize = 128;
 
 /// Runs the plan.
 pub fn run(p: &Reduce, inputs: &[Input<'_>], outputs: &mut [Output<'_>]) {
     if p.dtype == DType::F64 {
         return reference::reduce::<f64>(p, inputs, outputs);
     }
-    match p.op {
-        ReduceOp::Sum | ReduceOp::SumSquares => sum(p, inputs[0].values(), &mut outputs[0]),
-        _ => reference::reduce::<f32>(p, inputs, outputs),
-    }
+    run_at(level(), p, inputs, outputs);
 }
 
-fn sum(p: &Reduce, x: &[f32], output: &mut Output<'_>) {
-    let squares = p.op == ReduceOp::SumSquares;
-    let add = output.add;
-    let out = output.values::<f32>();
-    let scale = p.scale as f32;
-    let put = |o: &mut f32, v: f32| *o = if add { *o + v * scale } else { v * scale };
-    if p.inner > 1 {
-        return columns(p, x, squares, out, &put);
-    }
-    let blocks = p.n.div_ceil(BLOCK);
-    if blocks > 1 {
-        let mut partial = vec![0.0; p.outer * blocks];
-        let parts = Parts::new(&mut partial);
-        parallel(p.outer * blocks, |i| {
-            let (row, from) = (i / blocks * p.n, i % blocks * BLOCK);
-            let x = &x[row + from..row + p.n.min(from + BLOCK)];
-            // SAFETY: one element each.
-            let out = unsafe { parts.range(i..i + 1) };
-            out[0] = dispatch(RowSum { x, squares });
-        });
-        for (o, partial) in out.iter_mut().zip(partial.chunks_exact(blocks)) {
-            put(o, tree_sum(blocks, &|i| partial[i]));
-        }
+/// [`run`] in `f32` at a given instruction set.
+pub(super) fn run_at(level: Level, p: &Reduce, inputs: &[Input<'_>], outputs: &mut [Output<'_>]) {
+    let (x, output) = (inputs[0].values::<f32>(), &mut outputs[0]);
+    if p.outer * p.inner == 0 {
         return;
     }
-    let rows = (TASK / p.n).max(1);
-    let parts = Parts::new(out);
-    parallel(p.outer.div_ceil(rows), |t| {
-        let range = t * rows..p.outer.min((t + 1) * rows);
-        // SAFETY: one run of rows each.
-        let out = unsafe { parts.range(range.clone()) };
-        for (o, row) in out.iter_mut().zip(range) {
-            put(o, dispatch(RowSum { x: &x[row * p.n..(row + 1) * p.n], squares }));
-        }
-    });
+    match p.op {
+        ReduceOp::Sum => fold(level, Sum, p, x, output),
+        ReduceOp::SumSquares => fold(level, Squares, p, x, output),
+        ReduceOp::Prod => fold(level, Product, p, x, output),
+        ReduceOp::Max => fold(level, Max, p, x, output),
+        ReduceOp::Min => fold(level, Min, p, x, output),
+        ReduceOp::ArgMax => places::find(level, Max, |a, b| a > b, p, x, output.values()),
+        ReduceOp::ArgMin => places::find(level, Min, |a, b| a < b, p, x, output.values()),
+    }
 }
 
-/// The sum of a row (or of its squares), in four vectors.
-struct RowSum<'a> {
-    x: &'a [f32],
-    squares: bool,
+fn fold<F: Fold>(level: Level, f: F, p: &Reduce, x: &[f32], output: &mut Output<'_>) {
+    let put = Put { scale: if F::SCALES { p.scale as f32 } else { 1.0 }, add: output.add };
+    let out = output.values::<f32>();
+    match p.inner {
+        1 => rows(level, f, p, x, out, put),
+        _ => columns::fold(level, f, p, x, out, put),
+    }
 }
 
-impl Kernel for RowSum<'_> {
-    type Out = f32;
+/// How results are stored.
+#[derive(Clone, Copy)]
+struct Put {
+    scale: f32,
+    add: bool,
+}
+
+impl Put {
+    /// As they are.
+    const PLAIN: Put = Put { scale: 1.0, add: false };
+
     #[inline(always)]
-    fn run<S: Simd>(self, s: S) -> f32 {
-        let mut t = [s.splat(0.0); 4];
-        let one = s.splat(1.0);
-        let mut chunks = self.x.chunks_exact(4 * S::N);
-        for c in &mut chunks {
-            for i in 0..4 {
-                let v = s.load(&c[i * S::N..]);
-                t[i] = s.fma(v, if self.squares { v } else { one }, t[i]);
-            }
-        }
-        for c in chunks.remainder().chunks(S::N) {
-            let v = s.load_part(c, 0.0);
-            t[0] = s.fma(v, if self.squares { v } else { one }, t[0]);
-        }
-        s.sum(s.add(s.add(t[0], t[1]), s.add(t[2], t[3])))
+    fn put(self, at: &mut f32, v: f32) {
+        let v = v * self.scale;
+        *at = if self.add { *at + v } else { v };
     }
 }
 
-/// Sums over rows: blocks of [`ROWS`] rows onto a row of sums that stays in cache, then the blocks in order.
-fn columns(p: &Reduce, x: &[f32], squares: bool, out: &mut [f32], put: &(impl Fn(&mut f32, f32) + Sync)) {
-    let blocks = p.n.div_ceil(ROWS);
-    let (w, n) = (p.inner, p.n);
-    let mut partial = vec![0.0; p.outer * blocks * w];
-    let parts = Parts::new(&mut partial);
-    // Small blocks are gathered into one task.
-    let group = (TASK / (n.min(ROWS) * w)).max(1);
-    parallel((p.outer * blocks).div_ceil(group), |t| {
-        for i in t * group..(p.outer * blocks).min((t + 1) * group) {
-            // SAFETY: one row of sums each.
-            let sums = unsafe { parts.range(i * w..(i + 1) * w) };
-            let (o, from) = (i / blocks, i % blocks * ROWS);
-            for row in x[(o * n + from) * w..(o * n + n.min(from + ROWS)) * w].chunks_exact(w) {
-                for (s, v) in sums.iter_mut().zip(row) {
-                    *s += if squares { v * v } else { *v };
-                }
-            }
-        }
+/// Neighbouring elements: long rows in blocks, which are joined afterwards; short ones many to a task.
+fn rows<F: Fold>(level: Level, f: F, p: &Reduce, x: &[f32], out: &mut [f32], put: Put) {
+    let blocks = p.n.div_ceil(BLOCK).max(1);
+    let mut partial = Scratch::new(if blocks > 1 { p.outer * blocks } else { 0 });
+    let (parts, put_now) =
+        if blocks > 1 { (Parts::new(&mut partial), Put::PLAIN) } else { (Parts::new(&mut *out), put) };
+    let pieces = p.outer * blocks;
+    by_blocks(pieces, (TASK / p.n.clamp(1, BLOCK)).max(1), |range| {
+        // SAFETY: one run of results each.
+        let out = unsafe { parts.range(range.clone()) };
+        dispatch_at(level, Rows { f, x, n: p.n, blocks, range, out, put: put_now });
     });
-    for (out, partial) in out.chunks_exact_mut(w).zip(partial.chunks_exact(blocks * w)) {
-        for (c, o) in out.iter_mut().enumerate() {
-            put(o, tree_sum(blocks, &|b| partial[b * w + c]));
+    if blocks > 1 {
+        for (o, partial) in out.iter_mut().zip(partial.chunks_exact_mut(blocks)) {
+            put.put(o, tree(f, partial));
         }
     }
 }
+
+/// The join of several results, by halves.
+fn tree<F: Fold>(f: F, x: &mut [f32]) -> f32 {
+    let mut left = x.len();
+    while left > 1 {
+        let half = left.div_ceil(2);
+        for i in half..left {
+            x[i - half] = f.join_one(x[i - half], x[i]);
+        }
+        left = half;
+    }
+    x[0]
+}
+
+/// Blocks `range` of all rows, counted row by row.
+struct Rows<'a, F> {
+    f: F,
+    x: &'a [f32],
+    n: usize,
+    blocks: usize,
+    range: Range<usize>,
+    out: &'a mut [f32],
+    put: Put,
+}
+
+impl<F: Fold> Kernel for Rows<'_, F> {
+    type Out = ();
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) {
+        for (i, o) in self.range.zip(self.out) {
+            let (row, from) = (i / self.blocks * self.n, i % self.blocks * BLOCK);
+            self.put.put(o, row_fold(s, self.f, &self.x[row + from..row + self.n.min(from + BLOCK)]));
+        }
+    }
+}
+
+/// The fold of a run of elements, in four vectors side by side.
+#[inline(always)]
+fn row_fold<S: Simd, F: Fold>(s: S, f: F, x: &[f32]) -> f32 {
+    let mut t = [s.splat(F::START); 4];
+    let mut chunks = x.chunks_exact(4 * S::N);
+    for c in &mut chunks {
+        for i in 0..4 {
+            t[i] = f.push(s, t[i], s.load(&c[i * S::N..]));
+        }
+    }
+    for (i, c) in chunks.remainder().chunks(S::N).enumerate() {
+        t[i] = f.push(s, t[i], s.load_part(c, F::START));
+    }
+    f.across(s, f.join(s, f.join(s, t[0], t[1]), f.join(s, t[2], t[3])))
+}
+
+#[cfg(test)]
+mod tests;

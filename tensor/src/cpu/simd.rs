@@ -1,11 +1,11 @@
 //! One small SIMD trait: `N` f32 lanes and the few operations that the kernels need.
 //!
 //! A value of a token type ([`Avx512`], [`Avx2`], [`Neon`]) exists only where the CPU has the features, so every method can
-//! use its intrinsics. [`dispatch`] is the only door: it detects once, and runs a [`Kernel`] inside a function compiled with
+//! use its intrinsics. [`dispatch_at`] is the only door: it runs a [`Kernel`] inside a function compiled with
 //! the right `#[target_feature]`; everything generic is `#[inline(always)]` and melts into that function.
 //! [`Portable`] is eight plain floats in an array: LLVM vectorises it for whatever the build target has.
 //!
-//! Three rules, each of which costs a factor of ten and more when broken, without a warning. Everything between `dispatch` and an intrinsic is
+//! Three rules, each of which costs a factor of ten and more when broken, without a warning. Everything between `dispatch_at` and an intrinsic is
 //! `#[inline(always)]`. No closure around vector code is handed to a function that is not inlined. Partial loads stay out of inner loops.
 //!
 //! NaN: `min(a, b)` and `max(a, b)` return `b` when either is NaN on x86, NaN on NEON: put the data in `b` and NaN survives.
@@ -229,11 +229,6 @@ pub fn level() -> Level {
         let want = std::env::var("LETHE_SIMD").unwrap_or_default();
         *all.iter().find(|l| format!("{l:?}").to_lowercase().starts_with(&want)).unwrap_or(&all[0])
     })
-}
-
-/// Runs a kernel at [`level`].
-pub fn dispatch<K: Kernel>(k: K) -> K::Out {
-    dispatch_at(level(), k)
 }
 
 /// Runs a kernel at a level.
