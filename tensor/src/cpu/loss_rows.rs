@@ -90,16 +90,19 @@ pub fn softmax<S: Simd>(s: S, a: impl Along, q: Smoothing, z: &[f32], t: &[f32],
 pub fn sigmoid<S: Simd>(s: S, a: impl Along, q: Smoothing, z: &[f32], grad: &mut [f32]) -> S::F {
     let (keep, even) = (s.splat(q.keep), s.splat(q.even));
     let (zero, one) = (s.splat(0.0), s.splat(1.0));
-    let mut loss = zero;
+    // Two sums: at the start of training one class gives 10 and a thousand give 5e-5 each, which would all be rounded the same way if they
+    // were added to it one by one.
+    let (mut straight, mut curved) = (zero, zero);
     for (z, grad) in z.chunks(S::N).zip(grad.chunks_mut(S::N)) {
         let filled = filled(s, z.len());
         let target = s.fma(keep, s.load_part(grad, 0.0), even);
         let z = s.load_part(z, 0.0);
         let e = math::exp(s, s.sub(zero, s.abs(z)));
         let linear = s.sub(s.max(zero, z), s.mul(z, target));
-        loss = s.fma(filled, s.add(linear, math::log1p(s, e)), loss);
+        straight = s.fma(filled, linear, straight);
+        curved = s.fma(filled, math::log1p(s, e), curved);
         let likelihood = s.div(s.select_lt(z, zero, e, one), s.add(one, e));
         s.store_part(grad, s.sub(likelihood, target));
     }
-    a.sum(s, loss)
+    a.sum(s, s.add(straight, curved))
 }
