@@ -40,7 +40,7 @@ impl Blocks {
 }
 
 /// A base optimiser: moves θ by an update vector of its layout.
-pub trait Optimizer {
+pub trait Optimizer: Send {
     /// One step in place: clips, decays, moves. Nothing is read back. Returns ‖g‖² before clipping, a scalar on the device; where it is not
     /// finite, θ and the moments stay as they were.
     ///
@@ -50,12 +50,6 @@ pub trait Optimizer {
 
     /// The vectors that a checkpoint must hold, by name.
     fn state(&self) -> Vec<(&'static str, &Tensor)>;
-
-    /// Puts back what a checkpoint held: the vectors in the order of [`Optimizer::state`], and the steps taken.
-    ///
-    /// # Panics
-    /// If a vector has another shape.
-    fn restore(&mut self, vectors: Vec<Tensor>, steps: u64);
 
     /// Steps taken so far.
     fn steps(&self) -> u64;
@@ -116,15 +110,6 @@ impl Optimizer for AdamW {
         vec![("adamw.mean", &self.moments[0]), ("adamw.square", &self.moments[1])]
     }
 
-    #[track_caller]
-    fn restore(&mut self, vectors: Vec<Tensor>, steps: u64) {
-        for (mine, new) in self.moments.iter_mut().zip(vectors) {
-            assert!(mine.shape() == new.shape(), "AdamW: a moment of {:?} for one of {:?}", new.shape(), mine.shape());
-            *mine = new;
-        }
-        self.steps = steps;
-    }
-
     fn steps(&self) -> u64 {
         self.steps
     }
@@ -182,18 +167,6 @@ impl Optimizer for Sgd {
 
     fn state(&self) -> Vec<(&'static str, &Tensor)> {
         vec![("sgd.momentum", &self.buffer)]
-    }
-
-    #[track_caller]
-    fn restore(&mut self, mut vectors: Vec<Tensor>, steps: u64) {
-        let new = vectors.swap_remove(0);
-        assert!(
-            self.buffer.shape() == new.shape(),
-            "SGD: a buffer of {:?} for one of {:?}",
-            new.shape(),
-            self.buffer.shape()
-        );
-        (self.buffer, self.steps) = (new, steps);
     }
 
     fn steps(&self) -> u64 {

@@ -168,7 +168,7 @@ fn fresh(device: &Device, plan: &dyn Plan, inputs: &[&Tensor], specs: &[Spec]) -
 
 fn dispatch(device: &Device, plan: &dyn Plan, inputs: &[&Tensor], targets: &mut [Target<'_>]) {
     match device {
-        Device::Cpu(_) => {
+        Device::Cpu(cpu) => {
             let inputs: Vec<cpu::Input<'_>> = inputs
                 .iter()
                 .map(|t| match t.storage() {
@@ -188,7 +188,7 @@ fn dispatch(device: &Device, plan: &dyn Plan, inputs: &[&Tensor], targets: &mut 
                     Storage::Gpu(_) => unreachable!("devices were compared"),
                 })
                 .collect();
-            plan.cpu(&inputs, &mut outputs);
+            cpu.run(|| plan.cpu(&inputs, &mut outputs));
         }
         #[cfg(feature = "gpu")]
         Device::Gpu(gpu) => {

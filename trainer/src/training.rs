@@ -166,16 +166,17 @@ impl<'a> Session<'a> {
     fn update(&mut self, batch: &lethe_optim::Batch) -> Pending {
         let lr = self.lr.at(self.update);
         let rho = self.rho.at(lr);
-        let Session { device, model, theta, state, step, update, .. } = self;
-        let StepOutput { update: gradient, state: moved, loss, perturbed_loss, correct } = device.scope(|| {
+        let Session { device, model, theta, state, step, update, optimizer, .. } = self;
+        let (out, norm2) = device.scope(|| {
             let forward = |f: &Forward<'_>, x: &Var| model.forward(f, x);
             let out = step.gradient(theta, state, batch, rho, *update, &forward);
             // Numbers that are only reported are worked out now, so that they hold no activations.
-            [&out.loss, &out.perturbed_loss, &out.correct, &out.update].into_iter().for_each(|t| _ = t.force());
-            out
+            [&out.loss, &out.perturbed_loss, &out.correct].into_iter().for_each(|t| _ = t.force());
+            let norm2 = optimizer.step(theta, &out.update, lr);
+            (out, norm2)
         });
+        let StepOutput { state: moved, loss, perturbed_loss, correct, .. } = out;
         self.state = moved;
-        let norm2 = self.optimizer.step(&mut self.theta, &gradient, lr);
         self.update += 1;
         Pending { update: self.update - 1, images: batch.len(), loss, perturbed_loss, correct, norm2 }
     }

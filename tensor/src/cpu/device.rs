@@ -32,6 +32,15 @@ impl CpuDevice {
         CpuBuffer::new(&self.pool, bytes)
     }
 
+    /// Runs a kernel on the device's own threads, so that its budget holds outside of a [`CpuDevice::scope`] too. Without a pool of its own
+    /// it runs where it is called, and forks only if there is enough to do.
+    pub(crate) fn run(&self, kernel: impl FnOnce() + Send) {
+        match &self.threads {
+            Some(pool) => pool.install(kernel),
+            None => kernel(),
+        }
+    }
+
     /// Runs `f` inside the device's threads. Kernels called in it fork without waking anybody: do a whole training step in one `scope`.
     pub fn scope<R: Send>(&self, f: impl FnOnce() -> R + Send) -> R {
         match &self.threads {
@@ -39,5 +48,25 @@ impl CpuDevice {
             None if rayon::current_thread_index().is_some() => f(),
             None => rayon::scope(|_| f()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cpu::threads::parallel;
+    use std::collections::HashSet;
+    use std::sync::Mutex;
+
+    #[test]
+    fn kernels_stay_on_the_devices_threads_outside_of_a_scope() {
+        let device = CpuDevice::with_threads(1).unwrap();
+        let seen = Mutex::new(HashSet::new());
+        device.run(|| {
+            assert_eq!(rayon::current_num_threads(), 1);
+            parallel(100, |_| _ = seen.lock().unwrap().insert(std::thread::current().id()));
+        });
+        let seen = seen.into_inner().unwrap();
+        assert!(seen.len() == 1 && !seen.contains(&std::thread::current().id()));
     }
 }
