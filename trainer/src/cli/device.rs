@@ -11,7 +11,7 @@ use crate::error::Error;
 /// The device to compute on.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum DeviceChoice {
-    /// A real GPU if there is one, else the CPU; never a software adapter.
+    /// The best that this build has: the CPU. Never a software adapter.
     #[default]
     Auto,
     /// The CPU.

@@ -35,7 +35,7 @@ enum Command {
 /// What commands that load data and compute share.
 #[derive(Args)]
 struct Common {
-    /// The device: auto, cpu, gpu, gpu:N, gpu:NAME or gpu:BACKEND; auto takes a real GPU if there is one, else the CPU.
+    /// The device: auto or cpu. The GPU's (gpu, gpu:N, gpu:NAME, gpu:BACKEND) are refused: this build has no GPU back end.
     #[arg(long, default_value_t)]
     device: DeviceChoice,
     /// The folder that holds the data set, or a folder of its name; by default $LETHE_DATA, then the system's.
