@@ -49,12 +49,12 @@ impl Var {
     /// If the tensors do not have the geometry's shapes.
     #[track_caller]
     pub fn conv2d_weight_grad(&self, dy: &Var, geometry: &ConvGeometry) -> Var {
-        let (x, dy, g) = (self.clone(), dy.clone(), geometry.clone());
+        let (x, y, g) = (self.clone(), dy.clone(), geometry.clone());
         let dw = self.tensor().conv2d_weight_grad(dy.tensor(), geometry);
-        Var::record("conv2d_weight_grad", &[self, &dy.clone()], dw, move |ddw| {
+        Var::record("conv2d_weight_grad", &[self, dy], dw, move |ddw| {
             vec![
-                x.is_tracked().then(|| dy.conv2d_input_grad(ddw, &g)),
-                dy.is_tracked().then(|| x.conv2d(ddw, None, &options(&g))),
+                x.is_tracked().then(|| y.conv2d_input_grad(ddw, &g)),
+                y.is_tracked().then(|| x.conv2d(ddw, None, &options(&g))),
             ]
         })
     }

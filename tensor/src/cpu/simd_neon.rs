@@ -1,6 +1,6 @@
 //! [`Simd`](super::simd::Simd) for NEON (4 lanes), part of every aarch64: compiled for aarch64, not run.
 #![allow(unsafe_code)]
-#![allow(unused_unsafe)]
+#![allow(unused_unsafe)] // compiled on aarch64 alone, where it has not been checked which of these blocks are needless
 use super::simd::Simd;
 use std::arch::aarch64::*;
 
