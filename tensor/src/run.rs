@@ -14,16 +14,21 @@ thread_local! {
     static DEFERRING: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Runs `f`; plans of one output that it executes are put off until somebody needs their result, so that the caller can give the last
-/// of them a destination ([`store`]). This is how a backward pass writes a weight's gradient where it belongs.
-pub fn defer<R>(f: impl FnOnce() -> R) -> R {
+/// Sets the flag of this thread until the result is dropped.
+fn deferring(on: bool) -> impl Drop {
     struct Reset(bool);
     impl Drop for Reset {
         fn drop(&mut self) {
             DEFERRING.set(self.0);
         }
     }
-    let _reset = Reset(DEFERRING.replace(true));
+    Reset(DEFERRING.replace(on))
+}
+
+/// Runs `f`; plans of one output that it executes are put off until somebody needs their result, so that the caller can give the last
+/// of them a destination ([`store`]). This is how a backward pass writes a weight's gradient where it belongs.
+pub fn defer<R>(f: impl FnOnce() -> R) -> R {
+    let _reset = deferring(true);
     f()
 }
 
@@ -167,6 +172,8 @@ fn fresh(device: &Device, plan: &dyn Plan, inputs: &[&Tensor], specs: &[Spec]) -
 }
 
 fn dispatch(device: &Device, plan: &dyn Plan, inputs: &[&Tensor], targets: &mut [Target<'_>]) {
+    // While a kernel waits for other threads, this one may run somebody else's job: that is not to be put off.
+    let _reset = deferring(false);
     match device {
         Device::Cpu(cpu) => {
             let inputs: Vec<cpu::Input<'_>> = inputs

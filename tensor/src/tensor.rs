@@ -71,12 +71,18 @@ impl Tensor {
         }
     }
 
-    /// The storage; work that was put off is done now, once, and its result kept.
+    /// The storage; work that was put off is done now, and its result kept.
+    ///
+    /// No lock is held meanwhile: a thread that waits for others in a kernel may run another job, and that may want this very tensor. Two
+    /// threads may then do the work twice, with the same result; the first one's stays.
     pub(crate) fn storage(&self) -> &Storage {
-        self.0.storage.get_or_init(|| {
-            let pending = self.0.pending.lock().expect("no holder panics").take();
-            crate::run::evaluate(self, pending.expect("a tensor without a storage has work to do"))
-        })
+        if let Some(pending) = self.unevaluated() {
+            let result = crate::run::evaluate(self, pending);
+            let _ = self.0.storage.set(result);
+            // After the result, so that whoever finds no work finds that.
+            self.0.pending.lock().expect("no holder panics").take();
+        }
+        self.0.storage.get().expect("evaluated, here or by another thread")
     }
 
     /// Unique access to the storage of a contiguous tensor that starts at 0: a shared one is copied first.
