@@ -69,7 +69,7 @@ impl<'a> Input<'a> {
 
     /// The whole storage; `layout` says where the elements are.
     pub fn storage<T: Element>(&self) -> &'a [T] {
-        debug_assert_eq!(self.dtype, T::DTYPE);
+        assert!(self.dtype == T::DTYPE, "an operand is {}, where its plan takes {}", self.dtype, T::DTYPE);
         self.buffer.as_slice()
     }
 
@@ -80,7 +80,7 @@ impl<'a> Input<'a> {
 
     /// The elements of a contiguous view.
     pub fn values<T: Element>(&self) -> &'a [T] {
-        debug_assert!(self.layout.is_contiguous());
+        assert!(self.layout.is_contiguous(), "an operand has gaps, where its plan takes row-major elements");
         match self.layout.numel() {
             0 => &[],
             n => &self.from_offset()[..n],
@@ -99,7 +99,7 @@ impl<'a> Input<'a> {
 
     /// The bytes of a contiguous view.
     pub fn bytes(&self) -> &'a [u8] {
-        debug_assert!(self.layout.is_contiguous());
+        assert!(self.layout.is_contiguous(), "an operand has gaps, where its plan takes row-major elements");
         let (size, n) = (self.dtype.size(), self.layout.numel());
         if n == 0 { &[] } else { &self.buffer.as_bytes()[self.layout.offset * size..][..n * size] }
     }
@@ -123,7 +123,7 @@ impl<'a> Output<'a> {
 
     /// The elements, row-major.
     pub fn values<T: Element>(&mut self) -> &mut [T] {
-        debug_assert_eq!(self.dtype, T::DTYPE);
+        assert!(self.dtype == T::DTYPE, "an operand is {}, where its plan takes {}", self.dtype, T::DTYPE);
         bytemuck::cast_slice_mut(self.bytes)
     }
 

@@ -66,6 +66,8 @@ impl Tensor {
     #[track_caller]
     pub fn scatter_add(&self, dim: isize, index: &Tensor, src: &Tensor) -> Tensor {
         check_index("scatter_add", index);
+        self.float("scatter_add");
+        self.same_type("scatter_add", src);
         let d = axis("scatter_add", dim, self.rank());
         let src = cut("scatter_add", src, index.shape(), d);
         let src = if src.shape()[d] > index.shape()[d] { src.slice(dim, 0, index.shape()[d]) } else { src };
@@ -112,6 +114,8 @@ impl Tensor {
     #[track_caller]
     fn index_add_to(&self, op: &str, dim: isize, index: &Tensor, src: &Tensor, base: bool) -> Tensor {
         check_index(op, index);
+        self.float(op);
+        self.same_type(op, src);
         let d = axis(op, dim, self.rank());
         let mut expected = self.shape().to_vec();
         expected[d] = index.numel();

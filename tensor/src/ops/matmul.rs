@@ -91,6 +91,7 @@ impl Tensor {
         let mut batch = broadcast(&x[..x.len() - 2], &y[..y.len() - 2])
             .unwrap_or_else(|| panic!("matmul: the batch axes of {x:?} and {y:?} do not broadcast"));
         if let Some(b) = bias {
+            self.same_type("linear", b);
             assert!(b.shape() == [n], "linear: the bias has shape {:?}, not [{n}]", b.shape());
         }
         let shape: Vec<usize> = batch.iter().copied().chain([m, n]).collect();

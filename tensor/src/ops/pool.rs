@@ -24,10 +24,11 @@ impl PoolOptions {
     /// The plan of a forward pass over `x` (batch, channels, h, w).
     ///
     /// # Panics
-    /// If x has not four axes, the window does not fit, a stride is 0, or padding is more than half of the kernel.
+    /// If x has not four axes or its images no pixels, the window does not fit, a stride is 0, or padding is more than half of the kernel.
     #[track_caller]
     pub fn plan(&self, kind: PoolKind, x: &Tensor) -> Pool2d {
         let [n, c, h, w] = four("pool2d", x);
+        assert!(h * w > 0 || n * c == 0, "pool2d: the images of x {:?} have no pixels", x.shape());
         let output = [0, 1].map(|i| {
             let (size, k, p) = ([h, w][i], self.kernel[i], self.padding[i]);
             assert!(
