@@ -16,7 +16,7 @@ const NOTHING: f32 = 1e30;
 #[derive(Clone, Copy)]
 pub enum Bias<'a> {
     None,
-    /// 0, or −∞ where the mask is 0.
+    /// Nothing; where the mask is 0, the score becomes −∞.
     Bool(&'a [u32]),
     Additive(&'a [f32]),
 }
@@ -31,18 +31,20 @@ impl Bias<'_> {
         let factor = s.splat(scale);
         for (i, x) in row.chunks_mut(S::N).enumerate() {
             let own = i * S::N..i * S::N + x.len();
-            let bias = match self {
-                Bias::None => s.splat(0.0),
-                Bias::Additive(bias) => s.load_part(&bias[own], 0.0),
+            let score = s.load_part(x, 0.0);
+            let v = match self {
+                Bias::None => s.mul(score, factor),
+                Bias::Additive(bias) => s.fma(score, factor, s.load_part(&bias[own], 0.0)),
                 Bias::Bool(mask) => {
-                    let mut bias = [0.0; 32];
-                    for (bias, mask) in bias.iter_mut().zip(&mask[own]) {
-                        *bias = if *mask != 0 { 0.0 } else { f32::NEG_INFINITY };
+                    let mut seen = [0.0; 32];
+                    for (seen, mask) in seen.iter_mut().zip(&mask[own]) {
+                        *seen = f32::from(u8::from(*mask != 0));
                     }
-                    s.load_part(&bias, 0.0)
+                    // Chosen, not added: a hidden score may be anything, also NaN.
+                    let seen = s.load_part(&seen, 0.0);
+                    s.select_lt(s.splat(0.0), seen, s.mul(score, factor), s.splat(f32::NEG_INFINITY))
                 }
             };
-            let v = s.fma(s.load_part(x, 0.0), factor, bias);
             s.store_part(x, v);
         }
         1.0
