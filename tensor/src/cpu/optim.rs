@@ -48,7 +48,7 @@ pub fn sgd(p: &Sgd, inputs: &[Input<'_>], outputs: &mut [Output<'_>]) {
     let [g, table, norm2] = [0, 1, 2].map(|i| inputs[i].values::<f32>());
     let Some(clip) = clip_factor(f64::from(norm2[0]), p.max_norm) else { return };
     let [theta, buffer] = outputs else { unreachable!("two vectors are updated in place") };
-    let (clip, momentum) = (clip as f32, if p.first { 0.0 } else { p.momentum as f32 });
+    let (clip, momentum) = (clip as f32, p.momentum as f32);
     // Nesterov looks ahead with the momentum itself, at the first step too.
     let (of_g, of_b) = if p.nesterov { (1.0, p.momentum as f32) } else { (0.0, 1.0) };
     let parts = [theta, buffer].map(|o| Parts::new(o.values::<f32>()));
@@ -60,7 +60,7 @@ pub fn sgd(p: &Sgd, inputs: &[Input<'_>], outputs: &mut [Output<'_>]) {
         let lr = (scale * p.lr) as f32;
         for ((t, b), g) in theta.iter_mut().zip(buffer).zip(&g[range]) {
             let g = g * clip;
-            *b = momentum * *b + g;
+            *b = if p.first { g } else { momentum * *b + g };
             *t = *t * keep - lr * (of_g * g + of_b * *b);
         }
     });
