@@ -103,6 +103,16 @@ pub enum Node {
     Select(usize, usize, usize),
 }
 
+impl Node {
+    /// Whether two nodes are the same to the bit: 0 and −0 are two constants, a NaN is one.
+    fn is(&self, other: &Node) -> bool {
+        match (self, other) {
+            (Node::Const(a), Node::Const(b)) => a.to_bits() == b.to_bits(),
+            (a, b) => a == b,
+        }
+    }
+}
+
 /// A directed acyclic graph whose last node is the result.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Expr {
@@ -120,7 +130,7 @@ impl Expr {
 
     /// Adds a node unless an equal one is there, and returns its number.
     pub fn push(&mut self, node: Node) -> usize {
-        self.nodes.iter().position(|n| *n == node).unwrap_or_else(|| {
+        self.nodes.iter().position(|n| n.is(&node)).unwrap_or_else(|| {
             self.nodes.push(node);
             self.nodes.len() - 1
         })
