@@ -1,5 +1,6 @@
 //! What can end a command.
 
+use crate::bench::UnknownShape;
 use crate::config::{ConfigError, Problem};
 use crate::data::{DataError, LoaderError};
 use crate::run::{CheckpointError, RunError};
@@ -35,6 +36,17 @@ pub enum Error {
         /// The device asked for.
         device: String,
     },
+    /// No case of the benchmark has this shape.
+    #[error(transparent)]
+    Shape(#[from] UnknownShape),
+    /// Cases of the benchmark could not be measured.
+    #[error("{failed} of {cases} cases failed; their lines say why")]
+    Bench {
+        /// Those that failed.
+        failed: usize,
+        /// All that were asked for.
+        cases: usize,
+    },
     /// The loss is no number any more.
     #[error("the loss of update {update} is {loss}: lower optim.lr or perturb.rho, or set optim.clip")]
     NotFinite {
@@ -46,10 +58,10 @@ pub enum Error {
 }
 
 impl Error {
-    /// 2 for a wrong config, 1 for anything else.
+    /// 2 for a wrong config or wrong usage, 1 for anything else.
     pub fn exit_status(&self) -> u8 {
         match self {
-            Error::Config(_) | Error::Problem(_) => 2,
+            Error::Config(_) | Error::Problem(_) | Error::Shape(_) => 2,
             _ => 1,
         }
     }

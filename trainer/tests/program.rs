@@ -98,6 +98,13 @@ fn wrong_usage() {
 }
 
 #[test]
+fn a_case_or_shape_that_is_not_measured() {
+    fails(&["bench", "--case", "matmull"], STATUS_USAGE, &["matmull", "possible values", "matmul", "sum_all"]);
+    let shape = ["bench", "--case", "matmul", "--shape", "3x3x3"];
+    fails(&shape, STATUS_USAGE, &["--shape 3x3x3", "512x512x512"]);
+}
+
+#[test]
 fn a_missing_config() {
     fails(&["train", "none.toml"], STATUS_USAGE, &["cannot read the config none.toml"]);
 }

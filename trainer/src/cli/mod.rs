@@ -1,5 +1,6 @@
 //! The command line.
 
+mod bench;
 mod device;
 
 use crate::config::Config;
@@ -30,6 +31,8 @@ enum Command {
     Train(TrainArgs),
     /// Measure the test set with a run's checkpoint.
     Eval(EvalArgs),
+    /// Time operations and training steps; a line of JSON for each.
+    Bench(bench::BenchArgs),
 }
 
 /// What commands that load data and compute share.
@@ -87,6 +90,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let done = match cli.command {
         Command::Train(args) => train(&args),
         Command::Eval(args) => eval(&args),
+        Command::Bench(args) => bench::bench(&args),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -103,11 +107,14 @@ fn say(line: &str) {
     let _ = writeln!(io::stdout(), "{line}");
 }
 
+/// As many threads as are asked for, or, for 0, as the machine has.
+fn threads(asked: usize) -> usize {
+    if asked > 0 { asked } else { std::thread::available_parallelism().map_or(1, |n| n.get()) }
+}
+
 /// The device of the command line, with as many CPU threads as it, or else the config, asks for.
 fn device(common: &Common, config: &Config) -> Result<(Device, usize), Error> {
-    let asked = common.threads.filter(|t| *t > 0).unwrap_or(config.train.threads);
-    let all = std::thread::available_parallelism().map_or(1, |n| n.get());
-    let threads = if asked == 0 { all } else { asked };
+    let threads = threads(common.threads.filter(|t| *t > 0).unwrap_or(config.train.threads));
     Ok((common.device.open(threads)?, threads))
 }
 

@@ -1,0 +1,153 @@
+//! Whole training steps: forward, mean cross-entropy, backward, AdamW, loss read back.
+
+use super::Work;
+use lethe_autograd::Var;
+use lethe_nn::loss::{Likelihood, TaskLoss};
+use lethe_nn::models::{HeadNorm, MlpClassifier, MlpConfig, Pooling, ResNet, ResNetConfig, Vit, VitConfig};
+use lethe_nn::{Forward, Model, layers::Activation};
+use lethe_optim::{AdamW, Batch, Extragradient, Optimizer, Perturbation};
+use lethe_tensor::random::{Draw, Philox};
+use lethe_tensor::{DType, Device, DeviceError, Tensor};
+
+const LR: f64 = 1e-3;
+const WEIGHT_DECAY: f64 = 0.01;
+const RHO: f64 = 0.05;
+const SEED: u64 = 0;
+
+/// A gradient costs twice its forward pass.
+const PASSES: f64 = 3.0;
+
+/// Along what a step ascends first.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Ascent {
+    None,
+    Sam,
+    Obf,
+}
+
+/// Steps of a model on a fixed batch of random images and labels.
+fn training(
+    device: &Device,
+    model: impl Model + 'static,
+    images: &[usize],
+    classes: usize,
+    perturbation: Perturbation,
+    forward_flops: f64,
+) -> Work {
+    let mut labels = Philox::new(Draw::new(SEED, [1, 0, 0]));
+    let labels: Vec<u32> = (0..images[0]).map(|_| labels.below(classes as u32)).collect();
+    let batch = Batch {
+        inputs: Tensor::normal(device, DType::F32, images, Draw::new(SEED, [0; 3])).force().clone(),
+        labels: Tensor::from_slice(device, &labels, &[images[0]]),
+    };
+    let loss = TaskLoss { likelihood: Likelihood::Softmax, smoothing: 0.0 };
+    let step = Extragradient::sam(perturbation, loss);
+    let (mut theta, mut state) = model.init(device, SEED);
+    let mut adamw = AdamW::new(&theta, WEIGHT_DECAY, &[]);
+    let device = device.clone();
+    let call = move || {
+        let forward = |f: &Forward<'_>, x: &Var| model.forward(f, x);
+        let out = device.scope(|| {
+            let out = step.gradient(&theta, &state, &batch, RHO, adamw.steps(), &forward);
+            adamw.step(&mut theta, &out.update, LR);
+            out
+        });
+        state = out.state;
+        out.loss.item::<f32>()?;
+        Ok(vec![])
+    };
+    let gradients = if perturbation == Perturbation::None { 1.0 } else { 2.0 };
+    Work::arithmetic(gradients * PASSES * forward_flops, call)
+}
+
+pub fn mlp(device: &Device) -> Result<Work, DeviceError> {
+    const BATCH: usize = 128;
+    let config = MlpConfig { inputs: 784, hidden: vec![512, 512], classes: 10, activation: Activation::Relu };
+    let weights = 784 * 512 + 512 * 512 + 512 * 10;
+    let flops = 2.0 * (BATCH * weights) as f64;
+    Ok(training(device, MlpClassifier::new(&config), &[BATCH, 784], 10, Perturbation::None, flops))
+}
+
+pub fn vit_small(device: &Device, ascent: Ascent) -> Result<Work, DeviceError> {
+    let config = VitConfig {
+        channels: 1,
+        image: [28, 28],
+        patch: 4,
+        width: 64,
+        depth: 4,
+        heads: 4,
+        mlp: 128,
+        classes: 10,
+        ..baseline()
+    };
+    let perturbation = match ascent {
+        Ascent::None => Perturbation::None,
+        Ascent::Sam => Perturbation::Steepest,
+        Ascent::Obf => Perturbation::obf(1.0 / config.classes as f64, 1.0, Likelihood::Softmax),
+    };
+    Ok(vit(device, config, 128, perturbation))
+}
+
+pub fn vit_s32(device: &Device) -> Result<Work, DeviceError> {
+    Ok(vit(device, baseline(), 16, Perturbation::None))
+}
+
+/// ViT-S/32 with a class token and a final norm before it is read.
+fn baseline() -> VitConfig {
+    VitConfig { pooling: Pooling::ClassToken, head_norm: HeadNorm::BeforePooling, ..VitConfig::small(32, 1000) }
+}
+
+fn vit(device: &Device, config: VitConfig, batch: usize, perturbation: Perturbation) -> Work {
+    let flops = vit_flops(&config, batch);
+    let images = [batch, config.channels, config.image[0], config.image[1]];
+    let classes = config.classes;
+    training(device, Vit::new(config), &images, classes, perturbation, flops)
+}
+
+/// The products of a forward pass: patches, projections, attention, perceptrons, head.
+fn vit_flops(c: &VitConfig, batch: usize) -> f64 {
+    let patches = (c.image[0] / c.patch) * (c.image[1] / c.patch);
+    let tokens = patches + 1;
+    let embedding = patches * c.channels * c.patch * c.patch * c.width;
+    let projections = tokens * (4 * c.width * c.width + 2 * c.width * c.mlp);
+    let attention = 2 * tokens * tokens * c.width;
+    2.0 * (batch * (embedding + c.depth * (projections + attention) + c.width * c.classes)) as f64
+}
+
+pub fn resnet18(device: &Device) -> Result<Work, DeviceError> {
+    const BATCH: usize = 32;
+    let config = ResNetConfig::cifar18(10);
+    let flops = resnet_flops(&config, BATCH, 32);
+    Ok(training(device, ResNet::new(&config), &[BATCH, 3, 32, 32], 10, Perturbation::None, flops))
+}
+
+/// The convolutions of basic blocks on square images, and the head.
+fn resnet_flops(c: &ResNetConfig, batch: usize, side: usize) -> f64 {
+    let mut products = 9 * side * side * c.channels * c.width;
+    let (mut channels, mut side) = (c.width, side);
+    for (stage, &blocks) in c.blocks.iter().enumerate() {
+        let width = c.width << stage;
+        for block in 0..blocks {
+            if stage > 0 && block == 0 {
+                side /= 2;
+                products += side * side * channels * width; // the shortcut
+            }
+            products += 9 * side * side * width * (channels + width);
+            channels = width;
+        }
+    }
+    2.0 * (batch * (products + channels * c.classes)) as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn operations_are_the_published_ones() {
+        // Multiply-adds of one image: ResNet-18 at 32×32, ViT-S/32 at 224×224.
+        let giga = |flops: f64| flops / 2e9;
+        assert!((giga(resnet_flops(&ResNetConfig::cifar18(10), 1, 32)) - 0.5558).abs() < 0.001);
+        assert!((giga(vit_flops(&baseline(), 1)) - 1.12).abs() < 0.05);
+    }
+}

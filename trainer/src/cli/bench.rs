@@ -1,0 +1,41 @@
+//! `lethe bench`.
+
+use super::{DeviceChoice, say, threads};
+use crate::bench::{self, Effort, Selection};
+use crate::error::Error;
+use clap::Args;
+use clap::builder::PossibleValuesParser;
+
+/// What to measure, and on what.
+#[derive(Args)]
+pub struct BenchArgs {
+    /// The device: auto or cpu. The GPU's (gpu, gpu:N, gpu:NAME, gpu:BACKEND) are refused: this build has no GPU back end.
+    #[arg(long, default_value_t)]
+    device: DeviceChoice,
+    /// CPU threads; 0 for all.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    threads: usize,
+    /// Only this case, at all its shapes; may be given again.
+    #[arg(long, value_name = "NAME", value_parser = PossibleValuesParser::new(bench::names()))]
+    case: Vec<String>,
+    /// Only this shape; may be given again.
+    #[arg(long, value_name = "STRING")]
+    shape: Vec<String>,
+    /// Leave out the three cases that take a software GPU too long.
+    #[arg(long)]
+    small: bool,
+}
+
+/// Measures and prints a line for each case as soon as it is there.
+pub fn bench(args: &BenchArgs) -> Result<(), Error> {
+    let selection = Selection { cases: args.case.clone(), shapes: args.shape.clone(), small: args.small };
+    let cases = bench::select(&selection)?;
+    let threads = threads(args.threads);
+    let device = args.device.open(threads)?;
+    let mut failed = 0;
+    bench::run(&cases, &device, threads, &Effort::default(), |record| {
+        failed += usize::from(record.failed());
+        say(&serde_json::to_string(record).expect("strings and numbers"));
+    });
+    if failed > 0 { Err(Error::Bench { failed, cases: cases.len() }) } else { Ok(()) }
+}
