@@ -18,7 +18,7 @@
 struct Params { rows: u32, cols: u32, scale: f32, smoothing: f32 }
 var<immediate> p: Params;
 override LANES: u32 = 256u;
-const LOWEST = -3.0e38;
+const LOWEST = -3.4028234e38; // the lowest f32: some masks write it, and a row of nothing else is a softmax of equals
 
 //#if VEC4
 alias T = vec4<f32>;
@@ -154,7 +154,8 @@ fn cross_entropy(@builtin(local_invocation_index) li: u32, @builtin(workgroup_id
 //#end
   var loss = T();
   for (var i = lane; i < n; i += LANES) {
-    let x = X[base + i] - s.x; let q = target_of(i, base + i, label);
+    // The distance of a class masked with -infinity becomes finite: a target of 0 times it is 0.
+    let x = max(X[base + i] - s.x, T(LOWEST)); let q = target_of(i, base + i, label);
     loss = fma(q, log_sum - x, loss);
 //#if NO_GRAD
 //#else
