@@ -195,6 +195,9 @@ pub enum Level {
     Neon(Neon),
     /// Arrays.
     Portable,
+    /// Two arrays as one vector of sixteen lanes: in tests it runs what AVX-512 would where the CPU lacks that.
+    #[cfg(test)]
+    Wide,
 }
 
 /// What this CPU offers, best first.
@@ -218,6 +221,8 @@ pub fn levels() -> Vec<Level> {
     #[cfg(target_arch = "aarch64")]
     v.push(Level::Neon(Neon(())));
     v.push(Level::Portable);
+    #[cfg(test)]
+    v.push(Level::Wide);
     v
 }
 
@@ -254,6 +259,8 @@ pub fn dispatch_at<K: Kernel>(level: Level, k: K) -> K::Out {
         #[cfg(target_arch = "aarch64")]
         Level::Neon(s) => k.run(s),
         Level::Portable => k.run(Portable),
+        #[cfg(test)]
+        Level::Wide => k.run(super::simd_x2::X2(Portable)),
     }
 }
 
