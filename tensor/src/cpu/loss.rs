@@ -71,9 +71,14 @@ impl Kernel for Rows<'_> {
     type Out = ();
     #[inline(always)]
     fn run<S: Simd>(mut self, s: S) {
-        match self.c {
-            0..=NARROW => (0..self.loss.len()).step_by(S::N).for_each(|r| self.side_by_side(s, r)),
-            _ => (0..self.loss.len()).for_each(|r| self.row(X2(s), r)),
+        if self.c <= NARROW {
+            for r in (0..self.loss.len()).step_by(S::N) {
+                self.side_by_side(s, r);
+            }
+        } else {
+            for r in 0..self.loss.len() {
+                self.row(X2(s), r);
+            }
         }
         self.leave_out();
     }

@@ -14,10 +14,8 @@ use std::ops::Range;
 
 /// Fewer images are laid out first, together, and cut into bands.
 const IMAGES: usize = 4;
-/// Weights of more bytes do not stay in the second cache while pixels pass: then pixels do while weights pass.
-const CACHE: usize = 512 * 1024;
-/// Accumulators and room for a last vector.
-type Tile = [f32; 14 * 32 + 16];
+/// Taps of a block, whose part of the frame stays in the first cache while all channels pass.
+const DEPTH: usize = 256;
 
 /// `y = w ∗ x + bias` where outputs are neighbours ([`Frame::is_shifted`]).
 pub fn forward(level: Level, g: &ConvGeometry, x: &[f32], w: &[f32], bias: Option<&[f32]>, y: &mut [f32]) {
@@ -71,13 +69,14 @@ fn run(
     let offsets = frame.offsets(0..ci);
     let mut weights = Scratch::new(g.c_out * offsets.len());
     let parts = Parts::new(&mut weights);
-    let tiles = co.div_ceil(tile_rows(level));
-    parallel(g.groups * tiles, |i| {
-        let rows = share(co, tiles, i % tiles);
-        let at = i / tiles * co + rows.start..i / tiles * co + rows.end;
+    let count = co.div_ceil(tile_rows(level));
+    let tiles: Vec<Range<usize>> = (0..count).map(|tile| share(co, count, tile)).collect();
+    parallel(g.groups * count, |i| {
+        let rows = tiles[i % count].clone();
+        let at = i / count * co + rows.start..i / count * co + rows.end;
         // SAFETY: each task has its own channels.
         let out = unsafe { parts.range(at.start * offsets.len()..at.end * offsets.len()) };
-        pack(i / tiles, rows, out);
+        pack(i / count, rows, out);
     });
     let (weights, none) = (&*weights, vec![0.0; if bias.is_some() { 0 } else { g.c_out }]);
     let (bias, out, size) = (bias.unwrap_or(&none), Parts::new(y), g.c_in * g.input[0] * g.input[1]);
@@ -86,6 +85,7 @@ fn run(
         let product = Product {
             frame: &held[group * ci * frame.plane..],
             offsets: &offsets,
+            tiles: &tiles,
             weights: &weights[channels.start * offsets.len()..channels.end * offsets.len()],
             bias: &bias[channels.clone()],
             out: out.skip((image * g.c_out + channels.start) * area),
@@ -135,7 +135,9 @@ pub fn fill_all(frame: &Frame, g: &ConvGeometry, x: &[f32]) -> Scratch {
 struct Product<'a> {
     frame: &'a [f32],
     offsets: &'a [usize],
-    /// Tile after tile of channels, in each a row for every tap.
+    /// The channels in tiles.
+    tiles: &'a [Range<usize>],
+    /// Tile after tile, in each a row for every tap.
     weights: &'a [f32],
     bias: &'a [f32],
     out: Parts<f32>,
@@ -146,7 +148,7 @@ struct Product<'a> {
     bands: usize,
 }
 
-/// Neighbouring lanes of a tile that are stored together.
+/// Neighbouring pixels of a block that are stored together.
 #[derive(Clone, Copy, Default)]
 struct Run {
     lane: usize,
@@ -158,29 +160,60 @@ impl Kernel for Product<'_> {
     type Out = ();
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
+        let (taps, channels, width) = (self.offsets.len(), self.bias.len(), 2 * S::N);
         let last = self.offsets.iter().copied().max().unwrap_or(0);
-        assert!(self.frame.len() >= self.pixels + 2 * S::N + last);
-        assert!(self.weights.len() >= self.bias.len() * self.offsets.len());
-        let blocks = share(self.pixels.div_ceil(2 * S::N), self.bands, self.band);
-        let tiles = self.bias.len().div_ceil(const { shape::<S>().0 });
-        if size_of_val(self.weights) <= CACHE {
-            for block in blocks {
-                let (runs, count) = self.runs::<S>(block);
-                (0..tiles).for_each(|tile| self.tile(s, block, tile, tiles, &runs[..count]));
+        assert!(self.frame.len() >= self.pixels + width + last && self.weights.len() >= channels * taps);
+        // a vector more: runs are read from their first lane on
+        let mut sums = Scratch::new((channels + 1) * width);
+        let depths = taps.div_ceil(DEPTH);
+        for block in share(self.pixels.div_ceil(width), self.bands, self.band) {
+            for (row, bias) in sums.chunks_exact_mut(width).zip(self.bias) {
+                s.store(row, s.splat(*bias));
+                s.store(&mut row[S::N..], s.splat(*bias));
             }
-            return;
-        }
-        for tile in 0..tiles {
-            for block in blocks.clone() {
-                let (runs, count) = self.runs::<S>(block);
-                self.tile(s, block, tile, tiles, &runs[..count]);
+            let frame = &self.frame[block * width..];
+            for depth in 0..depths {
+                let own = share(taps, depths, depth);
+                let offsets = &self.offsets[own.clone()];
+                for tile in self.tiles {
+                    let weights = &self.weights[tile.start * taps + own.start * tile.len()..];
+                    self.tile(s, offsets, weights, frame, tile.len(), &mut sums[tile.start * width..]);
+                }
             }
+            self.leave(s, block, &sums);
         }
     }
 }
 
 impl Product<'_> {
-    /// Which lanes of a block of two vectors are outputs, vector by vector.
+    /// Adds some taps to `m` channels.
+    #[inline(always)]
+    fn tile<S: Simd>(&self, s: S, offsets: &[usize], weights: &[f32], frame: &[f32], m: usize, sums: &mut [f32]) {
+        assert!(sums.len() >= m * 2 * S::N);
+        macro_rules! pick { ($($M:literal)*) => { match m {
+            // SAFETY: the assertions here and in `run` bound every access.
+            $($M if const { $M <= shape::<S>().0 } => unsafe { all_taps::<S, $M>(s, offsets, weights, frame, sums) },)*
+            _ => unreachable!("a tile has at most as many rows as the instruction set allows"),
+        } } }
+        pick!(1 2 3 4 5 6 7 8 9 10 11 12 13 14);
+    }
+
+    /// Stores those of a block's pixels that are outputs.
+    #[inline(always)]
+    fn leave<S: Simd>(&self, s: S, block: usize, sums: &[f32]) {
+        let (width, area) = (2 * S::N, self.output[0] * self.output[1]);
+        let (runs, count) = self.runs::<S>(block);
+        for channel in 0..self.bias.len() {
+            for run in &runs[..count] {
+                let at = channel * area + run.pixel;
+                // SAFETY: each task has its own image and band.
+                let out = unsafe { self.out.range(at..at + run.len) };
+                s.store_part(out, s.load(&sums[channel * width + run.lane..]));
+            }
+        }
+    }
+
+    /// Which pixels of a block of two vectors are outputs, vector by vector.
     #[inline(always)]
     fn runs<S: Simd>(&self, block: usize) -> ([Run; 64], usize) {
         let (mut runs, mut count, mut lane) = ([Run::default(); 64], 0, 0);
@@ -200,66 +233,34 @@ impl Product<'_> {
         }
         (runs, count)
     }
-
-    /// One tile of channels for one block of pixels.
-    #[inline(always)]
-    fn tile<S: Simd>(&self, s: S, block: usize, tile: usize, tiles: usize, runs: &[Run]) {
-        let channels = share(self.bias.len(), tiles, tile);
-        let mut sums: Tile = [0.0; _];
-        let weights = &self.weights[channels.start * self.offsets.len()..];
-        let frame = &self.frame[block * 2 * S::N..];
-        let bias = &self.bias[channels.clone()];
-        macro_rules! pick { ($($M:literal)*) => { match channels.len() {
-            // SAFETY: the assertions above bound every load.
-            $($M if const { $M <= shape::<S>().0 } => unsafe { all_taps::<S, $M>(s, self.offsets, weights, frame, bias, &mut sums) },)*
-            _ => unreachable!("a tile has at most as many rows as the instruction set allows"),
-        } } }
-        pick!(1 2 3 4 5 6 7 8 9 10 11 12 13 14);
-        let area = self.output[0] * self.output[1];
-        for (m, channel) in channels.enumerate() {
-            for run in runs {
-                let at = channel * area + run.pixel;
-                // SAFETY: each task has its own image and band.
-                let out = unsafe { self.out.range(at..at + run.len) };
-                s.store_part(out, s.load(&sums[m * 2 * S::N + run.lane..]));
-            }
-        }
-    }
 }
 
-/// `M` output channels × two vectors of pixels, over all taps.
+/// `M` output channels × two vectors of pixels, over some taps.
 ///
 /// # Safety
-/// `weights` holds M floats a tap, `frame` two vectors from every offset on.
+/// `weights` holds M floats a tap, `frame` two vectors from every offset on, `sums` M times two vectors.
 #[inline(always)]
-unsafe fn all_taps<S: Simd, const M: usize>(
-    s: S,
-    offsets: &[usize],
-    weights: &[f32],
-    frame: &[f32],
-    bias: &[f32],
-    out: &mut Tile,
-) {
-    let (mut a, frame) = (weights.as_ptr(), frame.as_ptr());
-    let mut sums = [[s.splat(0.0); 2]; M];
-    for (sums, bias) in sums.iter_mut().zip(bias) {
-        *sums = [s.splat(*bias); 2];
-    }
-    for offset in offsets {
-        // SAFETY: as the caller promises.
-        unsafe {
+unsafe fn all_taps<S: Simd, const M: usize>(s: S, offsets: &[usize], weights: &[f32], frame: &[f32], sums: &mut [f32]) {
+    let (mut a, frame, c) = (weights.as_ptr(), frame.as_ptr(), sums.as_mut_ptr());
+    let mut t = [[s.splat(0.0); 2]; M];
+    // SAFETY: as the caller promises.
+    unsafe {
+        for i in 0..M {
+            t[i] = [s.load_ptr(c.add(2 * i * S::N)), s.load_ptr(c.add((2 * i + 1) * S::N))];
+        }
+        for offset in offsets {
             let b = frame.add(*offset);
             let (b0, b1) = (s.load_ptr(b), s.load_ptr(b.add(S::N)));
             for i in 0..M {
                 let weight = s.splat(*a.add(i));
-                sums[i][0] = s.fma(weight, b0, sums[i][0]);
-                sums[i][1] = s.fma(weight, b1, sums[i][1]);
+                t[i][0] = s.fma(weight, b0, t[i][0]);
+                t[i][1] = s.fma(weight, b1, t[i][1]);
             }
             a = a.add(M);
         }
-    }
-    for (i, sums) in sums.into_iter().enumerate() {
-        s.store(&mut out[i * 2 * S::N..], sums[0]);
-        s.store(&mut out[i * 2 * S::N + S::N..], sums[1]);
+        for i in 0..M {
+            s.store_ptr(c.add(2 * i * S::N), t[i][0]);
+            s.store_ptr(c.add((2 * i + 1) * S::N), t[i][1]);
+        }
     }
 }
