@@ -59,6 +59,17 @@ pub trait Element: bytemuck::Pod + Send + Sync + Default + PartialEq + fmt::Debu
     fn to_f64(self) -> f64;
 }
 
+/// An inexact value becomes the neighbour in `f32` whose last bit is set. That bit remembers what was cut off, so that a second rounding to 16
+/// bits comes out as if it were the only one.
+fn rounded_to_odd(x: f64) -> f32 {
+    let near = x as f32;
+    let (exact, bits) = (f64::from(near), near.to_bits());
+    if exact == x || x.is_nan() || bits & 1 == 1 {
+        return near;
+    }
+    f32::from_bits(if exact.abs() < x.abs() { bits + 1 } else { bits - 1 })
+}
+
 macro_rules! element {
     ($($t:ty, $dtype:ident, $from:expr, $to:expr;)*) => { $(
         impl Element for $t {
@@ -73,8 +84,8 @@ element! {
     f64, F64, |x| x, |x| x;
     i32, I32, |x| x as i32, |x: i32| x as f64;
     u32, U32, |x| x as u32, |x: u32| x as f64;
-    f16, F16, f16::from_f64, |x: f16| x.to_f64();
-    bf16, BF16, bf16::from_f64, |x: bf16| x.to_f64();
+    f16, F16, |x| f16::from_f32(rounded_to_odd(x)), |x: f16| x.to_f64();
+    bf16, BF16, |x| bf16::from_f32(rounded_to_odd(x)), |x: bf16| x.to_f64();
 }
 
 /// A type that the reference kernels compute in: `f32` or `f64`.
@@ -117,3 +128,24 @@ macro_rules! float {
     )* };
 }
 float!(f32 f64);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sixteen_bits_are_rounded_once() {
+        // A little more than halfway between two neighbours, by less than f32 can tell at that size.
+        let step = 1.0 / 1024.0;
+        assert_eq!(<f16 as Element>::from_f64(1.0 + step / 2.0).to_f64(), 1.0); // halfway, to even
+        assert_eq!(<f16 as Element>::from_f64(1.0 + step / 2.0 + 1e-12).to_f64(), 1.0 + step);
+        assert_eq!(<f16 as Element>::from_f64(-1.0 - step / 2.0 - 1e-12).to_f64(), -1.0 - step);
+        assert_eq!(<f16 as Element>::from_f64(1.0 + step * 1.5 - 1e-12).to_f64(), 1.0 + step);
+        let step = 1.0 / 128.0;
+        assert_eq!(<bf16 as Element>::from_f64(1.0 + step / 2.0).to_f64(), 1.0);
+        assert_eq!(<bf16 as Element>::from_f64(1.0 + step / 2.0 + 1e-12).to_f64(), 1.0 + step);
+        assert_eq!(<bf16 as Element>::from_f64(1e39).to_f64(), f64::INFINITY);
+        assert_eq!(<bf16 as Element>::from_f64(-1e-50).to_f64(), 0.0);
+        assert!(<bf16 as Element>::from_f64(f64::NAN).is_nan());
+    }
+}

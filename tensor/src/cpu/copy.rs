@@ -1,102 +1,173 @@
-//! Views made contiguous, and conversions, on the CPU.
+//! Views made contiguous on the CPU. Elements are moved as bits, whatever they mean; `copy/cast.rs` converts and adds.
 
 #![allow(unsafe_code)]
 
-use super::threads::{Parts, parallel};
-use super::{Input, Output, reference};
-use crate::dtype::DType;
+mod cast;
+
+use super::tasks::by_blocks;
+use super::threads::Parts;
+use super::{Input, Output};
+use crate::layout::Layout;
 use crate::plan::Copy;
-use half::{bf16, f16};
 
 /// Elements that are worth a task.
 const TASK: usize = 16_384;
-/// The side of a tile of a transposing copy: 16 lines of 64 bytes.
-const TILE: usize = 16;
+/// Neighbours in the output that a tile of a transposing copy has …
+const ACROSS: usize = 64;
+/// … and neighbours in the input: a cache line of 32-bit elements.
+const ALONG: usize = 16;
+/// Shorter runs are moved element by element: a call to copy them costs more.
+const SHORT: usize = 8;
 
 /// Runs the plan.
 pub fn run(p: &Copy, inputs: &[Input<'_>], outputs: &mut [Output<'_>]) {
-    if p.from == p.to && p.from.size() == 4 && !outputs[0].add {
-        return move_words(&inputs[0], &mut outputs[0]);
+    let (input, output) = (&inputs[0], &mut outputs[0]);
+    if input.layout.numel() == 0 {
+        return;
     }
-    macro_rules! to {
-        ($from:ty) => {
-            match p.to {
-                DType::F32 => reference::copy::<$from, f32>(inputs, outputs),
-                DType::F64 => reference::copy::<$from, f64>(inputs, outputs),
-                DType::I32 => reference::copy::<$from, i32>(inputs, outputs),
-                DType::U32 => reference::copy::<$from, u32>(inputs, outputs),
-                DType::F16 => reference::copy::<$from, f16>(inputs, outputs),
-                DType::BF16 => reference::copy::<$from, bf16>(inputs, outputs),
+    if p.from != p.to || output.add {
+        return cast::run(p, input, output);
+    }
+    match p.from.size() {
+        2 => move_elements::<u16>(input, output),
+        4 => move_elements::<u32>(input, output),
+        _ => move_elements::<u64>(input, output),
+    }
+}
+
+fn move_elements<T: bytemuck::Pod + Send + Sync>(input: &Input<'_>, output: &mut Output<'_>) {
+    let x: &[T] = bytemuck::cast_slice(input.storage_bytes());
+    let out: &mut [T] = bytemuck::cast_slice_mut(output.bytes_mut());
+    let view = View::new(input.layout);
+    if view.column == 1 || view.row.abs() >= view.column.abs() {
+        view.rows(x, out);
+    } else {
+        view.tiles(x, out);
+    }
+}
+
+/// A layout as matrices: columns are the innermost axis, rows the axis (of the others) whose elements lie closest, and the rest count
+/// matrices.
+struct View {
+    rows: usize,
+    columns: usize,
+    /// Strides in the input.
+    row: isize,
+    column: isize,
+    /// From one row to the next in the output.
+    pitch: usize,
+    /// (extent, stride in the input, stride in the output) of the other axes.
+    outer: Vec<(usize, isize, usize)>,
+    offset: isize,
+}
+
+impl View {
+    fn new(layout: &Layout) -> View {
+        let (shape, strides) = layout.merged();
+        let mut pitch = 1;
+        let mut axes: Vec<(usize, isize, usize)> = vec![];
+        for (&n, &s) in shape.iter().zip(&strides).rev() {
+            axes.push((n, s, pitch));
+            pitch *= n;
+        }
+        let (columns, column, _) = if axes.is_empty() { (1, 1, 1) } else { axes.remove(0) };
+        let nearest = (0..axes.len()).min_by_key(|i| axes[*i].1.unsigned_abs());
+        let (rows, row, pitch) = nearest.map_or((1, columns as isize, columns), |i| axes.remove(i));
+        axes.reverse();
+        View { rows, columns, row, column, pitch, outer: axes, offset: layout.offset as isize }
+    }
+
+    fn matrices(&self) -> usize {
+        self.outer.iter().map(|a| a.0).product()
+    }
+
+    /// Where a matrix begins in the input and in the output.
+    fn start(&self, matrix: usize) -> (isize, usize) {
+        let (mut from, mut to, mut rest) = (self.offset, 0, matrix);
+        for (n, s, pitch) in self.outer.iter().rev() {
+            from += (rest % n) as isize * s;
+            to += rest % n * pitch;
+            rest /= n;
+        }
+        (from, to)
+    }
+
+    /// Row by row; of short ones several to a task, of long ones a piece.
+    fn rows<T: bytemuck::Pod + Send + Sync>(&self, x: &[T], out: &mut [T]) {
+        let (parts, total) = (Parts::new(out), self.matrices() * self.rows);
+        let pieces = self.columns.div_ceil(TASK);
+        by_blocks(total * pieces, (TASK / self.columns).max(1), |range| {
+            let (mut i, piece) = (range.start / pieces, range.start % pieces);
+            let columns = piece * TASK..self.columns.min((piece + 1) * TASK);
+            while i < range.end.div_ceil(pieces) {
+                let (from, to) = self.start(i / self.rows);
+                let first = i % self.rows;
+                let last = self.rows.min(first + range.end.div_ceil(pieces) - i);
+                for r in first..last {
+                    let to = to + r * self.pitch;
+                    // SAFETY: one piece of a row each.
+                    let out = unsafe { parts.range(to + columns.start..to + columns.end) };
+                    self.run(x, from + r as isize * self.row + columns.start as isize * self.column, out);
+                }
+                i += last - first;
             }
-        };
+        });
     }
-    match p.from {
-        DType::F32 => to!(f32),
-        DType::F64 => to!(f64),
-        DType::I32 => to!(i32),
-        DType::U32 => to!(u32),
-        DType::F16 => to!(f16),
-        DType::BF16 => to!(bf16),
-    }
-}
 
-/// Copies 32-bit elements of any strides, whatever they mean. The two innermost axes are walked in tiles, so that neither side is read or
-/// written a line an element.
-fn move_words(input: &Input<'_>, output: &mut Output<'_>) {
-    let (mut shape, mut strides) = input.layout.merged();
-    while shape.len() < 2 {
-        shape.insert(0, 1);
-        strides.insert(0, 0);
+    /// Neighbouring elements of a row, the first at `from`.
+    fn run<T: std::marker::Copy>(&self, x: &[T], from: isize, out: &mut [T]) {
+        if self.column == 1 && out.len() >= SHORT {
+            return out.copy_from_slice(&x[from as usize..][..out.len()]);
+        }
+        for (c, o) in out.iter_mut().enumerate() {
+            *o = x[(from + c as isize * self.column) as usize];
+        }
     }
-    let outer = shape.len() - 2;
-    let ([rows, columns], [row, column]) = ([shape[outer], shape[outer + 1]], [strides[outer], strides[outer + 1]]);
-    let x: &[u32] = bytemuck::cast_slice(input.storage_bytes());
-    let out: &mut [u32] = bytemuck::cast_slice_mut(output.bytes_mut());
-    let matrices: usize = shape[..outer].iter().product();
-    let start = |matrix: usize| {
-        let (mut at, mut rest) = (input.layout.offset as isize, matrix);
-        for axis in (0..outer).rev() {
-            at += (rest % shape[axis]) as isize * strides[axis];
-            rest /= shape[axis];
-        }
-        at
-    };
-    // A task is a band of rows of one matrix, or several small matrices.
-    let band = (TASK / columns.max(1)).max(1).next_multiple_of(TILE).min(rows);
-    let (bands, group) = (rows.div_ceil(band), (TASK / (rows * columns)).max(1));
-    let parts = Parts::new(out);
-    parallel((matrices * bands).div_ceil(group), |task| {
-        for i in task * group..(matrices * bands).min((task + 1) * group) {
-            let (matrix, first) = (i / bands, i % bands * band);
-            let last = rows.min(first + band);
-            let from = (matrix * rows + first) * columns;
-            // SAFETY: one band each.
-            let out = unsafe { parts.range(from..from + (last - first) * columns) };
-            copy_band(x, start(matrix) + first as isize * row, [row, column], columns, out);
-        }
-    });
-}
 
-/// Rows of one matrix.
-fn copy_band(x: &[u32], at: isize, [row, column]: [isize; 2], columns: usize, out: &mut [u32]) {
-    if columns == 0 {
-        return;
-    }
-    if column == 1 {
-        for (r, out) in out.chunks_exact_mut(columns).enumerate() {
-            let from = (at + r as isize * row) as usize;
-            out.copy_from_slice(&x[from..from + columns]);
-        }
-        return;
-    }
-    let rows = out.len() / columns;
-    for r0 in (0..rows).step_by(TILE) {
-        for c0 in (0..columns).step_by(TILE) {
-            for r in r0..rows.min(r0 + TILE) {
-                for c in c0..columns.min(c0 + TILE) {
-                    out[r * columns + c] = x[(at + r as isize * row + c as isize * column) as usize];
+    /// Tile by tile, through a buffer: lines of the input are read whole, and several lines in a row of the output are written. A task takes
+    /// all rows of some columns, that is, neighbouring lines of the input.
+    fn tiles<T: bytemuck::Pod + Send + Sync>(&self, x: &[T], out: &mut [T]) {
+        let parts = Parts::new(out);
+        let strips = self.columns.div_ceil(ACROSS);
+        let size = self.rows * self.columns.min(ACROSS);
+        by_blocks(self.matrices() * strips, (TASK / size).max(1), |range| {
+            let mut tile = [[T::zeroed(); ACROSS]; ALONG];
+            for i in range {
+                let (from, to) = self.start(i / strips);
+                let first = i % strips * ACROSS;
+                let width = ACROSS.min(self.columns - first);
+                for r0 in (0..self.rows).step_by(ALONG) {
+                    let height = ALONG.min(self.rows - r0);
+                    for c in 0..width {
+                        let at = from + r0 as isize * self.row + (first + c) as isize * self.column;
+                        self.line(x, at, height, &mut tile, c);
+                    }
+                    for (r, line) in tile[..height].iter().enumerate() {
+                        let to = to + (r0 + r) * self.pitch + first;
+                        // SAFETY: these columns of every row are this task's alone.
+                        unsafe { parts.range(to..to + width) }.copy_from_slice(&line[..width]);
+                    }
                 }
             }
+        });
+    }
+
+    /// Elements along the rows' axis into column `c` of a tile.
+    fn line<T: std::marker::Copy>(&self, x: &[T], at: isize, height: usize, tile: &mut [[T; ACROSS]; ALONG], c: usize) {
+        if self.row == 1
+            && let Some(Ok(line)) = x.get(at as usize..at as usize + ALONG).map(<&[T; ALONG]>::try_from)
+        {
+            // Of a tile cut short, what is beyond its height goes nowhere.
+            for (row, v) in tile.iter_mut().zip(line) {
+                row[c] = *v;
+            }
+            return;
+        }
+        for (r, row) in tile[..height].iter_mut().enumerate() {
+            row[c] = x[(at + r as isize * self.row) as usize];
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

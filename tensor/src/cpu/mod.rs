@@ -29,6 +29,7 @@ pub(crate) mod pad;
 pub(crate) mod pool;
 mod program;
 pub(crate) mod reduce;
+mod regions;
 mod rows;
 mod scratch;
 pub(crate) mod simd;

@@ -1,5 +1,6 @@
 //! Constant padding on the CPU.
 
+use super::regions::{Region, Source, fill};
 use super::{Input, Output};
 use crate::dtype::{DType, Element};
 use crate::plan::Pad;
@@ -16,10 +17,8 @@ pub fn run(p: &Pad, inputs: &[Input<'_>], outputs: &mut [Output<'_>]) {
 }
 
 fn pad<T: Element>(p: &Pad, inputs: &[Input<'_>], outputs: &mut [Output<'_>]) {
-    let (x, out) = (inputs[0].values::<T>(), outputs[0].values::<T>());
-    out.fill(T::from_f64(p.value));
-    let pitch = p.before + p.block + p.after;
-    for o in 0..p.outer {
-        out[o * pitch + p.before..][..p.block].copy_from_slice(&x[o * p.block..][..p.block]);
-    }
+    let value = T::from_f64(p.value);
+    let new = |n: usize| Region { len: n * size_of::<T>(), source: Source::Element(bytemuck::bytes_of(&value)) };
+    let old = Region { len: p.block * size_of::<T>(), source: Source::Rows(inputs[0].bytes()) };
+    fill(&[new(p.before), old, new(p.after)], outputs[0].bytes_mut());
 }

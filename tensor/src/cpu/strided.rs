@@ -83,7 +83,7 @@ impl Iterator for Runs<'_> {
 
 /// Elements `at ..` of an input, converted by `convert` to what `out` holds.
 #[inline(always)]
-fn gather<T: Element, U: Copy>(x: &[T], from: &Strided, at: usize, out: &mut [U], convert: impl Fn(T) -> U) {
+pub fn gather<T: Element, U: Copy>(x: &[T], from: &Strided, at: usize, out: &mut [U], convert: impl Fn(T) -> U) {
     let mut rest = out;
     for run in from.runs(at, rest.len()) {
         let (out, tail) = rest.split_at_mut(run.count);
