@@ -33,13 +33,15 @@ struct Product<'a> {
     ldc: usize,
     /// Whether C is added to.
     add: bool,
+    /// A row that is added to all of C's, if C itself is not.
+    bias: Option<&'a [f32]>,
 }
 
 impl<'a> Product<'a> {
     /// Columns `j0 .. j1` of C.
     fn columns(self, j0: usize, j1: usize) -> Product<'a> {
         let b = Mat { data: &self.b.data[j0 * self.b.cs..], ..self.b };
-        Product { n: j1 - j0, b, c: self.c.skip(j0), ..self }
+        Product { n: j1 - j0, b, c: self.c.skip(j0), bias: self.bias.map(|bias| &bias[j0..j1]), ..self }
     }
 
     /// The part of the sums from `p0` to `p1`.
@@ -56,7 +58,7 @@ impl<'a> Product<'a> {
     }
 }
 
-/// `c[i * ldc + j] = [c +] sum_p a(i, p) b(p, j)` at an instruction set, on all threads or (`serial`) on this one.
+/// `c[i * ldc + j] = [c or bias[j] +] sum_p a(i, p) b(p, j)` at an instruction set, on all threads or (`serial`) on this one.
 pub fn gemm(
     level: Level,
     m: usize,
@@ -67,13 +69,15 @@ pub fn gemm(
     c: &mut [f32],
     ldc: usize,
     add: bool,
+    bias: Option<&[f32]>,
     serial: bool,
 ) {
+    assert!(bias.is_none_or(|bias| bias.len() == n && !add));
     assert!(m > 0 && n > 0 && k > 0 && c.len() >= (m - 1) * ldc + n && ldc >= n);
     assert!(a.data.len() > (m - 1) * a.rs + (k - 1) * a.cs && b.data.len() > (k - 1) * b.rs + (n - 1) * b.cs);
     let nr = panel_width(level);
     let threads = if serial || 2 * m * n * k < SERIAL { 1 } else { rayon::current_num_threads() };
-    let product = Product { m, n, k, a, b, c: Parts::new(c), ldc, add };
+    let product = Product { m, n, k, a, b, c: Parts::new(c), ldc, add, bias };
     if m * n <= 1 << 15 && k >= 1024 {
         return halves(level, nr, threads, product);
     }
@@ -94,8 +98,10 @@ pub fn gemm(
 /// Few outputs, long sums (a weight gradient): halves of the sum, then one addition.
 fn halves(level: Level, nr: usize, threads: usize, p: Product) {
     let mut second = Scratch::new(p.m * p.n);
-    let products =
-        [p.part(0, p.k / 2), Product { c: Parts::new(&mut second), ldc: p.n, add: false, ..p.part(p.k / 2, p.k) }];
+    let products = [
+        p.part(0, p.k / 2),
+        Product { c: Parts::new(&mut second), ldc: p.n, add: false, bias: None, ..p.part(p.k / 2, p.k) },
+    ];
     let half = |i: usize| blocked(level, nr, 1, products[i]);
     if threads > 1 {
         parallel(2, half)
@@ -141,7 +147,7 @@ fn blocked(level: Level, nr: usize, threads: usize, p: Product) {
                 let (i0, i1) = even(tiles, mblocks, i);
                 let (i0, i1) = (p.m * i0 / tiles, p.m * i1 / tiles);
                 if i0 < i1 {
-                    dispatch_at(level, Block { p, i0, i1, p0, kc, j0, nc, panels, add: p.add || pb > 0, place });
+                    dispatch_at(level, Block { p, i0, i1, p0, kc, j0, nc, panels, first: pb == 0, place });
                 }
             });
         }
@@ -158,7 +164,8 @@ struct Block<'a> {
     j0: usize,
     nc: usize,
     panels: &'a [f32],
-    add: bool,
+    /// Whether this is the first block of the sum.
+    first: bool,
     place: bool,
 }
 
@@ -166,7 +173,7 @@ impl Kernel for Block<'_> {
     type Out = ();
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
-        let Block { p, i0, i1, p0, kc, j0, nc, panels, add, place } = self;
+        let Block { p, i0, i1, p0, kc, j0, nc, panels, first, place } = self;
         let (tallest, vectors) = const { shape::<S>() };
         let nr = vectors * S::N;
         let m = i1 - i0;
@@ -186,16 +193,20 @@ impl Kernel for Block<'_> {
                 let (r0, r1) = even(m, tiles, t);
                 let mr = r1 - r0;
                 let c = c.wrapping_add(r0 * p.ldc + j);
+                let base = match p.bias {
+                    Some(bias) if first => Some((bias[j0 + j..j0 + j + n].as_ptr(), 0)),
+                    _ => (p.add || !first).then_some((c.cast_const(), p.ldc)),
+                };
                 let a = p.a.data.as_ptr().wrapping_add((i0 + r0) * p.a.rs + p0 * p.a.cs);
                 // SAFETY: `ptr` and the slices above checked C, B and the packed A; `gemm` checked A. The panels hold whole vectors.
                 unsafe {
                     if !place {
                         let a = packed[r0 * kc..r1 * kc].as_ptr();
-                        tile_any::<S, true>(s, mr, kc, a, mr, b, nr, c, p.ldc, n, add);
+                        tile_any::<S, true>(s, mr, kc, a, mr, b, nr, c, p.ldc, n, base);
                     } else if p.a.cs == 1 {
-                        tile_any::<S, false>(s, mr, kc, a, p.a.rs, b, nr, c, p.ldc, n, add);
+                        tile_any::<S, false>(s, mr, kc, a, p.a.rs, b, nr, c, p.ldc, n, base);
                     } else {
-                        tile_any::<S, true>(s, mr, kc, a, p.a.cs, b, nr, c, p.ldc, n, add);
+                        tile_any::<S, true>(s, mr, kc, a, p.a.cs, b, nr, c, p.ldc, n, base);
                     }
                 }
             }

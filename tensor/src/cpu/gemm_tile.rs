@@ -32,9 +32,12 @@ pub const fn shape<S: Simd>() -> (usize, usize) {
     }
 }
 
+/// What a tile is added to: element (i, j) is at `data + i · stride + j`. A stride of 0 is a row (a bias) that is added to all.
+pub type Base = Option<(*const f32, usize)>;
+
 /// One tile. `ROWS`: A's rows are adjacent (`a[i + p * sa]`: packed, or A^T in place); else `a[i * sa + p]`: row-major in place.
 /// # Safety
-/// a, b (NV whole vectors a row) and c (`n` columns, MR rows) are in bounds; NV - 1 < n / N <= NV.
+/// a, b (NV whole vectors a row), c and the base (`n` columns, MR rows) are in bounds; NV - 1 < n / N <= NV.
 #[inline(always)]
 unsafe fn tile<S: Simd, const MR: usize, const NV: usize, const ROWS: bool>(
     s: S,
@@ -46,14 +49,16 @@ unsafe fn tile<S: Simd, const MR: usize, const NV: usize, const ROWS: bool>(
     c: *mut f32,
     sc: usize,
     n: usize,
-    add: bool,
+    base: Base,
 ) {
     unsafe {
         let mut t = [[s.splat(0.0); NV]; MR];
-        if add {
+        if let Some((base, stride)) = base
+            && stride > 0
+        {
             for i in 0..MR {
-                s.prefetch(c.add(i * sc));
-                s.prefetch(c.add(i * sc + n - 1));
+                s.prefetch(base.add(i * stride));
+                s.prefetch(base.add(i * stride + n - 1));
             }
         }
         for _ in 0..k {
@@ -71,15 +76,22 @@ unsafe fn tile<S: Simd, const MR: usize, const NV: usize, const ROWS: bool>(
             b = b.add(sb);
         }
         let last = n - (NV - 1) * S::N;
+        if let Some((base, stride)) = base {
+            for i in 0..MR {
+                for j in 0..NV {
+                    let p = base.add(i * stride + j * S::N);
+                    let whole = j + 1 < NV || last == S::N;
+                    t[i][j] = s.add(t[i][j], if whole { s.load_ptr(p) } else { s.load_part_ptr(p, last, 0.0) });
+                }
+            }
+        }
         for i in 0..MR {
             for j in 0..NV {
                 let p = c.add(i * sc + j * S::N);
                 if j + 1 < NV || last == S::N {
-                    let v = if add { s.add(t[i][j], s.load_ptr(p)) } else { t[i][j] };
-                    s.store_ptr(p, v);
+                    s.store_ptr(p, t[i][j]);
                 } else {
-                    let v = if add { s.add(t[i][j], s.load_part_ptr(p, last, 0.0)) } else { t[i][j] };
-                    s.store_part_ptr(p, last, v);
+                    s.store_part_ptr(p, last, t[i][j]);
                 }
             }
         }
@@ -101,14 +113,26 @@ pub unsafe fn tile_any<S: Simd, const ROWS: bool>(
     c: *mut f32,
     sc: usize,
     n: usize,
-    add: bool,
+    base: Base,
 ) {
     macro_rules! pick { ($($M:literal)*) => { match (mr, n > S::N) {
-        $(($M, true) if const { $M <= shape::<S>().0 } => unsafe { tile::<S, $M, 2, ROWS>(s, k, a, sa, b, sb, c, sc, n, add) },
-          ($M, false) if const { $M <= shape::<S>().0 } => unsafe { tile::<S, $M, 1, ROWS>(s, k, a, sa, b, sb, c, sc, n, add) },)*
+        $(($M, true) if const { $M <= shape::<S>().0 } => unsafe { tile::<S, $M, 2, ROWS>(s, k, a, sa, b, sb, c, sc, n, base) },
+          ($M, false) if const { $M <= shape::<S>().0 } => unsafe { tile::<S, $M, 1, ROWS>(s, k, a, sa, b, sb, c, sc, n, base) },)*
         _ => unreachable!(),
     } } }
     pick!(1 2 3 4 5 6 7 8 9 10 11 12 13 14)
+}
+
+/// Copies a row. One panel wide, as most are, it is not worth a call.
+#[inline(always)]
+pub fn copy_row(to: &mut [f32], from: &[f32]) {
+    if let (Ok(to), Ok(from)) = (<&mut [f32; 16]>::try_from(&mut *to), <&[f32; 16]>::try_from(from)) {
+        *to = *from;
+    } else if let (Ok(to), Ok(from)) = (<&mut [f32; 32]>::try_from(&mut *to), <&[f32; 32]>::try_from(from)) {
+        *to = *from;
+    } else {
+        to.copy_from_slice(from);
+    }
 }
 
 /// B[.., j0..j0+nr] to `k` rows of NR floats.
@@ -116,7 +140,7 @@ pub fn pack_panel(b: Mat, p0: usize, k: usize, j0: usize, nr: usize, width: usiz
     if b.cs == 1 {
         for (p, row) in out.chunks_exact_mut(width).take(k).enumerate() {
             let at = (p0 + p) * b.rs + j0;
-            row[..nr].copy_from_slice(&b.data[at..at + nr]);
+            copy_row(&mut row[..nr], &b.data[at..at + nr]);
             row[nr..].fill(0.0);
         }
     } else {
@@ -132,12 +156,18 @@ pub fn transpose_in(a: Mat, i0: usize, mr: usize, p0: usize, k: usize, width: us
     if a.rs == 1 {
         for (p, row) in out.chunks_exact_mut(width).take(k).enumerate() {
             let at = (p0 + p) * a.cs + i0;
-            row[..mr].copy_from_slice(&a.data[at..at + mr]);
+            copy_row(&mut row[..mr], &a.data[at..at + mr]);
         }
     } else {
         for p in (0..k).step_by(16) {
             let w = 16.min(k - p);
-            for i in 0..mr {
+            let fours = if a.cs == 1 && w == 16 { mr / 4 * 4 } else { 0 };
+            for i in (0..fours).step_by(4) {
+                let at = (i0 + i) * a.rs + p0 + p;
+                let rows = [0, 1, 2, 3].map(|r| a.data[at + r * a.rs..][..16].as_chunks::<4>().0);
+                transpose_fours(rows, width, &mut out[p * width + i..(p + 15) * width + i + 4]);
+            }
+            for i in fours..mr {
                 let at = (i0 + i) * a.rs + (p0 + p) * a.cs;
                 let row = &a.data[at..at + (w - 1) * a.cs + 1];
                 let out = &mut out[p * width + i..(p + w - 1) * width + i + 1];
@@ -151,6 +181,17 @@ pub fn transpose_in(a: Mat, i0: usize, mr: usize, p0: usize, k: usize, width: us
                     }
                 }
             }
+        }
+    }
+}
+
+/// Four rows of 16 to 16 groups of four, `width` apart: shuffled in registers, so that a store has four of them.
+#[inline(always)]
+fn transpose_fours(rows: [&[[f32; 4]]; 4], width: usize, out: &mut [f32]) {
+    for q in 0..4 {
+        let [a, b, c, d] = rows.map(|r| r[q]);
+        for p in 0..4 {
+            out[(4 * q + p) * width..][..4].copy_from_slice(&[a[p], b[p], c[p], d[p]]);
         }
     }
 }
@@ -210,7 +251,7 @@ impl<const ROWS: bool> Kernel for Sweep<'_, ROWS> {
                         c,
                         ldc,
                         nr.min(n - q * nr),
-                        add,
+                        add.then_some((c.cast_const(), ldc)),
                     );
                 }
             }

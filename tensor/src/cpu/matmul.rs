@@ -29,15 +29,14 @@ pub(super) fn run_at(level: Level, p: &Matmul, inputs: &[Input<'_>], outputs: &m
     }
     let (a, b) = (inputs[0].from_offset_or_empty::<f32>(), inputs[1].from_offset_or_empty::<f32>());
     let bias = p.bias.then(|| inputs[2].values::<f32>());
-    let add = outputs[0].add || bias.is_some();
+    let add = outputs[0].add && bias.is_none();
     let out = outputs[0].values::<f32>();
     let one = |item: usize, c: &mut [f32], serial: bool| {
-        if let Some(bias) = bias {
-            c.chunks_exact_mut(p.n).for_each(|row| row.copy_from_slice(bias));
-        }
         if p.k > 0 {
             let (a, b) = (matrix(p, &p.a, a, item), matrix(p, &p.b, b, item));
-            gemm(level, p.m, p.n, p.k, a, b, c, p.n, add, serial);
+            gemm(level, p.m, p.n, p.k, a, b, c, p.n, add, bias, serial);
+        } else if let Some(bias) = bias {
+            c.chunks_exact_mut(p.n).for_each(|row| row.copy_from_slice(bias));
         } else if !add {
             c.fill(0.0);
         }
