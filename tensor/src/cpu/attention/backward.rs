@@ -4,8 +4,8 @@
 
 use super::heads::{HeadMask, Part, Places, Rows, transposed};
 use super::rows::{Block, Dots, Gradients};
-use super::{ROWS, key_block, visible};
-use crate::cpu::gemm::{Sweep, panel_width};
+use super::{LINE, ROWS, key_block, visible};
+use crate::cpu::gemm::{Sweep, copy_row, panel_width};
 use crate::cpu::scratch::Scratch;
 use crate::cpu::simd::{Level, dispatch_at};
 use crate::cpu::tasks::share;
@@ -42,7 +42,7 @@ pub fn run(level: Level, p: &Attention, inputs: &[Input<'_>], outputs: &mut [Out
 fn leave(rows: &[f32], width: usize, dim: usize, places: impl Iterator<Item = Range<usize>>, out: Parts<f32>) {
     for (row, place) in rows.chunks_exact(width).zip(places) {
         // SAFETY: each head is one task, and the rows of all heads and parts are disjoint.
-        unsafe { out.range(place) }.copy_from_slice(&row[..dim]);
+        copy_row(unsafe { out.range(place) }, &row[..dim]);
     }
 }
 
@@ -76,7 +76,7 @@ impl<'a> Head<'a> {
         let rows = |x, part, n| Rows::new(x, Places::of(p, part, i), n, p.dim, width);
         let k = rows(parts[1], Part::K, p.keys);
         let v = rows(parts[2], Part::V, p.keys);
-        let [keys, values] = [&k, &v].map(|rows| transposed(rows, width, p.dim, nr));
+        let [keys, values] = [&k, &v].map(|rows| transposed(rows, p.keys, p.dim, nr));
         let q = rows(parts[0], Part::Q, p.queries);
         let [o, go] = [o, go].map(|x| rows(x, Part::O, p.queries));
         Head { level, p, width, q, k, o, go, keys, values, mask: HeadMask::of(p, mask, i) }
@@ -86,21 +86,21 @@ impl<'a> Head<'a> {
     fn queries(&self, queries: Range<usize>, lse: &[f32], dk: &mut [f32], dv: &mut [f32]) -> Scratch {
         let Head { level, p, width, .. } = *self;
         let (m, nr) = (queries.len(), panel_width(level));
-        let ld = key_block(p).next_multiple_of(16);
-        let own = queries.start * width..queries.end * width;
-        let (q, go) = (&self.q[own.clone()], &self.go[own.clone()]);
+        let ld = key_block(p).next_multiple_of(LINE);
+        let [q, go, o] = [&self.q, &self.go, &self.o].map(|rows| (rows.from(queries.start), rows.stride));
         let mut delta = [0.0; ROWS];
-        dispatch_at(level, Dots { a: go, b: &self.o[own], width, out: &mut delta[..m] });
+        dispatch_at(level, Dots { a: go.0, b: o.0, stride: go.1, width, out: &mut delta[..m] });
         let (mut scores, mut dp, mut dq) = (Scratch::new(m * ld), Scratch::new(m * ld), Scratch::new(m * width));
         let end = visible(p, queries.end);
         for first in (0..end).step_by(key_block(p)) {
             let keys = first..end.min(first + key_block(p));
             let n = keys.len();
-            let to_scores = |a, b: &Scratch, c: &mut Scratch| {
+            let whole = n.next_multiple_of(nr / 2);
+            let to_scores = |(a, sa), b: &Scratch, c: &mut Scratch| {
                 let (b, panel) = (&b[first * p.dim..], p.dim * nr);
                 dispatch_at(
                     level,
-                    Sweep::<false> { m, n, k: p.dim, a, sa: width, b, sb: nr, panel, c, ldc: ld, add: false },
+                    Sweep::<false> { m, n: whole, k: p.dim, a, sa, b, sb: nr, panel, c, ldc: ld, add: false },
                 );
             };
             to_scores(q, &self.keys, &mut scores);
@@ -109,18 +109,17 @@ impl<'a> Head<'a> {
             let block = Block { query, keys, causal: p.causal, scale, mask: self.mask, ld };
             let (lse, delta) = (&lse[queries.clone()], &delta[..m]);
             dispatch_at(level, Gradients { block, scores: &mut scores, dp: &mut dp, lse, delta });
-            let to_keys = |a: &[f32], b, c: &mut [f32]| {
+            let to_keys = |a: &[f32], (b, sb), c: &mut [f32]| {
                 let (c, panel) = (&mut c[first * width..], nr);
                 dispatch_at(
                     level,
-                    Sweep::<true> { m: n, n: width, k: m, a, sa: ld, b, sb: width, panel, c, ldc: width, add: true },
+                    Sweep::<true> { m: n, n: width, k: m, a, sa: ld, b, sb, panel, c, ldc: width, add: true },
                 );
             };
             to_keys(&scores, go, dv);
             to_keys(&dp, q, dk);
-            let (b, c, add) = (&self.k[first * width..], &mut dq, first > 0);
-            let product =
-                Sweep::<false> { m, n: width, k: n, a: &dp, sa: ld, b, sb: width, panel: nr, c, ldc: width, add };
+            let (b, sb, c, add) = (self.k.from(first), self.k.stride, &mut dq, first > 0);
+            let product = Sweep::<false> { m, n: width, k: n, a: &dp, sa: ld, b, sb, panel: nr, c, ldc: width, add };
             dispatch_at(level, product);
         }
         dq

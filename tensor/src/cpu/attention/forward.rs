@@ -4,7 +4,7 @@
 
 use super::heads::{HeadMask, Part, Places, Rows, transposed};
 use super::rows::{Block, Finish, Running, Weights};
-use super::{ROWS, key_block, visible};
+use super::{LINE, ROWS, key_block, visible};
 use crate::cpu::gemm::{Sweep, panel_width};
 use crate::cpu::scratch::Scratch;
 use crate::cpu::simd::{Level, dispatch_at};
@@ -56,7 +56,7 @@ impl<'a> Head<'a> {
         let nr = panel_width(level);
         let width = p.dim.next_multiple_of(nr / 2);
         let rows = |part, n| Rows::new(parts[part as usize], Places::of(p, part, i), n, p.dim, width);
-        let keys = transposed(&rows(Part::K, p.keys), width, p.dim, nr);
+        let keys = transposed(&rows(Part::K, p.keys), p.keys, p.dim, nr);
         let (q, v) = (rows(Part::Q, p.queries), rows(Part::V, p.keys));
         Head { level, p, width, q, v, keys, mask: HeadMask::of(p, mask, i), out: Places::of(p, Part::O, i) }
     }
@@ -65,25 +65,23 @@ impl<'a> Head<'a> {
     fn attend(&self, queries: Range<usize>, out: Parts<f32>, lse: &mut [f32]) {
         let Head { level, p, width, .. } = *self;
         let (m, nr) = (queries.len(), panel_width(level));
-        let ld = key_block(p).next_multiple_of(16);
+        let ld = key_block(p).next_multiple_of(LINE);
         let (mut scores, mut o) = (Scratch::new(m * ld), Scratch::new(m * width));
         let mut rows = [Running::START; ROWS];
         let end = visible(p, queries.end);
         for first in (0..end).step_by(key_block(p)) {
             let keys = first..end.min(first + key_block(p));
             let n = keys.len();
-            let a = &self.q[queries.start * width..queries.end * width];
-            let b = &self.keys[first * p.dim..];
-            let c = &mut scores;
-            let panel = p.dim * nr;
-            let product = Sweep::<false> { m, n, k: p.dim, a, sa: width, b, sb: nr, panel, c, ldc: ld, add: false };
+            let (a, sa, b) = (self.q.from(queries.start), self.q.stride, &self.keys[first * p.dim..]);
+            let (whole, c, panel) = (n.next_multiple_of(nr / 2), &mut scores, p.dim * nr);
+            let product = Sweep::<false> { m, n: whole, k: p.dim, a, sa, b, sb: nr, panel, c, ldc: ld, add: false };
             dispatch_at(level, product);
             let (query, scale) = (queries.start, p.scale as f32);
             let block = Block { query, keys, causal: p.causal, scale, mask: self.mask, ld };
             dispatch_at(level, Weights { block, scores: &mut scores, rows: &mut rows[..m], o: &mut o, width });
-            let (b, c, add) = (&self.v[first * width..], &mut o, first > 0);
+            let (b, sb, c, add) = (self.v.from(first), self.v.stride, &mut o, first > 0);
             let product =
-                Sweep::<false> { m, n: width, k: n, a: &scores, sa: ld, b, sb: width, panel: nr, c, ldc: width, add };
+                Sweep::<false> { m, n: width, k: n, a: &scores, sa: ld, b, sb, panel: nr, c, ldc: width, add };
             dispatch_at(level, product);
         }
         let places = Places { start: self.out.row(queries.start, p.dim).start, ..self.out };

@@ -2,7 +2,7 @@
 
 use super::rows::Bias;
 use crate::cpu::Input;
-use crate::cpu::gemm::{Mat, pack_all};
+use crate::cpu::gemm::{Mat, copy_row, pack_all};
 use crate::cpu::scratch::Scratch;
 use crate::plan::{Attention, MaskKind};
 use std::ops::{Deref, Range};
@@ -44,42 +44,56 @@ impl Places {
     }
 }
 
-/// Rows of a width, one after the other: in their place, or copied together.
-pub enum Rows<'a> {
+/// Rows of whole vectors: in their place, or copied together.
+pub struct Rows<'a> {
+    held: Held<'a>,
+    /// From one row to the next.
+    pub stride: usize,
+}
+
+enum Held<'a> {
     There(&'a [f32]),
     Copied(Scratch),
 }
 
+/// Rows that lie a multiple of this apart fall into few sets of the first cache, and are copied together.
+const FEW_SETS: usize = 128;
+
 impl<'a> Rows<'a> {
     /// `n` rows of `dim` elements, padded with zeros to `width`.
     pub fn new(x: &'a [f32], places: Places, n: usize, dim: usize, width: usize) -> Rows<'a> {
-        if width == dim && places.stride == dim {
-            return Rows::There(&x[places.start..][..n * dim]);
+        let Places { start, stride } = places;
+        if width == dim && (stride == dim || !stride.is_multiple_of(FEW_SETS)) {
+            return Rows { held: Held::There(&x[start..][..(n - 1) * stride + dim]), stride };
         }
         let mut copy = Scratch::new(n * width);
         for (r, row) in copy.chunks_exact_mut(width).enumerate() {
-            row[..dim].copy_from_slice(&x[places.row(r, dim)]);
+            copy_row(&mut row[..dim], &x[places.row(r, dim)]);
             row[dim..].fill(0.0);
         }
-        Rows::Copied(copy)
+        Rows { held: Held::Copied(copy), stride: width }
+    }
+
+    /// What begins at row `r`.
+    pub fn from(&self, r: usize) -> &[f32] {
+        &self[r * self.stride..]
     }
 }
 
 impl Deref for Rows<'_> {
     type Target = [f32];
     fn deref(&self) -> &[f32] {
-        match self {
-            Rows::There(x) => x,
-            Rows::Copied(x) => x,
+        match &self.held {
+            Held::There(x) => x,
+            Held::Copied(x) => x,
         }
     }
 }
 
-/// Rows transposed into panels of `nr` columns: panel q begins at q · nr · dim.
-pub fn transposed(rows: &[f32], width: usize, dim: usize, nr: usize) -> Scratch {
-    let n = rows.len() / width;
+/// `n` rows transposed into panels of `nr` columns: panel q begins at q · nr · dim.
+pub fn transposed(rows: &Rows<'_>, n: usize, dim: usize, nr: usize) -> Scratch {
     let mut panels = Scratch::new(n.div_ceil(nr) * nr * dim);
-    pack_all(nr, Mat::rows(rows, width).t(), dim, n, &mut panels);
+    pack_all(nr, Mat::rows(rows, rows.stride).t(), dim, n, &mut panels);
     panels
 }
 

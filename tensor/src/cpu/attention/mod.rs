@@ -16,6 +16,9 @@ const ROWS: usize = 56;
 /// Keys of a block, if there are more than twice as many.
 const KEYS: usize = 512;
 
+/// Lines of scores are whole pairs of the widest vectors.
+const LINE: usize = 32;
+
 /// Runs the plan.
 pub fn run(p: &Attention, inputs: &[Input<'_>], outputs: &mut [Output<'_>]) {
     match p.dtype {

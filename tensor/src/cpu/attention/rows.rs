@@ -25,7 +25,7 @@ impl Bias<'_> {
     /// `row = scale · row + bias`, unless that is left to the exponential; the factor that it must still apply.
     #[inline(always)]
     fn apply<S: Simd>(self, s: S, scale: f32, row: &mut [f32]) -> f32 {
-        if matches!(self, Bias::None) && scale >= 0.0 {
+        if matches!(self, Bias::None) && scale > 0.0 {
             return scale; // the largest score stays the largest
         }
         let factor = s.splat(scale);
@@ -51,7 +51,7 @@ impl Bias<'_> {
     }
 }
 
-/// A block of scores: query rows from `query` on, in rows of `ld`, with the keys of `keys`.
+/// A block of scores: query rows from `query` on, in rows of `ld` (whole pairs of vectors), with the keys of `keys`.
 pub struct Block<'a> {
     pub query: usize,
     pub keys: Range<usize>,
@@ -69,6 +69,17 @@ impl Block<'_> {
             true => (self.query + r + 1).saturating_sub(self.keys.start).min(self.keys.len()),
             false => self.keys.len(),
         }
+    }
+
+    /// The elements of a row that are seen, to the end of their last pair of vectors, which is filled; the keys behind become 0.
+    #[inline(always)]
+    fn whole_vectors<'r, S: Simd>(&self, row: &'r mut [f32], seen: usize, fill: f32) -> &'r mut [f32] {
+        let end = seen.next_multiple_of(2 * S::N);
+        row[seen..end].fill(fill);
+        if end < self.keys.len() {
+            row[end..self.keys.len()].fill(0.0);
+        }
+        &mut row[..end]
     }
 
     /// The mask of those.
@@ -106,12 +117,11 @@ impl Kernel for Weights<'_> {
         let b = &self.block;
         for (r, (scores, row)) in self.scores.chunks_mut(b.ld).zip(self.rows).enumerate() {
             let seen = b.seen(r);
-            let (scores, hidden) = scores[..b.keys.len()].split_at_mut(seen);
-            hidden.fill(0.0);
-            let factor = b.bias(r, seen).apply(w, b.scale, scores);
+            let factor = b.bias(r, seen).apply(w, b.scale, &mut scores[..seen]);
+            let scores = b.whole_vectors::<S>(scores, seen, f32::NEG_INFINITY);
             let mut top = w.splat(f32::NEG_INFINITY);
-            for x in scores.chunks(2 * S::N) {
-                top = w.max(w.load_part(x, f32::NEG_INFINITY), top);
+            for x in scores.chunks_exact(2 * S::N) {
+                top = w.max(w.load(x), top);
             }
             let old = row.top;
             let top = factor * w.max_lane(top);
@@ -122,14 +132,15 @@ impl Kernel for Weights<'_> {
             let about = if row.top == f32::NEG_INFINITY { 0.0 } else { row.top };
             let (factor, minus) = (w.splat(factor), w.splat(-about));
             let mut sum = w.splat(0.0);
-            for x in scores.chunks_mut(2 * S::N) {
-                let e = math::exp(w, w.fma(w.load_part(x, f32::NEG_INFINITY), factor, minus));
+            for x in scores.chunks_exact_mut(2 * S::N) {
+                let e = math::exp(w, w.fma(w.load(x), factor, minus));
                 sum = w.add(sum, e);
-                w.store_part(x, e);
+                w.store(x, e);
             }
-            let shrink = if row.top == old { 1.0 } else { (old - row.top).exp() };
+            let first = b.keys.start == 0;
+            let shrink = if first || row.top == old { 1.0 } else { (old - row.top).exp() };
             row.sum = row.sum * shrink + w.sum(sum);
-            if shrink != 1.0 && b.keys.start > 0 {
+            if shrink != 1.0 {
                 let o = &mut self.o[r * self.width..][..self.width];
                 for o in o.chunks_mut(S::N) {
                     let v = s.mul(s.load_part(o, 0.0), s.splat(shrink));
@@ -194,26 +205,25 @@ impl Kernel for Gradients<'_> {
         let rows = self.scores.chunks_mut(b.ld).zip(self.dp.chunks_mut(b.ld));
         for (r, ((scores, dp), (lse, delta))) in rows.zip(self.lse.iter().zip(self.delta)).enumerate() {
             let seen = b.seen(r);
-            let (scores, hidden) = scores[..b.keys.len()].split_at_mut(seen);
-            hidden.fill(0.0);
-            let (dp, hidden) = dp[..b.keys.len()].split_at_mut(seen);
-            hidden.fill(0.0);
-            let factor = w.splat(b.bias(r, seen).apply(w, b.scale, scores));
+            let factor = w.splat(b.bias(r, seen).apply(w, b.scale, &mut scores[..seen]));
+            let scores = b.whole_vectors::<S>(scores, seen, f32::NEG_INFINITY);
+            let dp = b.whole_vectors::<S>(dp, seen, 0.0);
             let (minus, delta) = (w.splat(-lse), w.splat(*delta));
-            for (p, dp) in scores.chunks_mut(2 * S::N).zip(dp.chunks_mut(2 * S::N)) {
-                let weight = math::exp(w, w.fma(w.load_part(p, 0.0), factor, minus));
-                let g = w.mul(w.mul(weight, scale), w.sub(w.load_part(dp, 0.0), delta));
-                w.store_part(p, weight);
-                w.store_part(dp, g);
+            for (p, dp) in scores.chunks_exact_mut(2 * S::N).zip(dp.chunks_exact_mut(2 * S::N)) {
+                let weight = math::exp(w, w.fma(w.load(p), factor, minus));
+                let g = w.mul(w.mul(weight, scale), w.sub(w.load(dp), delta));
+                w.store(p, weight);
+                w.store(dp, g);
             }
         }
     }
 }
 
-/// Σ a b over each row.
+/// Σ a b over each row of `width` floats, `stride` apart.
 pub struct Dots<'a> {
     pub a: &'a [f32],
     pub b: &'a [f32],
+    pub stride: usize,
     pub width: usize,
     pub out: &'a mut [f32],
 }
@@ -222,11 +232,11 @@ impl Kernel for Dots<'_> {
     type Out = ();
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
-        let rows = self.a.chunks_exact(self.width).zip(self.b.chunks_exact(self.width));
+        let rows = self.a.chunks(self.stride).zip(self.b.chunks(self.stride));
         for ((a, b), out) in rows.zip(self.out) {
             let mut sum = s.splat(0.0);
-            for (a, b) in a.chunks(S::N).zip(b.chunks(S::N)) {
-                sum = s.fma(s.load_part(a, 0.0), s.load_part(b, 0.0), sum);
+            for (a, b) in a[..self.width].chunks_exact(S::N).zip(b[..self.width].chunks_exact(S::N)) {
+                sum = s.fma(s.load(a), s.load(b), sum);
             }
             *out = s.sum(sum);
         }
