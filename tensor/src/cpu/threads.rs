@@ -1,4 +1,5 @@
-//! Fork and join over rayon: chunks of work are taken from one counter, by as many threads as the pool has.
+//! Fork and join over rayon. Every thread has a run of the chunks of its own, the same one kernel after kernel, so that it finds in its
+//! caches what it left there; what others have not begun when it is done, it takes from them.
 //!
 //! Work is cut by shape alone, never by the number of threads, so that results are the same with any of them.
 
@@ -6,18 +7,31 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
+/// Threads that have runs of their own; more share them.
+const RUNS: usize = 16;
+
+/// The next chunk of a run, on a cache line (and its neighbour) of its own.
+#[derive(Default)]
+#[repr(align(128))]
+struct Next(AtomicUsize);
+
 /// `job(0) … job(chunks - 1)`, each once; returns when all are done.
 pub fn parallel(chunks: usize, job: impl Fn(usize) + Sync) {
     let threads = rayon::current_num_threads().min(chunks);
     if threads < 2 {
         return (0..chunks).for_each(job);
     }
-    let next = AtomicUsize::new(0);
+    let runs = threads.min(RUNS);
+    let taken: [Next; RUNS] = std::array::from_fn(|_| Next::default());
     fan_out(threads, &|| {
-        loop {
-            match next.fetch_add(1, Relaxed) {
-                i if i < chunks => job(i),
-                _ => return,
+        let own = rayon::current_thread_index().unwrap_or(0);
+        for run in (0..runs).map(|i| (own + i) % runs) {
+            let (start, end) = (chunks * run / runs, chunks * (run + 1) / runs);
+            loop {
+                match start + taken[run].0.fetch_add(1, Relaxed) {
+                    i if i < end => job(i),
+                    _ => break,
+                }
             }
         }
     });
@@ -87,10 +101,13 @@ mod tests {
 
     #[test]
     fn every_chunk_runs_once() {
-        let counts: Vec<AtomicUsize> = (0..1000).map(|_| AtomicUsize::new(0)).collect();
-        parallel(counts.len(), |i| {
-            counts[i].fetch_add(1, Relaxed);
-        });
-        assert!(counts.iter().all(|c| c.load(Relaxed) == 1));
+        for threads in [1, 2, 3, RUNS + 5] {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            for chunks in [0, 1, 2, 3, RUNS - 1, RUNS + 1, 1000] {
+                let counts: Vec<AtomicUsize> = (0..chunks).map(|_| AtomicUsize::new(0)).collect();
+                pool.install(|| parallel(chunks, |i| _ = counts[i].fetch_add(1, Relaxed)));
+                assert!(counts.iter().all(|c| c.load(Relaxed) == 1), "{chunks} chunks, {threads} threads");
+            }
+        }
     }
 }
