@@ -75,27 +75,45 @@ unsafe fn tile<S: Simd, const MR: usize, const NV: usize, const ROWS: bool>(
             a = a.add(if ROWS { sa } else { 1 });
             b = b.add(sb);
         }
+        // The sums are only read from here on: written back, 28 of them would live in memory during the loop above.
         let last = n - (NV - 1) * S::N;
-        if let Some((base, stride)) = base {
-            for i in 0..MR {
-                for j in 0..NV {
-                    let p = base.add(i * stride + j * S::N);
-                    let whole = j + 1 < NV || last == S::N;
-                    t[i][j] = s.add(t[i][j], if whole { s.load_ptr(p) } else { s.load_part_ptr(p, last, 0.0) });
+        let part = |j: usize| if j + 1 < NV { S::N } else { last };
+        match base {
+            None => {
+                for i in 0..MR {
+                    for j in 0..NV {
+                        store(s, c.add(i * sc + j * S::N), part(j), t[i][j]);
+                    }
                 }
             }
-        }
-        for i in 0..MR {
-            for j in 0..NV {
-                let p = c.add(i * sc + j * S::N);
-                if j + 1 < NV || last == S::N {
-                    s.store_ptr(p, t[i][j]);
-                } else {
-                    s.store_part_ptr(p, last, t[i][j]);
+            Some((base, stride)) => {
+                for i in 0..MR {
+                    for j in 0..NV {
+                        let v = s.add(t[i][j], load(s, base.add(i * stride + j * S::N), part(j)));
+                        store(s, c.add(i * sc + j * S::N), part(j), v);
+                    }
                 }
             }
         }
     }
+}
+
+/// A vector, or its first `n` lanes.
+/// # Safety
+/// `n` floats are in bounds.
+#[inline(always)]
+unsafe fn load<S: Simd>(s: S, p: *const f32, n: usize) -> S::F {
+    // SAFETY: as the caller promises.
+    unsafe { if n == S::N { s.load_ptr(p) } else { s.load_part_ptr(p, n, 0.0) } }
+}
+
+/// The other way.
+/// # Safety
+/// As [`load`].
+#[inline(always)]
+unsafe fn store<S: Simd>(s: S, p: *mut f32, n: usize, v: S::F) {
+    // SAFETY: as the caller promises.
+    unsafe { if n == S::N { s.store_ptr(p, v) } else { s.store_part_ptr(p, n, v) } }
 }
 
 /// Chooses the instance for `mr` rows.
