@@ -50,6 +50,13 @@ pub fn philox_source() -> &'static str {
     &TEXT
 }
 
+/// The elementary functions of `functions.wgsl` that the flags name (`ERF`, `LOG`, …), as text for kernels that are generated.
+pub fn functions(flags: &[&str]) -> String {
+    let text = crate::expand(include_str!("../wgsl/functions.wgsl"), flags).unwrap_or_default();
+    let from = text.find("\nfn ").unwrap_or(text.len());
+    text[from..].to_string()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -98,7 +98,9 @@ fn reduce(@builtin(local_invocation_index) li: u32, @builtin(workgroup_id) w: ve
   let block = line / p.inner; let begin = block % p.chunks * p.chunk;
   let base = block / p.chunks * p.n * p.inner + line % p.inner; let end = select(0u, min(begin + p.chunk, p.n), live);
   // Four sums, so that four loads fly at once and long lines lose fewer digits.
-  var a = none(); var b = a; var c = a; var d = a;
+  var a = none();
+  if (OP >= 2u && begin < end) { a = element(base + begin * p.inner); } // so that lines of infinities alone keep them
+  var b = a; var c = a; var d = a;
   var k = begin + lane;
   for (; k + 3u * LANES < end; k += 4u * LANES) {
     a = combine(a, element(base + k * p.inner)); b = combine(b, element(base + (k + LANES) * p.inner));

@@ -53,6 +53,19 @@ pub enum GpuError {
         /// The adapter's limit in bytes.
         largest: u64,
     },
+    /// A kernel needs more of a buffer at once than a binding may be.
+    #[error(
+        "{kernel}: an operand of {size} bytes is more than the {most} bytes that this adapter lets a kernel see at once; \
+             use a smaller batch or model"
+    )]
+    BindingTooLarge {
+        /// The kernel's name.
+        kernel: String,
+        /// The operand's bytes.
+        size: u64,
+        /// The adapter's limit in bytes.
+        most: u64,
+    },
     /// wgpu refused a command or a kernel: a bug of this program, told with wgpu's own words.
     #[error("the GPU runtime was used wrongly: {0}")]
     Validation(String),

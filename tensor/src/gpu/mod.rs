@@ -3,22 +3,28 @@
 //! It chooses an adapter, hands out pooled buffers, compiles and caches pipelines, records dispatches and copies into a
 //! few submissions, and reads results back. Work runs in the order in which it was recorded, as on one queue.
 //! A failure (memory exhausted, device lost, a kernel refused) *poisons* the device: nothing panics, later work is
-//! void, and the next read returns the error. It knows nothing of tensors, shapes or plans.
+//! void, and the next read returns the error.
 //!
 //! One idea a file: `adapter` and `caps` say what there is, `pool` owns memory, `pipeline` and `bindings` cache what wgpu
 //! makes of kernels and buffers, `params` replaces immediates, `recorder` keeps the open command encoder, `staging` takes
 //! bytes in, `readback` takes them out, `counters` counts, `error` keeps the first failure. `device` ties them together;
-//! `transfer` and `read` are the rest of its methods.
+//! `transfer` and `read` are the rest of its methods. None of these knows of tensors, shapes or plans.
+//!
+//! Above them, `operand` turns tensors into bindings, `codegen` turns expressions into kernels, and `plans` dispatches: a file for each
+//! file of [`crate::plan`].
 
 mod adapter;
 mod bindings;
 mod caps;
+mod codegen;
 mod counters;
 mod device;
 mod error;
+mod operand;
 mod options;
 mod params;
 mod pipeline;
+pub(crate) mod plans;
 mod pool;
 mod read;
 mod readback;
@@ -34,6 +40,7 @@ pub use caps::{Caps, fold_groups};
 pub use counters::Counters;
 pub use device::GpuDevice;
 pub use error::GpuError;
+pub use operand::{Input, Output, Span};
 pub use options::GpuOptions;
 pub use pipeline::Kernel;
 pub use pool::Buffer;

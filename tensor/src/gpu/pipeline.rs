@@ -95,10 +95,10 @@ impl Pipelines {
         let (source, entry, constants) = match kernel {
             Kernel::Variant(variant) => {
                 let form = if uniform { ParamsForm::Uniform } else { ParamsForm::Immediate };
-                (variant.source(form), variant.entry, variant.constants)
+                (variant.source(form), variant.entry, &variant.constants[..])
             }
             Kernel::Generated { entry, source, .. } => {
-                (if uniform { with_uniform(&source()) } else { source() }, entry, Default::default())
+                (if uniform { with_uniform(&source()) } else { source() }, entry, &[][..])
             }
         };
         let descriptor =

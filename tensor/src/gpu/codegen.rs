@@ -1,0 +1,304 @@
+//! From an elementwise expression to WGSL: one kernel for each structure.
+//!
+//! What distinguishes two kernels is in the key: the nodes, the types, and how each operand lies (literal extents and strides, so that the
+//! compiler turns divisions into multiplications). Constants and random draws are parameters, since they change from step to step; those that
+//! no longer fit in the 16 words are written into the text.
+
+use std::fmt::Write;
+
+use super::caps::PARAMS_WORDS;
+use crate::dtype::DType;
+use crate::expr::{BinaryOp, Expr, Node, UnaryOp};
+use crate::random::Draw;
+
+/// How a kernel finds the element of an operand that belongs to result `i`: `at + Σ (index along axis) · stride`, axes outermost first.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Access {
+    /// The type of the elements.
+    pub dtype: DType,
+    /// The place of the first element, counted from the start of the binding.
+    pub at: usize,
+    /// Extents of the merged axes.
+    pub shape: Vec<usize>,
+    /// Their strides.
+    pub strides: Vec<isize>,
+}
+
+/// An expression with the layouts of its operands: what is needed to dispatch.
+pub struct Program<'a> {
+    expr: &'a Expr,
+    inputs: &'a [Access],
+    output: DType,
+    /// The output's first element, counted from the start of the binding.
+    at: usize,
+    add: bool,
+    /// Where the value of node `i` begins among the parameters, if it is there.
+    words: Vec<Option<usize>>,
+    /// The parameters' words: the number of results, the row-major place of the first one, constants and draws.
+    pub params: Vec<u32>,
+    /// What tells the kernel from all others.
+    pub key: String,
+}
+
+/// Words before the constants.
+const FIXED: usize = 2;
+
+impl<'a> Program<'a> {
+    /// For `n` results, of which the first is at row-major place `first`.
+    pub fn new(
+        expr: &'a Expr,
+        inputs: &'a [Access],
+        (output, at, add): (DType, usize, bool),
+        (n, first): (usize, usize),
+    ) -> Program<'a> {
+        let mut params = vec![n as u32, first as u32];
+        let mut words = vec![None; expr.nodes.len()];
+        // Those that no text can hold come first: a literal must be finite.
+        let rank = |i: &usize| matches!(expr.nodes[*i], Node::Const(c) if c.is_finite());
+        let mut order: Vec<usize> = (0..expr.nodes.len()).collect();
+        order.sort_by_key(rank);
+        for i in order {
+            let value = match expr.nodes[i] {
+                Node::Const(c) => vec![constant(c, expr.compute)],
+                Node::Uniform(d) => draw(d).to_vec(),
+                _ => continue,
+            };
+            if params.len() + value.len() <= PARAMS_WORDS {
+                words[i] = Some(params.len());
+                params.extend(value);
+            }
+        }
+        let mut program = Program { expr, inputs, output, at, add, words, params, key: String::new() };
+        program.key = program.key();
+        program
+    }
+
+    /// The number of the output's slot; inputs are bound to the slots before it.
+    pub fn output_slot(&self) -> u32 {
+        self.inputs.len() as u32
+    }
+
+    fn key(&self) -> String {
+        let mut key = format!("elementwise {} {} {} {}", self.expr.compute, self.output, self.at, u8::from(self.add));
+        for a in self.inputs {
+            let _ = write!(key, "|{} {} {:?} {:?}", a.dtype, a.at, a.shape, a.strides);
+        }
+        for (node, word) in self.expr.nodes.iter().zip(&self.words) {
+            let _ = match (node, word) {
+                (Node::Const(_) | Node::Uniform(_), Some(word)) => {
+                    write!(key, ";{}{word}", if matches!(node, Node::Const(_)) { 'c' } else { 'u' })
+                }
+                (Node::Const(c), None) => write!(key, ";k{:x}", constant(*c, self.expr.compute)),
+                (Node::Uniform(d), None) => write!(key, ";r{:x?}", draw(*d)),
+                _ => write!(key, ";{node:?}"),
+            };
+        }
+        key
+    }
+
+    /// The WGSL text; its entry is `elementwise`.
+    pub fn source(&self) -> String {
+        let mut text = String::from("struct Params { n: u32, first: u32");
+        for i in FIXED..self.params.len() {
+            let _ = write!(text, ", w{i}: u32");
+        }
+        text += " }\nvar<immediate> p: Params;\n";
+        for (slot, a) in self.inputs.iter().enumerate() {
+            let _ =
+                writeln!(text, "@group(0) @binding({slot}) var<storage, read> x{slot}: array<{}>;", held_as(a.dtype));
+        }
+        let (slot, held) = (self.output_slot(), held_as(self.output));
+        let _ = writeln!(text, "@group(0) @binding({slot}) var<storage, read_write> y: array<{held}>;\n");
+        text += &lethe_shaders::functions(&self.functions());
+        if self.expr.nodes.iter().any(|n| matches!(n, Node::Uniform(_))) {
+            text += lethe_shaders::philox_source();
+        }
+        text += "\n@compute @workgroup_size(256)\nfn elementwise(\n  @builtin(local_invocation_index) li: u32,\n  @builtin(workgroup_id) w: vec3<u32>,\n  \
+                 @builtin(num_workgroups) nw: vec3<u32>,\n) {\n  let i = (w.y * nw.x + w.x) * 256u + li;\n  if (i >= p.n) { return; }\n";
+        for (n, node) in self.expr.nodes.iter().enumerate() {
+            let _ = writeln!(text, "  let v{n} = {};", self.value(n, node));
+        }
+        let result = converted(&format!("v{}", self.expr.nodes.len() - 1), self.expr.compute, self.output);
+        let sign = if self.add { "+=" } else { "=" };
+        let _ = writeln!(text, "  y[{}] {sign} {result};\n}}", place("i", self.at, &[], &[]));
+        text
+    }
+
+    fn value(&self, n: usize, node: &Node) -> String {
+        let t = held_as(self.expr.compute);
+        match *node {
+            Node::Input(i) => self.load(i),
+            Node::Const(c) => match self.words[n] {
+                Some(w) => format!("bitcast<{t}>(p.w{w})"),
+                None => format!("bitcast<{t}>({}u)", constant(c, self.expr.compute)),
+            },
+            Node::Uniform(d) => self.uniform(n, d),
+            Node::Unary(op, a) => unary(op, &format!("v{a}"), self.expr.compute),
+            Node::Binary(op, a, b) => binary(op, &format!("v{a}"), &format!("v{b}"), self.expr.compute),
+            Node::Select(c, a, b) => format!("select(v{b}, v{a}, v{c} != {t}(0))"),
+        }
+    }
+
+    /// Element `i` of an input, in the type of computation.
+    fn load(&self, input: usize) -> String {
+        let a = &self.inputs[input];
+        let at = match a.strides[..] {
+            [1] => place("i", a.at, &[], &[]),
+            _ => place("", a.at, &a.shape, &a.strides),
+        };
+        match a.dtype {
+            DType::F16 | DType::BF16 => {
+                let half = format!("(x{input}[({at}) >> 1u] >> ((({at}) & 1u) * 16u))");
+                let float = match a.dtype {
+                    DType::F16 => format!("unpack2x16float({half} & 0xffffu).x"),
+                    _ => format!("bitcast<f32>({half} << 16u)"),
+                };
+                converted(&float, DType::F32, self.expr.compute)
+            }
+            dtype => converted(&format!("x{input}[{at}]"), dtype, self.expr.compute),
+        }
+    }
+
+    /// A number in (0, 1): the middle of one of 2²³ cells, as [`Draw::uniform`].
+    fn uniform(&self, n: usize, d: Draw) -> String {
+        let words: Vec<String> = match self.words[n] {
+            Some(w) => (w..w + 5).map(|w| format!("p.w{w}")).collect(),
+            None => draw(d).iter().map(|w| format!("{w}u")).collect(),
+        };
+        let [k0, k1, a, b, c] = &words[..] else { unreachable!("a draw has five words") };
+        let block = format!("philox(vec4<u32>((p.first + i) / 4u, {a}, {b}, {c}), vec2<u32>({k0}, {k1}))");
+        format!("(f32({block}[(p.first + i) % 4u] >> 9u) + 0.5) * {:?}", 1.0 / (1u32 << 23) as f32)
+    }
+
+    /// Flags of the functions that the expression needs.
+    fn functions(&self) -> Vec<&'static str> {
+        self.expr
+            .nodes
+            .iter()
+            .filter_map(|node| match node {
+                Node::Unary(op, _) => flag(*op),
+                Node::Binary(BinaryOp::Pow, ..) => Some("POW"),
+                _ => None,
+            })
+            .collect()
+    }
+}
+
+/// The type that a shader holds elements in.
+fn held_as(dtype: DType) -> &'static str {
+    match dtype {
+        DType::F32 => "f32",
+        DType::I32 => "i32",
+        DType::U32 | DType::F16 | DType::BF16 => "u32",
+        DType::F64 => unreachable!("f64 tensors live on the CPU"),
+    }
+}
+
+fn constant(c: f64, compute: DType) -> u32 {
+    match compute {
+        DType::I32 => c as i32 as u32,
+        DType::U32 => c as u32,
+        _ => (c as f32).to_bits(),
+    }
+}
+
+fn draw(d: Draw) -> [u32; 5] {
+    let ([k0, k1], [a, b, c]) = (d.key(), d.stream);
+    [k0, k1, a, b, c]
+}
+
+fn converted(value: &str, from: DType, to: DType) -> String {
+    if from == to { value.to_string() } else { format!("{}({value})", held_as(to)) }
+}
+
+/// The place of result `i`: all in u32, where a negative stride is its complement and products wrap as they should.
+fn place(linear: &str, at: usize, shape: &[usize], strides: &[isize]) -> String {
+    let mut terms = vec![];
+    if !linear.is_empty() {
+        terms.push(linear.to_string());
+    }
+    let mut below = 1;
+    for (axis, (&n, &stride)) in shape.iter().zip(strides).enumerate().rev() {
+        if stride != 0 {
+            let quotient = if below == 1 { "i".to_string() } else { format!("i / {below}u") };
+            let index = if axis == 0 { quotient } else { format!("{quotient} % {n}u") };
+            terms.push(if stride == 1 { format!("({index})") } else { format!("({index}) * {}u", stride as u32) });
+        }
+        below *= n;
+    }
+    if at > 0 || terms.is_empty() {
+        terms.push(format!("{at}u"));
+    }
+    terms.join(" + ")
+}
+
+fn unary(op: UnaryOp, a: &str, compute: DType) -> String {
+    let t = held_as(compute);
+    match op {
+        UnaryOp::Neg if compute == DType::U32 => format!("0u - {a}"),
+        UnaryOp::Neg => format!("-{a}"),
+        UnaryOp::Abs => format!("abs({a})"),
+        UnaryOp::Sign if compute == DType::U32 => format!("min({a}, 1u)"),
+        UnaryOp::Sign if compute == DType::I32 => format!("sign({a})"),
+        UnaryOp::Sign => format!("signum({a})"),
+        UnaryOp::Square => format!("{a} * {a}"),
+        UnaryOp::Recip => format!("1.0 / {a}"),
+        UnaryOp::Sqrt => format!("sqrt({a})"),
+        UnaryOp::Rsqrt => format!("inverseSqrt({a})"),
+        UnaryOp::Exp => format!("exp_f({a})"),
+        UnaryOp::Expm1 => format!("expm1_f({a})"),
+        UnaryOp::Log => format!("log_f({a})"),
+        UnaryOp::Log1p => format!("log1p_f({a})"),
+        UnaryOp::Sin => format!("sine({a}, 0.0)"),
+        UnaryOp::Cos => format!("sine({a}, 1.0)"),
+        UnaryOp::Tanh => format!("tanh_f({a})"),
+        UnaryOp::Sigmoid => format!("sigmoid({a})"),
+        UnaryOp::Softplus => format!("softplus({a})"),
+        UnaryOp::Erf => format!("erf_f({a})"),
+        // By selection: a NaN stays one.
+        UnaryOp::Relu => format!("select({a}, {t}(0), {a} < {t}(0))"),
+        UnaryOp::Gelu => format!("gelu({a})"),
+        UnaryOp::GeluGrad => format!("gelu_grad({a})"),
+        UnaryOp::NormalQuantile => format!("quantile({a})"),
+        UnaryOp::Not => format!("select({t}(0), {t}(1), {a} == {t}(0))"),
+    }
+}
+
+fn binary(op: BinaryOp, a: &str, b: &str, compute: DType) -> String {
+    let t = held_as(compute);
+    let truth = |sign: &str| format!("select({t}(0), {t}(1), {a} {sign} {b})");
+    match op {
+        BinaryOp::Add => format!("{a} + {b}"),
+        BinaryOp::Sub => format!("{a} - {b}"),
+        BinaryOp::Mul => format!("{a} * {b}"),
+        BinaryOp::Div if compute == DType::F32 => format!("{a} / {b}"),
+        BinaryOp::Div => format!("{a} / select({b}, {t}(1), {b} == {t}(0))"), // nothing is divided by 0
+        BinaryOp::Max => format!("max({a}, {b})"),
+        BinaryOp::Min => format!("min({a}, {b})"),
+        BinaryOp::Pow if compute == DType::F32 => format!("power({a}, {b})"),
+        BinaryOp::Pow => format!("{t}(power(f32({a}), f32({b})))"),
+        BinaryOp::Eq => truth("=="),
+        BinaryOp::Ne => truth("!="),
+        BinaryOp::Lt => truth("<"),
+        BinaryOp::Le => truth("<="),
+    }
+}
+
+fn flag(op: UnaryOp) -> Option<&'static str> {
+    Some(match op {
+        UnaryOp::Sign => "SIGN",
+        UnaryOp::Exp => "EXP",
+        UnaryOp::Expm1 => "EXPM1",
+        UnaryOp::Log => "LOG",
+        UnaryOp::Log1p => "LOG1P",
+        UnaryOp::Sin => "SIN",
+        UnaryOp::Cos => "COS",
+        UnaryOp::Tanh => "TANH",
+        UnaryOp::Sigmoid => "SIGMOID",
+        UnaryOp::Softplus => "SOFTPLUS",
+        UnaryOp::Erf => "ERF",
+        UnaryOp::Gelu | UnaryOp::GeluGrad => "NORMAL",
+        UnaryOp::NormalQuantile => "QUANTILE",
+        _ => return None,
+    })
+}

@@ -1,0 +1,128 @@
+//! What a plan's GPU code is given: inputs as views of buffers, outputs as runs of elements; and [`Span`], the aligned range of
+//! a buffer that a kernel binds. Where a view or a run does not start where a binding may, the elements are moved here, so that
+//! kernels see whole operands only.
+
+use super::bindings::Binding;
+use super::caps::BINDING_ALIGNMENT;
+use super::device::GpuDevice;
+use super::plans::{copy, elementwise};
+use super::pool::Buffer;
+use crate::dtype::DType;
+use crate::layout::Layout;
+
+/// An operand: a view of a buffer.
+#[derive(Clone, Copy, Debug)]
+pub struct Input<'a> {
+    /// The memory.
+    pub buffer: &'a Buffer,
+    /// The elements' type.
+    pub dtype: DType,
+    /// Where they lie.
+    pub layout: &'a Layout,
+}
+
+/// A run of elements that a plan writes, or adds to.
+#[derive(Clone, Copy, Debug)]
+pub struct Output<'a> {
+    /// The memory.
+    pub buffer: &'a Buffer,
+    /// The elements' type.
+    pub dtype: DType,
+    /// The first element.
+    pub start: usize,
+    /// The number of elements.
+    pub len: usize,
+    /// Add to what is there instead of writing.
+    pub add: bool,
+}
+
+/// A range of a buffer that can be bound.
+#[derive(Clone, Debug)]
+pub struct Span {
+    /// The memory.
+    pub buffer: Buffer,
+    /// Where it starts, in bytes: a multiple of 256.
+    pub offset: u64,
+    /// How long it is, in bytes: a multiple of 4 above 0.
+    pub size: u64,
+}
+
+impl Span {
+    /// `len` elements from element `start` on, if a binding may start there.
+    fn of(buffer: &Buffer, dtype: DType, start: usize, len: usize) -> Option<Span> {
+        let offset = (start * dtype.size()) as u64;
+        let size = ((len * dtype.size()) as u64).next_multiple_of(4).max(4);
+        offset.is_multiple_of(BINDING_ALIGNMENT).then(|| Span { buffer: buffer.clone(), offset, size })
+    }
+
+    /// New memory for `len` elements.
+    pub fn new(gpu: &GpuDevice, dtype: DType, len: usize) -> Span {
+        let size = ((len * dtype.size()) as u64).next_multiple_of(4).max(4);
+        Span { buffer: gpu.alloc(size), offset: 0, size }
+    }
+
+    /// Bound to a slot that the kernel reads.
+    pub fn read(&self, slot: u32) -> Binding<'_> {
+        Binding { slot, buffer: &self.buffer, offset: self.offset, size: self.size, write: false }
+    }
+
+    /// Bound to a slot that the kernel declares `read_write`.
+    pub fn write(&self, slot: u32) -> Binding<'_> {
+        Binding { write: true, ..self.read(slot) }
+    }
+
+    /// The whole as an input of `layout`, whose offset counts from the span's start.
+    fn input<'a>(&'a self, dtype: DType, layout: &'a Layout) -> Input<'a> {
+        debug_assert!(self.offset == 0, "only fresh memory is read again");
+        Input { buffer: &self.buffer, dtype, layout }
+    }
+}
+
+impl Input<'_> {
+    /// The elements row-major in one span: in place where they lie so and start at a multiple of 256 bytes, else copied.
+    pub fn span(&self, gpu: &GpuDevice) -> Span {
+        let in_place = self.layout.is_contiguous().then(|| self.in_place(self.layout.numel())).flatten();
+        in_place.unwrap_or_else(|| {
+            let to = Span::new(gpu, self.dtype, self.layout.numel());
+            copy::view(gpu, self, &to);
+            to
+        })
+    }
+
+    /// `len` elements of the buffer from the view's first one on, in place, whatever the strides: for kernels that take strides. `None`
+    /// where a binding cannot start there.
+    pub fn in_place(&self, len: usize) -> Option<Span> {
+        Span::of(self.buffer, self.dtype, self.layout.offset, len)
+    }
+}
+
+impl Output<'_> {
+    /// Has `write` fill the run: in place, or, where a binding cannot start there or the elements are to be added, in memory of its own
+    /// that is moved or added after.
+    pub fn fill(&self, gpu: &GpuDevice, write: impl FnOnce(&Span)) {
+        if let (false, Some(place)) = (self.add, self.place()) {
+            return write(&place);
+        }
+        let own = Span::new(gpu, self.dtype, self.len);
+        write(&own);
+        self.take(gpu, &own);
+    }
+
+    /// [`Output::fill`] for a kernel that can add to what it finds: `write` is told whether to.
+    pub fn fill_or_add(&self, gpu: &GpuDevice, write: impl FnOnce(&Span, bool)) {
+        match self.place() {
+            Some(place) => write(&place, self.add),
+            None => self.fill(gpu, |own| write(own, false)),
+        }
+    }
+
+    fn place(&self) -> Option<Span> {
+        Span::of(self.buffer, self.dtype, self.start, self.len)
+    }
+
+    /// Moves or adds the elements of `own` to their place.
+    fn take(&self, gpu: &GpuDevice, own: &Span) {
+        let layout = Layout::contiguous(&[self.len]);
+        elementwise::identity(gpu, &own.input(self.dtype, &layout), self);
+    }
+}

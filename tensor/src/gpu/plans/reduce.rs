@@ -1,0 +1,98 @@
+//! Reductions on the GPU. Long lines of which there are few are reduced in two passes, so that there is work for the whole device; how they
+//! are cut depends on the sizes alone.
+
+use super::{lanes, variant};
+use crate::dtype::DType;
+use crate::gpu::{GpuDevice, Input, Kernel, Output, Span, fold_groups};
+use crate::plan::{Reduce, ReduceOp};
+
+/// Elements of a line that one group of threads takes in the first of two passes.
+const CHUNK: usize = 8192;
+/// Rows of a column that one group of threads takes.
+const COLUMN_CHUNK: usize = 256;
+/// From so many lines on, one pass keeps the device busy.
+const MANY: usize = 4096;
+
+/// Runs the plan.
+pub fn run(p: &Reduce, gpu: &GpuDevice, inputs: &[Input<'_>], outputs: &[Output<'_>]) {
+    let x = inputs[0].span(gpu);
+    let lines = Lines { outer: p.outer, n: p.n, inner: p.inner };
+    match p.op {
+        ReduceOp::ArgMax | ReduceOp::ArgMin => outputs[0].fill(gpu, |y| lines.arg(gpu, p.op, &x, y)),
+        ReduceOp::Sum | ReduceOp::SumSquares => {
+            outputs[0].fill_or_add(gpu, |y, add| lines.reduce(gpu, p.op, &x, y, p.scale, add));
+        }
+        ReduceOp::Prod | ReduceOp::Max | ReduceOp::Min => {
+            outputs[0].fill(gpu, |y| lines.reduce(gpu, p.op, &x, y, 1.0, false));
+        }
+    }
+}
+
+/// The sum of each column of `rows` rows of `n` elements, written to or added to `y`.
+pub fn column_sums(gpu: &GpuDevice, x: &Span, rows: usize, n: usize, y: &Span, add: bool) {
+    Lines { outer: 1, n: rows, inner: n }.reduce(gpu, ReduceOp::Sum, x, y, 1.0, add);
+}
+
+/// A view of a buffer as [outer, n, inner], to be reduced along n.
+#[derive(Clone, Copy)]
+struct Lines {
+    outer: usize,
+    n: usize,
+    inner: usize,
+}
+
+impl Lines {
+    fn reduce(self, gpu: &GpuDevice, op: ReduceOp, x: &Span, y: &Span, scale: f64, add: bool) {
+        let Lines { outer, n, inner } = self;
+        let columns = outer == 1 && inner > 1 && op == ReduceOp::Sum;
+        let chunk = if columns { COLUMN_CHUNK } else { CHUNK };
+        let chunks = n.div_ceil(chunk);
+        if chunks <= 1 || !columns && outer * inner >= MANY {
+            return self.pass(gpu, op, x, y, n.max(1), scale, add);
+        }
+        let partial = Span::new(gpu, DType::F32, outer * chunks * inner);
+        self.pass(gpu, op, x, &partial, chunk, 1.0, false);
+        let op = if op == ReduceOp::SumSquares { ReduceOp::Sum } else { op };
+        Lines { outer, n: chunks, inner }.pass(gpu, op, &partial, y, chunks, scale, add);
+    }
+
+    /// One dispatch: a result for each chunk of `chunk` elements of a line.
+    fn pass(self, gpu: &GpuDevice, op: ReduceOp, x: &Span, y: &Span, chunk: usize, scale: f64, add: bool) {
+        let Lines { outer, n, inner } = self;
+        let chunks = n.div_ceil(chunk).max(1);
+        let params = [outer, n, inner, chunk, chunks, usize::from(add)].map(|v| v as u32);
+        let params = [&params[..], &[(scale as f32).to_bits()]].concat();
+        if outer == 1 && inner > 1 && op == ReduceOp::Sum {
+            let groups = [inner.div_ceil(64) as u32, chunks as u32, 1];
+            let kernel = variant("reduce", "column_sum", &["COLUMN_SUM"], &[]);
+            return gpu.dispatch(kernel, &[x.read(0), y.write(1)], &params, groups);
+        }
+        let code = match op {
+            ReduceOp::Sum | ReduceOp::SumSquares => 0.0,
+            ReduceOp::Prod => 1.0,
+            ReduceOp::Max | ReduceOp::ArgMax => 2.0,
+            ReduceOp::Min | ReduceOp::ArgMin => 3.0,
+        };
+        let square = if op == ReduceOp::SumSquares { "SQUARE" } else { "" };
+        let (kernel, threads) = self.kernel("reduce", square, code, chunk.min(n));
+        let lines = outer * chunks * inner;
+        gpu.dispatch(kernel, &[x.read(0), y.write(1)], &params, fold_groups(lines.div_ceil(256 / threads) as u64));
+    }
+
+    fn arg(self, gpu: &GpuDevice, op: ReduceOp, x: &Span, y: &Span) {
+        let Lines { outer, n, inner } = self;
+        let (kernel, threads) = self.kernel("arg_reduce", "ARG", if op == ReduceOp::ArgMax { 2.0 } else { 3.0 }, n);
+        let params = [outer, n, inner].map(|v| v as u32);
+        let groups = (outer * inner).div_ceil(256 / threads);
+        gpu.dispatch(kernel, &[x.read(0), y.write(1)], &params, fold_groups(groups as u64));
+    }
+
+    /// The kernel for lines of `n` elements, and how many threads share a line.
+    fn kernel(self, entry: &str, flag: &str, op: f64, n: usize) -> (Kernel<'static>, usize) {
+        let (form, lanes) = match self.inner {
+            1 => ("ROWS", lanes(n).1),
+            inner => ("COLUMNS", if n >= 256 && self.outer * inner < MANY { 64.0 } else { 4.0 }),
+        };
+        (variant("reduce", entry, &[form, flag], &[("LANES", lanes), ("OP", op)]), lanes as usize)
+    }
+}

@@ -1,0 +1,87 @@
+//! Plans on the GPU against the double-precision reference of the CPU: every kernel, with wgpu's checks and without, which must agree to the
+//! last bit. Skips, saying so, where there is no adapter, unless `LETHE_REQUIRE_GPU=1`.
+#![cfg(feature = "gpu")]
+
+mod elementwise;
+mod reduce;
+
+use std::sync::{Mutex, MutexGuard, OnceLock};
+
+use lethe_tensor::gpu::{AdapterChoice, GpuDevice, GpuOptions};
+use lethe_tensor::random::Draw;
+use lethe_tensor::{DType, Device, Tensor};
+
+/// The devices that every case runs on: with checked shaders and without, the latter with parameters in a uniform buffer. Empty where there
+/// is no adapter.
+fn devices() -> MutexGuard<'static, Vec<Device>> {
+    static DEVICES: OnceLock<Mutex<Vec<Device>>> = OnceLock::new();
+    let open = |checked_shaders, force_uniform_params| {
+        let options = GpuOptions { checked_shaders, force_uniform_params, ..GpuOptions::default() };
+        match GpuDevice::open(&AdapterChoice::Best, options) {
+            Ok(device) => Some(Device::Gpu(device)),
+            Err(error) if std::env::var("LETHE_REQUIRE_GPU").as_deref() == Ok("1") => {
+                panic!("LETHE_REQUIRE_GPU=1: {error}")
+            }
+            Err(error) => {
+                println!("skipped: {error}");
+                None
+            }
+        }
+    };
+    let all = DEVICES.get_or_init(|| Mutex::new(open(true, false).into_iter().chain(open(false, true)).collect()));
+    all.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
+/// Numbers of the normal distribution, on the CPU.
+fn normal(shape: &[usize], seed: u64) -> Tensor {
+    Tensor::normal(&Device::cpu(), DType::F32, shape, Draw::new(seed, [0; 3])).force().clone()
+}
+
+/// A contiguous tensor's elements as doubles.
+fn numbers(t: &Tensor) -> Vec<f64> {
+    match t.dtype() {
+        DType::F32 => t.to_vec::<f32>().unwrap().into_iter().map(f64::from).collect(),
+        DType::U32 => t.to_vec::<u32>().unwrap().into_iter().map(f64::from).collect(),
+        DType::I32 => t.to_vec::<i32>().unwrap().into_iter().map(f64::from).collect(),
+        DType::F64 => t.to_vec().unwrap(),
+        DType::F16 | DType::BF16 => numbers(&t.to_dtype(DType::F32)),
+    }
+}
+
+/// `f` of the inputs on each GPU device against `f` of them in double precision: `|error| ≤ bound · (1 + |expected|)` element by element.
+fn check(what: &str, inputs: &[Tensor], f: impl Fn(&[Tensor]) -> Vec<Tensor>, bound: f64) {
+    check_by(what, inputs, f, |_, expected| bound * (1.0 + expected.abs()));
+}
+
+/// [`check`] with a bound that is a function of (output, element) and of the expected value.
+fn check_by(
+    what: &str,
+    inputs: &[Tensor],
+    f: impl Fn(&[Tensor]) -> Vec<Tensor>,
+    bound: impl Fn((usize, usize), f64) -> f64,
+) {
+    let widened = |t: &Tensor| if t.dtype() == DType::F32 { t.to_dtype(DType::F64) } else { t.clone() };
+    let wide: Vec<Tensor> = inputs.iter().map(widened).collect();
+    let expected: Vec<Vec<f64>> = f(&wide).iter().map(numbers).collect();
+    let mut first: Option<Vec<Vec<f64>>> = None;
+    for device in devices().iter() {
+        let there: Vec<Tensor> = inputs.iter().map(|t| t.to_device(device).unwrap()).collect();
+        let got: Vec<Vec<f64>> = f(&there).iter().map(numbers).collect();
+        assert_eq!(got.len(), expected.len(), "{what}: outputs");
+        for (output, (g, e)) in got.iter().zip(&expected).enumerate() {
+            assert_eq!(g.len(), e.len(), "{what}: elements of output {output}");
+            for (i, (g, e)) in g.iter().zip(e).enumerate() {
+                let close = g == e || g.is_nan() && e.is_nan() || (g - e).abs() <= bound((output, i), *e);
+                assert!(close, "{what}, output {output}, element {i}: {g}, expected {e}");
+            }
+        }
+        let same = |a: &f64, b: &f64| a.to_bits() == b.to_bits() || a.is_nan() && b.is_nan();
+        match &first {
+            Some(first) => {
+                let equal = first.iter().flatten().zip(got.iter().flatten()).all(|(a, b)| same(a, b));
+                assert!(equal, "{what}: checked and unchecked shaders differ");
+            }
+            None => first = Some(got),
+        }
+    }
+}
