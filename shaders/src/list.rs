@@ -146,10 +146,8 @@ fn movement() -> Vec<Variant> {
 }
 
 fn training() -> Vec<Variant> {
-    let mut list = one("optim", "sum_squares", &["NORM"]);
-    list.extend(one("optim", "clip_factor", &["CLIP"]));
-    list.extend(one("optim", "adamw", &["ADAMW"]));
-    list.extend(product("optim", "sgd", &[&[&["SGD"]], &[&[], &["MOMENTUM"]]], &plain()));
+    let mut list = one("optim", "adamw", &["ADAMW"]);
+    list.extend(one("optim", "sgd", &["SGD"]));
     list.extend(one("random", "random_bits", &["BITS"]));
     list
 }

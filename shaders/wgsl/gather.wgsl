@@ -2,7 +2,7 @@
 // one thread, in ascending order of the index's position.
 //
 // Index     u32 (or i32, the same bits) of [outer, k, inner]: element (o, j, i) at o * i_outer + j * i_k + i * i_inner. Strides of 0
-//           broadcast: (0, 1, 0) is a 1-D index (index_select, embedding). One beyond n picks 0 and adds nothing.
+//           broadcast: (0, 1, 0) is a 1-D index (index_select, embedding). One beyond n picks the last place and adds nothing.
 // Kernels   GATHER        entry gather: OUT [outer][k][inner] = X[o, INDEX(o, j, i), i], 32-bit words of any type.
 //                         VEC4: inner a multiple of 4, i_inner = 0; inner is then given in vec4.
 //                         Bindings 0 X, 1 INDEX, 2 OUT.   Grid ceil(outer * k * inner / 256).
@@ -34,10 +34,8 @@ alias T = u32;
 fn gather(@builtin(local_invocation_index) li: u32, @builtin(workgroup_id) w: vec3<u32>, @builtin(num_workgroups) nw: vec3<u32>) {
   let at = (w.y * nw.x + w.x) * 256u + li; let i = at % p.inner; let j = at / p.inner % p.k; let o = at / p.inner / p.k;
   if (o >= p.outer) { return; }
-  let row = INDEX[o * p.i_outer + j * p.i_k + i * p.i_inner];
-  var v = T();
-  if (row < p.n) { v = X[(o * p.n + row) * p.inner + i]; }
-  OUT[at] = v;
+  let row = min(INDEX[o * p.i_outer + j * p.i_k + i * p.i_inner], p.n - 1u);
+  OUT[at] = X[(o * p.n + row) * p.inner + i];
 }
 //#end
 

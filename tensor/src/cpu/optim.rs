@@ -60,6 +60,9 @@ impl Kernel for AdamWStep<'_> {
         let (clip, root, eps) = (s.splat(clip), s.splat((1.0 / c2.sqrt()) as f32), s.splat(p.eps as f32));
         for (b, g) in g.chunks_exact(BLOCK).enumerate() {
             let (lr, decay) = rates(&table[2 * b..], p.lr);
+            if table[2 * b] == 0.0 {
+                continue; // frozen: the moments too stay as they are
+            }
             let (lr, decay) = (s.splat((lr / c1) as f32), s.splat(decay as f32));
             for i in (0..BLOCK).step_by(S::N) {
                 let at = b * BLOCK + i;
@@ -124,6 +127,9 @@ impl Kernel for SgdStep<'_> {
         let (clip, momentum) = (s.splat(clip), s.splat(p.momentum as f32));
         for (b, g) in g.chunks_exact(BLOCK).enumerate() {
             let (lr, decay) = rates(&table[2 * b..], p.lr);
+            if table[2 * b] == 0.0 {
+                continue; // frozen: the buffer too stays as it is
+            }
             let (lr, decay) = (s.splat(lr as f32), s.splat(decay as f32));
             for i in (0..BLOCK).step_by(S::N) {
                 let at = b * BLOCK + i;

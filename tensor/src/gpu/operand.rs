@@ -61,6 +61,11 @@ impl Span {
         Span { buffer: gpu.alloc(size), offset: 0, size }
     }
 
+    /// `size` bytes from byte `offset` (a multiple of 256) of the span on.
+    pub fn part(&self, offset: u64, size: u64) -> Span {
+        Span { buffer: self.buffer.clone(), offset: self.offset + offset, size }
+    }
+
     /// Bound to a slot that the kernel reads.
     pub fn read(&self, slot: u32) -> Binding<'_> {
         Binding { slot, buffer: &self.buffer, offset: self.offset, size: self.size, write: false }
@@ -114,6 +119,14 @@ impl Output<'_> {
             Some(place) => write(&place, self.add),
             None => self.fill(gpu, |own| write(own, false)),
         }
+    }
+
+    /// The run in place, for a kernel that updates what it finds.
+    ///
+    /// # Panics
+    /// If a binding cannot start there: plans that update in place are given whole tensors.
+    pub fn whole(&self) -> Span {
+        self.place().expect("a tensor that is updated in place starts at element 0")
     }
 
     fn place(&self) -> Option<Span> {

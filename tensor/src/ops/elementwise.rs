@@ -284,7 +284,7 @@ impl Tensor {
     }
 
     #[track_caller]
-    fn computable(&self, op: &str) {
+    pub(super) fn computable(&self, op: &str) {
         assert!(self.dtype().size() >= 4, "{op}: {} is for storage; use to_dtype(F32)", self.dtype());
     }
 

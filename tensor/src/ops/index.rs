@@ -33,6 +33,7 @@ impl Tensor {
     /// If ranks differ, the index is larger than x on another axis, or the axis does not exist.
     #[track_caller]
     pub fn gather(&self, dim: isize, index: &Tensor) -> Tensor {
+        self.computable("gather");
         check_index("gather", index);
         let d = axis("gather", dim, self.rank());
         let x = cut("gather", self, index.shape(), d);
@@ -48,6 +49,7 @@ impl Tensor {
     /// If the index has not one axis, or the axis does not exist or is empty.
     #[track_caller]
     pub fn index_select(&self, dim: isize, index: &Tensor) -> Tensor {
+        self.computable("index_select");
         check_index("index_select", index);
         let d = axis("index_select", dim, self.rank());
         assert!(index.rank() == 1, "index_select: the index {:?} needs one axis", index.shape());

@@ -13,6 +13,7 @@ impl Tensor {
     #[track_caller]
     pub fn concat(tensors: &[&Tensor], dim: isize) -> Tensor {
         let first = tensors.first().expect("concat: there is nothing to join");
+        first.computable("concat");
         let d = axis("concat", dim, first.rank());
         let mut shape = first.shape().to_vec();
         shape[d] = 0;
@@ -50,9 +51,10 @@ impl Tensor {
     /// New elements of `value` before and after an axis.
     ///
     /// # Panics
-    /// If the axis does not exist.
+    /// If the axis does not exist or the tensor holds a 16-bit type.
     #[track_caller]
     pub fn pad(&self, dim: isize, before: usize, after: usize, value: f64) -> Tensor {
+        self.computable("pad");
         let d = axis("pad", dim, self.rank());
         if before + after == 0 {
             return self.clone();

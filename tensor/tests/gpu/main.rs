@@ -3,6 +3,8 @@
 #![cfg(feature = "gpu")]
 
 mod elementwise;
+mod movement;
+mod optim;
 mod reduce;
 
 use std::sync::{Mutex, MutexGuard, OnceLock};

@@ -147,6 +147,9 @@ pub fn adamw<T: Float>(p: &AdamW, inputs: &[Input<'_>], outputs: &mut [Output<'_
     let (c1, c2) = (1.0 - b1.powi(p.step as i32), 1.0 - b2.powi(p.step as i32));
     for i in 0..p.n {
         let (g, scale, decay) = (g[i].to_f64() * clip, table[i / 64 * 2].to_f64(), table[i / 64 * 2 + 1].to_f64());
+        if scale == 0.0 {
+            continue; // frozen: the moments too stay as they are
+        }
         let m = b1 * mu[i].to_f64() + (1.0 - b1) * g;
         let v = b2 * nu[i].to_f64() + (1.0 - b2) * g * g;
         let decayed = theta[i].to_f64() * (1.0 - scale * p.lr * decay);
@@ -163,6 +166,9 @@ pub fn sgd<T: Float>(p: &Sgd, inputs: &[Input<'_>], outputs: &mut [Output<'_>]) 
     let (theta, buffer) = (theta.values::<T>(), buffer.values::<T>());
     for i in 0..p.n {
         let (g, scale, decay) = (g[i].to_f64() * clip, table[i / 64 * 2].to_f64(), table[i / 64 * 2 + 1].to_f64());
+        if scale == 0.0 {
+            continue; // frozen: the moments too stay as they are
+        }
         let b = if p.first { g } else { p.momentum * buffer[i].to_f64() + g };
         let step = if p.nesterov { g + p.momentum * b } else { b };
         buffer[i] = T::from_f64(b);

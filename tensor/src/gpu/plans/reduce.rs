@@ -51,9 +51,24 @@ impl Lines {
             return self.pass(gpu, op, x, y, n.max(1), scale, add);
         }
         let partial = Span::new(gpu, DType::F32, outer * chunks * inner);
-        self.pass(gpu, op, x, &partial, chunk, 1.0, false);
+        self.chunks(gpu, op, x, &partial, chunk);
         let op = if op == ReduceOp::SumSquares { ReduceOp::Sum } else { op };
         Lines { outer, n: chunks, inner }.pass(gpu, op, &partial, y, chunks, scale, add);
+    }
+
+    /// The first of two passes; a single line longer than a binding may be goes in windows.
+    fn chunks(self, gpu: &GpuDevice, op: ReduceOp, x: &Span, partial: &Span, chunk: usize) {
+        // The partial sums of a window start at a multiple of 256 bytes: 64 of them.
+        let most = gpu.caps().max_binding as usize / 4 / (64 * CHUNK) * (64 * CHUNK);
+        if x.size <= gpu.caps().max_binding || self.outer * self.inner > 1 || most == 0 {
+            return self.pass(gpu, op, x, partial, chunk, 1.0, false);
+        }
+        for start in (0..self.n).step_by(most) {
+            let n = most.min(self.n - start);
+            let (at, parts) = (4 * (start / CHUNK) as u64, 4 * n.div_ceil(CHUNK) as u64);
+            let window = x.part(4 * start as u64, 4 * n as u64);
+            Lines { n, ..self }.pass(gpu, op, &window, &partial.part(at, parts), chunk, 1.0, false);
+        }
     }
 
     /// One dispatch: a result for each chunk of `chunk` elements of a line.
