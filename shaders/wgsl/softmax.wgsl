@@ -47,9 +47,10 @@ fn row_sum(v: vec2<f32>, li: u32) -> vec2<f32> {
   return scratch[li - lane];
 }
 //#if FORWARD LOSS
-// exp(x) for x <= 0. Below -120 it is 0 in f32 anyway, and masked logits may be as low as f32 goes.
-fn decay(x: f32) -> f32 { return exp(max(x, -120.0)); }
-fn decays(x: T) -> T { return exp(max(x, T(-120.0))); }
+// exp(x) for x <= 0. Below -120 it is 0 in f32 anyway, and masked logits may be as low as f32 goes. A clamp would hide a NaN: this lets it
+// through where the hardware's exp does.
+fn decay(x: f32) -> f32 { return select(exp(x), 0.0, x < -120.0); }
+fn decays(x: T) -> T { return select(exp(x), T(0.0), x < T(-120.0)); }
 // (max, sum of exp(x - max)) of two sets of numbers, from those of each.
 fn join(a: vec2<f32>, b: vec2<f32>) -> vec2<f32> {
   let m = max(a.x, b.x);

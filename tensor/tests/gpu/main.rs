@@ -3,9 +3,11 @@
 #![cfg(feature = "gpu")]
 
 mod elementwise;
+mod loss;
 mod movement;
 mod optim;
 mod reduce;
+mod softmax;
 
 use std::sync::{Mutex, MutexGuard, OnceLock};
 

@@ -18,6 +18,7 @@ pub mod optim;
 pub mod pad;
 pub mod pool;
 pub mod reduce;
+mod rows;
 pub mod softmax;
 
 use super::{Buffer, GpuDevice, GpuError, Kernel};
