@@ -96,9 +96,11 @@ fn norms() -> Vec<Variant> {
     list.extend(one("batch_norm", "batch_norm_partial", &["PARTIAL"]));
     list.extend(one("batch_norm", "batch_norm_merge", &["MERGE"]));
     list.extend(one("batch_norm", "batch_norm_eval_stats", &["EVAL"]));
-    list.extend(product("batch_norm", "batch_norm", &[&[&["FORWARD"]], relu, residual], &lanes()));
+    // Planes of a few pixels, and of one in a batch norm over features, take a thread each.
+    let planes = [vec![vec![("LANES", 1.0)]], lanes()].concat();
+    list.extend(product("batch_norm", "batch_norm", &[&[&["FORWARD"]], relu, residual], &planes));
     list.extend(product("batch_norm", "batch_norm_grads", &[&[&["GRADS"]], relu], &plain()));
-    list.extend(product("batch_norm", "batch_norm_input", &[&[&["BACKWARD"]], relu, residual], &lanes()));
+    list.extend(product("batch_norm", "batch_norm_input", &[&[&["BACKWARD"]], relu, residual], &planes));
     list
 }
 

@@ -2,10 +2,11 @@
 //
 // Kernels, in order
 //   PARTIAL   entry batch_norm_partial: PART [chunks][channels] = (mean, sum of squared distances) of a chunk of a channel's batch * area
-//             elements.   Grid x = channels, y = ceil(batch * area / chunk).   Bindings 0 X, 4 PART.
-//   MERGE     entry batch_norm_merge: joins the chunks in order: STATS [channels] = (mean, rstd), and NEW [2][channels], the running mean
-//             and (unbiased) variance after this batch: (1 - momentum) * old + momentum * batch. The old ones are only read.
-//             Grid x = ceil(channels / 64).   Bindings 0 old mean [channels], 1 old variance [channels], 4 PART, 5 STATS, 6 NEW.
+//             elements.   Grid x = channels, above 65535 over x and z, y = ceil(batch * area / chunk).   Bindings 0 X, 4 PART.
+//   MERGE     entry batch_norm_merge: joins the chunks in order: STATS [channels] = (mean, rstd), and the running mean and (unbiased)
+//             variance after this batch: (1 - momentum) * old + momentum * batch. The old ones are only read.
+//             Grid ceil(channels / 64), over x and, above 65535, y.
+//             Bindings 0 old mean [channels], 1 old variance [channels], 4 PART, 5 STATS, 6 new mean, 7 new variance.
 //   EVAL      entry batch_norm_eval_stats: STATS from running values, for FORWARD in evaluation.
 //             Grid x = ceil(channels / 64).   Bindings 0 mean [channels], 1 variance [channels], 5 STATS.
 //   FORWARD   entry batch_norm: y = (x - mean) * rstd * weight + bias, with RESIDUAL + residual, then with RELU max(y, 0): the end of a
@@ -16,7 +17,7 @@
 //   BACKWARD  entry batch_norm_input: dx = weight * rstd * (g - (sum(g) + xhat * sum(g * xhat)) / count); with RESIDUAL also the residual's
 //             gradient g.   Bindings 0 X, 1 WEIGHT, 2 Y (RELU), 3 dY, 4 residual's gradient (RESIDUAL), 5 STATS, 6 dX, 7 SUMS.
 // Grid of FORWARD and BACKWARD: ceil(batch * channels / (256 / LANES)) workgroups, over x and, above 65535, y.
-// Flags RELU, RESIDUAL.   Constants LANES: threads a plane of `area` elements, a power of two up to 256.   batch * area below 2^24.
+// Flags RELU, RESIDUAL.   Constants LANES: threads a plane of `area` elements, a power of two up to 256.
 
 struct Params { batch: u32, channels: u32, area: u32, chunk: u32, eps: f32, momentum: f32 }
 var<immediate> p: Params;
@@ -58,8 +59,10 @@ fn group_sum(v: vec2<f32>, li: u32) -> vec2<f32> {
   workgroupBarrier();
   return scratch[0];
 }
-// The place of element e of a channel's batch * area elements. `inverse` is 1 / area; the quotient is put right by one step.
+// The place of element e of a channel's batch * area elements. `inverse` is 1 / area; the quotient is put right by one step. From 2^24
+// elements on a float no longer tells them apart.
 fn place(e: u32, channel: u32, inverse: f32) -> u32 {
+  if (p.batch * p.area >= 0x1000000u) { return (e / p.area * p.channels + channel) * p.area + e % p.area; }
   var n = u32(f32(e) * inverse); var r = i32(e - n * p.area);
   if (r < 0) { n -= 1u; r += i32(p.area); }
   if (r >= i32(p.area)) { n += 1u; r -= i32(p.area); }
@@ -79,24 +82,29 @@ fn gradient(i: u32) -> f32 {
 //#if PARTIAL
 @group(0) @binding(4) var<storage, read_write> PART: array<vec2<f32>>;
 @compute @workgroup_size(256)
-fn batch_norm_partial(@builtin(local_invocation_index) li: u32, @builtin(workgroup_id) w: vec3<u32>) {
+fn batch_norm_partial(@builtin(local_invocation_index) li: u32, @builtin(workgroup_id) w: vec3<u32>,
+                      @builtin(num_workgroups) nw: vec3<u32>) {
+  let c = w.z * nw.x + w.x;
+  if (c >= p.channels) { return; }
   let begin = w.y * p.chunk; let end = min(begin + p.chunk, p.batch * p.area); let inverse = 1.0 / f32(p.area);
   var s = 0.0;
-  for (var e = begin + li; e < end; e += 256u) { s += X[place(e, w.x, inverse)]; }
+  for (var e = begin + li; e < end; e += 256u) { s += X[place(e, c, inverse)]; }
   let mean = group_sum(vec2<f32>(s, 0.0), li).x / f32(end - begin);
   s = 0.0;
-  for (var e = begin + li; e < end; e += 256u) { let d = X[place(e, w.x, inverse)] - mean; s = fma(d, d, s); }
+  for (var e = begin + li; e < end; e += 256u) { let d = X[place(e, c, inverse)] - mean; s = fma(d, d, s); }
   let spread = group_sum(vec2<f32>(s, 0.0), li).x;
-  if (li == 0u) { PART[w.y * p.channels + w.x] = vec2<f32>(mean, spread); }
+  if (li == 0u) { PART[w.y * p.channels + c] = vec2<f32>(mean, spread); }
 }
 //#end
 
 //#if MERGE
 @group(0) @binding(4) var<storage, read> PART: array<vec2<f32>>;
-@group(0) @binding(6) var<storage, read_write> NEW: array<f32>;
+@group(0) @binding(6) var<storage, read_write> NEW_MEAN: array<f32>;
+@group(0) @binding(7) var<storage, read_write> NEW_VARIANCE: array<f32>;
 @compute @workgroup_size(64)
-fn batch_norm_merge(@builtin(global_invocation_id) id: vec3<u32>) {
-  let c = id.x; let all = p.batch * p.area;
+fn batch_norm_merge(@builtin(local_invocation_index) li: u32, @builtin(workgroup_id) w: vec3<u32>,
+                    @builtin(num_workgroups) nw: vec3<u32>) {
+  let c = (w.y * nw.x + w.x) * 64u + li; let all = p.batch * p.area;
   if (c >= p.channels) { return; }
   var mean = 0.0; var spread = 0.0; var count = 0.0;
   for (var begin = 0u; begin < all; begin += p.chunk) {
@@ -107,8 +115,8 @@ fn batch_norm_merge(@builtin(global_invocation_id) id: vec3<u32>) {
     count = sum;
   }
   STATS[c] = vec2<f32>(mean, inverseSqrt(spread / count + p.eps));
-  NEW[c] = mix(MEAN[c], mean, p.momentum);
-  NEW[p.channels + c] = mix(VARIANCE[c], spread / max(count - 1.0, 1.0), p.momentum);
+  NEW_MEAN[c] = mix(MEAN[c], mean, p.momentum);
+  NEW_VARIANCE[c] = mix(VARIANCE[c], spread / max(count - 1.0, 1.0), p.momentum);
 }
 //#end
 
@@ -142,15 +150,18 @@ fn batch_norm(@builtin(local_invocation_index) li: u32, @builtin(workgroup_id) w
 //#if GRADS
 @group(0) @binding(4) var<storage, read_write> PART: array<f32>;
 @compute @workgroup_size(256)
-fn batch_norm_grads(@builtin(local_invocation_index) li: u32, @builtin(workgroup_id) w: vec3<u32>) {
-  let begin = w.y * p.chunk; let end = min(begin + p.chunk, p.batch * p.area); let inverse = 1.0 / f32(p.area); let stats = STATS[w.x];
+fn batch_norm_grads(@builtin(local_invocation_index) li: u32, @builtin(workgroup_id) w: vec3<u32>,
+                    @builtin(num_workgroups) nw: vec3<u32>) {
+  let c = w.z * nw.x + w.x;
+  if (c >= p.channels) { return; }
+  let begin = w.y * p.chunk; let end = min(begin + p.chunk, p.batch * p.area); let inverse = 1.0 / f32(p.area); let stats = STATS[c];
   var s = vec2<f32>(0.0);
   for (var e = begin + li; e < end; e += 256u) {
-    let i = place(e, w.x, inverse); let g = gradient(i);
+    let i = place(e, c, inverse); let g = gradient(i);
     s += vec2<f32>(g * ((X[i] - stats.x) * stats.y), g);
   }
   s = group_sum(s, li);
-  if (li == 0u) { PART[w.y * 2u * p.channels + w.x] = s.x; PART[(w.y * 2u + 1u) * p.channels + w.x] = s.y; }
+  if (li == 0u) { PART[w.y * 2u * p.channels + c] = s.x; PART[(w.y * 2u + 1u) * p.channels + c] = s.y; }
 }
 //#end
 

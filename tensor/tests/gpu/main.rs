@@ -2,7 +2,9 @@
 //! last bit. Skips, saying so, where there is no adapter, unless `LETHE_REQUIRE_GPU=1`.
 #![cfg(feature = "gpu")]
 
+mod batch_norm;
 mod elementwise;
+mod layer_norm;
 mod loss;
 mod movement;
 mod optim;

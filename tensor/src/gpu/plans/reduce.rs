@@ -3,6 +3,7 @@
 
 use super::{lanes, variant};
 use crate::dtype::DType;
+use crate::gpu::caps::GROUPS_PER_DIMENSION;
 use crate::gpu::{GpuDevice, Input, Kernel, Output, Span, fold_groups};
 use crate::plan::{Reduce, ReduceOp};
 
@@ -42,9 +43,16 @@ struct Lines {
 }
 
 impl Lines {
+    /// Whether these are the columns of a matrix, to be added up by the kernel for them, whose grid they fit.
+    fn by_columns(self, op: ReduceOp) -> bool {
+        let most = GROUPS_PER_DIMENSION as usize;
+        let fits = self.inner.div_ceil(64) <= most && self.n.div_ceil(COLUMN_CHUNK) <= most;
+        self.outer == 1 && self.inner > 1 && op == ReduceOp::Sum && fits
+    }
+
     fn reduce(self, gpu: &GpuDevice, op: ReduceOp, x: &Span, y: &Span, scale: f64, add: bool) {
         let Lines { outer, n, inner } = self;
-        let columns = outer == 1 && inner > 1 && op == ReduceOp::Sum;
+        let columns = self.by_columns(op);
         let chunk = if columns { COLUMN_CHUNK } else { CHUNK };
         let chunks = n.div_ceil(chunk);
         if chunks <= 1 || !columns && outer * inner >= MANY {
@@ -77,7 +85,7 @@ impl Lines {
         let chunks = n.div_ceil(chunk).max(1);
         let params = [outer, n, inner, chunk, chunks, usize::from(add)].map(|v| v as u32);
         let params = [&params[..], &[(scale as f32).to_bits()]].concat();
-        if outer == 1 && inner > 1 && op == ReduceOp::Sum {
+        if self.by_columns(op) {
             let groups = [inner.div_ceil(64) as u32, chunks as u32, 1];
             let kernel = variant("reduce", "column_sum", &["COLUMN_SUM"], &[]);
             return gpu.dispatch(kernel, &[x.read(0), y.write(1)], &params, groups);
