@@ -2,6 +2,8 @@
 //! a buffer that a kernel binds. Where a view or a run does not start where a binding may, the elements are moved here, so that
 //! kernels see whole operands only.
 
+use std::ops::Range;
+
 use super::bindings::Binding;
 use super::caps::BINDING_ALIGNMENT;
 use super::device::GpuDevice;
@@ -64,6 +66,13 @@ impl Span {
     /// `size` bytes from byte `offset` (a multiple of 256) of the span on.
     pub fn part(&self, offset: u64, size: u64) -> Span {
         Span { buffer: self.buffer.clone(), offset: self.offset + offset, size }
+    }
+
+    /// The 4-byte elements `range` of the span; the first must lie where a binding may start.
+    pub fn words(&self, range: &Range<usize>) -> Span {
+        let (offset, size) = (4 * range.start as u64, 4 * range.len().max(1) as u64);
+        debug_assert!((self.offset + offset).is_multiple_of(BINDING_ALIGNMENT), "no binding may start at {range:?}");
+        self.part(offset, size)
     }
 
     /// Bound to a slot that the kernel reads.

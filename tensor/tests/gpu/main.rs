@@ -6,6 +6,7 @@ mod batch_norm;
 mod elementwise;
 mod layer_norm;
 mod loss;
+mod matmul;
 mod movement;
 mod optim;
 mod reduce;

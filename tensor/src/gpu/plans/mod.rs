@@ -16,10 +16,12 @@ pub mod loss;
 pub mod matmul;
 pub mod optim;
 pub mod pad;
+mod parts;
 pub mod pool;
 pub mod reduce;
 mod rows;
 pub mod softmax;
+mod tiling;
 
 use super::{Buffer, GpuDevice, GpuError, Kernel};
 use crate::dtype::DType;
