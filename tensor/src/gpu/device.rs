@@ -13,6 +13,7 @@ use super::options::GpuOptions;
 use super::pipeline::{Kernel, Pipelines};
 use super::pool::{Buffer, Pool};
 use super::recorder::Recorder;
+use super::tables::Tables;
 
 /// An open GPU device; a cheap handle. Work happens in the order of the calls, whatever thread makes them.
 ///
@@ -30,6 +31,7 @@ pub(super) struct Shared {
     pub counts: Arc<Counts>,
     pub pool: Arc<Pool>,
     pub work: Mutex<Work>,
+    pub tables: Tables,
 }
 
 /// What recording changes.
@@ -93,6 +95,11 @@ impl GpuDevice {
     /// The first failure of the device; all work since then is void.
     pub fn status(&self) -> Result<(), GpuError> {
         self.0.poison.status()
+    }
+
+    /// Poisons the device with work that it cannot do.
+    pub(super) fn poison(&self, error: GpuError) {
+        self.0.poison.set(error);
     }
 
     /// Whether both handles are of the same device.
@@ -202,7 +209,7 @@ impl Shared {
         let pipelines = Pipelines::new(&raw, &counts, caps.checked_shaders);
         let groups = BindGroups::new(&raw, &counts);
         let work = Mutex::new(Work { recorder, layouts, pipelines, groups });
-        Shared { raw, summary, caps, poison, counts, pool, work }
+        Shared { raw, summary, caps, poison, counts, pool, work, tables: Tables::default() }
     }
 }
 

@@ -66,6 +66,16 @@ pub enum GpuError {
         /// The adapter's limit in bytes.
         most: u64,
     },
+    /// An operation's sizes go beyond what its kernel can address.
+    #[error("{operation}: {found}, and its GPU kernel can do {most} at most; use smaller images, or the CPU")]
+    TooLargeForKernel {
+        /// The operation's name.
+        operation: &'static str,
+        /// What is too large, and how large it is, in words.
+        found: String,
+        /// The most that the kernel can do.
+        most: u64,
+    },
     /// wgpu refused a command or a kernel: a bug of this program, told with wgpu's own words.
     #[error("the GPU runtime was used wrongly: {0}")]
     Validation(String),

@@ -7,7 +7,7 @@
 //!
 //! One idea a file: `adapter` and `caps` say what there is, `pool` owns memory, `pipeline` and `bindings` cache what wgpu
 //! makes of kernels and buffers, `params` replaces immediates, `recorder` keeps the open command encoder, `staging` takes
-//! bytes in, `readback` takes them out, `counters` counts, `error` keeps the first failure. `device` ties them together;
+//! bytes in, `tables` keeps small ones there, `readback` takes them out, `counters` counts, `error` keeps the first failure. `device` ties them together;
 //! `transfer` and `read` are the rest of its methods. None of these knows of tensors, shapes or plans.
 //!
 //! Above them, `operand` turns tensors into bindings, `codegen` turns expressions into kernels, and `plans` dispatches: a file for each
@@ -30,6 +30,7 @@ mod read;
 mod readback;
 mod recorder;
 mod staging;
+mod tables;
 mod transfer;
 
 #[cfg(not(target_arch = "wasm32"))]

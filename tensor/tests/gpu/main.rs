@@ -3,6 +3,7 @@
 #![cfg(feature = "gpu")]
 
 mod batch_norm;
+mod conv;
 mod elementwise;
 mod layer_norm;
 mod loss;

@@ -43,6 +43,13 @@ fn empty_sums(p: &Matmul, gpu: &GpuDevice, inputs: &[Input<'_>], output: &Output
     }
 }
 
+/// Adds `slices` partial sums of `items` matrices of m × n, which lie in `partial` as [item][slice][m][n], and writes them to (or adds
+/// them to) `c`, row-major: the second pass of a product whose depth was cut.
+pub fn add_slices(gpu: &GpuDevice, partial: &Span, c: &Span, [items, slices, m, n]: [usize; 4], add: bool) {
+    let whole = Part { items, inner: 1, m, n, ldc: n, c_outer: m * n, c_inner: 0, add };
+    whole.reduce(gpu, partial, c, slices, None);
+}
+
 /// What both kernels know of the result.
 struct Part {
     /// Outer items.

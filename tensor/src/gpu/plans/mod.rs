@@ -21,6 +21,7 @@ pub mod pool;
 pub mod reduce;
 mod rows;
 pub mod softmax;
+mod taps;
 mod tiling;
 
 use super::{Buffer, GpuDevice, GpuError, Kernel};

@@ -18,6 +18,16 @@ pub fn halves(range: &Range<usize>, grain: usize) -> [Range<usize>; 2] {
     [range.start..middle, middle..range.end]
 }
 
+/// The parts of `items` items of which each takes `words` words of the operands, so that a part is at most `most` items and binds at most
+/// `bytes` bytes of each; or single grains, where not even that is possible.
+pub fn parts(items: usize, words: &[usize], most: usize, bytes: u64) -> impl Iterator<Item = Range<usize>> + use<> {
+    let grain = grain(words);
+    let large = words.iter().copied().max().unwrap_or(1).max(1);
+    let fit = most.min(bytes as usize / 4 / large);
+    let step = if fit >= items { items.max(1) } else { (fit / grain).max(1) * grain };
+    (0..items).step_by(step).map(move |start| start..items.min(start + step))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -26,5 +36,16 @@ mod tests {
     fn parts_start_where_a_binding_may() {
         assert_eq!([grain(&[64]), grain(&[0, 128]), grain(&[3]), grain(&[16, 8])], [1, 1, 64, 8]);
         assert_eq!(halves(&(3..68), 64), [3..67, 67..68]);
+        for (items, words, most, bytes) in
+            [(10, [3, 5], 99, 1 << 20), (1000, [16, 48], 99, 1 << 20), (1000, [48, 8], 999, 4096)]
+        {
+            let mut end = 0;
+            for part in parts(items, &words, most, bytes) {
+                assert!(part.start == end && part.len() <= most);
+                assert!(words.iter().all(|w| part.start * w % GRAIN == 0 && 4 * part.len() * w <= bytes as usize));
+                end = part.end;
+            }
+            assert_eq!(end, items);
+        }
     }
 }

@@ -11,7 +11,11 @@ pub struct Tile {
     threads: usize,
 }
 
-const TILE_128: Tile = Tile { flag: "TILE_128", side: 128, threads: 256 };
+impl Tile {
+    /// The largest: its grid is the shortest.
+    pub const LARGEST: Tile = Tile { flag: "TILE_128", side: 128, threads: 256 };
+}
+
 const TILE_64_TALL: Tile = Tile { flag: "TILE_64_TALL", side: 64, threads: 128 };
 const TILE_64: Tile = Tile { flag: "TILE_64", side: 64, threads: 256 };
 const TILE_32: Tile = Tile { flag: "TILE_32", side: 32, threads: 64 };
@@ -39,7 +43,8 @@ pub fn tiling(items: usize, m: usize, n: usize, k: usize, split: bool) -> Tiling
     let blocks = |t: &Tile| items * m.div_ceil(t.side) * n.div_ceil(t.side);
     let area = |t: &Tile| m.next_multiple_of(t.side) * n.next_multiple_of(t.side);
     let fills = |t: &Tile| 2 * area(t) <= 3 * area(&TILE_32);
-    let large = [&TILE_128, &TILE_64_TALL, &TILE_64].into_iter().find(|t| fills(t) && blocks(t) * t.threads >= ENOUGH);
+    let large =
+        [&Tile::LARGEST, &TILE_64_TALL, &TILE_64].into_iter().find(|t| fills(t) && blocks(t) * t.threads >= ENOUGH);
     if let Some(tile) = large {
         return Tiling { tile, slice: k };
     }
