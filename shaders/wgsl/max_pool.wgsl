@@ -5,7 +5,8 @@
 //           BACKWARD  entry max_pool_input: dX[i] = sum of dY over the windows whose INDEX is i.   One thread an input.
 //                     Bindings 0 dY, 1 INDEX, 2 dX.
 // Grid      ceil(elements / 256) workgroups, over x and, above 65535, y. Pairs are two 16-bit halves, y low.
-//           A window must hold at least one element (padding < kernel).
+//           A window must hold at least one element (padding < kernel). The first not-a-number of a window, known by its bits, is its
+//           largest element, so that a diverged image stays seen.
 
 struct Params { planes: u32, size: u32, out_size: u32, kernel: u32, stride: u32, pad: u32, dilation: u32 }
 var<immediate> p: Params;
@@ -15,6 +16,7 @@ fn pair(v: u32) -> vec2<i32> { return vec2<i32>(i32(v & 0xffffu), i32(v >> 16u))
 @group(0) @binding(0) var<storage, read> X: array<f32>;
 @group(0) @binding(1) var<storage, read_write> Y: array<f32>;
 @group(0) @binding(2) var<storage, read_write> INDEX: array<u32>;
+fn is_nan(v: f32) -> bool { return (bitcast<u32>(v) & 0x7fffffffu) > 0x7f800000u; }
 @compute @workgroup_size(256)
 fn max_pool(@builtin(local_invocation_index) li: u32, @builtin(workgroup_id) w: vec3<u32>, @builtin(num_workgroups) nw: vec3<u32>) {
   let i = (w.y * nw.x + w.x) * 256u + li; let size = pair(p.size); let out = vec2<u32>(pair(p.out_size));
@@ -30,7 +32,7 @@ fn max_pool(@builtin(local_invocation_index) li: u32, @builtin(workgroup_id) w: 
       let x = start.y + kx * dil.y;
       if (x < 0 || x >= size.y) { continue; }
       let v = X[base + u32(y * size.y + x)];
-      if (none || v > best) { best = v; at = u32(y * size.y + x); none = false; }
+      if (none || (!is_nan(best) && (v > best || is_nan(v)))) { best = v; at = u32(y * size.y + x); none = false; }
     }
   }
   Y[i] = best; INDEX[i] = at;

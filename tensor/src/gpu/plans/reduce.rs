@@ -34,6 +34,11 @@ pub fn column_sums(gpu: &GpuDevice, x: &Span, rows: usize, n: usize, y: &Span, a
     Lines { outer: 1, n: rows, inner: n }.reduce(gpu, ReduceOp::Sum, x, y, 1.0, add);
 }
 
+/// The mean of each of `rows` rows of `n` elements.
+pub fn row_means(gpu: &GpuDevice, x: &Span, rows: usize, n: usize, y: &Span) {
+    Lines { outer: rows, n, inner: 1 }.reduce(gpu, ReduceOp::Sum, x, y, 1.0 / n as f64, false);
+}
+
 /// A view of a buffer as [outer, n, inner], to be reduced along n.
 #[derive(Clone, Copy)]
 struct Lines {
