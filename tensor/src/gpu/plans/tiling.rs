@@ -71,7 +71,7 @@ mod tests {
         assert_eq!(chosen(1, 4096, 4096, 4096), ("TILE_128", 1));
         assert_eq!(chosen(1, 3200, 384, 384), ("TILE_64_TALL", 1));
         assert_eq!(chosen(1, 1600, 384, 384), ("TILE_64", 1));
-        assert_eq!(chosen(1, 384, 384, 3200), ("TILE_64_TALL", 7));
+        assert_eq!(chosen(1, 384, 384, 3200), ("TILE_64_TALL", 8));
         assert_eq!(chosen(1, 1, 1000, 2048), ("TILE_32", 16));
         assert_eq!(chosen(1, 100, 100, 100), ("TILE_32", 1));
         assert_eq!(chosen(600, 50, 50, 64), ("TILE_64_TALL", 1));
