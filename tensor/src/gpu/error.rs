@@ -67,7 +67,7 @@ pub enum GpuError {
         most: u64,
     },
     /// An operation's sizes go beyond what its kernel can address.
-    #[error("{operation}: {found}, and its GPU kernel can do {most} at most; use smaller images, or the CPU")]
+    #[error("{operation}: {found}, and its GPU kernel can do {most} at most; use a smaller shape, or the CPU")]
     TooLargeForKernel {
         /// The operation's name.
         operation: &'static str,

@@ -2,6 +2,7 @@
 //! last bit. Skips, saying so, where there is no adapter, unless `LETHE_REQUIRE_GPU=1`.
 #![cfg(feature = "gpu")]
 
+mod attention;
 mod batch_norm;
 mod conv;
 mod elementwise;
