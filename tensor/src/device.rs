@@ -30,15 +30,20 @@ impl Device {
     }
 
     /// A real GPU if there is one, else the CPU; never a software adapter.
-    pub fn best() -> Device {
+    ///
+    /// # Errors
+    /// If wgpu's environment variables name an adapter that is not there, or the adapter refuses.
+    pub fn best() -> Result<Device, DeviceError> {
         #[cfg(feature = "gpu")]
         {
-            use crate::gpu::{AdapterChoice, GpuDevice, GpuOptions};
-            if let Ok(gpu) = GpuDevice::open(&AdapterChoice::Real, GpuOptions::default()) {
-                return Device::Gpu(gpu);
+            use crate::gpu::{AdapterChoice, GpuDevice, GpuError, GpuOptions};
+            match GpuDevice::open(&AdapterChoice::Real, GpuOptions::default()) {
+                Ok(gpu) => return Ok(Device::Gpu(gpu)),
+                Err(GpuError::NoAdapter { .. }) => {}
+                Err(error) => return Err(error.into()),
             }
         }
-        Device::cpu()
+        Ok(Device::cpu())
     }
 
     /// Whether this is the CPU.
@@ -52,6 +57,15 @@ impl Device {
             Device::Cpu(cpu) => cpu.scope(f),
             #[cfg(feature = "gpu")]
             Device::Gpu(_) => f(),
+        }
+    }
+
+    /// Hands over the work recorded so far without waiting for it: at the end of a step, so that a GPU computes while the host goes on.
+    pub fn submit(&self) {
+        match self {
+            Device::Cpu(_) => {}
+            #[cfg(feature = "gpu")]
+            Device::Gpu(gpu) => gpu.submit(),
         }
     }
 

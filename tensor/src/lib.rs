@@ -11,6 +11,7 @@ mod error;
 pub mod expr;
 #[cfg(feature = "gpu")]
 pub mod gpu;
+mod later;
 pub mod layout;
 mod ops;
 pub mod plan;
@@ -22,6 +23,7 @@ mod tensor;
 pub use device::Device;
 pub use dtype::{DType, Element, Float};
 pub use error::DeviceError;
+pub use later::Later;
 pub use ops::attention;
 pub use ops::conv::ConvOptions;
 pub use ops::norm::BatchNormOutput;

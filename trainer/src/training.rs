@@ -6,11 +6,11 @@ use crate::error::Error;
 use crate::evaluation::{Evaluation, evaluate, upload};
 use crate::experiment;
 use crate::progress::Progress;
-use crate::run::{Checkpoint, CheckpointError, NamedTensor, RunFolder};
+use crate::run::{Checkpoint, CheckpointError, Log, NamedTensor, RunFolder};
 use lethe_autograd::{ParamLayout, Var};
 use lethe_nn::{Forward, Model, State, Theta};
 use lethe_optim::{Extragradient, LinearSchedule, Optimizer, RhoSchedule, StepOutput};
-use lethe_tensor::{Device, Tensor};
+use lethe_tensor::{Device, Later, Tensor};
 use serde::Serialize;
 use std::sync::Arc;
 use std::time::Instant;
@@ -76,14 +76,13 @@ struct Session<'a> {
     update: u64,
 }
 
-/// An update whose numbers have not been read.
+/// An update whose numbers are on their way from the device.
 struct Pending {
     update: u64,
+    epoch: usize,
     images: usize,
-    loss: Tensor,
-    perturbed_loss: Tensor,
-    correct: Tensor,
-    norm2: Tensor,
+    /// Loss, perturbed loss, correct images, squared norm of the gradient.
+    numbers: Later<f32>,
 }
 
 /// Trains as a resolved config says and writes the run's folder.
@@ -110,11 +109,16 @@ pub fn train(
     let mut last = None;
     for epoch in 0..config.train.epochs {
         let start = Instant::now();
+        // The numbers of an update are read when the next one is under way.
+        let mut pending: Option<Pending> = None;
         for host in loader.epoch(epoch)? {
-            let pending = session.update(&upload(device, &host?));
-            let record = session.read(epoch, &pending)?;
-            progress.step(record.loss, record.accuracy, pending.images);
-            metrics.record(&record)?;
+            let next = session.update(epoch, &upload(device, &host?));
+            if let Some(done) = pending.replace(next) {
+                session.report(done, &mut progress, &mut metrics)?;
+            }
+        }
+        if let Some(done) = pending {
+            session.report(done, &mut progress, &mut metrics)?;
         }
         let seconds = start.elapsed().as_secs_f64();
         timing.record(&TimeRecord { epoch, seconds, images_per_second: loader.images() as f64 / seconds })?;
@@ -162,41 +166,50 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// One update. Nothing is read back.
-    fn update(&mut self, batch: &lethe_optim::Batch) -> Pending {
+    /// One update. Nobody waits for the device.
+    fn update(&mut self, epoch: usize, batch: &lethe_optim::Batch) -> Pending {
         let lr = self.lr.at(self.update);
         let rho = self.rho.at(lr);
         let Session { device, model, theta, state, step, update, optimizer, .. } = self;
-        let (out, norm2) = device.scope(|| {
+        let (moved, numbers) = device.scope(|| {
             let forward = |f: &Forward<'_>, x: &Var| model.forward(f, x);
-            let out = step.gradient(theta, state, batch, rho, *update, &forward);
-            // Numbers that are only reported are worked out now, so that they hold no activations.
-            [&out.loss, &out.perturbed_loss, &out.correct].into_iter().for_each(|t| _ = t.force());
-            let norm2 = optimizer.step(theta, &out.update, lr);
-            (out, norm2)
+            let StepOutput { state, loss, perturbed_loss, correct, update, .. } =
+                step.gradient(theta, state, batch, rho, *update, &forward);
+            let norm2 = optimizer.step(theta, &update, lr);
+            let numbers = [&loss, &perturbed_loss, &correct, &norm2].map(|t| t.reshape(&[1]));
+            (state, Tensor::concat(&numbers.each_ref(), 0).to_vec_later())
         });
-        let StepOutput { state: moved, loss, perturbed_loss, correct, .. } = out;
+        device.submit();
         self.state = moved;
         self.update += 1;
-        Pending { update: self.update - 1, images: batch.len(), loss, perturbed_loss, correct, norm2 }
+        Pending { update: self.update - 1, epoch, images: batch.len(), numbers }
+    }
+
+    /// Waits for the numbers of an update, shows and records them.
+    fn report(&self, done: Pending, progress: &mut Progress, metrics: &mut Log) -> Result<(), Error> {
+        let images = done.images;
+        let record = self.read(done)?;
+        progress.step(record.loss, record.accuracy, images);
+        Ok(metrics.record(&record)?)
     }
 
     /// The numbers of an update.
-    fn read(&self, epoch: usize, p: &Pending) -> Result<StepRecord, Error> {
-        let loss: f32 = p.loss.item()?;
+    fn read(&self, p: Pending) -> Result<StepRecord, Error> {
+        let numbers = p.numbers.wait()?;
+        let [loss, perturbed_loss, correct, norm2] = numbers[..] else { unreachable!("four numbers were asked for") };
         if !loss.is_finite() {
             return Err(Error::NotFinite { update: p.update, loss });
         }
         let lr = self.lr.at(p.update);
         Ok(StepRecord {
             update: p.update,
-            epoch,
+            epoch: p.epoch,
             loss,
-            perturbed_loss: p.perturbed_loss.item()?,
-            accuracy: 100.0 * f64::from(p.correct.item::<f32>()?) / p.images as f64,
+            perturbed_loss,
+            accuracy: 100.0 * f64::from(correct) / p.images as f64,
             lr,
             rho: self.rho.at(lr),
-            grad_norm: p.norm2.item::<f32>()?.sqrt(),
+            grad_norm: norm2.sqrt(),
         })
     }
 

@@ -12,6 +12,11 @@ pub struct CpuDevice {
 }
 
 impl CpuDevice {
+    /// The instruction set that kernels use on this machine, in words.
+    pub fn instructions() -> &'static str {
+        super::simd::level().name()
+    }
+
     /// The CPU, with the threads of rayon's global pool.
     pub fn new() -> CpuDevice {
         CpuDevice::default()

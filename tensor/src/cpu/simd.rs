@@ -200,6 +200,21 @@ pub enum Level {
     Wide,
 }
 
+impl Level {
+    /// The instruction set, in words.
+    pub fn name(self) -> &'static str {
+        match self {
+            #[cfg(target_arch = "x86_64")]
+            Level::Avx512(_) => "AVX-512",
+            #[cfg(target_arch = "x86_64")]
+            Level::Avx2(_) => "AVX2 and FMA",
+            #[cfg(target_arch = "aarch64")]
+            Level::Neon(_) => "NEON",
+            Level::Portable => "portable vectors",
+        }
+    }
+}
+
 /// What this CPU offers, best first.
 pub fn levels() -> Vec<Level> {
     let mut v = vec![];

@@ -9,7 +9,7 @@ use clap::builder::PossibleValuesParser;
 /// What to measure, and on what.
 #[derive(Args)]
 pub struct BenchArgs {
-    /// The device: auto or cpu. The GPU's (gpu, gpu:N, gpu:NAME, gpu:BACKEND) are refused: this build has no GPU back end.
+    /// The device: auto (a real GPU, else the CPU), cpu, gpu (the best adapter), gpu:N, gpu:NAME or gpu:BACKEND, as `lethe devices` lists.
     #[arg(long, default_value_t)]
     device: DeviceChoice,
     /// CPU threads; 0 for all.

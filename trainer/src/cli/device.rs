@@ -1,9 +1,13 @@
-//! Which device `--device` means.
+//! Which device `--device` means, and the list of those there are.
 
 use std::fmt;
+#[cfg(feature = "gpu")]
+use std::io::Write;
 use std::str::FromStr;
 
 use lethe_tensor::Device;
+#[cfg(feature = "gpu")]
+use lethe_tensor::DeviceError;
 use lethe_tensor::cpu::CpuDevice;
 
 use crate::error::Error;
@@ -11,7 +15,7 @@ use crate::error::Error;
 /// The device to compute on.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum DeviceChoice {
-    /// The best that this build has: the CPU. Never a software adapter.
+    /// A real GPU if there is one, else the CPU. Never a software adapter.
     #[default]
     Auto,
     /// The CPU.
@@ -30,16 +34,69 @@ pub enum DeviceChoice {
 pub struct UnknownDevice(String);
 
 impl DeviceChoice {
-    /// Opens the device; a CPU gets so many threads.
+    /// Opens the device; a CPU gets so many threads. A software adapter is opened with a warning.
     ///
     /// # Errors
     /// If there is no such device, or the threads cannot be started.
     pub fn open(&self, threads: usize) -> Result<Device, Error> {
         match self {
-            DeviceChoice::Auto | DeviceChoice::Cpu => Ok(Device::Cpu(CpuDevice::with_threads(threads)?)),
-            gpu => Err(Error::NoGpuBackEnd { device: gpu.to_string() }),
+            DeviceChoice::Cpu => cpu(threads),
+            DeviceChoice::Auto => match Device::best()? {
+                Device::Cpu(_) => cpu(threads),
+                #[cfg(feature = "gpu")]
+                gpu => Ok(gpu),
+            },
+            _ => self.open_gpu(),
         }
     }
+
+    #[cfg(feature = "gpu")]
+    fn open_gpu(&self) -> Result<Device, Error> {
+        use lethe_tensor::gpu::{AdapterChoice, GpuDevice, GpuOptions};
+        let choice = match self {
+            DeviceChoice::GpuIndex(index) => AdapterChoice::Index(*index),
+            DeviceChoice::GpuNamed(name) => AdapterChoice::Name(name.clone()),
+            _ => AdapterChoice::Best,
+        };
+        let gpu = GpuDevice::open(&choice, GpuOptions::default()).map_err(DeviceError::from)?;
+        if gpu.summary().is_software {
+            // A closed stream has no reader.
+            let _ =
+                writeln!(std::io::stderr(), "warning: {} computes on the CPU; --device cpu is faster", gpu.summary());
+        }
+        Ok(Device::Gpu(gpu))
+    }
+
+    #[cfg(not(feature = "gpu"))]
+    fn open_gpu(&self) -> Result<Device, Error> {
+        Err(Error::NoGpuBackEnd { device: self.to_string() })
+    }
+}
+
+fn cpu(threads: usize) -> Result<Device, Error> {
+    Ok(Device::Cpu(CpuDevice::with_threads(threads)?))
+}
+
+/// A line for each device that `--device` can name.
+pub fn list() -> Vec<String> {
+    let mut lines = vec![format!("cpu    {} threads, {}", super::threads(0), CpuDevice::instructions())];
+    #[cfg(feature = "gpu")]
+    lines.extend(lethe_tensor::gpu::adapters().iter().map(describe));
+    #[cfg(not(feature = "gpu"))]
+    lines.push("       this program was built without its GPU back end".into());
+    lines
+}
+
+#[cfg(feature = "gpu")]
+fn describe(a: &lethe_tensor::gpu::AdapterSummary) -> String {
+    let has = [(a.immediates, "immediates"), (a.subgroups, "subgroups"), (a.f16, "f16"), (a.timestamps, "timestamps")];
+    let has: Vec<&str> = has.into_iter().filter_map(|(has, name)| has.then_some(name)).collect();
+    let (buffer, binding) = (a.max_buffer >> 20, a.max_binding >> 20);
+    format!(
+        "gpu:{}  {a}\n       buffers up to {buffer} MiB, bindings up to {binding} MiB; {}",
+        a.index,
+        if has.is_empty() { "no optional features".into() } else { has.join(", ") }
+    )
 }
 
 impl FromStr for DeviceChoice {

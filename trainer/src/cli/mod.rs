@@ -33,12 +33,14 @@ enum Command {
     Eval(EvalArgs),
     /// Time operations and training steps; a line of JSON for each.
     Bench(bench::BenchArgs),
+    /// List the devices of this machine.
+    Devices,
 }
 
 /// What commands that load data and compute share.
 #[derive(Args)]
 struct Common {
-    /// The device: auto or cpu. The GPU's (gpu, gpu:N, gpu:NAME, gpu:BACKEND) are refused: this build has no GPU back end.
+    /// The device: auto (a real GPU, else the CPU), cpu, gpu (the best adapter), gpu:N, gpu:NAME or gpu:BACKEND, as `lethe devices` lists.
     #[arg(long, default_value_t)]
     device: DeviceChoice,
     /// The folder that holds the data set, or a folder of its name; by default $LETHE_DATA, then the system's.
@@ -91,6 +93,10 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Train(args) => train(&args),
         Command::Eval(args) => eval(&args),
         Command::Bench(args) => bench::bench(&args),
+        Command::Devices => {
+            device::list().iter().for_each(|line| say(line));
+            Ok(())
+        }
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
