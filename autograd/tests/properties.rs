@@ -20,9 +20,18 @@ fn for_all_cases(
     sizes: RangeInclusive<usize>,
     property: impl Fn(&Operation, &Case, (u64, usize)) -> Result<(), String>,
 ) {
+    for_many_cases(128, sizes, property);
+}
+
+/// The same, with so many cases for each operation unless `PROPTEST_CASES` says otherwise.
+fn for_many_cases(
+    cases: u32,
+    sizes: RangeInclusive<usize>,
+    property: impl Fn(&Operation, &Case, (u64, usize)) -> Result<(), String>,
+) {
     let mut config = Config { failure_persistence: None, ..Config::default() };
     if std::env::var_os("PROPTEST_CASES").is_none() {
-        config.cases = 128;
+        config.cases = cases;
     }
     let failures: Vec<String> = operations()
         .filter_map(|op| {
@@ -101,7 +110,8 @@ fn gradients(
 }
 
 fn doubles(t: &Tensor) -> Vec<f64> {
-    t.to_dtype(DType::F64).to_vec().expect("the CPU does not fail")
+    let here = t.to_device(&Device::cpu()).expect("the device works");
+    here.to_dtype(DType::F64).to_vec().expect("the CPU does not fail")
 }
 
 fn value(case: &Case, inputs: &[Tensor]) -> Tensor {
@@ -261,11 +271,9 @@ fn inside(op: &str, case: &Case, gamma: f64) -> f64 {
 /// A backward stable algorithm in single precision gives the result of inputs that are off by a few roundings, so that element o is off by
 /// at most γ (Σ |∂y_o/∂x_i| |x_i| + |y_o|), with γ = k ε for k roundings one after the other: at most one for each element that enters, and
 /// some for the functions themselves.
-#[test]
-fn single_precision_is_off_by_roundings_only() {
-    for_all_cases(1..=8, |op, case, (seed, _)| {
-        let single = |t: &Tensor| if t.dtype() == DType::F64 { t.to_dtype(DType::F32) } else { t.clone() };
-        let inputs: Vec<Tensor> = case.inputs.iter().map(single).collect();
+fn values_are_off_by_roundings_only(device: &Device, cases: u32) {
+    for_many_cases(cases, 1..=8, |op, case, (seed, _)| {
+        let inputs: Vec<Tensor> = case.inputs.iter().map(|t| single(t, device, seed)).collect();
         let low = value(case, &inputs);
         if low.dtype() != DType::F32 {
             return Err(format!("the result is {}", low.dtype()));
@@ -296,19 +304,64 @@ fn single_precision_is_off_by_roundings_only() {
 
 /// Gradients in single precision, against their largest element: the rules make no tensors of another type, and lose no more than a few
 /// digits. (Cancellation inside a gradient has no bound that is as simple as that of the values.)
-#[test]
-fn single_precision_gradients_follow_those_in_double() {
-    for_all_cases(1..=8, |_, case, _| {
-        let single = |t: &Tensor| if t.dtype() == DType::F64 { t.to_dtype(DType::F32) } else { t.clone() };
-        let inputs: Vec<Tensor> = case.inputs.iter().map(single).collect();
+fn gradients_follow_those_in_double(device: &Device, cases: u32) {
+    for_many_cases(cases, 1..=8, |_, case, (seed, _)| {
+        let inputs: Vec<Tensor> = case.inputs.iter().map(|t| single(t, device, seed)).collect();
         let dy = cotangent(case);
         let high = gradients(&case.run, &case.inputs, &case.differentiable, &dy, Mode::Free);
         for mode in [Mode::Free, Mode::Record] {
-            let low = gradients(&case.run, &inputs, &case.differentiable, &single(&dy), mode);
+            let low = gradients(&case.run, &inputs, &case.differentiable, &single(&dy, device, seed), mode);
             all_close(&format!("f32, {mode:?}"), &low, &high, 1e-4)?;
         }
         Ok(())
     });
+}
+
+/// A tensor in single precision on a device; for odd seeds a view with its first and last axes exchanged.
+fn single(t: &Tensor, device: &Device, seed: u64) -> Tensor {
+    let turned = seed % 2 == 1 && t.rank() > 1;
+    let t = if turned { t.transpose(0, -1).contiguous() } else { t.clone() };
+    let t = if t.dtype() == DType::F64 { t.to_dtype(DType::F32) } else { t };
+    let t = t.to_device(device).expect("the device works");
+    if turned { t.transpose(0, -1) } else { t }
+}
+
+#[test]
+fn single_precision_is_off_by_roundings_only() {
+    values_are_off_by_roundings_only(&Device::cpu(), 128);
+}
+
+#[test]
+fn single_precision_gradients_follow_those_in_double() {
+    gradients_follow_those_in_double(&Device::cpu(), 128);
+}
+
+/// The best adapter, or `None`, said aloud; without one, `LETHE_REQUIRE_GPU=1` fails the test.
+#[cfg(feature = "gpu")]
+fn gpu() -> Option<Device> {
+    match Device::gpu() {
+        Ok(device) => Some(device),
+        Err(error) if std::env::var("LETHE_REQUIRE_GPU").as_deref() == Ok("1") => {
+            panic!("LETHE_REQUIRE_GPU=1: {error}")
+        }
+        Err(error) => {
+            println!("skipped: {error}");
+            None
+        }
+    }
+}
+
+/// Fewer cases: most of them bring a kernel of their own, which a software adapter compiles for as long as it runs it.
+#[cfg(feature = "gpu")]
+#[test]
+fn results_on_the_gpu_are_off_by_roundings_only() {
+    gpu().iter().for_each(|device| values_are_off_by_roundings_only(device, 8));
+}
+
+#[cfg(feature = "gpu")]
+#[test]
+fn gradients_on_the_gpu_follow_those_in_double() {
+    gpu().iter().for_each(|device| gradients_follow_those_in_double(device, 6));
 }
 
 /// What finite differences cannot tell: at these kinks the gradient is 0 by convention, not infinite.
