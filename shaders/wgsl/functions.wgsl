@@ -13,7 +13,7 @@ fn scale2(x: f32, n: f32) -> f32 {
 }
 //#end
 
-//#if EXP EXPM1 LOG1P TANH SIGMOID SOFTPLUS ERF NORMAL LOG SIN COS POW SIGN
+//#if NAN EXP EXPM1 LOG1P TANH SIGMOID SOFTPLUS ERF NORMAL LOG SIN COS POW SIGN
 fn is_nan(x: f32) -> bool { return (bitcast<u32>(x) & 0x7fffffffu) > 0x7f800000u; }
 //#end
 

@@ -147,13 +147,16 @@ pub(crate) fn evaluate(t: &Tensor, pending: Pending) -> Storage {
 
 fn elementwise(expr: crate::expr::Expr, leaves: &[Tensor], shape: &[usize], dtype: DType) -> Elementwise {
     let distinct = |l: &Layout| l.shape.iter().zip(&l.strides).filter(|(_, s)| **s != 0).map(|(n, _)| *n).product();
-    Elementwise {
+    let plan = Elementwise {
         expr,
         shape: shape.to_vec(),
         dtype,
         dtypes: leaves.iter().map(Tensor::dtype).collect(),
         distinct: leaves.iter().map(|l| distinct(l.layout())).collect(),
-    }
+    };
+    #[cfg(feature = "gpu")]
+    crate::gpu::catch(&plan, leaves);
+    plan
 }
 
 /// Runs a plan into fresh storages.

@@ -36,6 +36,14 @@ pub enum Error {
         /// The device asked for.
         device: String,
     },
+    /// A file or folder could not be written.
+    #[error("{path}: cannot be written: {error}")]
+    Write {
+        /// Which.
+        path: std::path::PathBuf,
+        /// What the system said.
+        error: std::io::Error,
+    },
     /// No case of the benchmark has this shape.
     #[error(transparent)]
     Shape(#[from] UnknownShape),

@@ -27,7 +27,7 @@ impl Evaluation {
 }
 
 /// A host batch on the device: images (n, c, h, w), labels (n).
-pub(crate) fn upload(device: &Device, batch: &Batch) -> lethe_optim::Batch {
+pub fn upload(device: &Device, batch: &Batch) -> lethe_optim::Batch {
     let n = batch.labels.len();
     let s = batch.shape;
     lethe_optim::Batch {

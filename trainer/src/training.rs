@@ -16,16 +16,24 @@ use std::sync::Arc;
 use std::time::Instant;
 
 /// A line of `metrics.jsonl` for an update.
-#[derive(Serialize)]
-struct StepRecord {
-    update: u64,
-    epoch: usize,
-    loss: f32,
-    perturbed_loss: f32,
-    accuracy: f64,
-    lr: f64,
-    rho: f64,
-    grad_norm: f32,
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct StepRecord {
+    /// The update's number, from 0.
+    pub update: u64,
+    /// Its epoch.
+    pub epoch: usize,
+    /// The mean task loss at θ.
+    pub loss: f32,
+    /// The same at the perturbed parameters.
+    pub perturbed_loss: f32,
+    /// Correct images of the batch at θ, in percent.
+    pub accuracy: f64,
+    /// The learning rate.
+    pub lr: f64,
+    /// The size of the perturbation.
+    pub rho: f64,
+    /// The norm of the update gradient before clipping.
+    pub grad_norm: f32,
 }
 
 /// A line of `metrics.jsonl` for an evaluation.
@@ -62,8 +70,8 @@ pub fn facts(split: &DataSplit) -> DataFacts {
     DataFacts { images: split.train.shape, classes: split.train.classes, train: split.train.len() }
 }
 
-/// A run under way.
-struct Session<'a> {
+/// Model, optimiser and step of a config, on the way through the updates.
+pub struct Session<'a> {
     config: &'a Config,
     device: Device,
     model: Box<dyn Model>,
@@ -77,7 +85,7 @@ struct Session<'a> {
 }
 
 /// An update whose numbers are on their way from the device.
-struct Pending {
+pub struct Pending {
     update: u64,
     epoch: usize,
     images: usize,
@@ -142,7 +150,8 @@ pub fn train(
 }
 
 impl<'a> Session<'a> {
-    fn new(
+    /// At the first update of a resolved config, for images of this shape.
+    pub fn new(
         config: &'a Config,
         images: crate::data::ImageShape,
         classes: usize,
@@ -167,7 +176,7 @@ impl<'a> Session<'a> {
     }
 
     /// One update. Nobody waits for the device.
-    fn update(&mut self, epoch: usize, batch: &lethe_optim::Batch) -> Pending {
+    pub fn update(&mut self, epoch: usize, batch: &lethe_optim::Batch) -> Pending {
         let lr = self.lr.at(self.update);
         let rho = self.rho.at(lr);
         let Session { device, model, theta, state, step, update, optimizer, .. } = self;
@@ -193,8 +202,11 @@ impl<'a> Session<'a> {
         Ok(metrics.record(&record)?)
     }
 
-    /// The numbers of an update.
-    fn read(&self, p: Pending) -> Result<StepRecord, Error> {
+    /// Waits for the numbers of an update.
+    ///
+    /// # Errors
+    /// If the device failed, or the loss is no number any more.
+    pub fn read(&self, p: Pending) -> Result<StepRecord, Error> {
         let numbers = p.numbers.wait()?;
         let [loss, perturbed_loss, correct, norm2] = numbers[..] else { unreachable!("four numbers were asked for") };
         if !loss.is_finite() {

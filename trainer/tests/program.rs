@@ -164,7 +164,30 @@ fn a_device_that_is_not_there() {
     let cuda = train("cuda".to_owned());
     fails(&cuda.each_ref().map(String::as_str), STATUS_USAGE, &["cuda", "auto, cpu, gpu, gpu:N"]);
     let far = train("gpu:999".to_owned());
-    fails(&far.each_ref().map(String::as_str), STATUS_FAILURE, &["gpu:999"]);
+    let parts = if cfg!(feature = "gpu") { ["number 999", "present"] } else { ["gpu:999", "--device cpu"] };
+    fails(&far.each_ref().map(String::as_str), STATUS_FAILURE, &parts);
+}
+
+/// wgpu itself panics at these.
+#[cfg(feature = "gpu")]
+#[test]
+fn an_adapter_of_the_environment_that_is_not_there() {
+    for (variable, value) in [("WGPU_ADAPTER_NAME", "no such adapter"), ("WGPU_BACKEND", "noop")] {
+        for device in ["auto", "gpu"] {
+            let mut command = Command::new(env!("CARGO_BIN_EXE_lethe"));
+            let out = command.args(["train", &digits(), "--device", device]).env(variable, value).output().unwrap();
+            let text = String::from_utf8_lossy(&out.stderr);
+            assert_eq!(out.status.code(), Some(STATUS_FAILURE), "{variable}, {device}: {text}");
+            assert!(text.contains(variable) && text.contains(value) && !text.contains("panicked"), "{device}: {text}");
+        }
+    }
+}
+
+#[test]
+fn devices_are_listed() {
+    let out = lethe(&["devices"]);
+    assert_eq!(out.status.code(), Some(0));
+    assert!(String::from_utf8_lossy(&out.stdout).starts_with("cpu"), "{out:?}");
 }
 
 #[test]

@@ -134,8 +134,20 @@ impl<'a> Program<'a> {
             },
             Node::Uniform(d) => self.uniform(n, d),
             Node::Unary(op, a) => unary(op, &format!("v{a}"), self.expr.compute),
+            Node::Binary(op @ (BinaryOp::Eq | BinaryOp::Ne), a, b) if a == b => self.is_itself(op, a),
             Node::Binary(op, a, b) => binary(op, &format!("v{a}"), &format!("v{b}"), self.expr.compute),
             Node::Select(c, a, b) => format!("select(v{b}, v{a}, v{c} != {t}(0))"),
+        }
+    }
+
+    /// Whether a value equals (or differs from) itself: a test for NaN, which a shader must make by the bits.
+    fn is_itself(&self, op: BinaryOp, a: usize) -> String {
+        let t = held_as(self.expr.compute);
+        match (self.expr.compute, op) {
+            (DType::F32, BinaryOp::Eq) => format!("select(1.0, 0.0, is_nan(v{a}))"),
+            (DType::F32, _) => format!("select(0.0, 1.0, is_nan(v{a}))"),
+            (_, BinaryOp::Eq) => format!("{t}(1)"),
+            _ => format!("{t}(0)"),
         }
     }
 
@@ -178,6 +190,7 @@ impl<'a> Program<'a> {
             .filter_map(|node| match node {
                 Node::Unary(op, _) => flag(*op),
                 Node::Binary(BinaryOp::Pow, ..) => Some("POW"),
+                Node::Binary(BinaryOp::Eq | BinaryOp::Ne, a, b) if a == b => Some("NAN"),
                 _ => None,
             })
             .collect()

@@ -10,7 +10,7 @@
 //! bytes in, `tables` keeps small ones there, `readback` takes them out, `counters` counts, `error` keeps the first failure. `device` ties them together;
 //! `transfer` and `read` are the rest of its methods. None of these knows of tensors, shapes or plans.
 //!
-//! Above them, `operand` turns tensors into bindings, `codegen` turns expressions into kernels, and `plans` dispatches: a file for each
+//! Above them, `operand` turns tensors into bindings, `codegen` turns expressions into kernels (`listing` writes those down), and `plans` dispatches: a file for each
 //! file of [`crate::plan`].
 
 mod adapter;
@@ -20,6 +20,7 @@ mod codegen;
 mod counters;
 mod device;
 mod error;
+mod listing;
 mod operand;
 mod options;
 mod params;
@@ -41,6 +42,8 @@ pub use caps::{Caps, fold_groups};
 pub use counters::Counters;
 pub use device::GpuDevice;
 pub use error::GpuError;
+pub(crate) use listing::catch;
+pub use listing::expressions;
 pub use operand::{Input, Output, Span};
 pub use options::GpuOptions;
 pub use pipeline::Kernel;

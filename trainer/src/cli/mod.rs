@@ -2,6 +2,8 @@
 
 mod bench;
 mod device;
+#[cfg(feature = "gpu")]
+mod shaders;
 
 use crate::config::Config;
 use crate::data::{Places, load};
@@ -35,6 +37,9 @@ enum Command {
     Bench(bench::BenchArgs),
     /// List the devices of this machine.
     Devices,
+    /// Write every GPU kernel as a WGSL file that stands alone.
+    #[cfg(feature = "gpu")]
+    Shaders(shaders::ShadersArgs),
 }
 
 /// What commands that load data and compute share.
@@ -97,6 +102,10 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             device::list().iter().for_each(|line| say(line));
             Ok(())
         }
+        #[cfg(feature = "gpu")]
+        Command::Shaders(args) => shaders::write(&args).map(|(variants, generated)| {
+            say(&format!("{variants} kernels and {generated} expressions"));
+        }),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -1,0 +1,49 @@
+//! The kernels that elementwise expressions would become, written down instead of dispatched: for reading, and for compilers that look at
+//! them without a GPU. Expressions are caught where they are evaluated, on any device.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+
+use super::codegen::{Access, Program};
+use crate::dtype::DType;
+use crate::layout::numel;
+use crate::plan::Elementwise;
+use crate::tensor::Tensor;
+
+thread_local! {
+    static CAUGHT: RefCell<Option<BTreeMap<String, String>>> = const { RefCell::new(None) };
+}
+
+/// The WGSL of each expression that `f` evaluates in single precision or integers on this thread, once for each structure: operations, types,
+/// and which strides of the operands are 0, 1 or other. The key describes the structure.
+pub fn expressions(f: impl FnOnce()) -> BTreeMap<String, String> {
+    CAUGHT.with(|c| c.replace(Some(BTreeMap::new())));
+    f();
+    CAUGHT.with(|c| c.take()).unwrap_or_default()
+}
+
+/// Writes an expression down if somebody listens.
+pub(crate) fn catch(plan: &Elementwise, leaves: &[Tensor]) {
+    let wide = plan.expr.compute == DType::F64 || leaves.iter().any(|l| l.dtype() == DType::F64);
+    if wide || numel(&plan.shape) == 0 || CAUGHT.with(|c| c.borrow().is_none()) {
+        return;
+    }
+    let accesses: Vec<Access> = leaves
+        .iter()
+        .map(|l| {
+            let (shape, strides) = l.layout().merged();
+            Access { dtype: l.dtype(), at: 0, shape, strides }
+        })
+        .collect();
+    let mut structure = format!("{:?} in {} to {}", plan.expr.nodes, plan.expr.compute, plan.dtype);
+    for a in &accesses {
+        let kinds: Vec<isize> = a.strides.iter().map(|s| (*s).clamp(-1, 2)).collect();
+        structure += &format!(", {} {kinds:?}", a.dtype);
+    }
+    let program = Program::new(&plan.expr, &accesses, (plan.dtype, 0, false), (numel(&plan.shape), 0));
+    CAUGHT.with(|c| {
+        if let Some(caught) = &mut *c.borrow_mut() {
+            caught.entry(structure).or_insert_with(|| program.source());
+        }
+    });
+}

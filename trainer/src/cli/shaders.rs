@@ -1,0 +1,106 @@
+//! `lethe shaders`: every kernel that a GPU may be given, as WGSL files that stand alone.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use lethe_autograd::registry::{Case, operations};
+use lethe_autograd::{Mode, Tape, Var};
+use lethe_shaders::{ParamsForm, variants};
+use lethe_tensor::gpu::expressions;
+use lethe_tensor::random::Draw;
+use lethe_tensor::{DType, Tensor};
+
+use crate::error::Error;
+
+/// Where to write.
+#[derive(Args)]
+pub struct ShadersArgs {
+    /// The folder; it is made if it is not there, and files of the same names are replaced.
+    #[arg(long, value_name = "DIR")]
+    out: PathBuf,
+}
+
+/// Cases of an operation whose expressions are written.
+const CASES: u64 = 12;
+/// Extents in them.
+const SIZE: usize = 5;
+
+/// Writes all kernels; returns how many hand-written and how many generated ones.
+pub fn write(args: &ShadersArgs) -> Result<(usize, usize), Error> {
+    let failed = |path: &Path, error: io::Error| Error::Write { path: path.to_owned(), error };
+    fs::create_dir_all(&args.out).map_err(|e| failed(&args.out, e))?;
+    let generated = generated();
+    let written = variants().iter().map(|v| (v.name(), v.standalone(ParamsForm::Immediate)));
+    for (name, text) in written.chain(generated.iter().map(|(name, text)| (name.clone(), text.clone()))) {
+        let path = args.out.join(name + ".wgsl");
+        fs::write(&path, text).map_err(|e| failed(&path, e))?;
+    }
+    Ok((variants().len(), generated.len()))
+}
+
+/// The kernels of the expressions that registered operations and their gradients evaluate: name and text, each structure once, under the
+/// first operation that has it.
+fn generated() -> BTreeMap<String, String> {
+    let mut seen = BTreeMap::new();
+    let mut named = BTreeMap::new();
+    for op in operations() {
+        let found = expressions(|| (0..CASES).for_each(|seed| run(&op.case(seed, SIZE))));
+        let mut count = 0;
+        for (structure, text) in found {
+            if seen.insert(structure.clone(), ()).is_none() {
+                count += 1;
+                named.insert(format!("elementwise-{}-{count}", op.name), format!("// {structure}\n{text}"));
+            }
+        }
+    }
+    named
+}
+
+/// Runs a case forwards and backwards, in single precision.
+fn run(case: &Case) {
+    let single = |t: &Tensor| if t.dtype() == DType::F64 { t.to_dtype(DType::F32) } else { t.clone() };
+    let tape = Tape::new();
+    let x: Vec<Var> = (case.inputs.iter().zip(&case.differentiable))
+        .map(|(t, d)| if *d { tape.leaf(&single(t)) } else { Var::constant(&single(t)) })
+        .collect();
+    let y = (case.run)(&x);
+    y.tensor().force();
+    if y.is_tracked() {
+        let dy = Tensor::normal(y.tensor().device(), DType::F32, y.shape(), Draw::new(1, [0; 3]));
+        let grads = tape.sweep(&y, &Var::constant(&dy), Mode::Free);
+        x.iter().filter(|v| v.is_tracked()).for_each(|v| _ = grads.of(v).tensor().force());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use lethe_shaders::gate;
+
+    #[test]
+    fn generated_kernels_pass_the_gate() {
+        let kernels = generated();
+        assert!(kernels.len() > 100, "only {} kernels", kernels.len());
+        let wrong: Vec<String> = kernels
+            .iter()
+            .filter_map(|(name, text)| {
+                gate::check(text, "elementwise", &[]).err().map(|e| format!("{name}: {e}\n{text}"))
+            })
+            .collect();
+        assert!(wrong.is_empty(), "{} of {} kernels:\n{}", wrong.len(), kernels.len(), wrong[0]);
+    }
+
+    #[test]
+    fn all_kernels_are_written() {
+        let folder = tempfile::tempdir().unwrap();
+        let args = ShadersArgs { out: folder.path().join("new") };
+        let (variants, generated) = write(&args).unwrap();
+        assert_eq!(fs::read_dir(&args.out).unwrap().count(), variants + generated);
+        let blocked = ShadersArgs { out: args.out.join("gemm-gemm-tile_32.wgsl") };
+        let error = write(&blocked).unwrap_err().to_string();
+        assert!(error.contains("gemm-gemm-tile_32.wgsl"), "{error}");
+    }
+}
