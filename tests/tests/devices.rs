@@ -1,18 +1,18 @@
-//! A training run on the GPU: it follows the CPU's, repeats to the bit, and reaches a steady state. Skips, saying so, where there is no
-//! adapter, unless `LETHE_REQUIRE_GPU=1`.
+//! Training on the GPU: it follows the CPU, repeats to the bit, and reaches a steady state. Skips, saying so, where there is no adapter,
+//! unless `LETHE_REQUIRE_GPU=1`. The bounds checks of shaders are off, as in a release build; other tests compare both.
 #![cfg(feature = "gpu")]
 
 use lethe::config::Config;
 use lethe::data::{Loader, Places, Preparation, load};
 use lethe::evaluation::upload;
-use lethe::run::{Existing, RunFolder};
-use lethe::training::{Pending, Session, facts, train};
-use lethe_tensor::gpu::{AdapterChoice, Counters, GpuDevice, GpuOptions};
+use lethe::training::{Pending, Session, StepRecord, facts};
 use lethe_tensor::Device;
-use std::path::{Path, PathBuf};
+use lethe_tensor::gpu::{AdapterChoice, Counters, GpuDevice, GpuOptions};
+use std::path::Path;
 use std::sync::Arc;
 
-fn gpu(options: GpuOptions) -> Option<GpuDevice> {
+fn gpu(force_uniform_params: bool) -> Option<GpuDevice> {
+    let options = GpuOptions { force_uniform_params, checked_shaders: false, ..GpuOptions::default() };
     match GpuDevice::open(&AdapterChoice::Best, options) {
         Ok(device) => Some(device),
         Err(error) if std::env::var("LETHE_REQUIRE_GPU").as_deref() == Ok("1") => {
@@ -25,73 +25,74 @@ fn gpu(options: GpuOptions) -> Option<GpuDevice> {
     }
 }
 
-fn digits(changes: &[&str]) -> (Config, lethe::data::DataSplit) {
+/// What so many updates of the digits' config leave behind: their records, all state at the end, and a GPU's counters after each.
+struct Outcome {
+    records: Vec<StepRecord>,
+    tensors: Vec<(String, Vec<f32>)>,
+    counters: Vec<Counters>,
+}
+
+fn train(device: &Device, updates: usize, changes: &[&str]) -> Outcome {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../configs/digits.toml");
     let changes: Vec<String> = changes.iter().map(|c| c.to_string()).collect();
     let config = Config::load(&path, &changes).unwrap();
     let split = load(&config.data, &Places::of_process(None)).unwrap();
     let config = config.resolve(facts(&split)).unwrap();
-    (config, split)
-}
-
-/// Trains one epoch into a folder; the metrics' lines and the checkpoint's bytes.
-fn run(device: &Device, folder: PathBuf) -> (Vec<serde_json::Value>, Vec<u8>) {
-    let (config, split) = digits(&["train.epochs=1", "optim.warmup_epochs=0"]);
-    let run = RunFolder::create(&folder, Existing::Refuse, &config).unwrap();
-    train(&config, split, device, &run, 2).unwrap();
-    let metrics = std::fs::read_to_string(folder.join("metrics.jsonl")).unwrap();
-    let lines = metrics.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-    (lines, std::fs::read(folder.join("checkpoint.safetensors")).unwrap())
-}
-
-#[test]
-fn the_gpu_follows_the_cpu_and_repeats_to_the_bit() {
-    let Some(gpu) = gpu(GpuOptions::default()) else { return };
-    let folder = tempfile::tempdir().unwrap();
-    let (here, _) = run(&Device::cpu(), folder.path().join("cpu"));
-    let device = Device::Gpu(gpu);
-    let (there, checkpoint) = run(&device, folder.path().join("gpu"));
-    let (again, same) = run(&device, folder.path().join("again"));
-    assert_eq!(there, again);
-    assert!(checkpoint == same, "two checkpoints of one device differ");
-    let (mut steps, mut worst) = (0, 0.0f64);
-    for (a, b) in here.iter().zip(&there).take(20) {
-        for key in ["loss", "perturbed_loss"] {
-            let (a, b) = (a[key].as_f64().unwrap(), b[key].as_f64().unwrap());
-            worst = worst.max((a - b).abs() / a.abs());
+    let (images, classes, data) = (split.train.shape, split.train.classes, Arc::new(split.train));
+    let (batch, augment) = (config.train.batch, config.data.augment.clone());
+    let loader = Loader::training(data, Preparation::of(&config.data), batch, 1, config.train.seed, augment);
+    let mut session = Session::new(&config, images, classes, device, loader.batches());
+    let (mut records, mut counters) = (vec![], vec![]);
+    let mut pending: Option<Pending> = None;
+    for host in loader.epoch(0).unwrap().take(updates) {
+        let next = session.update(0, &upload(device, &host.unwrap()));
+        if let Some(done) = pending.replace(next) {
+            records.push(session.read(done).unwrap());
         }
-        steps += 1;
-    }
-    println!("largest relative difference of losses over {steps} updates: {worst:e}");
-    assert!(steps == 20 && worst <= 1e-3, "{worst:e} over {steps} updates");
-}
-
-#[test]
-fn steps_settle_after_the_second() {
-    for force_uniform_params in [false, true] {
-        let Some(gpu) = gpu(GpuOptions { force_uniform_params, ..GpuOptions::default() }) else { return };
-        let (config, split) = digits(&[]);
-        let (images, classes) = (split.train.shape, split.train.classes);
-        let loader = Loader::training(Arc::new(split.train), Preparation::of(&config.data), 64, 1, 0, config.data.augment.clone());
-        let device = Device::Gpu(gpu.clone());
-        let mut session = Session::new(&config, images, classes, &device, loader.batches());
-        let mut counters: Vec<Counters> = vec![];
-        let mut pending: Option<Pending> = None;
-        for batch in loader.epoch(0).unwrap().take(8) {
-            let next = session.update(0, &upload(&device, &batch.unwrap()));
-            if let Some(done) = pending.replace(next) {
-                session.read(done).unwrap();
-            }
+        if let Device::Gpu(gpu) = device {
             counters.push(gpu.counters());
         }
-        for (i, pair) in counters.windows(2).enumerate().skip(1) {
-            let step = pair[1].since(&pair[0]);
-            let created = (step.buffers_created, step.bind_groups_created, step.pipelines_created);
-            assert_eq!(created, (0, 0, 0), "step {}: buffers, bind groups and pipelines created", i + 2);
-            assert_eq!(step.blocking_reads, 0, "step {}", i + 2);
-            assert!(step.submits <= 4, "step {}: {} submits", i + 2, step.submits);
-        }
-        let last = counters[7].since(&counters[6]);
-        println!("a step: {} dispatches, {} submits, {} bytes read", last.dispatches, last.submits, last.bytes_read);
     }
+    records.push(session.read(pending.unwrap()).unwrap());
+    let checkpoint = session.checkpoint().unwrap();
+    let tensors = checkpoint.tensors.into_iter().map(|t| (t.name, t.data)).collect();
+    Outcome { records, tensors, counters }
+}
+
+/// After the second update nothing is created, nobody waits for a read, and few submissions are made.
+fn assert_settled(counters: &[Counters]) {
+    for (i, pair) in counters.windows(2).enumerate().skip(1) {
+        let step = pair[1].since(&pair[0]);
+        let created = (step.buffers_created, step.bind_groups_created, step.pipelines_created);
+        assert_eq!(created, (0, 0, 0), "update {}: buffers, bind groups and pipelines created", i + 2);
+        assert_eq!(step.blocking_reads, 0, "update {}", i + 2);
+        assert!(step.submits <= 4, "update {}: {} submits", i + 2, step.submits);
+    }
+    let step = counters[counters.len() - 1].since(&counters[counters.len() - 2]);
+    println!("an update: {} dispatches, {} submits, {} bytes read", step.dispatches, step.submits, step.bytes_read);
+}
+
+#[test]
+fn twenty_updates_follow_the_cpu_and_settle() {
+    let Some(gpu) = gpu(false) else { return };
+    let (here, there) = (train(&Device::cpu(), 20, &[]), train(&Device::Gpu(gpu), 20, &[]));
+    let relative = |a: f32, b: f32| f64::from((a - b).abs() / a.abs());
+    let pairs = here.records.iter().zip(&there.records);
+    let worst = pairs.map(|(a, b)| relative(a.loss, b.loss).max(relative(a.perturbed_loss, b.perturbed_loss)));
+    let worst = worst.fold(0.0, f64::max);
+    println!("largest relative difference of the losses: {worst:e}");
+    assert!(here.records.len() == 20 && there.records.len() == 20);
+    assert!(worst <= 1e-3, "{worst:e}");
+    assert_settled(&there.counters);
+}
+
+#[test]
+fn the_same_updates_give_the_same_bits() {
+    let changes = ["model.depth=1", "train.batch=32", "perturb.m=16", "model.dropout=0.1"];
+    let Some(gpu) = gpu(true) else { return };
+    let device = Device::Gpu(gpu);
+    let (first, again) = (train(&device, 6, &changes), train(&device, 6, &changes));
+    assert_eq!(first.records, again.records);
+    assert!(first.tensors == again.tensors, "two runs of one device end differently");
+    assert_settled(&first.counters);
 }

@@ -226,7 +226,10 @@ impl<'a> Session<'a> {
     }
 
     /// θ, the state and the optimiser's vectors, a tensor a parameter.
-    fn checkpoint(&self) -> Result<Checkpoint, Error> {
+    ///
+    /// # Errors
+    /// If the device failed.
+    pub fn checkpoint(&self) -> Result<Checkpoint, Error> {
         let mut tensors = named("", self.theta.layout(), self.theta.values())?;
         tensors.extend(named("", self.state.layout(), self.state.values())?);
         for (name, vector) in self.optimizer.state() {

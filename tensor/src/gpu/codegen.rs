@@ -291,7 +291,7 @@ fn binary(op: BinaryOp, a: &str, b: &str, compute: DType) -> String {
         BinaryOp::Pow if compute == DType::F32 => format!("power({a}, {b})"),
         BinaryOp::Pow => format!("{t}(power(f32({a}), f32({b})))"),
         BinaryOp::Eq => truth("=="),
-        BinaryOp::Ne => truth("!="),
+        BinaryOp::Ne => format!("select({t}(1), {t}(0), {a} == {b})"), // true for NaN: `!=` may be an ordered comparison
         BinaryOp::Lt => truth("<"),
         BinaryOp::Le => truth("<="),
     }
