@@ -211,6 +211,8 @@ impl Level {
             #[cfg(target_arch = "aarch64")]
             Level::Neon(_) => "NEON",
             Level::Portable => "portable vectors",
+            #[cfg(test)]
+            Level::Wide => "pairs of portable vectors",
         }
     }
 }

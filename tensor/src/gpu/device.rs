@@ -167,9 +167,10 @@ impl GpuDevice {
     }
 
     /// Submits what is recorded, without waiting for it. A training loop calls this at the end of a step, so that the
-    /// device works on while the host prepares the next.
+    /// device works on while the host prepares the next, and the next step gets the same buffers as this one.
     pub fn submit(&self) {
         lock(&self.0.work).recorder.submit();
+        self.0.pool.settle();
     }
 
     /// Submits what is recorded and waits until all is done.

@@ -1,4 +1,5 @@
-//! The buffer pool: device memory in size classes, handed out last in first out, so that equal steps see equal buffers.
+//! The buffer pool: device memory in size classes, handed out last in first out, and in a fixed order after each submission, so that
+//! equal steps see equal buffers.
 //!
 //! A buffer goes back when its last handle is dropped and may be handed out at once, though recorded work still uses it:
 //! everything runs in recorded order on one queue. Waiting for memory and evicting bind groups is the device's part.
@@ -124,6 +125,14 @@ impl Pool {
     /// What a poisoned device hands out: nothing that is recorded on it will run.
     pub fn stand_in(self: &Arc<Pool>) -> Buffer {
         Buffer(Arc::new(Block { raw: self.stand_in.clone(), id: 0, class: 0, pool: self.clone() }))
+    }
+
+    /// Puts the free buffers of each class in the order of their ids, whatever order they came back in: steps that begin so, and allocate
+    /// and free alike, get the same buffers, so that their bind groups are there already.
+    pub fn settle(&self) {
+        for free in lock(&self.shelves).free.values_mut() {
+            free.sort_by_key(|(id, _)| std::cmp::Reverse(*id));
+        }
     }
 
     /// Destroys all free buffers; returns their ids, whose bind groups must go too.
