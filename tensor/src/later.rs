@@ -1,5 +1,6 @@
 //! Elements on their way from a device to the host, so that a training loop reads the numbers of one step while the next one runs.
 
+#[cfg(feature = "gpu")]
 use crate::device::Device;
 use crate::dtype::Element;
 use crate::error::DeviceError;
