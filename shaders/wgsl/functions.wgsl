@@ -142,19 +142,19 @@ fn gelu_grad(x: f32) -> f32 { let v = normal(x); return fma(x, v.y, v.x); }
 
 //#if SIN COS
 // The sine of x + ahead quarter turns: x = n pi / 2 + r. pi / 2 = 201 / 2^7 + 2029 / 2^22 + 1297 / 2^34 + 2.6e-12; n times each numerator is
-// exact for |x| up to 8000, beyond which the result loses digits in proportion. In integers, since compilers join products with the same float.
+// exact for |x| up to 8000, beyond which the result loses digits in proportion; beyond a million it is a number in -1 .. 1 and no more. In integers, since compilers join products with the same float.
 fn sine(x: f32, ahead: f32) -> f32 {
-  let n = round(clamp(x, -1.0e6, 1.0e6) * 0.636619772); let i = i32(n);
-  var r = x - f32(i * 201) * 0.0078125;
+  let v = clamp(x, -1.0e6, 1.0e6); let n = round(v * 0.636619772); let i = i32(n);
+  var r = v - f32(i * 201) * 0.0078125;
   r -= f32(i * 2029) * 2.384185791015625e-7; r -= f32(i * 1297) * 5.820766091346741e-11;
   r = fma(n, -2.563344068257090e-12, r);
   let t = r * r;
   let s = fma(r * t, fma(t, fma(t, -1.958285585e-04, 8.332724733e-03), -1.666666454e-01), r);
   let c = fma(t * t, fma(t, fma(t, 2.454289634e-05, -1.388827945e-03), 4.166664540e-02), fma(t, -0.5, 1.0));
   let turn = (n + ahead) - 4.0 * floor((n + ahead) * 0.25); // 0, 1, 2 or 3
-  let v = select(s, c, turn == 1.0 || turn == 3.0);
+  let y = select(s, c, turn == 1.0 || turn == 3.0);
   let bad = (bitcast<u32>(x) & 0x7f800000u) == 0x7f800000u;
-  return select(select(v, -v, turn >= 2.0), bitcast<f32>(bitcast<u32>(x) | 0x7fc00000u), bad);
+  return select(select(y, -y, turn >= 2.0), bitcast<f32>(bitcast<u32>(x) | 0x7fc00000u), bad);
 }
 //#end
 

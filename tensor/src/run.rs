@@ -87,6 +87,9 @@ pub fn execute_one<P: Plan>(plan: P, inputs: &[&Tensor]) -> Tensor {
 #[track_caller]
 pub fn execute_in_place<P: Plan>(plan: P, inputs: &[&Tensor], targets: &mut [&mut Tensor]) {
     let device = targets[0].device().clone();
+    for t in inputs.iter().copied().chain(targets.iter().map(|t| &**t)) {
+        assert!(t.device().same(&device), "{}: tensors on {device:?} and {:?}", plan.name(), t.device());
+    }
     let specs = plan.outputs();
     let mut run: Vec<Target<'_>> = vec![];
     for (t, spec) in targets.iter_mut().zip(&specs) {
@@ -105,10 +108,12 @@ pub fn execute_in_place<P: Plan>(plan: P, inputs: &[&Tensor], targets: &mut [&mu
 pub fn store(value: &Tensor, vector: &mut Tensor, start: usize, add: bool) {
     let (dtype, len) = (value.dtype(), value.numel());
     assert!(dtype == vector.dtype() && start + len <= vector.numel(), "store: {value:?} at {start} of {vector:?}");
+    let device = value.device().clone();
+    assert!(vector.device().same(&device), "store: {value:?} into {vector:?}; move one with to_device");
+    assert!(dtype.size() >= 4, "store: vectors of {dtype} take no parts; convert with to_dtype");
     if len == 0 {
         return;
     }
-    let device = value.device().clone();
     let pending = value.unevaluated();
     let mut into = |plan: &dyn Plan, inputs: &[&Tensor]| {
         let target = Target { storage: vector.make_unique(), dtype, start, len, add };

@@ -55,13 +55,15 @@ pub enum Error {
         /// All that were asked for.
         cases: usize,
     },
-    /// The loss is no number any more.
-    #[error("the loss of update {update} is {loss}: lower optim.lr or perturb.rho, or set optim.clip")]
+    /// A number of an update is infinite or none at all: θ would not move any more, or to nowhere.
+    #[error("the {what} of update {update} is {value}: lower optim.lr or perturb.rho, or set optim.clip")]
     NotFinite {
         /// The update.
         update: u64,
+        /// The number's name.
+        what: &'static str,
         /// What it is.
-        loss: f32,
+        value: f32,
     },
 }
 

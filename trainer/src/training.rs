@@ -209,8 +209,9 @@ impl<'a> Session<'a> {
     pub fn read(&self, p: Pending) -> Result<StepRecord, Error> {
         let numbers = p.numbers.wait()?;
         let [loss, perturbed_loss, correct, norm2] = numbers[..] else { unreachable!("four numbers were asked for") };
-        if !loss.is_finite() {
-            return Err(Error::NotFinite { update: p.update, loss });
+        let what = [("loss", loss), ("perturbed loss", perturbed_loss), ("squared norm of the gradient", norm2)];
+        if let Some((what, value)) = what.into_iter().find(|(_, value)| !value.is_finite()) {
+            return Err(Error::NotFinite { update: p.update, what, value });
         }
         let lr = self.lr.at(p.update);
         Ok(StepRecord {

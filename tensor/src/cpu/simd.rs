@@ -195,9 +195,6 @@ pub enum Level {
     Neon(Neon),
     /// Arrays.
     Portable,
-    /// Two arrays as one vector of sixteen lanes: in tests it runs what AVX-512 would where the CPU lacks that.
-    #[cfg(test)]
-    Wide,
 }
 
 impl Level {
@@ -211,8 +208,6 @@ impl Level {
             #[cfg(target_arch = "aarch64")]
             Level::Neon(_) => "NEON",
             Level::Portable => "portable vectors",
-            #[cfg(test)]
-            Level::Wide => "pairs of portable vectors",
         }
     }
 }
@@ -238,8 +233,6 @@ pub fn levels() -> Vec<Level> {
     #[cfg(target_arch = "aarch64")]
     v.push(Level::Neon(Neon(())));
     v.push(Level::Portable);
-    #[cfg(test)]
-    v.push(Level::Wide);
     v
 }
 
@@ -276,8 +269,6 @@ pub fn dispatch_at<K: Kernel>(level: Level, k: K) -> K::Out {
         #[cfg(target_arch = "aarch64")]
         Level::Neon(s) => k.run(s),
         Level::Portable => k.run(Portable),
-        #[cfg(test)]
-        Level::Wide => k.run(super::simd_x2::X2(Portable)),
     }
 }
 

@@ -54,7 +54,7 @@ impl<'a> Program<'a> {
         let mut params = vec![n as u32, first as u32];
         let mut words = vec![None; expr.nodes.len()];
         // Those that no text can hold come first: a literal must be finite.
-        let rank = |i: &usize| matches!(expr.nodes[*i], Node::Const(c) if c.is_finite());
+        let rank = |i: &usize| matches!(expr.nodes[*i], Node::Const(c) if (c as f32).is_finite());
         let mut order: Vec<usize> = (0..expr.nodes.len()).collect();
         order.sort_by_key(rank);
         for i in order {
@@ -81,7 +81,9 @@ impl<'a> Program<'a> {
     fn key(&self) -> String {
         let mut key = format!("elementwise {} {} {} {}", self.expr.compute, self.output, self.at, u8::from(self.add));
         for a in self.inputs {
-            let _ = write!(key, "|{} {} {:?} {:?}", a.dtype, a.at, a.shape, a.strides);
+            // No place depends on the outermost extent, so that tensors of any length share a kernel.
+            let inner = a.shape.get(1..).unwrap_or_default();
+            let _ = write!(key, "|{} {} {inner:?} {:?}", a.dtype, a.at, a.strides);
         }
         for (node, word) in self.expr.nodes.iter().zip(&self.words) {
             let _ = match (node, word) {
@@ -209,8 +211,7 @@ fn held_as(dtype: DType) -> &'static str {
 
 fn constant(c: f64, compute: DType) -> u32 {
     match compute {
-        DType::I32 => c as i32 as u32,
-        DType::U32 => c as u32,
+        DType::I32 | DType::U32 => c as i64 as u32, // wraps, as on the CPU
         _ => (c as f32).to_bits(),
     }
 }

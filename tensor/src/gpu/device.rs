@@ -182,6 +182,7 @@ impl GpuDevice {
         let mut work = lock(&self.0.work);
         work.recorder.submit();
         work.recorder.wait_all();
+        self.0.pool.settle();
         self.status()
     }
 

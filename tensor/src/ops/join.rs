@@ -73,10 +73,12 @@ impl Tensor {
     /// One vector of `len` elements from pieces, each put at its place; zero between them. Places must not overlap.
     ///
     /// # Panics
-    /// If there are no pieces, or one lies outside.
+    /// If there are no pieces, one lies outside, or they hold a 16-bit type.
     #[track_caller]
     pub fn assemble(pieces: &[(usize, &Tensor)], len: usize) -> Tensor {
-        let dtype = pieces.first().expect("assemble: there are no pieces").1.dtype();
+        let first = pieces.first().expect("assemble: there are no pieces").1;
+        first.computable("assemble");
+        let dtype = first.dtype();
         let ranges: Vec<(usize, usize)> = pieces.iter().map(|(start, t)| (*start, t.numel())).collect();
         for (start, n) in &ranges {
             assert!(start + n <= len, "assemble: a piece of {n} at {start} lies outside {len} elements");

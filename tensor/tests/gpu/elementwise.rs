@@ -198,3 +198,41 @@ fn vectors_beyond_the_binding_limit_go_in_windows() {
         assert!((g - e).abs() <= 1e-6 * (1.0 + e.abs()), "element {i}: {g}, expected {e}"); // a shader may fuse x · row + u
     }
 }
+
+#[test]
+fn integer_constants_wrap_as_on_the_cpu() {
+    for device in devices().iter() {
+        let on = |d: &Device| {
+            let x = Tensor::from_slice(d, &[5u32, 1, 0], &[3]);
+            let y = Tensor::from_slice(d, &[5i32, -1, 0], &[3]);
+            (numbers(&x.add_scalar(-1.0)), numbers(&y.mul_scalar(-3.0)))
+        };
+        assert_eq!(on(device), on(&Device::cpu()));
+    }
+}
+
+#[test]
+fn lengths_share_a_kernel() {
+    for device in devices().iter() {
+        let Device::Gpu(gpu) = device else { unreachable!("a GPU") };
+        let run = |n: usize| {
+            Tensor::ones(device, DType::F32, &[n, 7]).force().mul_scalar(0.37).add_scalar(1.9).force().clone()
+        };
+        run(3);
+        let before = gpu.counters().pipelines_created;
+        run(50);
+        assert_eq!(gpu.counters().pipelines_created, before);
+    }
+}
+
+#[test]
+fn sines_stay_bounded() {
+    let x = Tensor::from_slice(&Device::cpu(), &[1e4f32, 8e3, -7.9e3, 2e6, 1e9, -3e38], &[6]);
+    for device in devices().iter() {
+        let s: Vec<f32> = x.to_device(device).unwrap().sin().to_vec().unwrap();
+        assert!(s.iter().all(|s| s.abs() <= 1.0), "{s:?}");
+        for (s, x) in s.iter().zip([1e4f64, 8e3, -7.9e3]) {
+            assert!((f64::from(*s) - x.sin()).abs() < 1e-5, "sin {x}: {s}");
+        }
+    }
+}

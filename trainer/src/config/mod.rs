@@ -171,7 +171,8 @@ impl Config {
             1 => String::new(),
             parts => format!("each of its {parts} parts (train.accumulate), {} images, ", batch / parts),
         };
-        let near = (batch / (m * accumulate)).max(1) * m * accumulate;
+        let whole = m.saturating_mul(accumulate);
+        let near = (batch / whole).max(1).saturating_mul(whole);
         let reason = format!("{part}is not divisible by the slice size, perturb.m = {m}; try {near}, or another m");
         Problem::value("train.batch", batch, reason)
     }

@@ -2,7 +2,7 @@
 //! weight gradient is a sum over slices of batch and space. Batches that a grid or a binding cannot hold are recorded in parts.
 
 use super::matmul::add_slices;
-use super::parts::parts;
+use super::parts::{grain, parts};
 use super::tiling::{Tile, tiling};
 use super::{taps, variant};
 use crate::dtype::DType;
@@ -40,7 +40,8 @@ fn fits(g: &ConvGeometry, pass: ConvPass) -> Result<(), (String, usize)> {
         below(&format!("the input's {name}"), g.input[axis], MOST_PIXELS)?;
         below(&format!("the output's {name}"), g.output[axis], MOST_PIXELS)?;
         below(&format!("the stride along the {name}"), g.stride[axis], MOST_PIXELS)?;
-        below(&format!("the padding of the {name}"), g.padding[axis][0], MOST_PIXELS)?;
+        below(&format!("the padding before the {name}"), g.padding[axis][0], MOST_PIXELS)?;
+        below(&format!("the padding after the {name}"), g.padding[axis][1], MOST_PIXELS)?;
         below(&format!("the window's {name}"), g.dilation[axis] * (g.kernel[axis] - 1), MOST_PIXELS)?;
     }
     let (area, largest) = (g.output[0] * g.output[1], MOST_GROUPS * Tile::LARGEST.side);
@@ -81,11 +82,17 @@ fn product(gpu: &GpuDevice, p: &Conv2d, [x, w, y]: [&Span; 3], bias: Option<&Spa
     let (m, depth) = if forward { (co, ci * taps) } else { (ci, (co * taps).div_ceil(phases)) };
     let [from, to] = if forward { [large, small] } else { [small, large] };
     let chosen = tiling(g.groups * phases, m, g.batch * area, depth, false).tile;
-    // A small tile's grid may be too long even for one image.
-    let tile = if area > MOST_GROUPS * chosen.side { &Tile::LARGEST } else { chosen };
+    // A small tile's grid may be too long even for the smallest part.
+    let least = g.batch.min(grain(&[from, to])) * area;
+    let tile = if least > MOST_GROUPS * chosen.side { &Tile::LARGEST } else { chosen };
+    let most = MOST_GROUPS * tile.side;
+    if least > most {
+        let found = format!("the area of as many images as a binding must step over is {least}");
+        return gpu.poison(GpuError::TooLargeForKernel { operation: p.name(), found, most: most as u64 });
+    }
     let kernel =
         variant("conv", "conv", &["CONV", tile.flag, if bias.is_some() { "BIAS" } else { "" }], &[("ACT", 0.0)]);
-    for images in parts(g.batch, &[from, to], MOST_GROUPS * tile.side / area.max(1), gpu.caps().max_binding) {
+    for images in parts(g.batch, &[from, to], most / area.max(1), gpu.caps().max_binding) {
         let n = images.len();
         let params = if forward {
             let sizes = [pair(g.stride), 0, pair(g.input), ci as u32, pair(g.output), pair([1; 2])];

@@ -13,9 +13,16 @@ pub fn run(p: &Copy, gpu: &GpuDevice, inputs: &[Input<'_>], outputs: &[Output<'_
         return output.fill(gpu, |to| pack(gpu, input, p.to, to));
     }
     match transposed(input.layout) {
-        Some(t) if p.from == p.to && !output.add => output.fill(gpu, |to| transpose(gpu, input, &t, to)),
+        Some(t) if p.from == p.to && !output.add && fits(gpu, output) => {
+            output.fill(gpu, |to| transpose(gpu, input, &t, to))
+        }
         _ => identity(gpu, input, output),
     }
+}
+
+/// Whether one binding can hold the output.
+fn fits(gpu: &GpuDevice, output: &Output<'_>) -> bool {
+    (output.len * output.dtype.size()) as u64 <= gpu.caps().max_binding
 }
 
 /// The elements of a view row-major, at the start of `to`.

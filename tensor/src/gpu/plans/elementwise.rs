@@ -50,7 +50,7 @@ impl Job<'_> {
             return self.dispatch(&layouts, &windows, &output, (n, first));
         }
         let Some(axis) = shape.iter().position(|n| *n > 1) else {
-            return; // one element: what does not fit is poisoned by the device
+            return self.dispatch(&layouts, &windows, &output, (n, first)); // the device refuses what does not fit
         };
         let half = shape[axis] / 2;
         for range in [0..half, half..shape[axis]] {
