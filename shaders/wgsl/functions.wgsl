@@ -141,8 +141,9 @@ fn gelu_grad(x: f32) -> f32 { let v = normal(x); return fma(x, v.y, v.x); }
 //#end
 
 //#if SIN COS
-// The sine of x + ahead quarter turns: x = n pi / 2 + r. pi / 2 = 201 / 2^7 + 2029 / 2^22 + 1297 / 2^34 + 2.6e-12; n times each numerator is
-// exact for |x| up to 8000, beyond which the result loses digits in proportion; beyond a million it is a number in -1 .. 1 and no more. In integers, since compilers join products with the same float.
+// The sine of x + ahead quarter turns: x = n pi / 2 + r. pi / 2 = 201 / 2^7 + 2029 / 2^22 + 1297 / 2^34 + 2.6e-12; n times each
+// numerator is exact for |x| up to 8000, beyond which the result loses digits in proportion; beyond a million it is a number in -1 .. 1
+// and no more. In integers, since compilers join products with the same float.
 fn sine(x: f32, ahead: f32) -> f32 {
   let v = clamp(x, -1.0e6, 1.0e6); let n = round(v * 0.636619772); let i = i32(n);
   var r = v - f32(i * 201) * 0.0078125;
@@ -178,7 +179,8 @@ fn quantile(p: f32) -> f32 {
 //#end
 
 //#if POW
-// a^b. Whole exponents up to 64 are products of a, so that they are exact where the products are; a^0 = 1, and a negative a has whole powers.
+// a^b. Whole exponents up to 64 are products of a, so that they are exact where the products are; a^0 = 1, and a
+// negative a has whole powers.
 fn power(a: f32, b: f32) -> f32 {
   let size = abs(b); let whole = floor(size) == size;
   if (whole && size <= 64.0) {

@@ -46,8 +46,8 @@ fn adamw(@builtin(local_invocation_index) li: u32, @builtin(workgroup_id) w: vec
   let g = GRAD[i] * clip; let lr = p.lr * group.x;
   let m = fma(g - M[i], vec4<f32>(p.a1), M[i]); let v = fma(g * g - V[i], vec4<f32>(p.a2), V[i]);
   M[i] = m; V[i] = v;
-  let t = THETA[i];
-  THETA[i] = t - fma(t, vec4<f32>(lr * group.y), lr * (m * p.c1) / (sqrt(v * p.c2) + p.eps)); // 1 - l * decay would round to the digits of 1
+  let t = THETA[i]; // 1 - l * decay would round to the digits of 1
+  THETA[i] = t - fma(t, vec4<f32>(lr * group.y), lr * (m * p.c1) / (sqrt(v * p.c2) + p.eps));
 }
 //#end
 
