@@ -55,6 +55,12 @@ pub enum Error {
         /// All that were asked for.
         cases: usize,
     },
+    /// A model that was measured has diverged.
+    #[error("the test loss is {loss}: the model has diverged; lower optim.lr or perturb.rho, or set optim.clip")]
+    TestNotFinite {
+        /// What it is.
+        loss: f64,
+    },
     /// A number of an update is infinite or none at all: θ would not move any more, or to nowhere.
     #[error("the {what} of update {update} is {value}: lower optim.lr or perturb.rho, or set optim.clip")]
     NotFinite {

@@ -39,7 +39,7 @@ pub fn upload(device: &Device, batch: &Batch) -> lethe_optim::Batch {
 /// Measures θ on all that a loader gives. The loss has the task's likelihood, without smoothing.
 ///
 /// # Errors
-/// If a batch cannot be made or the device fails.
+/// If a batch cannot be made, the device fails, or the loss is no number: so are the parameters, and an accuracy would say nothing.
 pub fn evaluate(
     model: &dyn Model,
     theta: &Theta,
@@ -63,5 +63,5 @@ pub fn evaluate(
         total.loss += loss.to_vec::<f32>()?.iter().map(|l| f64::from(*l)).sum::<f64>();
     }
     total.loss /= total.images as f64;
-    Ok(total)
+    if total.loss.is_finite() { Ok(total) } else { Err(Error::TestNotFinite { loss: total.loss }) }
 }

@@ -240,8 +240,16 @@ impl<'a> Session<'a> {
         let mut notes: std::collections::BTreeMap<String, String> =
             notes.map(|(k, v)| (k.to_owned(), v.to_string())).into();
         notes.insert("epochs".into(), self.config.train.epochs.to_string());
+        notes.insert(MODEL.into(), description(self.config));
         Ok(Checkpoint { tensors, notes, ..Checkpoint::default() })
     }
+}
+
+/// The note that says which model a checkpoint is of: others may have tensors of the same names and shapes.
+const MODEL: &str = "model";
+
+fn description(config: &Config) -> String {
+    serde_json::to_string(&config.model).expect("a section of the config can be written as JSON")
 }
 
 /// The parts of a vector under their names.
@@ -275,6 +283,7 @@ pub fn evaluate_run(
     device: &Device,
     workers: usize,
 ) -> Result<Evaluation, Error> {
+    checkpoint.expect(MODEL, &description(config))?;
     let model = experiment::model(config, split.train.shape, split.train.classes);
     let (layout, state_layout) = (model.blueprint().layout(), model.blueprint().state_layout());
     let theta = Theta::new(vector(checkpoint, layout, device)?, layout);

@@ -8,6 +8,20 @@ use std::process::{Command, Output};
 const STATUS_FAILURE: i32 = 1;
 const STATUS_USAGE: i32 = 2;
 
+/// One update of a small model.
+const SMALL: [&str; 10] = [
+    "--set",
+    "train.epochs=1",
+    "--set",
+    "optim.warmup_epochs=0",
+    "--set",
+    "data.train_limit=128",
+    "--set",
+    "train.batch=128",
+    "--set",
+    "model.depth=1",
+];
+
 const MLP: &str = "[model]\nkind = \"mlp\"\nwidths = [8]\n[optim]\nkind = \"sgd\"\nlr = 0.1\n";
 
 fn repository() -> PathBuf {
@@ -52,19 +66,7 @@ fn idx(folder: &Path, images: u32, labels: &[u8], cut: usize) {
 fn what_is_right_trains_and_evaluates_alike() {
     let folder = tempfile::tempdir().unwrap();
     let out = folder.path().join("run").display().to_string();
-    let small = [
-        "--set",
-        "train.epochs=1",
-        "--set",
-        "optim.warmup_epochs=0",
-        "--set",
-        "data.train_limit=128",
-        "--set",
-        "train.batch=128",
-        "--set",
-        "model.depth=1",
-    ];
-    let trained = lethe(&[&["train", &digits(), "--device", "cpu", "--out", &out], &small[..]].concat());
+    let trained = lethe(&[&["train", &digits(), "--device", "cpu", "--out", &out], &SMALL[..]].concat());
     assert_eq!(trained.status.code(), Some(0), "{}", String::from_utf8_lossy(&trained.stderr));
     let evaluated = lethe(&["eval", &out, "--threads", "1"]);
     let accuracy = |output: &Output| {
@@ -76,6 +78,22 @@ fn what_is_right_trains_and_evaluates_alike() {
     assert_eq!(accuracy(&trained), accuracy(&evaluated));
     let text = fs::read_to_string(Path::new(&out).join("metrics.jsonl")).unwrap();
     assert_eq!(text.lines().count(), 2, "one update and one evaluation: {text}");
+    // A model of other heads has tensors of the same shapes.
+    let config = Path::new(&out).join("config.toml");
+    let other = fs::read_to_string(&config).unwrap().replace("heads = 4", "heads = 2");
+    fs::write(&config, other).unwrap();
+    fails(&["eval", &out], STATUS_FAILURE, &["note `model`", "\"heads\":2", "\"heads\":4"]);
+}
+
+#[test]
+fn a_model_that_diverges() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("run").display().to_string();
+    for (change, part) in [("optim.lr=3e38", "test loss"), ("perturb.rho=1e30", "of update 0 is")] {
+        let train = ["train", &digits(), "--device", "cpu", "--overwrite", "--out", &out, "--set", change];
+        fails(&[&train[..], &SMALL[..]].concat(), STATUS_FAILURE, &[part, "lower optim.lr"]);
+        assert!(!Path::new(&out).join("checkpoint.safetensors").exists(), "{change}: nothing worth keeping");
+    }
 }
 
 #[test]

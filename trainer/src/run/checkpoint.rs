@@ -83,7 +83,7 @@ pub enum CheckpointError {
         /// The note.
         note: String,
         /// What it should be.
-        expected: &'static str,
+        expected: String,
         /// What it is.
         found: String,
     },
@@ -174,9 +174,25 @@ impl Checkpoint {
         text.and_then(|text| text.parse().ok()).ok_or_else(|| CheckpointError::Note {
             path: self.path.clone(),
             note: note.to_owned(),
-            expected: "a whole number",
+            expected: "a whole number".to_owned(),
             found: text.map_or_else(|| "nothing".to_owned(), |text| format!("\"{text}\"")),
         })
+    }
+
+    /// Whether a note stands there with this text.
+    ///
+    /// # Errors
+    /// If it does not.
+    pub fn expect(&self, note: &str, text: &str) -> Result<(), CheckpointError> {
+        match self.notes.get(note) {
+            Some(found) if found == text => Ok(()),
+            found => Err(CheckpointError::Note {
+                path: self.path.clone(),
+                note: note.to_owned(),
+                expected: text.to_owned(),
+                found: found.cloned().unwrap_or_else(|| "nothing".to_owned()),
+            }),
+        }
     }
 }
 
