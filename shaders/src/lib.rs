@@ -27,5 +27,5 @@ mod variant;
 pub use bindings::{Binding, bindings};
 pub use expand::{ExpandError, expand};
 pub use params::ParamsForm;
-pub use sources::{files, functions, philox_source};
+pub use sources::{files, functions};
 pub use variant::{LANES, Variant, find, get, variants};

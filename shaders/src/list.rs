@@ -95,7 +95,6 @@ fn norms() -> Vec<Variant> {
     let (relu, residual): (&[Flags], &[Flags]) = (&[&[], &["RELU"]], &[&[], &["RESIDUAL"]]);
     list.extend(one("batch_norm", "batch_norm_partial", &["PARTIAL"]));
     list.extend(one("batch_norm", "batch_norm_merge", &["MERGE"]));
-    list.extend(one("batch_norm", "batch_norm_eval_stats", &["EVAL"]));
     // Planes of a few pixels, and of one in a batch norm over features, take a thread each.
     let planes = [vec![vec![("LANES", 1.0)]], lanes()].concat();
     list.extend(product("batch_norm", "batch_norm", &[&[&["FORWARD"]], relu, residual], &planes));
@@ -126,23 +125,19 @@ fn reductions() -> Vec<Variant> {
         list.extend(product("reduce", "arg_reduce", &[&[form], &[&["ARG"]]], &with(lanes, &[2, 3])));
     }
     list.extend(one("reduce", "column_sum", &["COLUMN_SUM"]));
-    list.extend(one("reduce", "channel_sum", &["CHANNEL_SUM"]));
     list.extend(one("cumsum", "cumsum_rows", &["ROWS"]));
     list.extend(one("cumsum", "cumsum_columns", &["COLUMNS"]));
     list
 }
 
 fn movement() -> Vec<Variant> {
-    let mut list = product("copy", "copy", &[&[&["COPY"], &["COPY", "INTO"]]], &plain());
-    list.extend(one("copy", "transpose", &["TRANSPOSE"]));
+    let mut list = one("copy", "transpose", &["TRANSPOSE"]);
     list.extend(one("copy", "concat", &["CONCAT"]));
-    list.extend(one("copy", "fill", &["FILL"]));
     list.extend(product("gather", "gather", &[&[&["GATHER"]], VEC4], &plain()));
     list.extend(product("gather", "scatter_add", &[&[&["SCATTER"]], &[&[], &["BASE"]]], &plain()));
     list.extend(product("gather", "scatter_add_rows", &[&[&["SCATTER_ROWS"]], &[&[], &["BASE"]]], &plain()));
     for format in [&["F16"] as Flags, &["BF16"]] {
         list.extend(product("cast", "pack", &[&[&["PACK"]], &[format]], &plain()));
-        list.extend(product("cast", "unpack", &[&[&["UNPACK"]], &[format]], &plain()));
     }
     list
 }
@@ -150,6 +145,5 @@ fn movement() -> Vec<Variant> {
 fn training() -> Vec<Variant> {
     let mut list = one("optim", "adamw", &["ADAMW"]);
     list.extend(one("optim", "sgd", &["SGD"]));
-    list.extend(one("random", "random_bits", &["BITS"]));
     list
 }

@@ -9,7 +9,7 @@ macro_rules! kernel_files {
 
 static FILES: &[(&str, &str)] = kernel_files! {
     "attention" "avg_pool" "batch_norm" "cast" "conv" "copy" "cumsum" "gather" "gemm" "layer_norm" "max_pool" "optim"
-    "random" "reduce" "softmax"
+    "reduce" "softmax"
 };
 
 /// Each kernel file: its name without `.wgsl`, and its text with all preprocessor lines.
@@ -39,18 +39,7 @@ pub(crate) fn override_of(line: &str) -> Option<(&str, f64)> {
     Some((name.trim(), value.parse().ok()?))
 }
 
-/// Philox 4×32-10 as WGSL functions, without bindings, parameters or an entry point, for kernels that are generated:
-/// `fn philox(counter: vec4<u32>, key: vec2<u32>) -> vec4<u32>` and what it needs.
-pub fn philox_source() -> &'static str {
-    static TEXT: LazyLock<String> = LazyLock::new(|| {
-        let text = source("random").and_then(|text| crate::expand(text, &[]).ok()).unwrap_or_default();
-        let from = text.find("fn ").unwrap_or_default();
-        text[from..].trim_end().to_string() + "\n"
-    });
-    &TEXT
-}
-
-/// The elementary functions of `functions.wgsl` that the flags name (`ERF`, `LOG`, …), as text for kernels that are generated.
+/// The functions of `functions.wgsl` that the flags name (`ERF`, `LOG`, `PHILOX`, …), as text for kernels that are generated.
 pub fn functions(flags: &[&str]) -> String {
     let text = crate::expand(include_str!("../wgsl/functions.wgsl"), flags).unwrap_or_default();
     let from = text.find("\nfn ").unwrap_or(text.len());
@@ -69,9 +58,9 @@ mod tests {
     }
 
     #[test]
-    fn philox_is_functions_only() {
-        let text = philox_source();
-        assert!(text.starts_with("fn ") && text.contains("fn philox(counter: vec4<u32>, key: vec2<u32>) -> vec4<u32>"));
+    fn functions_are_functions_only() {
+        let text = functions(&["PHILOX"]);
+        assert!(text.contains("fn philox(counter: vec4<u32>, key: vec2<u32>) -> vec4<u32>") && !text.contains("erf_f"));
         assert!(!text.contains("@group") && !text.contains("@compute") && !text.contains("Params"));
     }
 }

@@ -133,11 +133,11 @@ fn no_variant_stands_twice() {
 }
 
 #[test]
-fn philox_source_makes_a_kernel() {
+fn functions_make_a_kernel() {
     let kernel = format!(
         "{}@group(0) @binding(0) var<storage, read_write> Y: array<u32>;\n@compute @workgroup_size(1)\n\
          fn main() {{ let r = philox(vec4<u32>(), vec2<u32>()); Y[0] = r.x; }}\n",
-        lethe_shaders::philox_source()
+        lethe_shaders::functions(&["PHILOX"])
     );
     gate::check(&kernel, "main", &[]).unwrap();
     assert_eq!(expand(&kernel, &[]).unwrap(), kernel);

@@ -7,8 +7,6 @@
 //             variance after this batch: (1 - momentum) * old + momentum * batch. The old ones are only read.
 //             Grid ceil(channels / 64), over x and, above 65535, y.
 //             Bindings 0 old mean [channels], 1 old variance [channels], 4 PART, 5 STATS, 6 new mean, 7 new variance.
-//   EVAL      entry batch_norm_eval_stats: STATS from running values, for FORWARD in evaluation.
-//             Grid x = ceil(channels / 64).   Bindings 0 mean [channels], 1 variance [channels], 5 STATS.
 //   FORWARD   entry batch_norm: y = (x - mean) * rstd * weight + bias, with RESIDUAL + residual, then with RELU max(y, 0): the end of a
 //             residual block.   Bindings 0 X, 1 WEIGHT, 2 BIAS, 3 residual (RESIDUAL), 5 STATS, 6 Y.
 //   GRADS     entry batch_norm_grads: PART [chunks][2][channels], sums of g * xhat (weight) and g (bias), g = dy (with RELU: where y > 0).
@@ -28,7 +26,7 @@ var<immediate> p: Params;
 override LANES: u32 = 256u;
 @group(0) @binding(1) var<storage, read> WEIGHT: array<f32>;
 //#end
-//#if MERGE EVAL
+//#if MERGE
 @group(0) @binding(0) var<storage, read> MEAN: array<f32>;
 @group(0) @binding(1) var<storage, read> VARIANCE: array<f32>;
 @group(0) @binding(5) var<storage, read_write> STATS: array<vec2<f32>>;
@@ -117,13 +115,6 @@ fn batch_norm_merge(@builtin(local_invocation_index) li: u32, @builtin(workgroup
   STATS[c] = vec2<f32>(mean, inverseSqrt(spread / count + p.eps));
   NEW_MEAN[c] = mix(MEAN[c], mean, p.momentum);
   NEW_VARIANCE[c] = mix(VARIANCE[c], spread / max(count - 1.0, 1.0), p.momentum);
-}
-//#end
-
-//#if EVAL
-@compute @workgroup_size(64)
-fn batch_norm_eval_stats(@builtin(global_invocation_id) id: vec3<u32>) {
-  if (id.x < p.channels) { STATS[id.x] = vec2<f32>(MEAN[id.x], inverseSqrt(VARIANCE[id.x] + p.eps)); }
 }
 //#end
 

@@ -1,7 +1,7 @@
-// cast.wgsl: between f32 and 16-bit formats stored two to a word, the first in the low half. Rounds to nearest, ties to even.
+// cast.wgsl: from f32 to 16-bit formats stored two to a word, the first in the low half. Rounds to nearest, ties to even. Generated kernels
+// read the halves themselves.
 //
-// Kernels   PACK    entry pack: OUT[ceil(n / 2)] words from IN[n]; the high half of an odd tail is 0.   Bindings 0 IN (f32), 1 OUT (u32).
-//           UNPACK  entry unpack: the way back.                                                        Bindings 0 IN (u32), 1 OUT (f32).
+// Kernel    PACK    entry pack: OUT[ceil(n / 2)] words from IN[n]; the high half of an odd tail is 0.   Bindings 0 IN (f32), 1 OUT (u32).
 // Flags     F16 (IEEE binary16) or BF16.
 // Grid      ceil(n / 512) workgroups, over x and, above 65535, y.
 //
@@ -39,29 +39,5 @@ fn pack(@builtin(local_invocation_index) li: u32, @builtin(workgroup_id) w: vec3
   var high = 0u;
   if (i + 1u < p.n) { high = half_of(IN[i + 1u]) << 16u; }
   OUT[word] = half_of(IN[i]) | high;
-}
-//#end
-
-//#if UNPACK
-@group(0) @binding(0) var<storage, read> IN: array<u32>;
-@group(0) @binding(1) var<storage, read_write> OUT: array<u32>;
-//#if BF16
-fn whole_of(half: u32) -> u32 { return half << 16u; }
-//#end
-//#if F16
-fn whole_of(half: u32) -> u32 {
-  let sign = (half & 0x8000u) << 16u; let exponent = (half >> 10u) & 0x1fu; let fraction = half & 0x3ffu;
-  if (exponent == 31u) { return sign | 0x7f800000u | (fraction << 13u); }
-  if (exponent == 0u) { return sign | bitcast<u32>(f32(fraction) * 5.9604644775390625e-8); } // times 2^-24, a normal number or 0
-  return sign | ((exponent + 112u) << 23u) | (fraction << 13u);
-}
-//#end
-@compute @workgroup_size(256)
-fn unpack(@builtin(local_invocation_index) li: u32, @builtin(workgroup_id) w: vec3<u32>, @builtin(num_workgroups) nw: vec3<u32>) {
-  let word = (w.y * nw.x + w.x) * 256u + li; let i = 2u * word;
-  if (i >= p.n) { return; }
-  let pair = IN[word];
-  OUT[i] = whole_of(pair & 0xffffu);
-  if (i + 1u < p.n) { OUT[i + 1u] = whole_of(pair >> 16u); }
 }
 //#end

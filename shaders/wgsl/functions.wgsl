@@ -1,5 +1,5 @@
-// functions.wgsl: elementary functions of f32 for generated kernels: no bindings, no entry point. Each function has a flag of its name;
-// a flag keeps what its function needs.
+// functions.wgsl: elementary functions of f32, and random bits, for generated kernels: no bindings, no entry point. Each function has a
+// flag of its name; a flag keeps what its function needs.
 //
 // WGSL's own functions promise too little: log loses all digits next to 1, sin keeps 11 bits, tanh and exp may overflow inside, and
 // erf, expm1 and log1p do not exist. These are the formulas and the coefficients of the CPU's vector functions, so that both devices agree
@@ -196,5 +196,26 @@ fn power(a: f32, b: f32) -> f32 {
   let signed = select(r, -r, a < 0.0 && odd);
   let undefined = is_nan(a) || is_nan(b) || (a < 0.0 && !whole);
   return select(signed, bitcast<f32>(0x7fc00000u | bitcast<u32>(a)), undefined);
+}
+//#end
+
+//#if PHILOX
+// Philox 4x32-10 (Salmon, Moraes, Dror and Shaw 2011): the block of four words that belongs to a counter and a key, the same integers as on
+// the CPU. Counter 0 and key 0 give 6627e8d5 e169c58d bc57ac4c 9b00dbd8.
+// The high word of a product: WGSL has no 64-bit integers.
+fn philox_high(a: u32, b: u32) -> u32 {
+  let al = a & 0xffffu; let ah = a >> 16u; let bl = b & 0xffffu; let bh = b >> 16u;
+  let m = ah * bl + ((al * bl) >> 16u); let n = al * bh + (m & 0xffffu);
+  return ah * bh + (m >> 16u) + (n >> 16u);
+}
+fn philox(counter: vec4<u32>, key: vec2<u32>) -> vec4<u32> {
+  var c = counter; var k = key;
+  for (var round = 0u; round < 10u; round++) {
+    let h0 = philox_high(0xD2511F53u, c.x); let l0 = 0xD2511F53u * c.x;
+    let h1 = philox_high(0xCD9E8D57u, c.z); let l1 = 0xCD9E8D57u * c.z;
+    c = vec4<u32>(h1 ^ c.y ^ k.x, l1, h0 ^ c.w ^ k.y, l0);
+    k += vec2<u32>(0x9E3779B9u, 0xBB67AE85u);
+  }
+  return c;
 }
 //#end

@@ -10,8 +10,6 @@
 //           COLUMN_SUM       entry column_sum: OUT[chunk][col] = scale * sum over `chunk` rows of the matrix IN [n][inner] (+ OUT's old
 //                            value, if accumulate is 1): bias gradients, and second passes over partial sums. Uses n, inner, chunk.
 //                            Grid x = ceil(inner / 64), y = ceil(n / chunk).
-//           CHANNEL_SUM      entry channel_sum: OUT[chunk][c] = sum of channel c of IN [outer][n][inner] over `chunk` of the outer: a
-//                            convolution's bias gradient; column_sum adds the chunks.   Grid x = n (channels), y = ceil(outer / chunk).
 // Forms     ROWS: the LANES threads of a line lie side by side and read along n: for inner = 1. COLUMNS: neighbouring threads take
 //           neighbouring lines (of inner), LANES of them far apart share one.
 // Constants OP; LANES: threads a line, a power of two up to 256.
@@ -138,21 +136,5 @@ fn column_sum(@builtin(local_invocation_index) li: u32, @builtin(workgroup_id) w
     if (p.accumulate == 1u) { t += OUT[at]; }
     OUT[at] = t;
   }
-}
-//#end
-
-//#if CHANNEL_SUM
-@group(0) @binding(1) var<storage, read_write> OUT: array<f32>;
-var<workgroup> sums: array<f32, 256>;
-@compute @workgroup_size(256)
-fn channel_sum(@builtin(local_invocation_index) li: u32, @builtin(workgroup_id) w: vec3<u32>) {
-  var s = 0.0;
-  for (var o = w.y * p.chunk; o < min((w.y + 1u) * p.chunk, p.outer); o++) {
-    let base = (o * p.n + w.x) * p.inner;
-    for (var i = li; i < p.inner; i += 256u) { s += IN[base + i]; }
-  }
-  sums[li] = s;
-  for (var h = 128u; h > 0u; h >>= 1u) { workgroupBarrier(); if (li < h) { sums[li] += sums[li + h]; } }
-  if (li == 0u) { OUT[w.y * p.n + w.x] = sums[0]; }
 }
 //#end

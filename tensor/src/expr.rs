@@ -159,6 +159,16 @@ impl Expr {
         self
     }
 
+    /// Words of parameters that a device passes at run time: one for a constant, five for a draw.
+    pub fn parameter_words(&self) -> usize {
+        let words = |n: &Node| match n {
+            Node::Const(_) => 1,
+            Node::Uniform(_) => 5,
+            _ => 0,
+        };
+        self.nodes.iter().map(words).sum()
+    }
+
     /// Arithmetic operations for one element: a function counts as one.
     pub fn flops(&self) -> u64 {
         self.nodes.iter().filter(|n| !matches!(n, Node::Input(_) | Node::Const(_))).count() as u64

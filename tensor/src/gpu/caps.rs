@@ -21,8 +21,6 @@ pub struct Caps {
     pub max_binding: u64,
     /// The largest buffer in bytes.
     pub max_buffer: u64,
-    /// Offsets of bindings are multiples of this many bytes (256).
-    pub alignment: u64,
     /// Parameters travel as immediates; otherwise in a uniform buffer.
     pub immediates: bool,
     /// Kernels are compiled with wgpu's runtime checks.
@@ -55,7 +53,7 @@ mod tests {
     use super::*;
 
     fn caps(max_binding: u64) -> Caps {
-        Caps { max_binding, max_buffer: 1 << 31, alignment: 256, immediates: true, checked_shaders: true }
+        Caps { max_binding, max_buffer: 1 << 31, immediates: true, checked_shaders: true }
     }
 
     #[test]

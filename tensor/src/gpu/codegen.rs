@@ -1,8 +1,7 @@
 //! From an elementwise expression to WGSL: one kernel for each structure.
 //!
 //! What distinguishes two kernels is in the key: the nodes, the types, and how each operand lies (literal extents and strides, so that the
-//! compiler turns divisions into multiplications). Constants and random draws are parameters, since they change from step to step; those that
-//! no longer fit in the 16 words are written into the text.
+//! compiler turns divisions into multiplications). Constants and random draws are parameters, since they change from step to step.
 
 use std::fmt::Write;
 
@@ -32,8 +31,8 @@ pub struct Program<'a> {
     /// The output's first element, counted from the start of the binding.
     at: usize,
     add: bool,
-    /// Where the value of node `i` begins among the parameters, if it is there.
-    words: Vec<Option<usize>>,
+    /// Where the value of each node begins among the parameters, if it is one.
+    words: Vec<usize>,
     /// The parameters' words: the number of results, the row-major place of the first one, constants and draws.
     pub params: Vec<u32>,
     /// What tells the kernel from all others.
@@ -45,27 +44,29 @@ const FIXED: usize = 2;
 
 impl<'a> Program<'a> {
     /// For `n` results, of which the first is at row-major place `first`.
+    ///
+    /// # Panics
+    /// If constants and draws take more than the 14 words that are left for them; those of tensors' own methods do not.
     pub fn new(
         expr: &'a Expr,
         inputs: &'a [Access],
         (output, at, add): (DType, usize, bool),
         (n, first): (usize, usize),
     ) -> Program<'a> {
+        let most = PARAMS_WORDS - FIXED;
+        let needed = expr.parameter_words();
+        assert!(
+            needed <= most,
+            "elementwise: constants and draws take {needed} words, of which a kernel has {most}; cut the expression"
+        );
         let mut params = vec![n as u32, first as u32];
-        let mut words = vec![None; expr.nodes.len()];
-        // Those that no text can hold come first: a literal must be finite.
-        let rank = |i: &usize| matches!(expr.nodes[*i], Node::Const(c) if (c as f32).is_finite());
-        let mut order: Vec<usize> = (0..expr.nodes.len()).collect();
-        order.sort_by_key(rank);
-        for i in order {
-            let value = match expr.nodes[i] {
-                Node::Const(c) => vec![constant(c, expr.compute)],
-                Node::Uniform(d) => draw(d).to_vec(),
-                _ => continue,
-            };
-            if params.len() + value.len() <= PARAMS_WORDS {
-                words[i] = Some(params.len());
-                params.extend(value);
+        let mut words = Vec::with_capacity(expr.nodes.len());
+        for node in &expr.nodes {
+            words.push(params.len());
+            match *node {
+                Node::Const(c) => params.push(constant(c, expr.compute)),
+                Node::Uniform(d) => params.extend(draw(d)),
+                _ => {}
             }
         }
         let mut program = Program { expr, inputs, output, at, add, words, params, key: String::new() };
@@ -85,13 +86,10 @@ impl<'a> Program<'a> {
             let inner = a.shape.get(1..).unwrap_or_default();
             let _ = write!(key, "|{} {} {inner:?} {:?}", a.dtype, a.at, a.strides);
         }
-        for (node, word) in self.expr.nodes.iter().zip(&self.words) {
-            let _ = match (node, word) {
-                (Node::Const(_) | Node::Uniform(_), Some(word)) => {
-                    write!(key, ";{}{word}", if matches!(node, Node::Const(_)) { 'c' } else { 'u' })
-                }
-                (Node::Const(c), None) => write!(key, ";k{:x}", constant(*c, self.expr.compute)),
-                (Node::Uniform(d), None) => write!(key, ";r{:x?}", draw(*d)),
+        for node in &self.expr.nodes {
+            let _ = match node {
+                Node::Const(_) => write!(key, ";c"),
+                Node::Uniform(_) => write!(key, ";u"),
                 _ => write!(key, ";{node:?}"),
             };
         }
@@ -112,9 +110,6 @@ impl<'a> Program<'a> {
         let (slot, held) = (self.output_slot(), held_as(self.output));
         let _ = writeln!(text, "@group(0) @binding({slot}) var<storage, read_write> y: array<{held}>;\n");
         text += &lethe_shaders::functions(&self.functions());
-        if self.expr.nodes.iter().any(|n| matches!(n, Node::Uniform(_))) {
-            text += lethe_shaders::philox_source();
-        }
         text += "\n@compute @workgroup_size(256)\nfn elementwise(\n  @builtin(local_invocation_index) li: u32,\n  @builtin(workgroup_id) w: vec3<u32>,\n  \
                  @builtin(num_workgroups) nw: vec3<u32>,\n) {\n  let i = (w.y * nw.x + w.x) * 256u + li;\n  if (i >= p.n) { return; }\n";
         for (n, node) in self.expr.nodes.iter().enumerate() {
@@ -130,11 +125,8 @@ impl<'a> Program<'a> {
         let t = held_as(self.expr.compute);
         match *node {
             Node::Input(i) => self.load(i),
-            Node::Const(c) => match self.words[n] {
-                Some(w) => format!("bitcast<{t}>(p.w{w})"),
-                None => format!("bitcast<{t}>({}u)", constant(c, self.expr.compute)),
-            },
-            Node::Uniform(d) => self.uniform(n, d),
+            Node::Const(_) => format!("bitcast<{t}>(p.w{})", self.words[n]),
+            Node::Uniform(_) => self.uniform(self.words[n]),
             Node::Unary(op, a) => unary(op, &format!("v{a}"), self.expr.compute),
             Node::Binary(op @ (BinaryOp::Eq | BinaryOp::Ne), a, b) if a == b => self.is_itself(op, a),
             Node::Binary(op, a, b) => binary(op, &format!("v{a}"), &format!("v{b}"), self.expr.compute),
@@ -174,12 +166,8 @@ impl<'a> Program<'a> {
     }
 
     /// A number in (0, 1): the middle of one of 2²³ cells, as [`Draw::uniform`].
-    fn uniform(&self, n: usize, d: Draw) -> String {
-        let words: Vec<String> = match self.words[n] {
-            Some(w) => (w..w + 5).map(|w| format!("p.w{w}")).collect(),
-            None => draw(d).iter().map(|w| format!("{w}u")).collect(),
-        };
-        let [k0, k1, a, b, c] = &words[..] else { unreachable!("a draw has five words") };
+    fn uniform(&self, word: usize) -> String {
+        let [k0, k1, a, b, c] = std::array::from_fn(|i| format!("p.w{}", word + i));
         let block = format!("philox(vec4<u32>((p.first + i) / 4u, {a}, {b}, {c}), vec2<u32>({k0}, {k1}))");
         format!("(f32({block}[(p.first + i) % 4u] >> 9u) + 0.5) * {:?}", 1.0 / (1u32 << 23) as f32)
     }
@@ -190,6 +178,7 @@ impl<'a> Program<'a> {
             .nodes
             .iter()
             .filter_map(|node| match node {
+                Node::Uniform(_) => Some("PHILOX"),
                 Node::Unary(op, _) => flag(*op),
                 Node::Binary(BinaryOp::Pow, ..) => Some("POW"),
                 Node::Binary(BinaryOp::Eq | BinaryOp::Ne, a, b) if a == b => Some("NAN"),

@@ -252,7 +252,6 @@ fn caps(limits: &wgpu::Limits, features: wgpu::Features, options: &GpuOptions) -
     Caps {
         max_binding: (max_binding & !(BINDING_ALIGNMENT - 1)).max(BINDING_ALIGNMENT),
         max_buffer: limits.max_buffer_size,
-        alignment: BINDING_ALIGNMENT,
         immediates: has_immediates && !options.force_uniform_params,
         checked_shaders: options.checked_shaders,
     }

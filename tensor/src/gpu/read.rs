@@ -135,7 +135,7 @@ impl PendingRead {
     }
 
     fn ensure_submitted(&self) {
-        if self.slot.submission().is_none() {
+        if self.slot.submission().is_none() && !self.slot.is_filled() {
             self.device.submit();
         }
     }

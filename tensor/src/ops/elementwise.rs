@@ -8,6 +8,9 @@ use crate::tensor::{Pending, Tensor};
 
 /// A kernel binds at most eight buffers, one of them the output, one perhaps the strides.
 const MAX_LEAVES: usize = 6;
+/// A kernel's parameters are sixteen words, two of which say which elements. Values that change from step to step must find room there, or
+/// every step would bring kernels of its own.
+const MAX_PARAMETERS: usize = 14;
 /// Longer chains are cut: the registers of a block and the compile time of a shader are finite.
 const MAX_NODES: usize = 40;
 
@@ -31,7 +34,9 @@ fn lazy(
     let mut inlined: Vec<bool> = inputs.iter().map(|t| inlines(t, &shape, compute)).collect();
     loop {
         let (expr, leaves) = assemble(inputs, &inlined, &shape, compute, &build);
-        if leaves.len() <= MAX_LEAVES && expr.nodes.len() <= MAX_NODES || !inlined.contains(&true) {
+        let fits =
+            leaves.len() <= MAX_LEAVES && expr.nodes.len() <= MAX_NODES && expr.parameter_words() <= MAX_PARAMETERS;
+        if fits || !inlined.contains(&true) {
             return Tensor::pending(device, dtype, &shape, Pending::Elementwise { expr, leaves });
         }
         // Too large: operands are evaluated, the first one first.

@@ -5,10 +5,10 @@
 //! Additive masks hide a key at −1e30 and below.
 
 use super::elementwise::identity;
-use super::variant;
+use super::{concat, variant};
 use crate::dtype::DType;
 use crate::gpu::caps::GROUPS_PER_DIMENSION;
-use crate::gpu::{Binding, GpuDevice, GpuError, Input, Output, Span, fold_groups};
+use crate::gpu::{Binding, GpuDevice, GpuError, Input, Output, Span};
 use crate::layout::Layout;
 use crate::plan::{Attention, AttentionBackward, MaskKind, Plan};
 
@@ -178,12 +178,9 @@ impl<'a> Job<'a> {
         if dim == self.dim && rows > 0 {
             return input.span(gpu);
         }
-        let (from, to) = (input.span(gpu), self.wide(rows));
+        let to = self.wide(rows);
         gpu.fill(&to.buffer, 0, to.size, 0);
-        let n = rows * dim;
-        let params = [n, dim, self.dim, 0].map(|v| v as u32);
-        let kernel = variant("copy", "concat", &["CONCAT"], &[]);
-        gpu.dispatch(kernel, &[from.read(0), to.write(1)], &params, fold_groups(n.div_ceil(256) as u64));
+        concat::place(gpu, input, rows, dim, (0, self.dim), &to);
         to
     }
 

@@ -52,7 +52,7 @@ pub fn backward(p: &BatchNormBackward, gpu: &GpuDevice, inputs: &[Input<'_>], ou
     gpu.dispatch(kernel, &bindings, &parts.params, parts.groups);
 
     let sums = Span::new(gpu, DType::F32, 2 * p.channels);
-    column_sums(gpu, &part, parts.chunks, 2 * p.channels, &sums, false);
+    column_sums(gpu, &part, parts.chunks, 2 * p.channels, &sums);
     let both = Layout::contiguous(&[2 * p.channels]);
     for (i, output) in outputs[1..].iter().enumerate() {
         let own = both.slice(0, i * p.channels, (i + 1) * p.channels, 1);

@@ -44,7 +44,7 @@ pub fn backward(p: &LayerNormBackward, gpu: &GpuDevice, inputs: &[Input<'_>], ou
     let bindings = [x.read(0), dy.read(1), stats.read(2), parts[0].write(3), parts[1].write(4)];
     gpu.dispatch(kernel, &bindings, &params(p, chunk), [across, chunks as u32, layers]);
     for (part, output) in parts.iter().zip(&outputs[1..]) {
-        output.fill_or_add(gpu, |sums, add| column_sums(gpu, part, chunks, p.n, sums, add));
+        output.fill(gpu, |sums| column_sums(gpu, part, chunks, p.n, sums));
     }
 }
 

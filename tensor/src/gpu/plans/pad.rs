@@ -1,8 +1,8 @@
 //! Constant padding on the GPU: the value everywhere, then the input in its place.
 
-use super::{concat, variant};
+use super::concat;
 use crate::dtype::DType;
-use crate::gpu::{GpuDevice, Input, Output, fold_groups};
+use crate::gpu::{GpuDevice, Input, Output};
 use crate::plan::Pad;
 
 /// Runs the plan.
@@ -14,9 +14,7 @@ pub fn run(p: &Pad, gpu: &GpuDevice, inputs: &[Input<'_>], outputs: &[Output<'_>
     };
     let pitch = p.before + p.block + p.after;
     outputs[0].fill(gpu, |y| {
-        let n = p.outer * pitch;
-        let kernel = variant("copy", "fill", &["FILL"], &[]);
-        gpu.dispatch(kernel, &[y.write(1)], &[n as u32, 0, value], fold_groups(n.div_ceil(256) as u64));
+        gpu.fill(&y.buffer, y.offset, y.size, value);
         concat::place(gpu, &inputs[0], p.outer, p.block, (p.before, pitch), y);
     });
 }

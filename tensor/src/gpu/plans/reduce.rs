@@ -29,9 +29,9 @@ pub fn run(p: &Reduce, gpu: &GpuDevice, inputs: &[Input<'_>], outputs: &[Output<
     }
 }
 
-/// The sum of each column of `rows` rows of `n` elements, written to or added to `y`.
-pub fn column_sums(gpu: &GpuDevice, x: &Span, rows: usize, n: usize, y: &Span, add: bool) {
-    Lines { outer: 1, n: rows, inner: n }.reduce(gpu, ReduceOp::Sum, x, y, 1.0, add);
+/// The sum of each column of `rows` rows of `n` elements.
+pub fn column_sums(gpu: &GpuDevice, x: &Span, rows: usize, n: usize, y: &Span) {
+    Lines { outer: 1, n: rows, inner: n }.reduce(gpu, ReduceOp::Sum, x, y, 1.0, false);
 }
 
 /// The mean of each of `rows` rows of `n` elements.
