@@ -1,5 +1,9 @@
 //! The fast kernels against the scalar reference in double precision: expressions, products, reductions, copies, optimiser steps.
 
+#[path = "shared/functions.rs"]
+mod functions;
+
+use functions::{ANY, OF_POSITIVE};
 use lethe_tensor::cpu::CpuDevice;
 use lethe_tensor::random::Draw;
 use lethe_tensor::{DType, Device, Tensor};
@@ -29,37 +33,10 @@ fn functions_of_one_number_have_their_stated_errors() {
     data.extend(edge.map(|x| x as f32));
     let x = Tensor::from_slice(&Device::cpu(), &data, &[data.len()]);
     let positive = x.abs().add_scalar(1e-3).force().clone();
-    type Op = (&'static str, fn(&Tensor) -> Tensor);
-    let any: [Op; 17] = [
-        ("neg", Tensor::neg),
-        ("abs", Tensor::abs),
-        ("sign", Tensor::sign),
-        ("square", Tensor::square),
-        ("sin", Tensor::sin),
-        ("cos", Tensor::cos),
-        ("tanh", Tensor::tanh),
-        ("sigmoid", Tensor::sigmoid),
-        ("softplus", Tensor::softplus),
-        ("erf", Tensor::erf),
-        ("relu", Tensor::relu),
-        ("gelu", Tensor::gelu),
-        ("gelu_grad", Tensor::gelu_grad),
-        ("recip", Tensor::recip),
-        ("expm1", |t| t.min_scalar(80.0).expm1()),
-        ("exp", |t| t.min_scalar(80.0).exp()),
-        ("pow 3", |t| t.pow_scalar(3.0)),
-    ];
-    for (name, f) in any {
+    for (name, f) in ANY {
         check(name, std::slice::from_ref(&x), |t| f(&t[0]), 5e-7);
     }
-    let of_positive: [Op; 5] = [
-        ("log", Tensor::log),
-        ("log1p", Tensor::log1p),
-        ("sqrt", Tensor::sqrt),
-        ("rsqrt", Tensor::rsqrt),
-        ("pow", |t| t.pow_scalar(0.37)),
-    ];
-    for (name, f) in of_positive {
+    for (name, f) in OF_POSITIVE {
         check(name, std::slice::from_ref(&positive), |t| f(&t[0]), 5e-7);
     }
 }

@@ -26,9 +26,8 @@ fn reference_cases_hold_in_double_precision() {
 #[cfg(feature = "gpu")]
 #[test]
 fn reference_cases_hold_on_a_gpu() {
-    match Device::gpu() {
-        Ok(device) => none_fails(&device, DType::F32),
-        Err(why) if std::env::var("LETHE_REQUIRE_GPU").is_ok_and(|v| v == "1") => panic!("{why}"),
-        Err(why) => println!("skipped: {why}"),
-    }
+    use lethe_tensor::gpu::{GpuDevice, GpuOptions};
+    GpuDevice::for_tests(GpuOptions::default())
+        .iter()
+        .for_each(|gpu| none_fails(&Device::Gpu(gpu.clone()), DType::F32));
 }

@@ -7,22 +7,13 @@ use lethe::data::{Loader, Places, Preparation, load};
 use lethe::evaluation::upload;
 use lethe::training::{Pending, Session, StepRecord, facts};
 use lethe_tensor::Device;
-use lethe_tensor::gpu::{AdapterChoice, Counters, GpuDevice, GpuOptions};
+use lethe_tensor::gpu::{Counters, GpuDevice, GpuOptions};
 use std::path::Path;
 use std::sync::Arc;
 
-fn gpu(force_uniform_params: bool) -> Option<GpuDevice> {
+fn gpu(force_uniform_params: bool) -> Option<Device> {
     let options = GpuOptions { force_uniform_params, checked_shaders: false, ..GpuOptions::default() };
-    match GpuDevice::open(&AdapterChoice::Best, options) {
-        Ok(device) => Some(device),
-        Err(error) if std::env::var("LETHE_REQUIRE_GPU").as_deref() == Ok("1") => {
-            panic!("LETHE_REQUIRE_GPU=1: {error}")
-        }
-        Err(error) => {
-            println!("skipped: {error}");
-            None
-        }
-    }
+    GpuDevice::for_tests(options).map(Device::Gpu)
 }
 
 /// What so many updates of the digits' config leave behind: their records, all state at the end, and a GPU's counters after each.
@@ -75,7 +66,7 @@ fn assert_settled(counters: &[Counters]) {
 #[test]
 fn twenty_updates_follow_the_cpu_and_settle() {
     let Some(gpu) = gpu(false) else { return };
-    let (here, there) = (train(&Device::cpu(), 20, &[]), train(&Device::Gpu(gpu), 20, &[]));
+    let (here, there) = (train(&Device::cpu(), 20, &[]), train(&gpu, 20, &[]));
     let relative = |a: f32, b: f32| f64::from((a - b).abs() / a.abs());
     let pairs = here.records.iter().zip(&there.records);
     let off: Vec<f64> =
@@ -89,8 +80,7 @@ fn twenty_updates_follow_the_cpu_and_settle() {
 #[test]
 fn the_same_updates_give_the_same_bits() {
     let changes = ["model.depth=1", "train.batch=32", "perturb.m=16", "model.dropout=0.1"];
-    let Some(gpu) = gpu(true) else { return };
-    let device = Device::Gpu(gpu);
+    let Some(device) = gpu(true) else { return };
     let (first, again) = (train(&device, 6, &changes), train(&device, 6, &changes));
     assert_eq!(first.records, again.records);
     assert!(first.tensors == again.tensors, "two runs of one device end differently");

@@ -32,6 +32,8 @@ mod readback;
 mod recorder;
 mod staging;
 mod tables;
+#[cfg(not(target_arch = "wasm32"))]
+mod testing;
 mod transfer;
 
 #[cfg(not(target_arch = "wasm32"))]

@@ -6,6 +6,8 @@ mod attention;
 mod batch_norm;
 mod conv;
 mod elementwise;
+#[path = "../shared/functions.rs"]
+mod functions;
 mod layer_norm;
 mod loss;
 mod matmul;
@@ -17,26 +19,21 @@ mod softmax;
 
 use std::sync::{Mutex, MutexGuard, OnceLock};
 
-use lethe_tensor::gpu::{AdapterChoice, GpuDevice, GpuOptions};
+use lethe_tensor::gpu::{GpuDevice, GpuOptions};
 use lethe_tensor::random::Draw;
 use lethe_tensor::{DType, Device, Tensor};
+
+/// A device of its own for a test; `None`, said aloud, where there is no adapter.
+fn open(options: GpuOptions) -> Option<Device> {
+    GpuDevice::for_tests(options).map(Device::Gpu)
+}
 
 /// The devices that every case runs on: with checked shaders and without, the latter with parameters in a uniform buffer. Empty where there
 /// is no adapter.
 fn devices() -> MutexGuard<'static, Vec<Device>> {
     static DEVICES: OnceLock<Mutex<Vec<Device>>> = OnceLock::new();
     let open = |checked_shaders, force_uniform_params| {
-        let options = GpuOptions { checked_shaders, force_uniform_params, ..GpuOptions::default() };
-        match GpuDevice::open(&AdapterChoice::Best, options) {
-            Ok(device) => Some(Device::Gpu(device)),
-            Err(error) if std::env::var("LETHE_REQUIRE_GPU").as_deref() == Ok("1") => {
-                panic!("LETHE_REQUIRE_GPU=1: {error}")
-            }
-            Err(error) => {
-                println!("skipped: {error}");
-                None
-            }
-        }
+        open(GpuOptions { checked_shaders, force_uniform_params, ..GpuOptions::default() })
     };
     let all = DEVICES.get_or_init(|| Mutex::new(open(true, false).into_iter().chain(open(false, true)).collect()));
     all.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
@@ -92,6 +89,24 @@ fn check_by(
                 assert!(equal, "{what}: checked and unchecked shaders differ");
             }
             None => first = Some(got),
+        }
+    }
+}
+
+/// From the third time on a step gives what it gave, and creates no buffers, bind groups or pipelines.
+fn assert_settles(inputs: &[Tensor], step: impl Fn(&[Tensor]) -> Tensor) {
+    for device in devices().iter() {
+        let Device::Gpu(gpu) = device else { unreachable!("a GPU") };
+        let there: Vec<Tensor> = inputs.iter().map(|t| t.to_device(device).unwrap()).collect();
+        let first = numbers(&step(&there));
+        for i in 0..4 {
+            gpu.submit();
+            let before = gpu.counters();
+            let again = step(&there).force().clone();
+            let since = gpu.counters().since(&before);
+            let created = (since.buffers_created, since.bind_groups_created, since.pipelines_created);
+            assert!(since.dispatches > 0 && (i == 0 || created == (0, 0, 0)), "step {}: {since:?}", i + 2);
+            assert_eq!(numbers(&again), first);
         }
     }
 }

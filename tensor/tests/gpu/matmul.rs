@@ -1,9 +1,9 @@
 //! Matrix products in every form: transposed, strided, batched, broadcast, cut along the depth, into any destination.
 
-use super::{check_by, devices, normal};
-use lethe_tensor::gpu::{AdapterChoice, GpuDevice, GpuOptions};
+use super::{assert_settles, check_by, devices, normal, open};
+use lethe_tensor::gpu::GpuOptions;
 use lethe_tensor::plan::{Matmul, MatrixStrides};
-use lethe_tensor::{DType, Device, Tensor, execute_one, store};
+use lethe_tensor::{DType, Tensor, execute_one, store};
 
 /// The rounding of a sum of k products of normal numbers that comes to `sum`: each of k additions rounds a partial sum, of the size of the
 /// whole or of √k, by at most 2⁻²⁴ of it. The roundings walk at random, so √k of them count; several deviations are allowed.
@@ -123,8 +123,7 @@ fn more_items_than_a_grid_holds_are_recorded_in_parts() {
 #[test]
 fn small_bindings_are_enough() {
     let options = GpuOptions { binding_limit: Some(1 << 16), checked_shaders: true, ..GpuOptions::default() };
-    let Ok(gpu) = GpuDevice::open(&AdapterChoice::Best, options) else { return };
-    let device = Device::Gpu(gpu);
+    let Some(device) = open(options) else { return };
     for (a, b) in [(&[500, 60][..], &[500, 60][..]), (&[200, 40, 30], &[200, 30, 40]), (&[200, 40, 30], &[30, 40])] {
         let [a, b] = [normal(a, 1), normal(b, 2)];
         let product = |a: &Tensor, b: &Tensor| if b.shape()[0] == 500 { a.matmul(&b.t()) } else { a.matmul(b) };
@@ -187,19 +186,9 @@ fn sums_of_no_products_are_zero_or_the_bias() {
 
 #[test]
 fn equal_steps_create_nothing() {
-    for device in devices().iter() {
-        let Device::Gpu(gpu) = device else { continue };
-        let [x, w, bias] = [&[64, 50][..], &[30, 50], &[30]].map(|s| normal(s, 1).to_device(device).unwrap());
-        let step = || {
-            let y = x.linear(&w, Some(&bias));
-            let dw = y.t().matmul(&x);
-            drop(x.slice(0, 1, 8).matmul(&dw.t()).force().clone());
-        };
-        (0..2).for_each(|_| step());
-        let before = gpu.counters();
-        step();
-        let since = gpu.counters().since(&before);
-        assert!(since.dispatches >= 4, "{since:?}");
-        assert_eq!((since.buffers_created, since.bind_groups_created, since.pipelines_created), (0, 0, 0));
-    }
+    assert_settles(&[normal(&[64, 50], 1), normal(&[30, 50], 2), normal(&[30], 3)], |t| {
+        let y = t[0].linear(&t[1], Some(&t[2]));
+        let dw = y.t().matmul(&t[0]);
+        t[0].slice(0, 1, 8).matmul(&dw.t())
+    });
 }

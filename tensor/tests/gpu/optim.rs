@@ -1,7 +1,7 @@
 //! Optimiser steps, whole and in windows, clipped and left out.
 
-use super::{devices, normal};
-use lethe_tensor::gpu::{AdapterChoice, GpuDevice, GpuOptions};
+use super::{devices, normal, open};
+use lethe_tensor::gpu::GpuOptions;
 use lethe_tensor::plan::{AdamW, Sgd};
 use lethe_tensor::{DType, Device, Tensor, execute_in_place};
 
@@ -37,11 +37,7 @@ fn steps(device: &Device, dtype: DType, max_norm: f64, bad: bool, sgd: bool) -> 
 #[test]
 fn steps_follow_the_double_precision_reference() {
     let mut all: Vec<Device> = devices().clone();
-    if all.is_empty() {
-        return;
-    }
-    let options = GpuOptions { binding_limit: Some(1 << 14), ..GpuOptions::default() };
-    all.push(Device::Gpu(GpuDevice::open(&AdapterChoice::Best, options).unwrap()));
+    all.extend(open(GpuOptions { binding_limit: Some(1 << 14), ..GpuOptions::default() }));
     for (max_norm, bad) in [(f64::INFINITY, false), (1.0, false), (1.0, true)] {
         for sgd in [false, true] {
             let expected = steps(&Device::cpu(), DType::F64, max_norm, bad, sgd);
@@ -58,11 +54,8 @@ fn steps_follow_the_double_precision_reference() {
 
 #[test]
 fn a_long_vector_is_summed_in_windows() {
-    if devices().is_empty() {
-        return;
-    }
     let options = GpuOptions { binding_limit: Some(1 << 21), ..GpuOptions::default() };
-    let device = Device::Gpu(GpuDevice::open(&AdapterChoice::Best, options).unwrap());
+    let Some(device) = open(options) else { return };
     let x = normal(&[1_300_001], 1);
     let expected = x.to_dtype(DType::F64).square().sum(&[0], true).item::<f64>().unwrap();
     let got = x.to_device(&device).unwrap().sum_squares(&[0], true).item::<f32>().unwrap();

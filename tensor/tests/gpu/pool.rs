@@ -1,7 +1,7 @@
 //! Pooling of every kind, with its gradient.
 
-use super::{check, devices, normal};
-use lethe_tensor::gpu::{AdapterChoice, GpuDevice, GpuOptions};
+use super::{assert_settles, check, normal, open};
+use lethe_tensor::gpu::GpuOptions;
 use lethe_tensor::plan::PoolKind;
 use lethe_tensor::{DType, Device, PoolOptions, Tensor, adaptive_plan};
 
@@ -95,8 +95,7 @@ fn infinities_and_nans_are_seen() {
 #[test]
 fn small_bindings_are_enough() {
     let options = GpuOptions { binding_limit: Some(1 << 15), checked_shaders: true, ..GpuOptions::default() };
-    let Ok(gpu) = GpuDevice::open(&AdapterChoice::Best, options) else { return };
-    let device = Device::Gpu(gpu);
+    let Some(device) = open(options) else { return };
     let pool = PoolOptions::new(2, 2, 0);
     let x = normal(&[10, 31, 9, 9], 1);
     let run = |x: &Tensor| {
@@ -109,20 +108,11 @@ fn small_bindings_are_enough() {
 
 #[test]
 fn equal_steps_create_nothing() {
-    for device in devices().iter() {
-        let Device::Gpu(gpu) = device else { continue };
-        let x = normal(&[2, 3, 12, 12], 1).to_device(device).unwrap();
-        let options = PoolOptions::new(3, 2, 1);
-        let step = || {
-            let (y, index) = x.max_pool2d(&options);
-            let dx = y.pool2d_backward(&options.plan(PoolKind::Max, &x), Some(&index));
-            drop((dx, x.avg_pool2d(&options, true), x.adaptive_avg_pool2d([1, 1])));
-        };
-        (0..2).for_each(|_| step());
-        let before = gpu.counters();
-        step();
-        let since = gpu.counters().since(&before);
-        assert!(since.dispatches >= 4, "{since:?}");
-        assert_eq!((since.buffers_created, since.bind_groups_created, since.pipelines_created), (0, 0, 0));
-    }
+    let options = PoolOptions::new(3, 2, 1);
+    assert_settles(&[normal(&[2, 3, 12, 12], 1)], |t| {
+        let (y, index) = t[0].max_pool2d(&options);
+        let dx = y.pool2d_backward(&options.plan(PoolKind::Max, &t[0]), Some(&index));
+        drop((t[0].avg_pool2d(&options, true), t[0].adaptive_avg_pool2d([1, 1])));
+        dx
+    });
 }
