@@ -81,7 +81,9 @@ impl<'a> Forward<'a> {
 
     /// The draw of a dropout layer, if anything is dropped in this pass.
     pub fn draw(&self, layer: u32) -> Option<Draw> {
-        self.pass.dropout.map(|(seed, update, slice)| Draw::new(seed, [layer, update, slice]))
+        /// Tells dropout apart from whatever else is drawn under the seed.
+        const STREAM: u32 = 1 << 31;
+        self.pass.dropout.map(|(seed, update, slice)| Draw::new(seed, [STREAM | layer, update, slice]))
     }
 
     /// The state after the pass.
