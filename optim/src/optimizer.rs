@@ -53,6 +53,20 @@ pub trait Optimizer: Send {
 
     /// Steps taken so far.
     fn steps(&self) -> u64;
+
+    /// Puts back what [`Optimizer::state`] and [`Optimizer::steps`] gave.
+    ///
+    /// # Panics
+    /// If they are not as many vectors of θ's layout.
+    fn restore(&mut self, vectors: Vec<Tensor>, steps: u64);
+}
+
+/// Puts vectors back in the place of others of the same length.
+#[track_caller]
+fn replace(old: &mut [Tensor], new: Vec<Tensor>) {
+    let shapes = |vectors: &[Tensor]| vectors.iter().map(|v| v.shape().to_vec()).collect::<Vec<_>>();
+    assert_eq!(shapes(old), shapes(&new), "restoring an optimiser: the vectors' shapes");
+    old.clone_from_slice(&new);
 }
 
 /// Adam with decoupled weight decay ([`lethe_tensor::plan::AdamW`]).
@@ -113,6 +127,12 @@ impl Optimizer for AdamW {
     fn steps(&self) -> u64 {
         self.steps
     }
+
+    #[track_caller]
+    fn restore(&mut self, vectors: Vec<Tensor>, steps: u64) {
+        replace(&mut self.moments, vectors);
+        self.steps = steps;
+    }
 }
 
 /// Stochastic gradient descent with momentum and decoupled weight decay ([`lethe_tensor::plan::Sgd`]).
@@ -171,5 +191,11 @@ impl Optimizer for Sgd {
 
     fn steps(&self) -> u64 {
         self.steps
+    }
+
+    #[track_caller]
+    fn restore(&mut self, vectors: Vec<Tensor>, steps: u64) {
+        replace(std::slice::from_mut(&mut self.buffer), vectors);
+        self.steps = steps;
     }
 }

@@ -55,6 +55,16 @@ pub enum Error {
         /// All that were asked for.
         cases: usize,
     },
+    /// The model's vectors find no room.
+    #[error(
+        "the model has {parameters} parameters; to train it takes more than {gib} GiB, which this machine does not grant"
+    )]
+    TooLarge {
+        /// Elements of θ.
+        parameters: usize,
+        /// What its vectors take.
+        gib: usize,
+    },
     /// A model that was measured has diverged.
     #[error("the test loss is {loss}: the model has diverged; lower optim.lr or perturb.rho, or set optim.clip")]
     TestNotFinite {

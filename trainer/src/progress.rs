@@ -17,6 +17,8 @@ pub struct Progress {
     view: View,
     epochs: usize,
     epoch_images: usize,
+    /// Images of the epochs before this process.
+    before: usize,
     images: usize,
     start: Instant,
     loss: f64,
@@ -29,21 +31,21 @@ enum View {
 }
 
 impl Progress {
-    /// A run of so many epochs of so many images: a bar on standard error if that is a terminal, else lines there.
-    pub fn new(epochs: usize, epoch_images: usize) -> Progress {
+    /// A run of so many epochs of so many images, some of them done: a bar on standard error if that is a terminal, else lines there.
+    pub fn new(done: usize, epochs: usize, epoch_images: usize) -> Progress {
         let view = if io::stderr().is_terminal() {
             let target = ProgressDrawTarget::stderr();
             let bar = ProgressBar::with_draw_target(Some((epochs * epoch_images) as u64), target);
-            View::Bar(bar.with_style(style()))
+            View::Bar(bar.with_style(style()).with_position((done * epoch_images) as u64))
         } else {
             View::lines(Box::new(io::stderr()), INTERVAL)
         };
-        Progress::with(view, epochs, epoch_images)
+        Progress::with(view, done, epochs, epoch_images)
     }
 
-    fn with(view: View, epochs: usize, epoch_images: usize) -> Progress {
-        let (loss, accuracy) = (f64::NAN, f64::NAN);
-        Progress { view, epochs, epoch_images, images: 0, start: Instant::now(), loss, accuracy }
+    fn with(view: View, done: usize, epochs: usize, epoch_images: usize) -> Progress {
+        let (loss, accuracy, images) = (f64::NAN, f64::NAN, done * epoch_images);
+        Progress { view, epochs, epoch_images, before: images, images, start: Instant::now(), loss, accuracy }
     }
 
     /// An update: its loss, its accuracy in percent, its images.
@@ -89,7 +91,7 @@ impl Progress {
 
     /// Images a second, and the time left at that pace.
     fn pace(&self) -> String {
-        let rate = self.images as f64 / self.start.elapsed().as_secs_f64().max(1e-9);
+        let rate = (self.images - self.before) as f64 / self.start.elapsed().as_secs_f64().max(1e-9);
         let left = (self.epochs * self.epoch_images).saturating_sub(self.images);
         format!("{rate:.0} images/s  {} left", human(Duration::from_secs_f64(left as f64 / rate.max(1e-9))))
     }
@@ -149,7 +151,7 @@ mod tests {
     /// What two epochs of 100 images say.
     fn run(interval: Duration, act: impl Fn(&mut Progress)) -> String {
         let shared = Shared::default();
-        let mut progress = Progress::with(View::lines(Box::new(shared.clone()), interval), 2, 100);
+        let mut progress = Progress::with(View::lines(Box::new(shared.clone()), interval), 0, 2, 100);
         act(&mut progress);
         progress.finish();
         String::from_utf8(shared.0.lock().unwrap().clone()).unwrap()

@@ -3,7 +3,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
 const STATUS_FAILURE: i32 = 1;
 const STATUS_USAGE: i32 = 2;
@@ -32,10 +32,15 @@ fn digits() -> String {
     repository().join("configs/digits.toml").display().to_string()
 }
 
+fn program() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_lethe"));
+    command.env_remove("LETHE_DATA");
+    command
+}
+
 fn lethe(arguments: &[&str]) -> Output {
     let folder = tempfile::tempdir().unwrap();
-    let mut command = Command::new(env!("CARGO_BIN_EXE_lethe"));
-    command.args(arguments).current_dir(folder.path()).env_remove("LETHE_DATA").output().unwrap()
+    program().args(arguments).current_dir(folder.path()).output().unwrap()
 }
 
 /// Runs the program and checks that it fails with this status and a message that holds all parts.
@@ -83,6 +88,46 @@ fn what_is_right_trains_and_evaluates_alike() {
     let other = fs::read_to_string(&config).unwrap().replace("heads = 4", "heads = 2");
     fs::write(&config, other).unwrap();
     fails(&["eval", &out], STATUS_FAILURE, &["note `model`", "\"heads\":2", "\"heads\":4"]);
+}
+
+#[test]
+fn a_killed_run_goes_on_as_if_nothing_had_happened() {
+    let folder = tempfile::tempdir().unwrap();
+    let (whole, cut) = (folder.path().join("whole"), folder.path().join("cut"));
+    let arguments = |out: &Path| {
+        let train = ["train", &digits(), "--device", "cpu", "--out", &out.display().to_string()].map(str::to_owned);
+        let small = SMALL.map(|s| s.replace("train.epochs=1", "train.epochs=100"));
+        [&train[..], &small, &["--set", "data.augment.crop_padding=1", "--set", "model.dropout=0.1"].map(str::to_owned)]
+            .concat()
+    };
+    let mut child = program().args(arguments(&cut)).stderr(Stdio::null()).spawn().unwrap();
+    while !cut.join("checkpoint.safetensors").exists() {
+        assert!(child.try_wait().unwrap().is_none(), "it ended before its first checkpoint");
+        std::thread::sleep(std::time::Duration::from_millis(2));
+    }
+    let path = cut.display().to_string();
+    fails(&["resume", &path, "--device", "cpu"], STATUS_FAILURE, &["another program trains there now"]);
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert!(!cut.join("summary.json").exists(), "it was killed too late to show anything");
+    let resumed = lethe(&["resume", &path, "--device", "cpu"]);
+    assert_eq!(resumed.status.code(), Some(0), "{}", String::from_utf8_lossy(&resumed.stderr));
+    assert!(program().args(arguments(&whole)).output().unwrap().status.success());
+    for file in ["config.toml", "metrics.jsonl", "checkpoint.safetensors", "summary.json"] {
+        let [a, b] = [&whole, &cut].map(|run| fs::read(run.join(file)).unwrap());
+        assert!(a == b, "{file} differs");
+    }
+    fails(&["resume", &folder.path().display().to_string()], STATUS_FAILURE, &["is no run folder"]);
+}
+
+#[test]
+fn a_model_that_no_machine_holds() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("run");
+    let (size, path) = (["--set", "model.width=1048576", "--set", "model.depth=1000"], out.display().to_string());
+    let train = ["train", &digits(), "--device", "cpu", "--out", &path];
+    fails(&[&train[..], &size].concat(), STATUS_FAILURE, &["parameters; to train it takes more than"]);
+    assert!(!out.exists(), "nothing began");
 }
 
 #[test]
@@ -226,7 +271,9 @@ fn an_output_folder_that_cannot_be_used() {
     fs::write(&file, "").unwrap();
     let out = file.join("run").display().to_string();
     fails(&["train", &digits(), "--out", &out], STATUS_FAILURE, &["cannot use the output folder", &out]);
-    fs::write(folder.path().join("config.toml"), "").unwrap();
     let out = folder.path().to_str().unwrap();
-    fails(&["train", &digits(), "--out", out], STATUS_FAILURE, &["holds a run already", "--overwrite"]);
+    for (name, parts) in [("config.toml", &["holds no run"][..]), ("lock", &["holds a run already", "--overwrite"])] {
+        fs::write(folder.path().join(name), "").unwrap();
+        fails(&["train", &digits(), "--device", "cpu", "--out", out], STATUS_FAILURE, parts);
+    }
 }

@@ -2,9 +2,10 @@
 
 use super::{DeviceChoice, say, threads};
 use crate::bench::{self, Effort, Selection};
+use crate::config::MOST_THREADS;
 use crate::error::Error;
 use clap::Args;
-use clap::builder::PossibleValuesParser;
+use clap::builder::{PossibleValuesParser, RangedU64ValueParser};
 
 /// What to measure, and on what.
 #[derive(Args)]
@@ -13,7 +14,7 @@ pub struct BenchArgs {
     #[arg(long, default_value_t)]
     device: DeviceChoice,
     /// CPU threads; 0 for all.
-    #[arg(long, value_name = "N", default_value_t = 0)]
+    #[arg(long, value_name = "N", default_value_t = 0, value_parser = RangedU64ValueParser::<usize>::new().range(..=MOST_THREADS as u64))]
     threads: usize,
     /// Only this case, at all its shapes; may be given again.
     #[arg(long, value_name = "NAME", value_parser = PossibleValuesParser::new(bench::names()))]

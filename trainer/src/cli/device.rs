@@ -81,7 +81,13 @@ fn cpu(threads: usize) -> Result<Device, Error> {
 pub fn list() -> Vec<String> {
     let mut lines = vec![format!("cpu    {} threads, {}", super::threads(0), CpuDevice::instructions())];
     #[cfg(feature = "gpu")]
-    lines.extend(lethe_tensor::gpu::adapters().iter().map(describe));
+    match &lethe_tensor::gpu::adapters()[..] {
+        [] => lines.push(match std::env::var("WGPU_BACKEND") {
+            Ok(value) if !value.is_empty() => format!("       no adapter of the back ends in WGPU_BACKEND={value}"),
+            _ => "       no GPU adapter that can run Lethe's kernels".into(),
+        }),
+        adapters => lines.extend(adapters.iter().map(describe)),
+    }
     #[cfg(not(feature = "gpu"))]
     lines.push("       this program was built without its GPU back end".into());
     lines

@@ -5,16 +5,17 @@ mod device;
 #[cfg(feature = "gpu")]
 mod shaders;
 
-use crate::config::Config;
-use crate::data::{Places, load};
+use crate::config::{Config, MOST_THREADS};
+use crate::data::{DataSplit, Places, load};
 use crate::error::Error;
 use crate::run::{Existing, RunFolder, default_folder, timestamp};
-use crate::training;
+use crate::training::{self, Training};
+use clap::builder::RangedU64ValueParser;
 use clap::{Args, Parser, Subcommand};
 use lethe_tensor::Device;
 use std::ffi::OsString;
 use std::io::{self, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 pub use device::{DeviceChoice, UnknownDevice};
@@ -31,8 +32,10 @@ struct Cli {
 enum Command {
     /// Train as a config says, and write a run folder.
     Train(TrainArgs),
+    /// Go on with a run that was interrupted, from its last checkpoint; it ends as if it had not been.
+    Resume(RunArgs),
     /// Measure the test set with a run's checkpoint.
-    Eval(EvalArgs),
+    Eval(RunArgs),
     /// Time operations and training steps; a line of JSON for each.
     Bench(bench::BenchArgs),
     /// List the devices of this machine.
@@ -52,7 +55,7 @@ struct Common {
     #[arg(long, value_name = "DIR")]
     data_dir: Option<PathBuf>,
     /// CPU threads; 0 or none for the config's, or all. Results do not depend on it.
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = RangedU64ValueParser::<usize>::new().range(..=MOST_THREADS as u64))]
     threads: Option<usize>,
 }
 
@@ -75,7 +78,7 @@ struct TrainArgs {
 }
 
 #[derive(Args)]
-struct EvalArgs {
+struct RunArgs {
     /// The run's folder.
     #[arg(value_name = "RUN")]
     run: PathBuf,
@@ -96,6 +99,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     };
     let done = match cli.command {
         Command::Train(args) => train(&args),
+        Command::Resume(args) => resume(&args),
         Command::Eval(args) => eval(&args),
         Command::Bench(args) => bench::bench(&args),
         Command::Devices => {
@@ -134,35 +138,62 @@ fn device(common: &Common, config: &Config) -> Result<(Device, usize), Error> {
 }
 
 fn train(args: &TrainArgs) -> Result<(), Error> {
-    let config = Config::load(&args.config, &args.set)?;
-    let split = load(&config.data, &Places::of_process(args.common.data_dir.clone()))?;
-    let config = config.resolve(training::facts(&split)).map_err(|p| p.in_file(&args.config))?;
-    let (device, threads) = device(&args.common, &config)?;
+    let Prepared { config, split, device, threads } = prepare(&args.config, &args.set, &args.common)?;
     let out = args.out.clone();
     let out = out.unwrap_or_else(|| default_folder(&args.config, &timestamp(std::time::SystemTime::now())));
     let existing = if args.overwrite { Existing::Overwrite } else { Existing::Refuse };
+    let images = (split.train.len(), split.test.len());
+    let training = Training::new(&config, split, &device, threads)?;
     let run = RunFolder::create(&out, existing, &config)?;
-    let _ = writeln!(
-        io::stderr(),
-        "{}: {} training and {} test images, {threads} threads",
-        out.display(),
-        split.train.len(),
-        split.test.len()
-    );
-    let summary = training::train(&config, split, &device, &run, threads)?;
-    say(&format!("run {}", out.display()));
+    let (path, (train, test)) = (out.display(), images);
+    note(&format!("{path}: {train} training and {test} test images, {threads} threads"));
+    finish(training, &run)
+}
+
+fn resume(args: &RunArgs) -> Result<(), Error> {
+    let mut run = RunFolder::open(&args.run)?;
+    run.lock()?;
+    let Prepared { config, split, device, threads } = prepare(&run.config(), &[], &args.common)?;
+    let mut training = Training::new(&config, split, &device, threads)?;
+    training.resume(&run)?;
+    let (path, done) = (args.run.display(), training.epochs());
+    note(&format!("{path}: {done} of {} epochs are done, {threads} threads", config.train.epochs));
+    finish(training, &run)
+}
+
+fn finish(training: Training<'_>, run: &RunFolder) -> Result<(), Error> {
+    let summary = training.run(run)?;
+    say(&format!("run {}", run.path().display()));
     say(&format!("test accuracy {:.2} % after {} updates", summary.test_accuracy, summary.updates));
     Ok(())
 }
 
-fn eval(args: &EvalArgs) -> Result<(), Error> {
+fn eval(args: &RunArgs) -> Result<(), Error> {
     let run = RunFolder::open(&args.run)?;
-    let config = Config::load(&run.config(), &[])?;
-    let split = load(&config.data, &Places::of_process(args.common.data_dir.clone()))?;
-    let config = config.resolve(training::facts(&split)).map_err(|p| p.in_file(&run.config()))?;
-    let (device, threads) = device(&args.common, &config)?;
+    let Prepared { config, split, device, threads } = prepare(&run.config(), &[], &args.common)?;
     let result = training::evaluate_run(&config, &run.load()?, split, &device, threads)?;
     let (accuracy, loss, images) = (result.accuracy(), result.loss, result.images);
     say(&format!("test accuracy {accuracy:.2} %, loss {loss:.4}, {images} images"));
     Ok(())
+}
+
+/// A config, the data that it fits, and where to compute.
+struct Prepared {
+    config: Config,
+    split: DataSplit,
+    device: Device,
+    threads: usize,
+}
+
+fn prepare(path: &Path, set: &[String], common: &Common) -> Result<Prepared, Error> {
+    let config = Config::load(path, set)?;
+    let split = load(&config.data, &Places::of_process(common.data_dir.clone()))?;
+    let config = config.resolve(training::facts(&split)).map_err(|p| p.in_file(path))?;
+    let (device, threads) = device(common, &config)?;
+    Ok(Prepared { config, split, device, threads })
+}
+
+/// Prints a line for the person who watches.
+fn note(line: &str) {
+    let _ = writeln!(io::stderr(), "{line}");
 }

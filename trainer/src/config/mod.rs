@@ -28,7 +28,7 @@ pub use model::{Activation, Block, MlpConfig, ModelConfig, NormPlace, ResnetConf
 pub use nearest::nearest;
 pub use optim::{AdamwConfig, LrSchedule, OptimCommon, OptimConfig, Rule, SgdConfig};
 pub use perturb::{AscentConfig, ForgettingConfig, Gamma, Lambda, Likelihood, PerturbConfig, RhoSchedule};
-pub use train::TrainConfig;
+pub use train::{MOST_THREADS, TrainConfig};
 
 use crate::data::ImageShape;
 
@@ -62,6 +62,16 @@ pub struct DataFacts {
 
 const SECTIONS: [&str; 6] = ["data", "model", "loss", "optim", "perturb", "train"];
 
+/// The keys of a section of this kind, where its keys depend on the kind and there is such a kind.
+fn keys(section: &str, kind: &str) -> Option<Vec<&'static str>> {
+    match section {
+        "model" => ModelConfig::keys(kind),
+        "optim" => OptimConfig::keys(kind),
+        "perturb" => PerturbConfig::keys(kind),
+        _ => None,
+    }
+}
+
 impl Config {
     /// Reads a file, applies `--set` arguments and checks the result by itself.
     ///
@@ -80,7 +90,7 @@ impl Config {
     pub fn parse(text: &str, path: &Path, overrides: &[String]) -> Result<Config, ConfigError> {
         let syntax = |e: toml::de::Error| ConfigError::Syntax { path: path.to_owned(), message: e.to_string() };
         let mut table: Table = toml::from_str(text).map_err(syntax)?;
-        overrides::apply(&mut table, overrides)?;
+        overrides::apply(&mut table, overrides, keys)?;
         let config = Config::from_table(table).map_err(|problem| problem.in_file(path))?;
         config.check().map_err(|problem| problem.in_file(path))?;
         Ok(config)
@@ -108,6 +118,10 @@ impl Config {
             let reason = format!("must not exceed the training set, {limit} images");
             return Err(Problem::value("train.batch", config.train.batch, reason));
         }
+        if config.data.dataset == DatasetKind::Idx {
+            config.data.classes = Some(facts.classes);
+        }
+        config.check_slices(facts.images)?;
         config.model.resolve(config.loss.kind);
         config.perturb.resolve(facts.classes, config.loss.kind);
         Ok(config)
@@ -162,6 +176,18 @@ impl Config {
             Some(ascent) if !part.is_multiple_of(ascent.m) => Err(self.undivided(ascent.m)),
             _ => Ok(()),
         }
+    }
+
+    /// Batch norm normalises over a slice's images and their last pixels, and needs more than one of them.
+    fn check_slices(&self, images: crate::data::ImageShape) -> Result<(), Problem> {
+        let ModelConfig::Resnet(resnet) = &self.model else { return Ok(()) };
+        let slice = self.perturb.ascent().map_or(self.train.batch / self.train.accumulate, |ascent| ascent.m);
+        if slice > 1 || resnet.last_pixels(images) > 1 {
+            return Ok(());
+        }
+        let key = if self.perturb.ascent().is_some() { "perturb.m" } else { "train.batch" };
+        let reason = "batch norm needs more than one value a channel, and the last stage has one pixel; take 2 or more";
+        Err(Problem::value(key, slice, reason))
     }
 
     /// The error of a batch, or a part of one, that slices of m samples do not fill.

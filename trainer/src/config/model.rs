@@ -5,7 +5,7 @@ use toml::Table;
 
 use super::error::{Problem, require};
 use super::loss::LossKind;
-use super::reading::{section, take_choice};
+use super::reading::{fields, section, take_choice};
 use crate::data::ImageShape;
 
 /// The section `[model]`.
@@ -117,6 +117,15 @@ pub enum Stem {
 }
 
 impl ModelConfig {
+    pub(super) fn keys(kind: &str) -> Option<Vec<&'static str>> {
+        match kind {
+            "mlp" => Some(fields::<MlpConfig>().to_vec()),
+            "vit" => Some(fields::<VitConfig>().to_vec()),
+            "resnet" => Some(fields::<ResnetConfig>().to_vec()),
+            _ => None,
+        }
+    }
+
     pub(super) fn read(mut table: Table) -> Result<ModelConfig, Problem> {
         let kind = take_choice("model", "kind", &mut table, &["mlp", "vit", "resnet"])?;
         Ok(match kind.as_str() {
@@ -128,13 +137,9 @@ impl ModelConfig {
 
     pub(super) fn check(&self) -> Result<(), Problem> {
         match self {
-            ModelConfig::Mlp(mlp) => positive_list("model.widths", &mlp.widths),
+            ModelConfig::Mlp(mlp) => check_sizes("model.widths", &mlp.widths, LARGEST),
             ModelConfig::Vit(vit) => vit.check(),
-            ModelConfig::Resnet(resnet) => {
-                require(!resnet.blocks.is_empty(), "model.blocks", "[]", "needs at least one stage")?;
-                positive_list("model.blocks", &resnet.blocks)?;
-                require(resnet.width > 0, "model.width", resnet.width, "must be at least 1")
-            }
+            ModelConfig::Resnet(resnet) => resnet.check(),
         }
     }
 
@@ -173,11 +178,12 @@ impl VitConfig {
     }
 
     fn check(&self) -> Result<(), Problem> {
-        let sizes = [("patch", self.patch), ("width", self.width), ("depth", self.depth), ("heads", self.heads)];
-        for (key, size) in sizes {
-            require(size > 0, &format!("model.{key}"), size, "must be at least 1")?;
+        let mlp_width = self.mlp_width.unwrap_or(1);
+        let all = [("patch", self.patch), ("width", self.width), ("heads", self.heads), ("mlp_width", mlp_width)];
+        for (key, size) in all {
+            check_size(&format!("model.{key}"), size, LARGEST)?;
         }
-        require(self.mlp_width != Some(0), "model.mlp_width", 0, "must be at least 1")?;
+        check_size("model.depth", self.depth, DEEPEST)?;
         if !self.width.is_multiple_of(self.heads) {
             let reason = format!("the number of heads must divide model.width = {}", self.width);
             return Err(Problem::value("model.heads", self.heads, reason));
@@ -188,6 +194,43 @@ impl VitConfig {
     }
 }
 
-fn positive_list(key: &str, list: &[usize]) -> Result<(), Problem> {
-    require(!list.contains(&0), key, format!("{list:?}"), "every entry must be at least 1")
+impl ResnetConfig {
+    /// The pixels of an image in the last stage.
+    pub(super) fn last_pixels(&self, images: ImageShape) -> usize {
+        let stem = if self.stem == Stem::Large { 2 } else { 0 };
+        let halvings = stem + self.blocks.len() - 1;
+        // Padded convolutions of stride 2 round up.
+        let side = |n: usize| (0..halvings).fold(n, |n, _| n.div_ceil(2));
+        side(images.height) * side(images.width)
+    }
+
+    fn check(&self) -> Result<(), Problem> {
+        require(!self.blocks.is_empty(), "model.blocks", "[]", "needs at least one stage")?;
+        check_sizes("model.blocks", &self.blocks, DEEPEST)?;
+        check_size("model.width", self.width, LARGEST)?;
+        let most = LARGEST.ilog2() as usize;
+        let widest = self.blocks.len() <= most && self.width << (self.blocks.len() - 1) <= LARGEST;
+        let reason = format!("with {} stages the last is wider than {LARGEST}", self.blocks.len());
+        require(widest, "model.width", self.width, &reason)
+    }
+}
+
+/// More than any width or patch that could be meant. What such sizes make together is checked when the model is built.
+const LARGEST: usize = 1 << 20;
+/// More than any number of layers.
+const DEEPEST: usize = 1000;
+
+fn check_size(key: &str, size: usize, most: usize) -> Result<(), Problem> {
+    require((1..=most).contains(&size), key, size, &format!("must be between 1 and {most}"))
+}
+
+fn check_sizes(key: &str, list: &[usize], most: usize) -> Result<(), Problem> {
+    require(
+        list.len() <= DEEPEST,
+        key,
+        format!("{} entries", list.len()),
+        &format!("has more than {DEEPEST} entries"),
+    )?;
+    let fit = list.iter().all(|size| (1..=most).contains(size));
+    require(fit, key, format!("{list:?}"), &format!("every entry must be between 1 and {most}"))
 }

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use toml::Table;
 
 use super::error::{Problem, require};
-use super::reading::{section_of_two, take_choice};
+use super::reading::{fields, section_of_two, take_choice};
 
 /// The section `[optim]`: a rule, and what all rules share.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -96,6 +96,15 @@ impl Default for SgdConfig {
 }
 
 impl OptimConfig {
+    pub(super) fn keys(kind: &str) -> Option<Vec<&'static str>> {
+        let own = match kind {
+            "adamw" => fields::<AdamwConfig>(),
+            "sgd" => fields::<SgdConfig>(),
+            _ => return None,
+        };
+        Some([own, fields::<OptimCommon>()].concat())
+    }
+
     pub(super) fn read(mut table: Table) -> Result<OptimConfig, Problem> {
         let kind = take_choice("optim", "kind", &mut table, &["adamw", "sgd"])?;
         if kind == "adamw" {
@@ -112,7 +121,8 @@ impl OptimConfig {
             Rule::Adamw(AdamwConfig { betas, eps }) => {
                 let fit = betas.iter().all(|b| (0.0..1.0).contains(b));
                 require(fit, "optim.betas", format!("{betas:?}"), "both must be in 0..1, without 1")?;
-                require(eps.is_finite() && *eps > 0.0, "optim.eps", eps, "must be positive")?;
+                let fit = eps.is_finite() && *eps as f32 > 0.0;
+                require(fit, "optim.eps", eps, "must be positive, in single precision too")?;
             }
             Rule::Sgd(SgdConfig { momentum, nesterov }) => {
                 require((0.0..1.0).contains(momentum), "optim.momentum", momentum, "must be in 0..1, without 1")?;
@@ -125,9 +135,9 @@ impl OptimConfig {
 }
 
 impl OptimCommon {
-    /// Whether the learning rate is the same at every update.
-    pub(super) fn is_constant(&self) -> bool {
-        self.warmup_epochs == 0 && (self.schedule == LrSchedule::Constant || self.min_lr == self.lr)
+    /// Whether the learning rate stays after the warm-up.
+    pub(super) fn stays(&self) -> bool {
+        self.schedule == LrSchedule::Constant || self.min_lr == self.lr
     }
 
     fn check(&self) -> Result<(), Problem> {

@@ -6,25 +6,55 @@ use super::error::ConfigError;
 
 /// Writes each `key=value` into the table, in order. The key is a dotted path; the value is read as TOML and, where it
 /// is none, taken as a bare string (`data.dataset=digits`, `perturb.lambda=1/C`).
-pub fn apply(table: &mut Table, overrides: &[String]) -> Result<(), ConfigError> {
-    overrides.iter().try_for_each(|text| {
-        apply_one(table, text).map_err(|reason| ConfigError::Override { text: text.clone(), reason })
+///
+/// Where the kind of a section changes, the file's keys for the old kind go: `keys` names those of a section and a kind, `None` for
+/// kinds that do not exist.
+pub fn apply(
+    table: &mut Table,
+    overrides: &[String],
+    keys: impl Fn(&str, &str) -> Option<Vec<&'static str>>,
+) -> Result<(), ConfigError> {
+    let pairs = overrides.iter().map(|text| {
+        let reason = |reason| ConfigError::Override { text: text.clone(), reason };
+        split(text).map(|(path, value)| (text, path, value)).map_err(reason)
+    });
+    let pairs = pairs.collect::<Result<Vec<_>, _>>()?;
+    for (_, path, value) in &pairs {
+        if let ([section, "kind"], Value::String(kind)) = (&path[..], value) {
+            change_kind(table, section, kind, &keys);
+        }
+    }
+    pairs.into_iter().try_for_each(|(text, path, value)| {
+        insert(table, &path, value).map_err(|reason| ConfigError::Override { text: text.clone(), reason })
     })
 }
 
-fn apply_one(table: &mut Table, text: &str) -> Result<(), String> {
+/// Removes what another kind than the file's does not know.
+fn change_kind(table: &mut Table, section: &str, kind: &str, keys: &impl Fn(&str, &str) -> Option<Vec<&'static str>>) {
+    let Some(section_table) = table.get_mut(section).and_then(Value::as_table_mut) else { return };
+    let old = section_table.get("kind").and_then(Value::as_str);
+    if let (true, Some(known)) = (old.is_some_and(|old| old != kind), keys(section, kind)) {
+        section_table.retain(|key, _| known.contains(&key));
+    }
+}
+
+fn split(text: &str) -> Result<(Vec<&str>, Value), String> {
     let (path, value) = text.split_once('=').ok_or("expected key=value, such as train.epochs=10")?;
     let path: Vec<&str> = path.trim().split('.').map(str::trim).collect();
     if path.len() < 2 || path.iter().any(|part| part.is_empty()) {
         return Err(format!("`{}` is no dotted key; expected section.key, such as train.epochs", path.join(".")));
     }
+    Ok((path, parse(value.trim())))
+}
+
+fn insert(table: &mut Table, path: &[&str], value: Value) -> Result<(), String> {
     let (last, parents) = path.split_last().expect("split gives at least one part");
     let mut place = table;
     for part in parents {
         let entry = place.entry(*part).or_insert_with(|| Value::Table(Table::new()));
         place = entry.as_table_mut().ok_or_else(|| format!("`{part}` is a value, not a section"))?;
     }
-    place.insert((*last).to_owned(), parse(value.trim()));
+    place.insert((*last).to_owned(), value);
     Ok(())
 }
 
@@ -42,7 +72,7 @@ mod tests {
 
     fn set(toml: &str, text: &str) -> Result<Table, String> {
         let mut table: Table = toml::from_str(toml).unwrap();
-        apply(&mut table, &[text.to_owned()]).map_err(|e| e.to_string())?;
+        apply(&mut table, &[text.to_owned()], |_, _| None).map_err(|e| e.to_string())?;
         Ok(table)
     }
 

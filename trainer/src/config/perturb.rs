@@ -9,7 +9,7 @@ use toml::Table;
 use super::error::{Problem, require};
 use super::loss::LossKind;
 use super::optim::OptimConfig;
-use super::reading::{section, section_of_two, take_choice};
+use super::reading::{fields, section, section_of_two, take_choice};
 
 /// The section `[perturb]`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
@@ -111,6 +111,15 @@ fn paper_m() -> usize {
 }
 
 impl PerturbConfig {
+    pub(super) fn keys(kind: &str) -> Option<Vec<&'static str>> {
+        match kind {
+            "none" => Some(Vec::new()),
+            "steepest" => Some(fields::<AscentConfig>().to_vec()),
+            "obf" => Some([fields::<AscentConfig>(), fields::<ForgettingConfig>()].concat()),
+            _ => None,
+        }
+    }
+
     pub(super) fn read(mut table: Table) -> Result<PerturbConfig, Problem> {
         let kind = take_choice("perturb", "kind", &mut table, &["none", "steepest", "obf"])?;
         Ok(match kind.as_str() {
@@ -146,8 +155,13 @@ impl PerturbConfig {
         }
         let needless = *rho_schedule == RhoSchedule::Constant && *rho_min != 0.0;
         require(!needless, "perturb.rho_min", rho_min, "has an effect only with rho_schedule = \"lr\"")?;
-        let still = *rho_schedule == RhoSchedule::Lr && optim.common.is_constant();
-        require(!still, "perturb.rho_schedule", "\"lr\"", "the learning rate is constant: nothing to follow")?;
+        let still = *rho_schedule == RhoSchedule::Lr && optim.common.stays();
+        require(
+            !still,
+            "perturb.rho_schedule",
+            "\"lr\"",
+            "the learning rate does not fall after the warm-up: nothing to follow",
+        )?;
         require(*m > 0, "perturb.m", m, "must be at least 1")?;
         match self {
             PerturbConfig::Obf { forgetting, .. } => forgetting.check(),

@@ -61,7 +61,7 @@ fn check_keys(section: &str, table: &Table, fields: &[&[&str]]) -> Result<(), Pr
 }
 
 /// The names of the fields that `T` is read from; none for a `T` that isn't a struct.
-fn fields<T: DeserializeOwned>() -> &'static [&'static str] {
+pub fn fields<T: DeserializeOwned>() -> &'static [&'static str] {
     let mut names: &'static [&'static str] = &[];
     // Reading always fails: what matters is what serde asked for first.
     let _ = T::deserialize(FieldNames(&mut names));

@@ -94,6 +94,19 @@ fn overrides_change_and_add_keys() {
 }
 
 #[test]
+fn another_kind_takes_over_the_keys_that_it_knows() {
+    let sgd = read(&["optim.momentum=0.5", "optim.kind=sgd", "optim.lr=0.1"]).unwrap().optim;
+    assert_eq!(sgd.rule, Rule::Sgd(SgdConfig { momentum: 0.5, nesterov: false }));
+    assert_eq!(read(&["perturb.kind=none"]).unwrap().perturb, PerturbConfig::None);
+    let steepest = read(&["perturb.lambda=0.1", "perturb.kind=obf"]).unwrap().perturb;
+    assert!(matches!(steepest, PerturbConfig::Obf { forgetting, .. } if forgetting.lambda == Lambda::Value(0.1)));
+    let model = read(&["model.kind=mlp", "model.widths=[4]"]).unwrap().model;
+    assert!(matches!(model, ModelConfig::Mlp(mlp) if mlp.widths == [4]));
+    refused(&["perturb.kind=none", "perturb.rho=1"], &["unknown key `perturb.rho`"]);
+    refused(&["perturb.kind=obff"], &["perturb.kind = \"obff\"", "did you mean \"obf\"?"]);
+}
+
+#[test]
 fn unknown_names_are_refused_with_the_nearest() {
     refused(&["train.epoch=3"], &["x.toml", "unknown key `train.epoch`", "did you mean `train.epochs`?", "batch"]);
     refused(&["optim.momentum=0.9"], &["unknown key `optim.momentum`", "weight_decay", "betas"]);
@@ -159,6 +172,11 @@ fn values_out_of_range_are_refused() {
         ("data.std=0", "data.std = 0"),
         ("data.classes=10", "only dataset = \"idx\""),
         ("train.epochs=0", "train.epochs = 0"),
+        ("train.epochs=9999999999", "between 1 and 1000000"),
+        ("train.threads=100000", "at most 1024"),
+        ("model.width=99999999", "between 1 and 1048576"),
+        ("model.depth=1001", "between 1 and 1000"),
+        ("optim.eps=1e-60", "single precision"),
         ("train.accumulate=3", "divisible by train.accumulate = 3"),
     ] {
         refused(&[set], &["x.toml: ", key]);
@@ -180,7 +198,10 @@ fn a_config_must_fit_its_data() {
     assert!(problem("train.batch=1472").contains("must not exceed the training set, 1437"));
     assert!(problem("data.train_limit=100").contains("must not exceed the training set, 100"));
     assert!(problem("data.train_limit=2000").contains("1437 images only"));
-    assert!(problem("data.augment.crop_padding=8").contains("smaller than the images"));
+    let resnet = ["model.kind=resnet", "model.block=basic", "model.blocks=[1, 1, 1, 1]", "model.width=8"];
+    let one = |m: &str| read(&[&resnet[..], &[m]].concat()).unwrap().resolve(facts());
+    assert!(one("perturb.m=1").unwrap_err().to_string().contains("batch norm needs more than one value a channel"));
+    assert!(one("perturb.m=2").is_ok() && problem("data.augment.crop_padding=8").contains("smaller than the images"));
 }
 
 #[test]

@@ -29,6 +29,10 @@ pub struct TrainConfig {
     pub checkpoint_every: usize,
 }
 
+/// More threads than any machine has for one program.
+pub const MOST_THREADS: usize = 1024;
+const MOST_EPOCHS: usize = 1_000_000;
+
 fn one() -> usize {
     1
 }
@@ -40,7 +44,14 @@ impl TrainConfig {
     }
 
     pub(super) fn check(&self) -> Result<(), Problem> {
-        require(self.epochs > 0, "train.epochs", 0, "must be at least 1")?;
+        let fit = (1..=MOST_EPOCHS).contains(&self.epochs);
+        require(fit, "train.epochs", self.epochs, &format!("must be between 1 and {MOST_EPOCHS}"))?;
+        require(
+            self.threads <= MOST_THREADS,
+            "train.threads",
+            self.threads,
+            &format!("must be at most {MOST_THREADS}"),
+        )?;
         require(self.batch > 0, "train.batch", 0, "must be at least 1")?;
         require(self.accumulate > 0, "train.accumulate", 0, "must be at least 1")?;
         if !self.batch.is_multiple_of(self.accumulate) {

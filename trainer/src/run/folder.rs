@@ -1,10 +1,10 @@
 //! Makes, opens and fills a run's folder.
 
-use std::fs;
+use std::fs::{self, File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::atomic::write_atomically;
 use super::checkpoint::{Checkpoint, CheckpointError};
@@ -17,6 +17,8 @@ const TIMING: &str = "timing.jsonl";
 const CHECKPOINT: &str = "checkpoint.safetensors";
 const SUMMARY: &str = "summary.json";
 const FILES: [&str; 5] = [CONFIG, METRICS, TIMING, CHECKPOINT, SUMMARY];
+/// Locked while a program writes the folder; empty, and left there.
+const LOCK: &str = "lock";
 
 /// What to do where a run stands already.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,8 +36,19 @@ pub enum RunError {
     #[error("{} holds a run already; choose another --out, or give --overwrite to replace it", .0.display())]
     Exists(PathBuf),
     /// Something else stands there.
-    #[error("{} is not empty and holds no run (no {CONFIG}); choose another --out", .0.display())]
+    #[error("{} is not empty and holds no run (no {CONFIG} beside {LOCK}); choose another --out", .0.display())]
     NotARun(PathBuf),
+    /// Another program is writing there.
+    #[error("{}: another program trains there now; choose another --out, or wait", .0.display())]
+    Busy(PathBuf),
+    /// A log that is none.
+    #[error("cannot read {}: {source}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
     /// A run was to be read, and there is none.
     #[error("{} is no run folder: it has no {CONFIG}", .0.display())]
     NoRun(PathBuf),
@@ -71,9 +84,11 @@ impl RunError {
 }
 
 /// The folder of one run.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub struct RunFolder {
     path: PathBuf,
+    /// Held by the one program that writes the run.
+    lock: Option<File>,
 }
 
 /// A folder under `runs/` for a config of this name begun at this time: `runs/20260131-235959-digits`, or with a number
@@ -94,7 +109,8 @@ impl RunFolder {
     pub fn create(path: &Path, existing: Existing, config: &Config) -> Result<RunFolder, RunError> {
         check_free(path, existing)?;
         fs::create_dir_all(path).map_err(|e| RunError::folder(path, e))?;
-        let run = RunFolder { path: path.to_owned() };
+        let mut run = RunFolder { path: path.to_owned(), lock: None };
+        run.lock()?;
         for name in FILES {
             let file = run.file(name);
             match fs::remove_file(&file) {
@@ -106,13 +122,51 @@ impl RunFolder {
         Ok(run)
     }
 
-    /// Opens the folder of a run that was begun.
+    /// Opens the folder of a run that was begun, to read it.
     ///
     /// # Errors
     /// If there is no run.
     pub fn open(path: &Path) -> Result<RunFolder, RunError> {
-        let run = RunFolder { path: path.to_owned() };
+        let run = RunFolder { path: path.to_owned(), lock: None };
         if run.config().is_file() { Ok(run) } else { Err(RunError::NoRun(path.to_owned())) }
+    }
+
+    /// Keeps other programs from writing the folder, until this value is dropped or the program ends, however it ends.
+    ///
+    /// # Errors
+    /// If another one is writing it, or the folder cannot be written.
+    pub fn lock(&mut self) -> Result<(), RunError> {
+        let path = self.file(LOCK);
+        let file = File::options().create(true).append(true).open(&path).map_err(|e| RunError::write(&path, e))?;
+        match file.try_lock() {
+            Err(TryLockError::WouldBlock) => return Err(RunError::Busy(self.path.clone())),
+            // A file system without locks is no reason not to train.
+            Ok(()) | Err(TryLockError::Error(_)) => self.lock = Some(file),
+        }
+        Ok(())
+    }
+
+    /// Cuts the logs off behind this many epochs, and whatever a killed program left half-written.
+    ///
+    /// # Errors
+    /// If they cannot be read or written.
+    pub fn forget_after(&self, epochs: usize) -> Result<(), RunError> {
+        #[derive(Deserialize)]
+        struct Line {
+            epoch: usize,
+        }
+        for name in [METRICS, TIMING] {
+            let path = self.file(name);
+            let text = match fs::read_to_string(&path) {
+                Err(e) if e.kind() == io::ErrorKind::NotFound => continue,
+                text => text.map_err(|source| RunError::Read { path: path.clone(), source })?,
+            };
+            let kept = text
+                .split_inclusive('\n')
+                .take_while(|line| serde_json::from_str::<Line>(line).is_ok_and(|line| line.epoch < epochs));
+            self.replace(name, kept.collect::<String>().as_bytes())?;
+        }
+        Ok(())
     }
 
     /// The folder itself.
@@ -184,7 +238,8 @@ fn check_free(path: &Path, existing: Existing) -> Result<(), RunError> {
         Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(()),
         entries => entries.map_err(|e| RunError::folder(path, e))?,
     };
-    match (path.join(CONFIG).exists(), existing) {
+    let is_run = path.join(CONFIG).exists() && path.join(LOCK).exists();
+    match (is_run, existing) {
         (true, Existing::Overwrite) => Ok(()),
         (true, Existing::Refuse) => Err(RunError::Exists(path.to_owned())),
         (false, _) if entries.next().is_none() => Ok(()),
@@ -208,7 +263,7 @@ mod tests {
         let path = folder.path().join("a/b");
         let run = RunFolder::create(&path, Existing::Refuse, &config()).unwrap();
         assert_eq!(Config::load(&run.config(), &[]).unwrap(), config());
-        assert_eq!(RunFolder::open(&path).unwrap(), run);
+        assert_eq!(RunFolder::open(&path).unwrap().path(), path);
     }
 
     #[test]
@@ -221,20 +276,25 @@ mod tests {
         fs::write(path.join("notes.txt"), "mine").unwrap();
         let error = RunFolder::create(path, Existing::Refuse, &config()).unwrap_err().to_string();
         assert!(error.contains("holds a run already") && error.contains("--overwrite"), "{error}");
+        let error = RunFolder::create(path, Existing::Overwrite, &config()).unwrap_err().to_string();
+        assert!(error.contains("another program trains there now"), "{error}");
+        drop(run);
         RunFolder::create(path, Existing::Overwrite, &config()).unwrap();
         let mut names: Vec<_> = fs::read_dir(path).unwrap().map(|e| e.unwrap().file_name()).collect();
         names.sort();
-        assert_eq!(names, ["config.toml", "notes.txt"]);
+        assert_eq!(names, ["config.toml", "lock", "notes.txt"]);
     }
 
     #[test]
     fn other_folders_are_left_alone() {
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join("thesis.tex"), "…").unwrap();
+        fs::write(folder.path().join(CONFIG), "# mine, not a run's").unwrap();
         for existing in [Existing::Refuse, Existing::Overwrite] {
             let error = RunFolder::create(folder.path(), existing, &config()).unwrap_err();
             assert!(matches!(error, RunError::NotARun(_)), "{error}");
         }
+        fs::remove_file(folder.path().join(CONFIG)).unwrap();
         assert!(matches!(RunFolder::open(folder.path()), Err(RunError::NoRun(_))));
         let below_a_file = folder.path().join("thesis.tex/run");
         let error = RunFolder::create(&below_a_file, Existing::Refuse, &config()).unwrap_err().to_string();
@@ -248,6 +308,18 @@ mod tests {
         run.metrics().unwrap().record(&[1.5, 2.0]).unwrap();
         run.metrics().unwrap().record(&f32::NAN).unwrap();
         assert_eq!(fs::read_to_string(folder.path().join(METRICS)).unwrap(), "[1.5,2.0]\nnull\n");
+    }
+
+    #[test]
+    fn logs_are_cut_behind_an_epoch() {
+        let folder = tempfile::tempdir().unwrap();
+        let run = RunFolder::create(folder.path(), Existing::Refuse, &config()).unwrap();
+        let lines = "{\"epoch\":0,\"loss\":1}\n{\"epoch\":1}\n{\"epoch\":2}\n{\"epo";
+        fs::write(folder.path().join(METRICS), lines).unwrap();
+        for (epochs, kept) in [(3, &lines[..45]), (1, &lines[..21]), (0, "")] {
+            run.forget_after(epochs).unwrap();
+            assert_eq!(fs::read_to_string(folder.path().join(METRICS)).unwrap(), kept);
+        }
     }
 
     #[test]

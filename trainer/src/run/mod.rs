@@ -7,6 +7,7 @@
 //! | `timing.jsonl` | the clock times that belong to them |
 //! | `checkpoint.safetensors` | θ, the state and the optimiser's vectors after the last epoch that was saved |
 //! | `summary.json` | the result |
+//! | `lock` | nothing; locked while a program writes the folder |
 //!
 //! Whole files are replaced in one piece; the two logs grow line by line.
 

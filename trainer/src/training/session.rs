@@ -1,19 +1,22 @@
-//! The training loop: batch after batch, update after update, and what is written on the way.
+//! Model, optimiser and step of a config on their way through the updates.
 
-use crate::config::{Config, DataFacts};
-use crate::data::{DataSplit, Loader, Preparation};
+use super::state::{MODEL, description, named, vector};
+use crate::config::Config;
+use crate::data::{ImageShape, Loader};
 use crate::error::Error;
-use crate::evaluation::{Evaluation, evaluate, upload};
+use crate::evaluation::{Evaluation, evaluate};
 use crate::experiment;
-use crate::progress::Progress;
-use crate::run::{Checkpoint, CheckpointError, Log, NamedTensor, RunFolder};
-use lethe_autograd::{ParamLayout, Var};
+use crate::run::Checkpoint;
+use lethe_autograd::Var;
 use lethe_nn::{Forward, Model, State, Theta};
 use lethe_optim::{Extragradient, LinearSchedule, Optimizer, RhoSchedule, StepOutput};
 use lethe_tensor::{Device, Later, Tensor};
 use serde::Serialize;
-use std::sync::Arc;
-use std::time::Instant;
+use std::collections::BTreeMap;
+
+/// The notes of a checkpoint that say how far the training was.
+const UPDATES: &str = "updates";
+const OPTIMIZER_STEPS: &str = "optimizer_steps";
 
 /// A line of `metrics.jsonl` for an update.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -36,40 +39,6 @@ pub struct StepRecord {
     pub grad_norm: f32,
 }
 
-/// A line of `metrics.jsonl` for an evaluation.
-#[derive(Serialize)]
-struct TestRecord {
-    epoch: usize,
-    test_accuracy: f64,
-    test_loss: f64,
-}
-
-/// A line of `timing.jsonl`.
-#[derive(Serialize)]
-struct TimeRecord {
-    epoch: usize,
-    seconds: f64,
-    images_per_second: f64,
-}
-
-/// `summary.json`.
-#[derive(Serialize)]
-pub struct Summary {
-    /// Parameters of the model.
-    pub parameters: usize,
-    /// Updates made.
-    pub updates: u64,
-    /// The last measurement of the test set.
-    pub test: Evaluation,
-    /// Its accuracy, in percent.
-    pub test_accuracy: f64,
-}
-
-/// What the config must fit.
-pub fn facts(split: &DataSplit) -> DataFacts {
-    DataFacts { images: split.train.shape, classes: split.train.classes, train: split.train.len() }
-}
-
 /// Model, optimiser and step of a config, on the way through the updates.
 pub struct Session<'a> {
     config: &'a Config,
@@ -81,6 +50,7 @@ pub struct Session<'a> {
     step: Extragradient,
     lr: LinearSchedule,
     rho: RhoSchedule,
+    updates_per_epoch: u64,
     update: u64,
 }
 
@@ -88,80 +58,28 @@ pub struct Session<'a> {
 pub struct Pending {
     update: u64,
     epoch: usize,
-    images: usize,
+    pub(super) images: usize,
     /// Loss, perturbed loss, correct images, squared norm of the gradient.
     numbers: Later<f32>,
 }
 
-/// Trains as a resolved config says and writes the run's folder.
-///
-/// # Errors
-/// If data, device or folder fail, or the loss is no number any more.
-pub fn train(
-    config: &Config,
-    split: DataSplit,
-    device: &Device,
-    run: &RunFolder,
-    workers: usize,
-) -> Result<Summary, Error> {
-    let DataSplit { train, test } = split;
-    let (images, classes) = (train.shape, train.classes);
-    let prepare = Preparation::of(&config.data);
-    let batch = config.train.batch;
-    let augment = config.data.augment.clone();
-    let loader = Loader::training(Arc::new(train), prepare, batch, workers, config.train.seed, augment);
-    let test_loader = Loader::evaluation(Arc::new(test), prepare, batch.max(100), workers);
-    let mut session = Session::new(config, images, classes, device, loader.batches());
-    let (mut metrics, mut timing) = (run.metrics()?, run.timing()?);
-    let mut progress = Progress::new(config.train.epochs, loader.images());
-    let mut last = None;
-    for epoch in 0..config.train.epochs {
-        let start = Instant::now();
-        // The numbers of an update are read when the next one is under way.
-        let mut pending: Option<Pending> = None;
-        for host in loader.epoch(epoch)? {
-            let next = session.update(epoch, &upload(device, &host?));
-            if let Some(done) = pending.replace(next) {
-                session.report(done, &mut progress, &mut metrics)?;
-            }
-        }
-        if let Some(done) = pending {
-            session.report(done, &mut progress, &mut metrics)?;
-        }
-        let seconds = start.elapsed().as_secs_f64();
-        timing.record(&TimeRecord { epoch, seconds, images_per_second: loader.images() as f64 / seconds })?;
-        if config.train.is_due(config.train.eval_every, epoch) {
-            let likelihood = experiment::task_loss(config).likelihood;
-            let e = evaluate(&*session.model, &session.theta, &session.state, &test_loader, likelihood)?;
-            metrics.record(&TestRecord { epoch, test_accuracy: e.accuracy(), test_loss: e.loss })?;
-            progress.test(e.accuracy());
-            last = Some(e);
-        }
-        if config.train.is_due(config.train.checkpoint_every, epoch) {
-            run.save(&session.checkpoint()?)?;
-        }
-    }
-    progress.finish();
-    let test = last.expect("the last epoch is evaluated");
-    let parameters = session.theta.layout().count();
-    let summary = Summary { parameters, updates: session.update, test, test_accuracy: test.accuracy() };
-    run.summarise(&summary)?;
-    Ok(summary)
-}
-
 impl<'a> Session<'a> {
     /// At the first update of a resolved config, for images of this shape.
+    ///
+    /// # Errors
+    /// If the machine has not the memory for the model's vectors.
     pub fn new(
         config: &'a Config,
-        images: crate::data::ImageShape,
+        images: ImageShape,
         classes: usize,
         device: &Device,
         updates_per_epoch: usize,
-    ) -> Session<'a> {
+    ) -> Result<Session<'a>, Error> {
         let model = experiment::model(config, images, classes);
+        check_memory(model.blueprint().layout().len())?;
         let (theta, state) = model.init(device, config.train.seed);
         let (lr, rho) = experiment::schedules(config, updates_per_epoch);
-        Session {
+        Ok(Session {
             config,
             device: device.clone(),
             optimizer: experiment::optimizer(config, &theta),
@@ -171,8 +89,50 @@ impl<'a> Session<'a> {
             state,
             lr,
             rho,
+            updates_per_epoch: updates_per_epoch as u64,
             update: 0,
-        }
+        })
+    }
+
+    /// Goes on where a checkpoint of this config was written.
+    ///
+    /// # Errors
+    /// If the checkpoint is of another model, or of another optimiser.
+    pub fn restore(&mut self, checkpoint: &Checkpoint) -> Result<(), Error> {
+        checkpoint.expect(MODEL, &description(self.config))?;
+        let (layout, state_layout) = (self.theta.layout(), self.state.layout());
+        let part = |prefix: &str, layout| vector(prefix, checkpoint, layout, &self.device);
+        let (theta, state) = (part("", layout)?, part("", state_layout)?);
+        let names = self.optimizer.state().into_iter().map(|(name, _)| format!("{name}."));
+        let moments = names.map(|name| part(&name, layout)).collect::<Result<_, _>>()?;
+        (self.theta, self.state) = (Theta::new(theta, layout), State::new(state, state_layout));
+        self.optimizer.restore(moments, checkpoint.number(OPTIMIZER_STEPS)?);
+        self.update = checkpoint.number(UPDATES)?;
+        Ok(())
+    }
+
+    /// Updates made.
+    pub fn updates(&self) -> u64 {
+        self.update
+    }
+
+    /// Epochs gone through whole.
+    pub fn epochs(&self) -> usize {
+        (self.update / self.updates_per_epoch) as usize
+    }
+
+    /// The number of the model's parameters.
+    pub fn parameters(&self) -> usize {
+        self.theta.layout().count()
+    }
+
+    /// Measures the model as it is on all that a loader gives.
+    ///
+    /// # Errors
+    /// As [`evaluate`].
+    pub fn evaluate(&self, loader: &Loader) -> Result<Evaluation, Error> {
+        let likelihood = experiment::task_loss(self.config).likelihood;
+        evaluate(&*self.model, &self.theta, &self.state, loader, likelihood)
     }
 
     /// One update. Nobody waits for the device.
@@ -192,14 +152,6 @@ impl<'a> Session<'a> {
         self.state = moved;
         self.update += 1;
         Pending { update: self.update - 1, epoch, images: batch.len(), numbers }
-    }
-
-    /// Waits for the numbers of an update, shows and records them.
-    fn report(&self, done: Pending, progress: &mut Progress, metrics: &mut Log) -> Result<(), Error> {
-        let images = done.images;
-        let record = self.read(done)?;
-        progress.step(record.loss, record.accuracy, images);
-        Ok(metrics.record(&record)?)
     }
 
     /// Waits for the numbers of an update.
@@ -236,59 +188,17 @@ impl<'a> Session<'a> {
         for (name, vector) in self.optimizer.state() {
             tensors.extend(named(&format!("{name}."), self.theta.layout(), vector)?);
         }
-        let notes = [("updates", self.update), ("optimizer_steps", self.optimizer.steps())];
-        let mut notes: std::collections::BTreeMap<String, String> =
-            notes.map(|(k, v)| (k.to_owned(), v.to_string())).into();
-        notes.insert("epochs".into(), self.config.train.epochs.to_string());
+        let notes = [(UPDATES, self.update), (OPTIMIZER_STEPS, self.optimizer.steps())];
+        let mut notes: BTreeMap<String, String> = notes.map(|(k, v)| (k.to_owned(), v.to_string())).into();
         notes.insert(MODEL.into(), description(self.config));
         Ok(Checkpoint { tensors, notes, ..Checkpoint::default() })
     }
 }
 
-/// The note that says which model a checkpoint is of: others may have tensors of the same names and shapes.
-const MODEL: &str = "model";
-
-fn description(config: &Config) -> String {
-    serde_json::to_string(&config.model).expect("a section of the config can be written as JSON")
-}
-
-/// The parts of a vector under their names.
-fn named(prefix: &str, layout: &ParamLayout, vector: &Tensor) -> Result<Vec<NamedTensor>, Error> {
-    let values: Vec<f32> = vector.to_vec()?;
-    let part = |p: &lethe_autograd::Param| NamedTensor {
-        name: format!("{prefix}{}", p.name),
-        shape: p.shape.clone(),
-        data: values[p.range()].to_vec(),
-    };
-    Ok(layout.owned().map(|(_, p)| part(p)).collect())
-}
-
-/// A vector put together from a checkpoint's tensors.
-fn vector(checkpoint: &Checkpoint, layout: &ParamLayout, device: &Device) -> Result<Tensor, CheckpointError> {
-    let mut values = vec![0f32; layout.len()];
-    for (_, p) in layout.owned() {
-        values[p.range()].copy_from_slice(checkpoint.tensor(&p.name, &p.shape)?);
-    }
-    Ok(Tensor::from_slice(device, &values, &[layout.len()]))
-}
-
-/// Measures the test set with a run's checkpoint.
-///
-/// # Errors
-/// If the checkpoint does not fit the config's model, or data or device fail.
-pub fn evaluate_run(
-    config: &Config,
-    checkpoint: &Checkpoint,
-    split: DataSplit,
-    device: &Device,
-    workers: usize,
-) -> Result<Evaluation, Error> {
-    checkpoint.expect(MODEL, &description(config))?;
-    let model = experiment::model(config, split.train.shape, split.train.classes);
-    let (layout, state_layout) = (model.blueprint().layout(), model.blueprint().state_layout());
-    let theta = Theta::new(vector(checkpoint, layout, device)?, layout);
-    let state = State::new(vector(checkpoint, state_layout, device)?, state_layout);
-    let loader =
-        Loader::evaluation(Arc::new(split.test), Preparation::of(&config.data), config.train.batch.max(100), workers);
-    evaluate(&*model, &theta, &state, &loader, experiment::task_loss(config).likelihood)
+/// θ, its gradient and perturbation and the optimiser's vectors must find room; where they do not, the allocator would end the program.
+fn check_memory(parameters: usize) -> Result<(), Error> {
+    const VECTORS: usize = 6;
+    let elements = parameters.saturating_mul(VECTORS);
+    let granted = Vec::<f32>::new().try_reserve_exact(elements).is_ok();
+    if granted { Ok(()) } else { Err(Error::TooLarge { parameters, gib: elements / (1 << 28) }) }
 }

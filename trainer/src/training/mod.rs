@@ -1,0 +1,173 @@
+//! The training loop: batch after batch, update after update, and what is written on the way.
+
+mod session;
+mod state;
+
+use crate::config::{Config, DataFacts};
+use crate::data::{DataSplit, Loader, Preparation};
+use crate::error::Error;
+use crate::evaluation::{Evaluation, evaluate, upload};
+use crate::experiment;
+use crate::progress::Progress;
+use crate::run::{Checkpoint, Log, RunFolder};
+use lethe_nn::{State, Theta};
+use lethe_tensor::Device;
+use serde::Serialize;
+use state::{MODEL, description, vector};
+use std::sync::Arc;
+use std::time::Instant;
+
+pub use session::{Pending, Session, StepRecord};
+
+/// A line of `metrics.jsonl` for an evaluation.
+#[derive(Serialize)]
+struct TestRecord {
+    epoch: usize,
+    test_accuracy: f64,
+    test_loss: f64,
+}
+
+/// A line of `timing.jsonl`.
+#[derive(Serialize)]
+struct TimeRecord {
+    epoch: usize,
+    seconds: f64,
+    images_per_second: f64,
+}
+
+/// `summary.json`.
+#[derive(Serialize)]
+pub struct Summary {
+    /// Parameters of the model.
+    pub parameters: usize,
+    /// Updates made.
+    pub updates: u64,
+    /// The last measurement of the test set.
+    pub test: Evaluation,
+    /// Its accuracy, in percent.
+    pub test_accuracy: f64,
+    /// Where it was computed.
+    pub device: String,
+}
+
+/// What the config must fit.
+pub fn facts(split: &DataSplit) -> DataFacts {
+    DataFacts { images: split.train.shape, classes: split.train.classes, train: split.train.len() }
+}
+
+/// A training before its first update, or at the update where it was left.
+pub struct Training<'a> {
+    config: &'a Config,
+    device: Device,
+    session: Session<'a>,
+    loader: Loader,
+    test_loader: Loader,
+}
+
+impl<'a> Training<'a> {
+    /// What a resolved config describes, with all the memory that parameters need.
+    ///
+    /// # Errors
+    /// If there is not so much.
+    pub fn new(config: &'a Config, split: DataSplit, device: &Device, workers: usize) -> Result<Training<'a>, Error> {
+        let DataSplit { train, test } = split;
+        let (images, classes) = (train.shape, train.classes);
+        let prepare = Preparation::of(&config.data);
+        let batch = config.train.batch;
+        let augment = config.data.augment.clone();
+        let loader = Loader::training(Arc::new(train), prepare, batch, workers, config.train.seed, augment);
+        let test_loader = Loader::evaluation(Arc::new(test), prepare, batch.max(100), workers);
+        let session = Session::new(config, images, classes, device, loader.batches())?;
+        Ok(Training { config, device: device.clone(), session, loader, test_loader })
+    }
+
+    /// Goes back to the last checkpoint of a run, and its logs with it.
+    ///
+    /// # Errors
+    /// If the run has no checkpoint, or one that does not fit its config, or the logs cannot be read or written.
+    pub fn resume(&mut self, run: &RunFolder) -> Result<(), Error> {
+        self.session.restore(&run.load()?)?;
+        Ok(run.forget_after(self.session.epochs())?)
+    }
+
+    /// Epochs gone through.
+    pub fn epochs(&self) -> usize {
+        self.session.epochs()
+    }
+
+    /// Trains to the end and writes the run's folder.
+    ///
+    /// # Errors
+    /// If data, device or folder fail, or the loss is no number any more.
+    pub fn run(mut self, run: &RunFolder) -> Result<Summary, Error> {
+        let (mut metrics, mut timing) = (run.metrics()?, run.timing()?);
+        let train = &self.config.train;
+        let mut progress = Progress::new(self.epochs(), train.epochs, self.loader.images());
+        let mut last = None;
+        for epoch in self.epochs()..train.epochs {
+            let start = Instant::now();
+            self.epoch(epoch, &mut progress, &mut metrics)?;
+            let seconds = start.elapsed().as_secs_f64();
+            let images_per_second = self.loader.images() as f64 / seconds;
+            timing.record(&TimeRecord { epoch, seconds, images_per_second })?;
+            if train.is_due(train.eval_every, epoch) {
+                let e = self.session.evaluate(&self.test_loader)?;
+                metrics.record(&TestRecord { epoch, test_accuracy: e.accuracy(), test_loss: e.loss })?;
+                progress.test(e.accuracy());
+                last = Some(e);
+            }
+            if train.is_due(train.checkpoint_every, epoch) {
+                run.save(&self.session.checkpoint()?)?;
+            }
+        }
+        progress.finish();
+        // Without an epoch left, all that an interrupted run may lack is its summary.
+        let test = last.map_or_else(|| self.session.evaluate(&self.test_loader), Ok)?;
+        let summary = Summary {
+            parameters: self.session.parameters(),
+            updates: self.session.updates(),
+            test,
+            test_accuracy: test.accuracy(),
+            device: format!("{:?}", self.device),
+        };
+        run.summarise(&summary)?;
+        Ok(summary)
+    }
+
+    /// The updates of one epoch. The numbers of an update are read when the next one is under way.
+    fn epoch(&mut self, epoch: usize, progress: &mut Progress, metrics: &mut Log) -> Result<(), Error> {
+        let mut report = |session: &Session<'_>, done: Pending| {
+            let images = done.images;
+            let record = session.read(done)?;
+            progress.step(record.loss, record.accuracy, images);
+            Ok::<(), Error>(metrics.record(&record)?)
+        };
+        let mut pending: Option<Pending> = None;
+        for host in self.loader.epoch(epoch)? {
+            let next = self.session.update(epoch, &upload(&self.device, &host?));
+            pending.replace(next).map_or(Ok(()), |done| report(&self.session, done))?;
+        }
+        pending.map_or(Ok(()), |done| report(&self.session, done))
+    }
+}
+
+/// Measures the test set with a run's checkpoint.
+///
+/// # Errors
+/// If the checkpoint does not fit the config's model, or data or device fail.
+pub fn evaluate_run(
+    config: &Config,
+    checkpoint: &Checkpoint,
+    split: DataSplit,
+    device: &Device,
+    workers: usize,
+) -> Result<Evaluation, Error> {
+    checkpoint.expect(MODEL, &description(config))?;
+    let model = experiment::model(config, split.train.shape, split.train.classes);
+    let (layout, state_layout) = (model.blueprint().layout(), model.blueprint().state_layout());
+    let theta = Theta::new(vector("", checkpoint, layout, device)?, layout);
+    let state = State::new(vector("", checkpoint, state_layout, device)?, state_layout);
+    let loader =
+        Loader::evaluation(Arc::new(split.test), Preparation::of(&config.data), config.train.batch.max(100), workers);
+    evaluate(&*model, &theta, &state, &loader, experiment::task_loss(config).likelihood)
+}

@@ -1,0 +1,39 @@
+//! Between the vectors of a training and the tensors of its checkpoint.
+
+use crate::config::Config;
+use crate::error::Error;
+use crate::run::{Checkpoint, CheckpointError, NamedTensor};
+use lethe_autograd::{Param, ParamLayout};
+use lethe_tensor::{Device, Tensor};
+
+/// The note that says which model a checkpoint is of: others may have tensors of the same names and shapes.
+pub(super) const MODEL: &str = "model";
+
+pub(super) fn description(config: &Config) -> String {
+    serde_json::to_string(&config.model).expect("a section of the config can be written as JSON")
+}
+
+/// The parts of a vector under their names.
+pub(super) fn named(prefix: &str, layout: &ParamLayout, vector: &Tensor) -> Result<Vec<NamedTensor>, Error> {
+    let values: Vec<f32> = vector.to_vec()?;
+    let part = |p: &Param| NamedTensor {
+        name: format!("{prefix}{}", p.name),
+        shape: p.shape.clone(),
+        data: values[p.range()].to_vec(),
+    };
+    Ok(layout.owned().map(|(_, p)| part(p)).collect())
+}
+
+/// A vector put together from a checkpoint's tensors.
+pub(super) fn vector(
+    prefix: &str,
+    checkpoint: &Checkpoint,
+    layout: &ParamLayout,
+    device: &Device,
+) -> Result<Tensor, CheckpointError> {
+    let mut values = vec![0f32; layout.len()];
+    for (_, p) in layout.owned() {
+        values[p.range()].copy_from_slice(checkpoint.tensor(&format!("{prefix}{}", p.name), &p.shape)?);
+    }
+    Ok(Tensor::from_slice(device, &values, &[layout.len()]))
+}
