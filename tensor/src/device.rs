@@ -46,6 +46,20 @@ impl Device {
         Ok(Device::cpu())
     }
 
+    /// As [`Device::best`], where blocking is impossible.
+    ///
+    /// # Errors
+    /// If wgpu's environment variables name an adapter that is not there, or the adapter refuses.
+    #[cfg(feature = "gpu")]
+    pub async fn best_async() -> Result<Device, DeviceError> {
+        use crate::gpu::{AdapterChoice, GpuDevice, GpuError, GpuOptions};
+        match GpuDevice::open_async(&AdapterChoice::Real, GpuOptions::default()).await {
+            Ok(gpu) => Ok(Device::Gpu(gpu)),
+            Err(GpuError::NoAdapter { .. }) => Ok(Device::cpu()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
     /// Whether this is the CPU.
     pub fn is_cpu(&self) -> bool {
         matches!(self, Device::Cpu(_))

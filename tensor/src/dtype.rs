@@ -30,6 +30,14 @@ impl DType {
         }
     }
 
+    /// The type in which elements of this type are computed with: `F32` for the 16-bit floats, which are for storage, else the type itself.
+    pub const fn computed_as(self) -> DType {
+        match self {
+            DType::F16 | DType::BF16 => DType::F32,
+            own => own,
+        }
+    }
+
     /// Whether arithmetic of real numbers is done in this type.
     pub const fn is_float(self) -> bool {
         matches!(self, DType::F32 | DType::F64)

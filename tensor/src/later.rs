@@ -48,10 +48,22 @@ impl Tensor {
 }
 
 impl<T: Element> Later<T> {
-    /// Waits for the elements.
+    /// The elements, as a future: the form for browsers, which cannot wait.
     ///
     /// # Errors
     /// If the device failed since the last read.
+    pub async fn arrive(self) -> Result<Vec<T>, DeviceError> {
+        match self.source {
+            Source::Here(bytes) => Ok(bytemuck::pod_collect_to_vec(&bytes)),
+            #[cfg(feature = "gpu")]
+            Source::Gpu(read, range) => Ok(bytemuck::pod_collect_to_vec(&read.finish().await?[range])),
+        }
+    }
+
+    /// Waits for the elements.
+    ///
+    /// # Errors
+    /// If the device failed since the last read; in a browser always, on a GPU.
     pub fn wait(self) -> Result<Vec<T>, DeviceError> {
         match self.source {
             Source::Here(bytes) => Ok(bytemuck::pod_collect_to_vec(&bytes)),

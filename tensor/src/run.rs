@@ -57,6 +57,8 @@ pub fn execute<P: Plan>(plan: P, inputs: &[&Tensor]) -> Vec<Tensor> {
             t.device()
         );
     }
+    let computed: Vec<Tensor> = inputs.iter().map(|t| as_taken(&plan, t)).collect();
+    let inputs: Vec<&Tensor> = computed.iter().collect();
     let specs = plan.outputs();
     if DEFERRING.get()
         && let [spec] = &specs[..]
@@ -65,7 +67,6 @@ pub fn execute<P: Plan>(plan: P, inputs: &[&Tensor]) -> Vec<Tensor> {
         let pending = Pending::Plan { plan: Arc::new(plan), inputs };
         return vec![Tensor::pending(device, spec.dtype, &spec.shape, pending)];
     }
-    let inputs: Vec<&Tensor> = inputs.to_vec();
     let storages = fresh(device, &plan, &inputs, &specs);
     specs
         .iter()
@@ -90,6 +91,8 @@ pub fn execute_in_place<P: Plan>(plan: P, inputs: &[&Tensor], targets: &mut [&mu
     for t in inputs.iter().copied().chain(targets.iter().map(|t| &**t)) {
         assert!(t.device().same(&device), "{}: tensors on {device:?} and {:?}", plan.name(), t.device());
     }
+    let computed: Vec<Tensor> = inputs.iter().map(|t| as_taken(&plan, t)).collect();
+    let inputs: Vec<&Tensor> = computed.iter().collect();
     let specs = plan.outputs();
     let mut run: Vec<Target<'_>> = vec![];
     for (t, spec) in targets.iter_mut().zip(&specs) {
@@ -97,7 +100,12 @@ pub fn execute_in_place<P: Plan>(plan: P, inputs: &[&Tensor], targets: &mut [&mu
         assert!(t.numel() == len && t.dtype() == spec.dtype, "{}: a target is {t:?}, not {spec:?}", plan.name());
         run.push(Target { dtype: spec.dtype, storage: t.make_unique(), start: 0, len, add: false });
     }
-    dispatch(&device, &plan, inputs, &mut run);
+    dispatch(&device, &plan, &inputs, &mut run);
+}
+
+/// An input in the type that the plan takes: 16-bit floats are widened for all that compute with them.
+fn as_taken(plan: &dyn Plan, t: &Tensor) -> Tensor {
+    if plan.takes_halves() { t.clone() } else { t.to_dtype(t.computed_type()) }
 }
 
 /// Writes `value` to elements `start ..` of a vector, or adds it to what is there. Work that was put off is done straight into its place.

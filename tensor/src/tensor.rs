@@ -141,9 +141,9 @@ impl Tensor {
         }
     }
 
-    /// Zeros of this tensor's type and shape on its device.
+    /// Zeros of the type that this tensor is computed in, of its shape, on its device.
     pub fn zeros_like(&self) -> Tensor {
-        Tensor::zeros(self.device(), self.dtype(), self.shape())
+        Tensor::zeros(self.device(), self.computed_type(), self.shape())
     }
 
     /// The elements, row-major. Waits for the device.

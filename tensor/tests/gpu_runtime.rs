@@ -32,10 +32,7 @@ fn read(device: &GpuDevice, buffer: &Buffer, len: usize) -> Vec<u32> {
 }
 
 /// y[i] = y[i] · factor + x[i] + shift, in wrapping integers, over `len` words.
-const ADD: Kernel<'static> = Kernel::Generated { key: "add", entry: "add", source: &add_source };
-
-fn add_source() -> String {
-    "struct Params { len: u32, factor: u32, shift: u32 }
+const ADD: &str = "struct Params { len: u32, factor: u32, shift: u32 }
     var<immediate> p: Params;
     @group(0) @binding(0) var<storage, read> x: array<u32>;
     @group(0) @binding(3) var<storage, read_write> y: array<u32>;
@@ -47,15 +44,18 @@ fn add_source() -> String {
     ) {
         let i = (group.y * groups.x + group.x) * 64u + lane;
         if (i < p.len) { y[i] = y[i] * p.factor + x[i] + p.shift; }
-    }"
-    .into()
-}
+    }";
 
 fn add(device: &GpuDevice, x: &Buffer, y: &Buffer, len: usize, factor: u32, shift: u32) {
     let size = 4 * len as u64;
     let x = Binding { slot: 0, buffer: x, offset: 0, size, write: false };
     let y = Binding { slot: 3, buffer: y, offset: 0, size, write: true };
-    device.dispatch(ADD, &[x, y], &[len as u32, factor, shift], fold_groups(len.div_ceil(64) as u64));
+    device.dispatch(
+        Kernel::custom("add", ADD),
+        &[x, y],
+        &[len as u32, factor, shift],
+        fold_groups(len.div_ceil(64) as u64),
+    );
 }
 
 fn pattern(len: usize, seed: u32) -> Vec<u32> {
@@ -336,10 +336,9 @@ fn a_refused_kernel_poisons() {
         let buffer = device.upload(&[0; 256]);
         let earlier = device.read_later(&buffer, 0, 4);
         let binding = Binding { slot: 0, buffer: &buffer, offset: 0, size: 256, write: true };
-        let kernel = Kernel::Generated { key: "the broken one", entry: "broken", source: &|| source.into() };
-        device.dispatch(kernel, &[binding], &[], [1, 1, 1]);
+        device.dispatch(Kernel::custom("broken", source), &[binding], &[], [1, 1, 1]);
         let error = device.read_blocking(&buffer, 0, 4).unwrap_err();
-        assert!(matches!(&error, GpuError::Validation(text) if text.contains("the broken one")), "{error}");
+        assert!(matches!(&error, GpuError::Validation(text) if text.contains("broken")), "{error}");
         assert_eq!(earlier.wait().unwrap_err(), error, "nothing read after a failure is given out");
         use_everything(&device, &buffer);
     }
@@ -358,7 +357,7 @@ fn conflicting_bindings_poison() {
     let (x, y) = (device.upload(&[0; 256]), device.upload(&[0; 256]));
     add(&device, &x, &y, 64, 1, 1);
     let x = Binding { slot: 0, buffer: &x, offset: 0, size: 256, write: false };
-    device.dispatch(ADD, &[x], &[1], [1, 1, 1]);
+    device.dispatch(Kernel::custom("add", ADD), &[x], &[1], [1, 1, 1]);
     let error = device.synchronize().unwrap_err();
     assert!(error.to_string().contains("other slots"), "{error}");
 }
@@ -427,7 +426,7 @@ fn adapters_that_are_not_there_are_errors() {
 #[should_panic(expected = "17 parameter words")]
 fn too_many_parameters_are_a_bug() {
     let Some(device) = open(options()) else { panic!("17 parameter words (no adapter)") };
-    device.dispatch(ADD, &[], &[0; 17], [1, 1, 1]);
+    device.dispatch(Kernel::custom("add", ADD), &[], &[0; 17], [1, 1, 1]);
 }
 
 #[test]
@@ -436,5 +435,5 @@ fn a_misaligned_binding_is_a_bug() {
     let Some(device) = open(options()) else { panic!("a multiple of 256 (no adapter)") };
     let buffer = device.alloc(1024);
     let binding = Binding { slot: 0, buffer: &buffer, offset: 128, size: 4, write: false };
-    device.dispatch(ADD, &[binding], &[], [1, 1, 1]);
+    device.dispatch(Kernel::custom("add", ADD), &[binding], &[], [1, 1, 1]);
 }

@@ -46,9 +46,11 @@ impl GpuDevice {
     /// Opens a device on the adapter of the choice.
     ///
     /// # Errors
-    /// If no adapter fits the choice or wgpu's environment variables, or the adapter gives no device.
-    #[cfg(not(target_arch = "wasm32"))]
+    /// If no adapter fits the choice or wgpu's environment variables, or the adapter gives no device; in a browser always.
     pub fn open(choice: &AdapterChoice, options: GpuOptions) -> Result<GpuDevice, GpuError> {
+        if cfg!(target_arch = "wasm32") {
+            return Err(GpuError::CannotBlock { instead: "GpuDevice::open_async" });
+        }
         pollster::block_on(GpuDevice::open_async(choice, options))
     }
 
@@ -176,14 +178,18 @@ impl GpuDevice {
     /// Submits what is recorded and waits until all is done.
     ///
     /// # Errors
-    /// The failure that poisoned the device.
-    #[cfg(not(target_arch = "wasm32"))]
+    /// The failure that poisoned the device; in a browser always.
     pub fn synchronize(&self) -> Result<(), GpuError> {
-        let mut work = lock(&self.0.work);
-        work.recorder.submit();
-        work.recorder.wait_all();
-        self.0.pool.settle();
-        self.status()
+        #[cfg(target_arch = "wasm32")]
+        return Err(GpuError::CannotBlock { instead: "GpuDevice::read" });
+        #[cfg(not(target_arch = "wasm32"))]
+        {
+            let mut work = lock(&self.0.work);
+            work.recorder.submit();
+            work.recorder.wait_all();
+            self.0.pool.settle();
+            self.status()
+        }
     }
 
     /// Gives the device up at once: later work is void, and reads return [`GpuError::Lost`]. Dropping the last handle

@@ -76,6 +76,18 @@ pub enum GpuError {
         /// The most that the kernel can do.
         most: u64,
     },
+    /// An operation of a program's own has no kernel.
+    #[error("{operation}: this operation has no GPU kernel; give its plan one, or use the CPU")]
+    NoKernel {
+        /// The operation's name.
+        operation: &'static str,
+    },
+    /// A blocking call where nothing may block.
+    #[error("a browser cannot wait for a GPU: use {instead}")]
+    CannotBlock {
+        /// The asynchronous form of the call.
+        instead: &'static str,
+    },
     /// wgpu refused a command or a kernel: a bug of this program, told with wgpu's own words.
     #[error("the GPU runtime was used wrongly: {0}")]
     Validation(String),

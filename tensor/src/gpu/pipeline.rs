@@ -12,27 +12,44 @@ use super::counters::{Counts, add};
 
 /// What a dispatch runs.
 #[derive(Clone, Copy)]
-pub enum Kernel<'a> {
+pub struct Kernel<'a>(Origin<'a>);
+
+/// Where a kernel's text comes from.
+#[derive(Clone, Copy)]
+enum Origin<'a> {
     /// A hand-written kernel of the finite list.
     Variant(&'static Variant),
     /// A kernel generated from an expression.
-    Generated {
-        /// Tells the kernel from all others of this device; equal keys mean equal text and bindings.
-        key: &'a str,
-        /// The entry point's name.
-        entry: &'a str,
-        /// Writes the WGSL text, called only for a key not met before. Parameters, if there are any, are declared as
-        /// `var<immediate> NAME: TYPE;`, which is changed to a uniform where the device lacks immediates.
-        source: &'a dyn Fn() -> String,
-    },
+    Generated { key: &'a str, entry: &'a str, source: &'a dyn Fn() -> String },
+    /// A text from outside this workspace.
+    Custom { entry: &'a str, source: &'a str },
 }
 
-impl Kernel<'_> {
+impl<'a> Kernel<'a> {
+    /// A WGSL text of a program's own. Parameters, if there are any, are declared as `var<immediate> NAME: TYPE;`, which is changed to a
+    /// uniform where the device lacks immediates. It is compiled with wgpu's checks in every build: an index out of bounds does no harm.
+    /// Equal texts are compiled once.
+    pub fn custom(entry: &'a str, source: &'a str) -> Kernel<'a> {
+        Kernel(Origin::Custom { entry, source })
+    }
+
+    /// A kernel of the finite list.
+    pub(crate) fn variant(variant: &'static Variant) -> Kernel<'a> {
+        Kernel(Origin::Variant(variant))
+    }
+
+    /// A kernel that `source` writes, called only for a key not met before: equal keys mean equal text and bindings. Its text must keep
+    /// what unchecked shaders promise.
+    pub(crate) fn generated(key: &'a str, entry: &'a str, source: &'a dyn Fn() -> String) -> Kernel<'a> {
+        Kernel(Origin::Generated { key, entry, source })
+    }
+
     /// The name for labels and error messages.
     pub(super) fn name(&self) -> String {
-        match self {
-            Kernel::Variant(variant) => variant.name().to_string(),
-            Kernel::Generated { key, .. } => key.to_string(),
+        match self.0 {
+            Origin::Variant(variant) => variant.name().to_string(),
+            Origin::Generated { key, .. } => key.to_string(),
+            Origin::Custom { entry, .. } => entry.to_string(),
         }
     }
 }
@@ -52,6 +69,8 @@ pub(super) struct Pipelines {
     /// By the variant's address, which is static.
     variants: HashMap<usize, Pipeline>,
     generated: HashMap<String, Pipeline>,
+    /// By the text.
+    custom: HashMap<String, Pipeline>,
     next_serial: u64,
 }
 
@@ -63,6 +82,7 @@ impl Pipelines {
             checked,
             variants: HashMap::new(),
             generated: HashMap::new(),
+            custom: HashMap::new(),
             next_serial: 1,
         }
     }
@@ -70,8 +90,8 @@ impl Pipelines {
     /// The pipeline of a kernel, made for `signature` if it is new. A kernel that does not compile poisons the device
     /// through wgpu's error callback.
     pub fn get(&mut self, kernel: Kernel<'_>, signature: Signature, layouts: &mut Layouts) -> &Pipeline {
-        match kernel {
-            Kernel::Variant(variant) => {
+        match kernel.0 {
+            Origin::Variant(variant) => {
                 let address = std::ptr::from_ref(variant) as usize;
                 if !self.variants.contains_key(&address) {
                     let pipeline = self.create(kernel, signature, layouts);
@@ -79,12 +99,19 @@ impl Pipelines {
                 }
                 &self.variants[&address]
             }
-            Kernel::Generated { key, .. } => {
+            Origin::Generated { key, .. } => {
                 if !self.generated.contains_key(key) {
                     let pipeline = self.create(kernel, signature, layouts);
                     self.generated.insert(key.to_string(), pipeline);
                 }
                 &self.generated[key]
+            }
+            Origin::Custom { source, .. } => {
+                if !self.custom.contains_key(source) {
+                    let pipeline = self.create(kernel, signature, layouts);
+                    self.custom.insert(source.to_string(), pipeline);
+                }
+                &self.custom[source]
             }
         }
     }
@@ -92,18 +119,19 @@ impl Pipelines {
     fn create(&mut self, kernel: Kernel<'_>, signature: Signature, layouts: &mut Layouts) -> Pipeline {
         let uniform = layouts.uniform.is_some();
         let name = kernel.name();
-        let (source, entry, constants) = match kernel {
-            Kernel::Variant(variant) => {
+        let placed = |text: String| if uniform { with_uniform(&text) } else { text };
+        let (source, entry, constants) = match kernel.0 {
+            Origin::Variant(variant) => {
                 let form = if uniform { ParamsForm::Uniform } else { ParamsForm::Immediate };
                 (variant.source(form), variant.entry, &variant.constants[..])
             }
-            Kernel::Generated { entry, source, .. } => {
-                (if uniform { with_uniform(&source()) } else { source() }, entry, &[][..])
-            }
+            Origin::Generated { entry, source, .. } => (placed(source()), entry, &[][..]),
+            Origin::Custom { entry, source } => (placed(source.to_string()), entry, &[][..]),
         };
+        let checked = self.checked || matches!(kernel.0, Origin::Custom { .. });
         let descriptor =
             wgpu::ShaderModuleDescriptor { label: Some(&name), source: wgpu::ShaderSource::Wgsl(source.into()) };
-        let module = create_module(&self.device, descriptor, self.checked);
+        let module = create_module(&self.device, descriptor, checked);
         self.next_serial += 1;
         add(&self.counts.pipelines_created, 1);
         let raw = self.device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
@@ -113,7 +141,7 @@ impl Pipelines {
             entry_point: Some(entry),
             compilation_options: wgpu::PipelineCompilationOptions {
                 constants,
-                zero_initialize_workgroup_memory: self.checked,
+                zero_initialize_workgroup_memory: checked,
             },
             cache: None,
         });
@@ -129,7 +157,7 @@ fn create_module(
     if checked {
         return device.create_shader_module(descriptor);
     }
-    // SAFETY: the text comes from this workspace alone, never from a user. Its kernels guard every index by the sizes in
+    // SAFETY: the text comes from this workspace alone: a program's own is always checked. Its kernels guard every index by the sizes in
     // their parameters, their loops end, and they divide by no zero; the tests run each of them with wgpu's checks and
     // without, and compare.
     unsafe { device.create_shader_module_trusted(descriptor, wgpu::ShaderRuntimeChecks::unchecked()) }

@@ -25,11 +25,10 @@ impl GpuDevice {
     /// As [`GpuDevice::read`], blocking.
     ///
     /// # Errors
-    /// The failure that poisoned the device.
+    /// The failure that poisoned the device; in a browser always.
     ///
     /// # Panics
     /// If the range ends beyond the buffer.
-    #[cfg(not(target_arch = "wasm32"))]
     #[track_caller]
     pub fn read_blocking(&self, buffer: &Buffer, offset: u64, bytes: u64) -> Result<Vec<u8>, GpuError> {
         self.start_read(buffer, offset, bytes, &self.0.counts.blocking_reads).wait()
@@ -95,13 +94,15 @@ impl PendingRead {
     /// Waits for the bytes.
     ///
     /// # Errors
-    /// The failure that poisoned the device.
+    /// The failure that poisoned the device; in a browser always.
     ///
     /// # Panics
     /// If [`PendingRead::try_take`] has given the result away.
-    #[cfg(not(target_arch = "wasm32"))]
     #[track_caller]
     pub fn wait(self) -> Result<Vec<u8>, GpuError> {
+        if cfg!(target_arch = "wasm32") {
+            return Err(GpuError::CannotBlock { instead: "PendingRead::finish, or Later::arrive" });
+        }
         pollster::block_on(self.finish())
     }
 

@@ -129,7 +129,6 @@ impl Slot {
         lock(&self.0).bytes.take()
     }
 
-    #[cfg(not(target_arch = "wasm32"))]
     pub fn is_filled(&self) -> bool {
         lock(&self.0).bytes.is_some()
     }

@@ -66,7 +66,7 @@ impl GpuDevice {
             let at = base + 4 * start as u64;
             let binding = Binding { slot: 0, buffer, offset: at, size: 4 * len as u64, write: true };
             let params = [skip.saturating_sub(start) as u32, len as u32, word];
-            let kernel = Kernel::Generated { key: "fill", entry: "fill", source: &|| FILL.to_string() };
+            let kernel = Kernel::generated("fill", "fill", &|| FILL.to_string());
             self.dispatch(kernel, &[binding], &params, fold_groups(len.div_ceil(256) as u64));
         }
     }

@@ -26,7 +26,7 @@ pub fn plan(q: &Tensor, k: &Tensor, v: &Tensor, mask: Option<&Tensor>, scale: f6
     );
     let s = q.shape();
     let mut plan = Attention {
-        dtype: q.dtype(),
+        dtype: q.computed_type(),
         batch: s[0],
         heads: s[1],
         queries: s[2],
@@ -51,7 +51,7 @@ pub fn packed_plan(qkv: &Tensor, scale: f64, causal: bool) -> Attention {
     let &[batch, tokens, 3, heads, dim] = qkv.shape() else {
         panic!("attention: qkv {:?} is not (batch, tokens, 3, heads, dim)", qkv.shape())
     };
-    let dtype = qkv.dtype();
+    let dtype = qkv.computed_type();
     Attention { dtype, batch, heads, queries: tokens, keys: tokens, dim, scale, causal, mask: None, packed: true }
 }
 
@@ -77,7 +77,7 @@ fn dense_mask(m: &Tensor, p: &Attention) -> Tensor {
 
 #[track_caller]
 fn describe(m: &Tensor, p: &Attention) -> Mask {
-    let kind = match m.dtype() {
+    let kind = match m.computed_type() {
         DType::U32 => MaskKind::Bool,
         d if d == p.dtype => MaskKind::Additive,
         d => panic!("attention: a mask is u32 (1 = attend) or {} (added), this one is {d}", p.dtype),

@@ -1,34 +1,46 @@
-//! Two-dimensional convolution and its gradients.
+//! Two-dimensional convolution and its gradients, and the options of convolutions of any number of axes.
 
 use crate::plan::{Conv2d, ConvGeometry, ConvPass};
 use crate::run::execute_one;
 use crate::tensor::Tensor;
 
-/// How a window moves. Pairs are (height, width).
+/// How a window moves over N axes; two are (height, width), three (depth, height, width).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ConvOptions {
+pub struct ConvOptions<const N: usize = 2> {
     /// Steps of the window.
-    pub stride: [usize; 2],
+    pub stride: [usize; N],
     /// Zeros before and after, for each axis.
-    pub padding: [[usize; 2]; 2],
+    pub padding: [[usize; 2]; N],
     /// Distance between taps.
-    pub dilation: [usize; 2],
+    pub dilation: [usize; N],
     /// Groups of channels that do not mix.
     pub groups: usize,
 }
 
-impl Default for ConvOptions {
+impl<const N: usize> Default for ConvOptions<N> {
     fn default() -> Self {
-        ConvOptions { stride: [1; 2], padding: [[0; 2]; 2], dilation: [1; 2], groups: 1 }
+        ConvOptions { stride: [1; N], padding: [[0; 2]; N], dilation: [1; N], groups: 1 }
+    }
+}
+
+impl<const N: usize> ConvOptions<N> {
+    /// The same stride and padding on all axes and sides.
+    pub fn new(stride: usize, padding: usize) -> ConvOptions<N> {
+        ConvOptions { stride: [stride; N], padding: [[padding; 2]; N], ..ConvOptions::default() }
+    }
+
+    /// These options with the padding under which, at stride 1, the result has the input's extents; of an odd total, the larger part
+    /// comes after.
+    pub fn same(self, kernel: [usize; N]) -> ConvOptions<N> {
+        let padding = std::array::from_fn(|i| {
+            let total = self.dilation[i] * kernel[i].saturating_sub(1);
+            [total / 2, total - total / 2]
+        });
+        ConvOptions { padding, ..self }
     }
 }
 
 impl ConvOptions {
-    /// The same stride and padding on both axes and sides.
-    pub fn new(stride: usize, padding: usize) -> ConvOptions {
-        ConvOptions { stride: [stride; 2], padding: [[padding; 2]; 2], ..ConvOptions::default() }
-    }
-
     /// The sizes of a convolution of `x` (batch, c_in, h, w) with a weight (c_out, c_in / groups, kh, kw).
     ///
     /// # Panics
@@ -121,9 +133,9 @@ impl Tensor {
 
     #[track_caller]
     fn convolve(&self, other: &Tensor, bias: Option<&Tensor>, pass: ConvPass, geometry: ConvGeometry) -> Tensor {
-        let plan = Conv2d { dtype: self.dtype(), pass, geometry, bias: bias.is_some() };
+        let plan = Conv2d { dtype: self.computed_type(), pass, geometry, bias: bias.is_some() };
         if self.numel() == 0 || other.numel() == 0 {
-            let zeros = Tensor::zeros(self.device(), self.dtype(), &crate::plan::Plan::outputs(&plan)[0].shape);
+            let zeros = Tensor::zeros(self.device(), self.computed_type(), &crate::plan::Plan::outputs(&plan)[0].shape);
             return bias.map_or(zeros.clone(), |b| zeros.add(&b.reshape(&[usize::MAX, 1, 1])));
         }
         let (a, b) = (self.contiguous(), other.contiguous());

@@ -53,6 +53,45 @@ impl Tensor {
         Tensor::full(device, dtype, shape, 1.0)
     }
 
+    /// 0, 1, … `n` − 1 (`U32`).
+    #[track_caller]
+    pub fn arange(device: &Device, n: usize) -> Tensor {
+        let numbers: Vec<u32> = (0..n as u32).collect();
+        Tensor::from_slice(device, &numbers, &[n])
+    }
+
+    /// These numbers in this tensor's type, on its device.
+    ///
+    /// # Panics
+    /// If there are not as many as `shape` has.
+    #[track_caller]
+    pub fn constant_like(&self, data: &[f64], shape: &[usize]) -> Tensor {
+        macro_rules! cast {
+            ($t:ty) => {
+                Tensor::from_slice(self.device(), &data.iter().map(|x| <$t>::from_f64(*x)).collect::<Vec<_>>(), shape)
+            };
+        }
+        match self.computed_type() {
+            DType::F64 => Tensor::from_slice(self.device(), data, shape),
+            DType::F32 => cast!(f32),
+            DType::I32 => cast!(i32),
+            DType::U32 => cast!(u32),
+            DType::F16 | DType::BF16 => unreachable!("nothing is computed in 16 bits"),
+        }
+    }
+
+    /// For labels (`U32`, this) of any shape, a new last axis that is 1 at the label and 0 elsewhere; of a label beyond the classes, all 0.
+    ///
+    /// # Panics
+    /// If the labels are not `U32`, or the device cannot hold the type.
+    #[track_caller]
+    pub fn one_hot(&self, classes: usize, dtype: DType) -> Tensor {
+        assert!(self.dtype() == DType::U32, "one_hot: labels are u32, these are {}", self.dtype());
+        let hit = self.unsqueeze(-1).eq(&Tensor::arange(self.device(), classes));
+        let number = |x: f64| Tensor::full(self.device(), dtype, &[], x);
+        hit.select(&number(1.0), &number(0.0))
+    }
+
     /// Uniform in (0, 1): a function of `draw` and the element's place, the same integers on every device.
     ///
     /// # Panics

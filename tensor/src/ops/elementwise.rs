@@ -83,8 +83,10 @@ fn assemble(
                 expr.append(&inner, &map)
             }
             _ => {
+                // The CPU's programs compute with whole words; generated kernels read halves themselves.
+                let t = &if t.device().is_cpu() { t.to_dtype(t.computed_type()) } else { (*t).clone() };
                 let layout = t.force().layout().expand(shape).expect("shapes were checked");
-                let i = leaf(&mut leaves, if layout == *t.layout() { (*t).clone() } else { t.with_layout(layout) });
+                let i = leaf(&mut leaves, if layout == *t.layout() { t.clone() } else { t.with_layout(layout) });
                 expr.push(Node::Input(i))
             }
         })
@@ -110,7 +112,7 @@ macro_rules! unary {
         #[track_caller]
         pub fn $name(&self) -> Tensor {
             self.float(stringify!($name));
-            lazy(stringify!($name), &[self], self.dtype(), false, |e, x| e.push(Node::Unary(UnaryOp::$op, x[0])))
+            lazy(stringify!($name), &[self], self.computed_type(), false, |e, x| e.push(Node::Unary(UnaryOp::$op, x[0])))
         }
     )* };
 }
@@ -124,7 +126,7 @@ macro_rules! binary {
         #[track_caller]
         pub fn $name(&self, other: &Tensor) -> Tensor {
             self.same_type(stringify!($name), other);
-            lazy(stringify!($name), &[self, other], self.dtype(), $boolean, |e, x| {
+            lazy(stringify!($name), &[self, other], self.computed_type(), $boolean, |e, x| {
                 e.push(Node::Binary(BinaryOp::$op, x[0], x[1]))
             })
         }
@@ -134,13 +136,8 @@ macro_rules! binary {
 macro_rules! scalar {
     ($($(#[$doc:meta])* $name:ident |$x:ident, $c:ident| $op:ident($a:ident, $b:ident) $boolean:literal;)*) => { $(
         $(#[$doc])*
-        ///
-        /// # Panics
-        /// If the tensor holds a 16-bit type.
-        #[track_caller]
         pub fn $name(&self, c: f64) -> Tensor {
-            self.computable(stringify!($name));
-            lazy(stringify!($name), &[self], self.dtype(), $boolean, |e, operands| {
+            lazy(stringify!($name), &[self], self.computed_type(), $boolean, |e, operands| {
                 let ($x, $c) = (operands[0], e.push(Node::Const(c)));
                 e.push(Node::Binary(BinaryOp::$op, $a, $b))
             })
@@ -280,33 +277,32 @@ impl Tensor {
     pub fn select(&self, a: &Tensor, b: &Tensor) -> Tensor {
         assert!(self.dtype() == DType::U32, "select: a condition is u32, this one is {}", self.dtype());
         a.same_type("select", b);
-        lazy("select", &[self, a, b], a.dtype(), false, |e, x| e.push(Node::Select(x[0], x[1], x[2])))
+        lazy("select", &[self, a, b], a.computed_type(), false, |e, x| e.push(Node::Select(x[0], x[1], x[2])))
     }
 
     #[track_caller]
     pub(crate) fn float(&self, op: &str) {
-        assert!(self.dtype().is_float(), "{op}: needs f32 or f64, the tensor is {}; use to_dtype", self.dtype());
+        assert!(self.computed_type().is_float(), "{op}: needs floats, the tensor is {}; use to_dtype", self.dtype());
     }
 
-    #[track_caller]
-    pub(super) fn computable(&self, op: &str) {
-        assert!(self.dtype().size() >= 4, "{op}: {} is for storage; use to_dtype(F32)", self.dtype());
+    /// The type in which this tensor is computed with, and of the results: f32 for 16-bit floats, which are for storage, else its own.
+    pub fn computed_type(&self) -> DType {
+        self.dtype().computed_as()
     }
 
     #[track_caller]
     pub(crate) fn same_type(&self, op: &str, other: &Tensor) {
         assert!(
-            self.dtype() == other.dtype(),
+            self.computed_type() == other.computed_type(),
             "{op}: operands are {} and {}; convert one with to_dtype",
             self.dtype(),
             other.dtype()
         );
-        self.computable(op);
     }
 
-    /// A scalar (rank 0) of this tensor's type and device.
+    /// A scalar (rank 0) of the type that this tensor is computed in, on its device.
     pub fn scalar_like(&self, value: f64) -> Tensor {
-        Tensor::full(self.device(), self.dtype(), &[], value)
+        Tensor::full(self.device(), self.computed_type(), &[], value)
     }
 }
 

@@ -33,13 +33,13 @@ impl Tensor {
     /// If ranks differ, the index is larger than x on another axis, or the axis does not exist.
     #[track_caller]
     pub fn gather(&self, dim: isize, index: &Tensor) -> Tensor {
-        self.computable("gather");
         check_index("gather", index);
         let d = axis("gather", dim, self.rank());
         let x = cut("gather", self, index.shape(), d);
         let ([outer, n, inner], k) = (around(x.shape(), d), index.shape()[d]);
         assert!(n > 0 || index.numel() == 0, "gather: axis {d} of x {:?} is empty", self.shape());
-        let plan = Gather { dtype: self.dtype(), outer, n, k, inner, shared: false, shape: index.shape().to_vec() };
+        let plan =
+            Gather { dtype: self.computed_type(), outer, n, k, inner, shared: false, shape: index.shape().to_vec() };
         execute_one(plan, &[&x.contiguous(), &index.contiguous()])
     }
 
@@ -49,7 +49,6 @@ impl Tensor {
     /// If the index has not one axis, or the axis does not exist or is empty.
     #[track_caller]
     pub fn index_select(&self, dim: isize, index: &Tensor) -> Tensor {
-        self.computable("index_select");
         check_index("index_select", index);
         let d = axis("index_select", dim, self.rank());
         assert!(index.rank() == 1, "index_select: the index {:?} needs one axis", index.shape());
@@ -57,7 +56,7 @@ impl Tensor {
         assert!(n > 0 || k == 0, "index_select: axis {d} of x {:?} is empty", self.shape());
         let mut shape = self.shape().to_vec();
         shape[d] = k;
-        let plan = Gather { dtype: self.dtype(), outer, n, k, inner, shared: true, shape };
+        let plan = Gather { dtype: self.computed_type(), outer, n, k, inner, shared: true, shape };
         execute_one(plan, &[&self.contiguous(), &index.contiguous()])
     }
 
@@ -78,7 +77,7 @@ impl Tensor {
         let whole = region.shape() == self.shape();
         let ([outer, n, inner], k) = (around(region.shape(), d), index.shape()[d]);
         let shape = region.shape().to_vec();
-        let plan = ScatterAdd { dtype: self.dtype(), outer, n, k, inner, shared: false, base: whole, shape };
+        let plan = ScatterAdd { dtype: self.computed_type(), outer, n, k, inner, shared: false, base: whole, shape };
         let (index, src) = (index.contiguous(), src.contiguous());
         if whole {
             return execute_one(plan, &[&index, &src, &self.contiguous()]);
@@ -109,7 +108,7 @@ impl Tensor {
         let d = axis("index_sum", dim, src.rank());
         let mut shape = src.shape().to_vec();
         shape[d] = extent;
-        let zeros = Tensor::zeros(src.device(), src.dtype(), &shape);
+        let zeros = Tensor::zeros(src.device(), src.computed_type(), &shape);
         zeros.index_add_to("index_sum", dim, index, src, false)
     }
 
@@ -124,7 +123,7 @@ impl Tensor {
         assert!(index.rank() == 1 && src.shape() == expected, "{op}: src {:?} is not {expected:?}", src.shape());
         let ([outer, n, inner], k) = (around(self.shape(), d), index.numel());
         let shape = self.shape().to_vec();
-        let plan = ScatterAdd { dtype: self.dtype(), outer, n, k, inner, shared: true, base, shape };
+        let plan = ScatterAdd { dtype: self.computed_type(), outer, n, k, inner, shared: true, base, shape };
         let (index, src) = (index.contiguous(), src.contiguous());
         if base { execute_one(plan, &[&index, &src, &self.contiguous()]) } else { execute_one(plan, &[&index, &src]) }
     }

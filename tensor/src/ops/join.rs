@@ -13,7 +13,6 @@ impl Tensor {
     #[track_caller]
     pub fn concat(tensors: &[&Tensor], dim: isize) -> Tensor {
         let first = tensors.first().expect("concat: there is nothing to join");
-        first.computable("concat");
         let d = axis("concat", dim, first.rank());
         let mut shape = first.shape().to_vec();
         shape[d] = 0;
@@ -22,7 +21,7 @@ impl Tensor {
             assert!(other.len() == shape.len(), "concat: {:?} and {:?} differ in rank", first.shape(), t.shape());
             let extent = std::mem::replace(&mut other[d], shape[d]);
             assert!(
-                other == shape && t.dtype() == first.dtype(),
+                other == shape && t.computed_type() == first.computed_type(),
                 "concat: {} {:?} and {} {:?} differ beside axis {d}",
                 first.dtype(),
                 first.shape(),
@@ -34,7 +33,7 @@ impl Tensor {
         let outer = around(&shape, d)[0];
         let blocks = tensors.iter().map(|t| around(t.shape(), d)[1..].iter().product()).collect();
         let inputs: Vec<Tensor> = tensors.iter().map(|t| t.contiguous()).collect();
-        let plan = Concat { dtype: first.dtype(), outer, blocks, shape };
+        let plan = Concat { dtype: first.computed_type(), outer, blocks, shape };
         execute_one(plan, &inputs.iter().collect::<Vec<_>>())
     }
 
@@ -54,7 +53,6 @@ impl Tensor {
     /// If the axis does not exist or the tensor holds a 16-bit type.
     #[track_caller]
     pub fn pad(&self, dim: isize, before: usize, after: usize, value: f64) -> Tensor {
-        self.computable("pad");
         let d = axis("pad", dim, self.rank());
         if before + after == 0 {
             return self.clone();
@@ -63,10 +61,10 @@ impl Tensor {
         let mut shape = self.shape().to_vec();
         shape[d] += before + after;
         if self.numel() == 0 {
-            return Tensor::full(self.device(), self.dtype(), &shape, value);
+            return Tensor::full(self.device(), self.computed_type(), &shape, value);
         }
         let (before, after) = (before * inner, after * inner);
-        let plan = Pad { dtype: self.dtype(), outer, block: n * inner, before, after, value, shape };
+        let plan = Pad { dtype: self.computed_type(), outer, block: n * inner, before, after, value, shape };
         execute_one(plan, &[&self.contiguous()])
     }
 
@@ -77,8 +75,7 @@ impl Tensor {
     #[track_caller]
     pub fn assemble(pieces: &[(usize, &Tensor)], len: usize) -> Tensor {
         let first = pieces.first().expect("assemble: there are no pieces").1;
-        first.computable("assemble");
-        let dtype = first.dtype();
+        let dtype = first.computed_type();
         let ranges: Vec<(usize, usize)> = pieces.iter().map(|(start, t)| (*start, t.numel())).collect();
         for (start, n) in &ranges {
             assert!(start + n <= len, "assemble: a piece of {n} at {start} lies outside {len} elements");

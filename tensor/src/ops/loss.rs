@@ -18,13 +18,13 @@ impl Tensor {
         let (rows, classes) = (self.shape()[0], self.shape()[1]);
         let target = match (targets.dtype(), targets.shape()) {
             (DType::U32, [n]) if *n == rows => Target::Index,
-            (d, s) if d == self.dtype() && s == self.shape() => Target::Distribution,
+            (d, s) if d.computed_as() == self.computed_type() && s == self.shape() => Target::Distribution,
             (d, s) => panic!(
                 "cross_entropy: targets {d} {s:?} fit neither labels u32 [{rows}] nor the logits {:?}",
                 self.shape()
             ),
         };
-        let plan = CrossEntropy { dtype: self.dtype(), likelihood, target, smoothing, rows, classes };
+        let plan = CrossEntropy { dtype: self.computed_type(), likelihood, target, smoothing, rows, classes };
         let mut out = execute(plan, &[&self.contiguous(), &targets.contiguous()]);
         let grad = out.swap_remove(1);
         (out.swap_remove(0), grad)

@@ -96,11 +96,13 @@ impl Tensor {
         }
         let shape: Vec<usize> = batch.iter().copied().chain([m, n]).collect();
         if k == 0 || numel(&shape) == 0 {
-            let zeros = Tensor::zeros(self.device(), self.dtype(), &shape);
+            let zeros = Tensor::zeros(self.device(), self.computed_type(), &shape);
             return bias.map_or(zeros.clone(), |b| zeros.add(b));
         }
-        let (a, mut sa) = operand(self, &batch);
-        let (b, mut sb) = operand(other, &batch);
+        // Widened before their strides are read.
+        let [a, b] = [self, other].map(|t| t.to_dtype(t.computed_type()));
+        let (a, mut sa) = operand(&a, &batch);
+        let (b, mut sb) = operand(&b, &batch);
         let mut m = m;
         merge_batch(&mut batch, &mut sa, &mut sb);
         // One B for every item: the items' rows are rows of one taller A.
@@ -113,7 +115,7 @@ impl Tensor {
             sa.batch.clear();
             sb.batch.clear();
         }
-        let plan = Matmul { dtype: self.dtype(), batch, m, n, k, a: sa, b: sb, bias: bias.is_some(), shape };
+        let plan = Matmul { dtype: self.computed_type(), batch, m, n, k, a: sa, b: sb, bias: bias.is_some(), shape };
         match bias {
             Some(bias) => execute_one(plan, &[&a, &b, &bias.contiguous()]),
             None => execute_one(plan, &[&a, &b]),

@@ -32,7 +32,7 @@ impl Tensor {
             self.shape(),
             weight.shape()
         );
-        LayerNorm { dtype: self.dtype(), rows: self.numel() / n, n, eps, shape: self.shape().to_vec() }
+        LayerNorm { dtype: self.computed_type(), rows: self.numel() / n, n, eps, shape: self.shape().to_vec() }
     }
 
     /// `(x − mean) / √(var + eps) · weight + bias` over the trailing axes that the weight has. Also gives [rows, 2] = (mean, 1 / deviation).
@@ -70,7 +70,7 @@ impl Tensor {
         let area = self.shape()[2..].iter().product();
         let shape = self.shape().to_vec();
         assert!(self.numel() > 0, "batch_norm: x {shape:?} has no elements to take statistics of");
-        BatchNorm { dtype: self.dtype(), batch: self.shape()[0], channels, area, eps, momentum, shape }
+        BatchNorm { dtype: self.computed_type(), batch: self.shape()[0], channels, area, eps, momentum, shape }
     }
 
     /// Normalisation of every channel (axis 1) with the statistics of the batch; the running values move by `momentum`.

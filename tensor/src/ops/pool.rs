@@ -4,23 +4,45 @@ use crate::plan::{Pool2d, PoolKind, PoolPass};
 use crate::run::{execute, execute_one};
 use crate::tensor::Tensor;
 
-/// A pooling window. Pairs are (height, width).
+/// A pooling window over N axes; two are (height, width), three (depth, height, width).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct PoolOptions {
+pub struct PoolOptions<const N: usize = 2> {
     /// Its size.
-    pub kernel: [usize; 2],
+    pub kernel: [usize; N],
     /// Its steps.
-    pub stride: [usize; 2],
+    pub stride: [usize; N],
     /// Padding on both sides, at most half of the kernel.
-    pub padding: [usize; 2],
+    pub padding: [usize; N],
+}
+
+impl<const N: usize> PoolOptions<N> {
+    /// The same on all axes.
+    pub fn new(kernel: usize, stride: usize, padding: usize) -> PoolOptions<N> {
+        PoolOptions { kernel: [kernel; N], stride: [stride; N], padding: [padding; N] }
+    }
+}
+
+impl PoolOptions<1> {
+    /// The same window in images of one row.
+    pub fn along_last(&self) -> PoolOptions {
+        PoolOptions { kernel: [1, self.kernel[0]], stride: [1, self.stride[0]], padding: [0, self.padding[0]] }
+    }
+}
+
+impl PoolOptions<3> {
+    /// The window's part in height and width.
+    pub fn of_planes(&self) -> PoolOptions {
+        let last = |a: [usize; 3]| [a[1], a[2]];
+        PoolOptions { kernel: last(self.kernel), stride: last(self.stride), padding: last(self.padding) }
+    }
+
+    /// The window's part in depth, for images whose rows are planes.
+    pub fn of_depth(&self) -> PoolOptions {
+        PoolOptions { kernel: [self.kernel[0], 1], stride: [self.stride[0], 1], padding: [self.padding[0], 0] }
+    }
 }
 
 impl PoolOptions {
-    /// The same on both axes.
-    pub fn new(kernel: usize, stride: usize, padding: usize) -> PoolOptions {
-        PoolOptions { kernel: [kernel; 2], stride: [stride; 2], padding: [padding; 2] }
-    }
-
     /// The plan of a forward pass over `x` (batch, channels, h, w).
     ///
     /// # Panics
@@ -39,7 +61,7 @@ impl PoolOptions {
             (size + 2 * p - k) / self.stride[i] + 1
         });
         Pool2d {
-            dtype: x.dtype(),
+            dtype: x.computed_type(),
             kind,
             pass: PoolPass::Forward,
             planes: [n, c],
@@ -113,7 +135,7 @@ pub fn adaptive_plan(x: &Tensor, output: [usize; 2]) -> Pool2d {
     let [n, c, h, w] = four("adaptive_avg_pool2d", x);
     assert!(output[0] > 0 && output[1] > 0 && h > 0 && w > 0, "adaptive_avg_pool2d: from {h}×{w} to {output:?} cells");
     Pool2d {
-        dtype: x.dtype(),
+        dtype: x.computed_type(),
         kind: PoolKind::Adaptive,
         pass: PoolPass::Forward,
         planes: [n, c],

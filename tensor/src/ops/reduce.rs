@@ -62,9 +62,9 @@ impl Tensor {
                 ReduceOp::Prod => 1.0,
                 _ => panic!("{op:?}: there is no extreme of no elements (shape {:?})", self.shape()),
             };
-            return Tensor::full(self.device(), self.dtype(), &shape, neutral);
+            return Tensor::full(self.device(), self.computed_type(), &shape, neutral);
         }
-        let plan = Reduce { op, dtype: self.dtype(), outer, n, inner, scale, shape };
+        let plan = Reduce { op, dtype: self.computed_type(), outer, n, inner, scale, shape };
         execute_one(plan, &[&self.contiguous()])
     }
 
@@ -156,8 +156,70 @@ impl Tensor {
         } else {
             shape.remove(d);
         }
-        let plan = Reduce { op, dtype: self.dtype(), outer, n, inner, scale: 1.0, shape };
+        let plan = Reduce { op, dtype: self.computed_type(), outer, n, inner, scale: 1.0, shape };
         execute_one(plan, &[&self.contiguous()])
+    }
+
+    /// Whether any element over `axes` (none named: all) is not 0, as 0 or 1 (`U32`); of nothing, 0.
+    ///
+    /// # Panics
+    /// If an axis does not exist or is named twice.
+    #[track_caller]
+    pub fn any(&self, axes: &[isize], keepdim: bool) -> Tensor {
+        self.count_nonzero("any", axes, keepdim).gt_scalar(0.0)
+    }
+
+    /// Whether all elements over `axes` (none named: all) are not 0, as 0 or 1 (`U32`); of nothing, 1.
+    ///
+    /// # Panics
+    /// As [`Tensor::any`].
+    #[track_caller]
+    pub fn all(&self, axes: &[isize], keepdim: bool) -> Tensor {
+        self.eq_scalar(0.0).count_nonzero("all", axes, keepdim).eq_scalar(0.0)
+    }
+
+    /// Ones where an element is not 0, summed: positive if there is any, however they round.
+    #[track_caller]
+    fn count_nonzero(&self, op: &str, axes: &[isize], keepdim: bool) -> Tensor {
+        let number = |x: f64| Tensor::full(self.device(), DType::F32, &[], x);
+        self.eq_scalar(0.0).select(&number(0.0), &number(1.0)).reduce(op, ReduceOp::Sum, axes, keepdim, 1.0)
+    }
+
+    /// The k largest elements along an axis, in descending order, and their places (`U32`); of equals the first comes first. NaN is smaller
+    /// than all numbers. k passes over the axis: meant for small k.
+    ///
+    /// # Panics
+    /// If the axis does not exist or has fewer than k elements, or the tensor is not of floats.
+    #[track_caller]
+    pub fn topk(&self, k: usize, dim: isize) -> (Tensor, Tensor) {
+        self.float("topk");
+        let d = axis("topk", dim, self.rank());
+        let n = self.shape()[d];
+        assert!(k <= n, "topk: {k} of an axis of {n} in {:?}", self.shape());
+        let mut along = vec![1; self.rank()];
+        along[d] = n;
+        let (places, low) = (Tensor::arange(self.device(), n).reshape(&along), self.scalar_like(f64::NEG_INFINITY));
+        let x = self.eq(self).select(self, &low);
+        let mut free = Tensor::full(self.device(), DType::U32, self.shape(), 1.0);
+        let mut index: Vec<Tensor> = vec![];
+        for _ in 0..k {
+            let best = free.select(&x, &low).max(&[d as isize], true);
+            // Only places that are free: among them −∞ may be the best there is.
+            let hits = free.select(&x.eq(&best), &Tensor::full(self.device(), DType::U32, &[], 0.0));
+            let first = hits.select(&self.scalar_like(1.0), &self.scalar_like(0.0)).argmax(d as isize, true);
+            free = places.eq(&first).select(&Tensor::full(self.device(), DType::U32, &[], 0.0), &free);
+            index.push(first);
+        }
+        if index.is_empty() {
+            let mut shape = self.shape().to_vec();
+            shape[d] = 0;
+            return (
+                Tensor::zeros(self.device(), self.computed_type(), &shape),
+                Tensor::zeros(self.device(), DType::U32, &shape),
+            );
+        }
+        let index = Tensor::concat(&index.iter().collect::<Vec<_>>(), d as isize);
+        (self.gather(d as isize, &index), index)
     }
 
     /// Running sums along an axis; `reverse`: from the end.
@@ -169,7 +231,7 @@ impl Tensor {
         self.float("cumsum");
         let d = axis("cumsum", dim, self.rank());
         let [outer, n, inner] = around(self.shape(), d);
-        let dtype: DType = self.dtype();
+        let dtype: DType = self.computed_type();
         let plan = crate::plan::Cumsum { dtype, outer, n, inner, reverse, shape: self.shape().to_vec() };
         execute_one(plan, &[&self.contiguous()])
     }

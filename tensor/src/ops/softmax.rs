@@ -18,7 +18,7 @@ fn along(op: &str, x: &Tensor, dim: isize, f: impl FnOnce(&dyn Fn(&Tensor) -> Te
 
 fn plan(rows: &Tensor, log: bool) -> Softmax {
     let n = *rows.shape().last().expect("an axis");
-    Softmax { dtype: rows.dtype(), log, rows: rows.numel() / n.max(1), n, shape: rows.shape().to_vec() }
+    Softmax { dtype: rows.computed_type(), log, rows: rows.numel() / n.max(1), n, shape: rows.shape().to_vec() }
 }
 
 impl Tensor {

@@ -31,5 +31,8 @@ impl Plan for Copy {
     fn accumulates(&self) -> bool {
         self.from == self.to && self.to.is_float()
     }
+    fn takes_halves(&self) -> bool {
+        true
+    }
     back_ends!(copy);
 }

@@ -1,7 +1,7 @@
 //! Operations as data. A plan is a small plain struct that a public method on `Tensor` builds after it has checked shapes,
 //! dtypes and devices; back ends execute it and check nothing again. It knows its outputs, its FLOPs and the least bytes it must
 //! move, so that profiler, benchmark and roofline read their figures from it. Programs outside this package add operations by
-//! implementing [`Plan`].
+//! filling in a [`Custom`] plan, or by implementing [`Plan`].
 
 mod attention;
 mod batch_norm;
@@ -9,6 +9,7 @@ mod concat;
 mod conv;
 mod copy;
 mod cumsum;
+mod custom;
 mod elementwise;
 mod gather;
 mod layer_norm;
@@ -26,6 +27,7 @@ pub use concat::{Assemble, Concat};
 pub use conv::{Conv2d, ConvGeometry, ConvPass};
 pub use copy::Copy;
 pub use cumsum::Cumsum;
+pub use custom::{CpuClosure, Custom, CustomKernel};
 pub use elementwise::Elementwise;
 pub use gather::{Gather, ScatterAdd};
 pub use layer_norm::{LayerNorm, LayerNormBackward};
@@ -71,6 +73,11 @@ pub trait Plan: std::fmt::Debug + Send + Sync + 'static {
 
     /// Whether the first output can be added to what its destination holds (`Output::add`).
     fn accumulates(&self) -> bool {
+        false
+    }
+
+    /// Whether it takes inputs of 16-bit types as they are. Others are given them in f32.
+    fn takes_halves(&self) -> bool {
         false
     }
 

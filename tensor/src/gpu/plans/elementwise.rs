@@ -85,7 +85,8 @@ impl Job<'_> {
             size: output.size,
             write: true,
         });
-        let kernel = Kernel::Generated { key: &program.key, entry: "elementwise", source: &|| program.source() };
+        let write = || program.source();
+        let kernel = Kernel::generated(&program.key, "elementwise", &write);
         self.gpu.dispatch(kernel, &bindings, &program.params, fold_groups(results.0.div_ceil(256) as u64));
     }
 }

@@ -9,6 +9,7 @@ pub mod concat;
 pub mod conv;
 pub mod copy;
 pub mod cumsum;
+pub mod custom;
 pub mod elementwise;
 pub mod gather;
 pub mod layer_norm;
@@ -30,7 +31,7 @@ use crate::dtype::DType;
 /// A kernel of the shader package. Looking one up hashes a few words; a variant that the list lacks is a mistake here.
 #[track_caller]
 fn variant(file: &str, entry: &str, flags: &[&str], constants: &[(&str, f64)]) -> Kernel<'static> {
-    Kernel::Variant(lethe_shaders::find(file, entry, flags, constants))
+    Kernel::variant(lethe_shaders::find(file, entry, flags, constants))
 }
 
 /// Threads that share a line of `n` elements: few for short ones, so that a workgroup serves several.
