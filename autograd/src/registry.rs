@@ -2,12 +2,19 @@
 //! comparisons of devices, and whatever a program wants to try on all operations. Cases are drawn with Philox from (seed, size), so
 //! that a case can be named, made again and shrunk. It checks nothing itself.
 
+mod activation;
+mod arrange;
 mod attention;
 mod convolution;
+mod convolution_nd;
 mod draws;
+mod einsum;
 mod elementwise;
+mod error_loss;
 mod index;
+mod interpolate;
 mod join;
+mod mask;
 mod matmul;
 mod norm;
 mod reduce;
@@ -50,15 +57,22 @@ impl Operation {
 pub fn operations() -> impl Iterator<Item = Operation> {
     let families = [
         elementwise::OPERATIONS,
+        activation::OPERATIONS,
         reduce::OPERATIONS,
         softmax::OPERATIONS,
         view::OPERATIONS,
         join::OPERATIONS,
+        arrange::OPERATIONS,
+        mask::OPERATIONS,
         index::OPERATIONS,
         matmul::OPERATIONS,
+        einsum::OPERATIONS,
         convolution::OPERATIONS,
+        convolution_nd::OPERATIONS,
+        interpolate::OPERATIONS,
         norm::OPERATIONS,
         attention::OPERATIONS,
+        error_loss::OPERATIONS,
     ];
     families.into_iter().flatten().copied()
 }

@@ -6,7 +6,7 @@ use lethe_tensor::{DType, Tensor, attention};
 
 impl Var {
     /// `softmax(scale · q kᵀ + mask) v` for q (this) [batch, heads, queries, dim], k and v [batch, heads, keys, dim]; v may have another dim, at the
-    /// price of padding. The mask (never tracked)
+    /// price of padding, and k and v may have fewer heads, each of which serves a group of consecutive ones of q. The mask (never tracked)
     /// broadcasts to (batch, heads, queries, keys): `U32` with 1 = attend, or a number to be added. `causal`: query i sees keys j ≤ i. A query that
     /// sees no key gives 0. With P the weights: `dV = Pᵀ dO`, `dS = P (dO Vᵀ − Σ dO O)`, `dQ = scale dS K`, `dK = scale dSᵀ Q`.
     ///
@@ -14,18 +14,24 @@ impl Var {
     /// If the shapes do not fit.
     #[track_caller]
     pub fn attention(&self, k: &Var, v: &Var, mask: Option<&Tensor>, scale: f64, causal: bool) -> Var {
+        if let Some(times) = self.query_heads_for_each(k) {
+            let [k, v] = [k, v].map(|x| x.repeat_interleave(times, 1));
+            return self.attention(&k, &v, mask, scale, causal);
+        }
+        // Before their strides are read.
+        let [q, k, v] = &[self, k, v].map(Var::widened);
         if let (Some(&dim), Some(&value_dim)) = (k.shape().last(), v.shape().last())
             && dim != value_dim
         {
             // Zeros change neither the scores nor the values: the kernels need one dim only.
             let wide = |x: &Var, n: usize| x.pad(-1, 0, dim.max(value_dim) - n, 0.0);
-            let (q, k, v) = (wide(self, dim), wide(k, dim), wide(v, value_dim));
+            let (q, k, v) = (wide(q, dim), wide(k, dim), wide(v, value_dim));
             return q.attention(&k, &v, mask, scale, causal).slice(-1, 0, value_dim);
         }
-        let plan = attention::plan(self.tensor(), k.tensor(), v.tensor(), mask, scale, causal);
-        let (o, lse) = attention::forward(&plan, &[self.tensor(), k.tensor(), v.tensor()], mask);
-        let (vars, mask) = ([self.clone(), k.clone(), v.clone()], mask.cloned());
-        Var::record_with_result("attention", &[self, k, v], o, move |go, o| {
+        let plan = attention::plan(q.tensor(), k.tensor(), v.tensor(), mask, scale, causal);
+        let (o, lse) = attention::forward(&plan, &[q.tensor(), k.tensor(), v.tensor()], mask);
+        let (vars, mask) = ([q.clone(), k.clone(), v.clone()], mask.cloned());
+        Var::record_with_result("attention", &[q, k, v], o, move |go, o| {
             let [q, k, v] = &vars;
             if !Var::recorded(&[go, q, k, v]) {
                 let inputs = [q.tensor(), k.tensor(), v.tensor()];
@@ -42,10 +48,10 @@ impl Var {
     /// If the shape is another.
     #[track_caller]
     pub fn packed_attention(&self, scale: f64, causal: bool) -> Var {
-        let plan = attention::packed_plan(self.tensor(), scale, causal);
-        let (o, lse) = attention::forward(&plan, &[self.tensor()], None);
-        let qkv = self.clone();
-        Var::record_with_result("packed_attention", &[self], o, move |go, o| {
+        let qkv = self.widened();
+        let plan = attention::packed_plan(qkv.tensor(), scale, causal);
+        let (o, lse) = attention::forward(&plan, &[qkv.tensor()], None);
+        Var::record_with_result("packed_attention", &[&qkv.clone()], o, move |go, o| {
             if !Var::recorded(&[go, &qkv]) {
                 let grads = attention::backward(&plan, &[qkv.tensor()], o.tensor(), &lse, go.tensor(), None);
                 return vec![Some(Var::constant(&grads[0]))];
@@ -62,8 +68,20 @@ impl Var {
     /// If the shapes do not fit.
     #[track_caller]
     pub fn attention_composed(&self, k: &Var, v: &Var, mask: Option<&Tensor>, scale: f64, causal: bool) -> Var {
+        if let Some(times) = self.query_heads_for_each(k) {
+            let [k, v] = [k, v].map(|x| x.repeat_interleave(times, 1));
+            return self.attention_composed(&k, &v, mask, scale, causal);
+        }
         let plan = attention::plan(self.tensor(), k.tensor(), v.tensor(), mask, scale, causal);
         weights(&plan, self, k, mask).matmul(v)
+    }
+}
+
+impl Var {
+    /// How many heads of this share one of k's, if they do.
+    fn query_heads_for_each(&self, k: &Var) -> Option<usize> {
+        let (own, shared) = (*self.shape().get(1)?, *k.shape().get(1)?);
+        (shared > 0 && own > shared && own.is_multiple_of(shared)).then(|| own / shared)
     }
 }
 

@@ -30,7 +30,7 @@ impl Var {
 
     /// A constant of this variable's type and shape.
     fn filled(&self, value: f64) -> Var {
-        Var::constant(&Tensor::full(self.device(), self.dtype(), self.shape(), value))
+        Var::constant(&Tensor::full(self.device(), self.tensor().computed_type(), self.shape(), value))
     }
 
     /// `dy` times a constant tensor, where the derivative is constant almost everywhere.
@@ -73,6 +73,8 @@ unary_of_input! {
     abs: |dy, x| dy * &Var::constant(&x.tensor().sign());
     /// x²; `dx = 2 x dy`
     square: |dy, x| (dy * &x).mul_scalar(2.0);
+    /// eˣ − 1; `dx = dy eˣ`: y + 1 would have no digits where x is far below 0
+    expm1: |dy, x| dy * &x.exp();
     /// ln x; `dx = dy / x`
     log: |dy, x| dy / &x;
     /// ln(1 + x); `dx = dy / (1 + x)`
@@ -97,8 +99,6 @@ unary_of_input! {
 unary_of_result! {
     /// eˣ; `dx = dy y`
     exp: |dy, y| dy * y;
-    /// eˣ − 1; `dx = dy (y + 1)`
-    expm1: |dy, y| dy * &y.add_scalar(1.0);
     /// √x; `dx = dy / (2 y)`
     sqrt: |dy, y| (dy / y).mul_scalar(0.5);
     /// 1/√x; `dx = −dy y³ / 2`
@@ -122,6 +122,10 @@ macro_rules! scalar {
         /// If the elements are not floats.
         #[track_caller]
         pub fn $name(&self, c: f64) -> Var {
+            #[cfg(feature = "mutation")]
+            if let Some(wrong) = crate::mutation::unary(stringify!($name), self, c) {
+                return wrong;
+            }
             let $x = self.clone();
             let $c = c;
             Var::record(stringify!($name), &[self], self.tensor().$name(c), move |$dy| {
@@ -152,6 +156,10 @@ macro_rules! binary {
         /// If the shapes do not broadcast, or types or devices differ.
         #[track_caller]
         pub fn $name(&self, other: &Var) -> Var {
+            #[cfg(feature = "mutation")]
+            if let Some(wrong) = crate::mutation::binary(stringify!($name), self, other) {
+                return wrong;
+            }
             let ($a, $b) = (self.clone(), other.clone());
             Var::record(stringify!($name), &[self, other], self.tensor().$name(other.tensor()), move |$dy| {
                 vec![
@@ -207,6 +215,10 @@ impl Var {
     /// If the elements are not floats.
     #[track_caller]
     pub fn neg(&self) -> Var {
+        #[cfg(feature = "mutation")]
+        if let Some(wrong) = crate::mutation::unary("neg", self, -1.0) {
+            return wrong;
+        }
         Var::record("neg", &[self], self.tensor().neg(), |dy| vec![Some(dy.neg())])
     }
 
@@ -216,6 +228,10 @@ impl Var {
     /// If the shapes do not broadcast, or types or devices differ.
     #[track_caller]
     pub fn add(&self, other: &Var) -> Var {
+        #[cfg(feature = "mutation")]
+        if let Some(wrong) = crate::mutation::binary("add", self, other) {
+            return wrong;
+        }
         let (a, b) = (self.shape().to_vec(), other.shape().to_vec());
         let needs = [self.is_tracked(), other.is_tracked()];
         Var::record("add", &[self, other], self.tensor().add(other.tensor()), move |dy| {
@@ -229,6 +245,10 @@ impl Var {
     /// If the shapes do not broadcast, or types or devices differ.
     #[track_caller]
     pub fn sub(&self, other: &Var) -> Var {
+        #[cfg(feature = "mutation")]
+        if let Some(wrong) = crate::mutation::binary("sub", self, other) {
+            return wrong;
+        }
         let (a, b) = (self.shape().to_vec(), other.shape().to_vec());
         let needs = [self.is_tracked(), other.is_tracked()];
         Var::record("sub", &[self, other], self.tensor().sub(other.tensor()), move |dy| {
@@ -266,36 +286,6 @@ impl Var {
             let inside = x.ge_scalar(low).mul(&x.le_scalar(high));
             vec![Some(dy.masked(&inside))]
         })
-    }
-
-    /// max(x, 0) + slope · min(x, 0); `dx = dy` where x > 0, else `slope dy`.
-    ///
-    /// # Panics
-    /// If the elements are not floats.
-    #[track_caller]
-    pub fn leaky_relu(&self, slope: f64) -> Var {
-        let positive = self.tensor().gt_scalar(0.0);
-        Var::constant(&positive).where_(self, &self.mul_scalar(slope))
-    }
-
-    /// x σ(x): SiLU, or Swish.
-    ///
-    /// # Panics
-    /// If the elements are not floats.
-    #[track_caller]
-    pub fn silu(&self) -> Var {
-        self * &self.sigmoid()
-    }
-
-    /// x/2 · (1 + tanh u) with u = √(2/π) (x + 0.044715 x³): the approximate GELU, as x σ(2u), which loses no digits for negative x.
-    ///
-    /// # Panics
-    /// If the elements are not floats.
-    #[track_caller]
-    pub fn gelu_tanh(&self) -> Var {
-        let cubic = (&self.square() * self).mul_scalar(0.044715);
-        let twice = (self + &cubic).mul_scalar((8.0 / std::f64::consts::PI).sqrt());
-        self * &twice.sigmoid()
     }
 }
 

@@ -18,6 +18,29 @@ impl Var {
         })
     }
 
+    /// `out = x; out[…, index, …] = src`; where src was put, dy goes to src and not to x. The index (`U32`) has src's shape and names no
+    /// place twice.
+    ///
+    /// # Panics
+    /// If ranks differ, or the index is larger than x on another axis or than src.
+    #[track_caller]
+    pub fn scatter(&self, dim: isize, index: &Tensor, src: &Var) -> Var {
+        let zeros = self.tensor().zeros_like();
+        let ones = Tensor::ones(self.device(), zeros.dtype(), src.shape());
+        let put = zeros.scatter_add(dim, index, &ones).gt_scalar(0.0);
+        self.masked_fill(&put, 0.0).scatter_add(dim, index, src)
+    }
+
+    /// The k largest elements along an axis, in descending order, and their places ([`Tensor::topk`]); each gives its dy back to its place.
+    ///
+    /// # Panics
+    /// As [`Tensor::topk`].
+    #[track_caller]
+    pub fn topk(&self, k: usize, dim: isize) -> (Var, Tensor) {
+        let (_, index) = self.tensor().topk(k, dim);
+        (self.gather(dim, &index), index)
+    }
+
     /// `out = x; out[…, index, …] += src`; `dx = dy`, `dsrc` reads dy at the index.
     ///
     /// # Panics
@@ -55,6 +78,12 @@ impl Var {
         let y = Tensor::index_sum(self.tensor(), dim, index, extent);
         let index = index.clone();
         Var::record("index_sum", &[self], y, move |dy| vec![Some(dy.index_select(dim, &index))])
+    }
+
+    /// Zeros of `extent` elements on an axis, plus this at these places.
+    #[track_caller]
+    pub(super) fn add_along(&self, dim: isize, places: Vec<u32>, extent: usize) -> Var {
+        self.index_sum(dim, &Tensor::from_slice(self.device(), &places, &[places.len()]), extent)
     }
 
     /// `out = x; out[…, index[j], …] += src[…, j, …]` for a 1-D index; `dx = dy`, `dsrc` reads dy at the index.

@@ -80,7 +80,7 @@ impl Var {
         if p == 0.0 {
             return self.clone();
         }
-        let (device, dtype, shape) = (self.device().clone(), self.dtype(), self.shape().to_vec());
+        let (device, dtype, shape) = (self.device().clone(), self.tensor().computed_type(), self.shape().to_vec());
         let mask = move || Tensor::bernoulli(&device, dtype, &shape, 1.0 - p, draw).mul_scalar(1.0 / (1.0 - p));
         let y = self.tensor().mul(&mask());
         Var::record("dropout", &[self], y, move |dy| vec![Some(dy * &Var::constant(&mask()))])

@@ -8,9 +8,11 @@ use super::{Case, Operation};
 fn inputs(d: &mut Draws) -> bool {
     let [batch, heads] = [1 + d.below(2), 1 + d.below(2)];
     let [queries, keys, dim] = [d.positive(), d.positive(), d.positive()];
+    // Now and then one head of keys and values serves all of the queries'.
+    let shared = if d.once_in(4) { 1 } else { heads };
     d.input(&[batch, heads, queries, dim], Normal);
-    d.input(&[batch, heads, keys, dim], Normal);
-    d.input(&[batch, heads, keys, dim], Normal);
+    d.input(&[batch, shared, keys, dim], Normal);
+    d.input(&[batch, shared, keys, dim], Normal);
     let mask = d.broadcasts_to(&[batch, heads, queries, keys]);
     match d.below(3) {
         0 => return false,

@@ -30,6 +30,40 @@ pub(super) const OPERATIONS: &[Operation] = &[
         },
     },
     Operation {
+        name: "scatter",
+        generate: |d| {
+            let shape = d.full_shape(1, 3);
+            let (dim, rank) = (d.axis(shape.len()), shape.len());
+            d.input(&shape, Normal);
+            // Places of one line are distinct: a permutation of the axis, cut off, for each.
+            let at = place(dim, rank);
+            let mut index = shape.clone();
+            index[at] = d.below(shape[at] + 1);
+            let lines: usize = shape.iter().product::<usize>() / shape[at];
+            let orders: Vec<Vec<usize>> = (0..lines).map(|_| d.permutation(shape[at])).collect();
+            let inner: usize = shape[at + 1..].iter().product();
+            let count: usize = index.iter().product();
+            let number = |i: usize| {
+                let (outer, rest) = (i / (index[at] * inner), i % (index[at] * inner));
+                orders[outer * inner + rest % inner][rest / inner] as u32
+            };
+            let numbers: Vec<u32> = (0..count).map(number).collect();
+            d.integers(&numbers, &index);
+            d.input(&index, Normal);
+            case!(d, [dim], |x| x[0].scatter(dim, x[1].tensor(), &x[2]))
+        },
+    },
+    Operation {
+        name: "topk",
+        generate: |d| {
+            let shape = d.full_shape(1, 3);
+            let dim = d.axis(shape.len());
+            d.distinct_input(&shape, Normal);
+            let k = d.below(shape[place(dim, shape.len())] + 1);
+            case!(d, [k, dim], |x| x[0].topk(k, dim).0)
+        },
+    },
+    Operation {
         name: "index_select",
         generate: |d| {
             let (dim, _, count) = along(d);

@@ -44,7 +44,7 @@ impl Obf {
         let column = labels.unsqueeze(-1);
         if self.lambda == 0.0 {
             let shape = [logits.shape()[0], 1];
-            return Tensor::full(logits.device(), logits.dtype(), &shape, self.gamma);
+            return Tensor::full(logits.device(), logits.computed_type(), &shape, self.gamma);
         }
         /// e⁸⁰ is beyond any 1/λ, and finite in every float.
         const CLAMP: f64 = 80.0;
@@ -85,7 +85,8 @@ impl Obf {
     pub fn rows(&self, logits: &Var, labels: &Tensor) -> Var {
         let classes = logits.shape()[1];
         let alpha = self.alpha(logits.tensor(), labels).squeeze(-1);
-        let uniform = Tensor::full(logits.device(), logits.dtype(), logits.shape(), 1.0 / classes as f64);
+        let uniform =
+            Tensor::full(logits.device(), logits.tensor().computed_type(), logits.shape(), 1.0 / classes as f64);
         let label = logits.cross_entropy(labels, self.likelihood, 0.0);
         let to_uniform = logits.cross_entropy(&uniform, self.likelihood, 0.0);
         &(&Var::constant(&alpha.rsub_scalar(1.0)) * &label) - &to_uniform

@@ -1,0 +1,127 @@
+//! Rearranging, repeating and cutting: compositions of views, joins and reads by index.
+
+use crate::Var;
+use lethe_tensor::Tensor;
+
+impl Var {
+    /// Elements moved `shift` places along an axis, those that leave it coming in at the other end.
+    ///
+    /// # Panics
+    /// If the axis does not exist.
+    #[track_caller]
+    pub fn roll(&self, shift: isize, dim: isize) -> Var {
+        let n = self.extent("roll", dim);
+        let by = if n == 0 { 0 } else { shift.rem_euclid(n as isize) as usize };
+        if by == 0 {
+            return self.clone();
+        }
+        Var::concat(&[&self.slice(dim, n - by, n), &self.slice(dim, 0, n - by)], dim)
+    }
+
+    /// The whole tensor laid side by side `times[i]` times along axis i; further leading axes are added as needed.
+    ///
+    /// # Panics
+    /// If `times` has fewer entries than there are axes.
+    #[track_caller]
+    pub fn repeat(&self, times: &[usize]) -> Var {
+        assert!(times.len() >= self.rank(), "repeat: {times:?} names fewer axes than {:?} has", self.shape());
+        let lead = times.len() - self.rank();
+        let mut own = vec![1; lead];
+        own.extend(self.shape());
+        let split: Vec<usize> = own.iter().flat_map(|&n| [1, n]).collect();
+        let wide: Vec<usize> = times.iter().zip(&own).flat_map(|(&t, &n)| [t, n]).collect();
+        let shape: Vec<usize> = times.iter().zip(&own).map(|(t, n)| t * n).collect();
+        self.reshape(&split).expand(&wide).reshape(&shape)
+    }
+
+    /// Every element of an axis `times` times, one after the other.
+    ///
+    /// # Panics
+    /// If the axis does not exist.
+    #[track_caller]
+    pub fn repeat_interleave(&self, times: usize, dim: isize) -> Var {
+        let n = self.extent("repeat_interleave", dim);
+        let at = self.place(dim);
+        let mut wide = self.shape().to_vec();
+        wide.insert(at + 1, times);
+        let mut shape = self.shape().to_vec();
+        shape[at] = n * times;
+        self.unsqueeze(at as isize + 1).expand(&wide).reshape(&shape)
+    }
+
+    /// Pieces of `size` elements of an axis, the last one shorter if need be.
+    ///
+    /// # Panics
+    /// If the axis does not exist, or the size is 0.
+    #[track_caller]
+    pub fn split(&self, size: usize, dim: isize) -> Vec<Var> {
+        assert!(size > 0, "split: pieces of 0 elements");
+        let n = self.extent("split", dim);
+        (0..n).step_by(size).map(|start| self.slice(dim, start, n.min(start + size))).collect()
+    }
+
+    /// So many equal pieces of an axis.
+    ///
+    /// # Panics
+    /// If the axis does not exist, or is not divisible.
+    #[track_caller]
+    pub fn chunk(&self, pieces: usize, dim: isize) -> Vec<Var> {
+        let n = self.extent("chunk", dim);
+        assert!(pieces > 0 && n.is_multiple_of(pieces), "chunk: {n} elements do not fall into {pieces} equal pieces");
+        let size = n / pieces;
+        (0..pieces).map(|i| self.slice(dim, i * size, (i + 1) * size)).collect()
+    }
+
+    /// x with elements `start .. start + n` of an axis replaced by `src`, which has n there; each gets its part of dy.
+    ///
+    /// # Panics
+    /// If `src` does not fit.
+    #[track_caller]
+    pub fn slice_assign(&self, dim: isize, start: usize, src: &Var) -> Var {
+        let (n, end) = (self.extent("slice_assign", dim), start + src.extent("slice_assign", dim));
+        assert!(end <= n, "slice_assign: elements {start} .. {end} of an axis of {n}");
+        Var::concat(&[&self.slice(dim, 0, start), src, &self.slice(dim, end, n)], dim)
+    }
+
+    /// New elements before and after an axis that mirror those inside, without the edge: 2 1 | 0 1 2 | 1 0.
+    ///
+    /// # Panics
+    /// If the axis does not exist, or is not longer than the padding.
+    #[track_caller]
+    pub fn pad_reflect(&self, dim: isize, before: usize, after: usize) -> Var {
+        let n = self.extent("pad_reflect", dim) as isize;
+        let most = before.max(after) as isize;
+        assert!(most < n, "pad_reflect: {before} before and {after} after need an axis of more than {most}, not {n}");
+        let mirrored = |i: isize| (n - 1) - ((n - 1) - i.abs()).abs();
+        self.read_along(dim, (-(before as isize)..n + after as isize).map(mirrored))
+    }
+
+    /// New elements before and after an axis that repeat its edges: 0 0 | 0 1 2 | 2 2.
+    ///
+    /// # Panics
+    /// If the axis does not exist or is empty.
+    #[track_caller]
+    pub fn pad_edge(&self, dim: isize, before: usize, after: usize) -> Var {
+        let n = self.extent("pad_edge", dim) as isize;
+        assert!(n > 0, "pad_edge: the axis is empty and has no edge");
+        self.read_along(dim, (-(before as isize)..n + after as isize).map(|i| i.clamp(0, n - 1)))
+    }
+
+    /// Elements of an axis at these places.
+    #[track_caller]
+    pub(super) fn read_along(&self, dim: isize, places: impl Iterator<Item = isize>) -> Var {
+        let places: Vec<u32> = places.map(|i| i as u32).collect();
+        self.index_select(dim, &Tensor::from_slice(self.device(), &places, &[places.len()]))
+    }
+
+    /// The place of an axis that may be counted from the end.
+    pub(super) fn place(&self, dim: isize) -> usize {
+        if dim < 0 { (dim + self.rank() as isize) as usize } else { dim as usize }
+    }
+
+    #[track_caller]
+    pub(super) fn extent(&self, op: &str, dim: isize) -> usize {
+        let extent = self.shape().get(self.place(dim)).copied();
+        extent.unwrap_or_else(|| panic!("{op}: there is no axis {dim} in {:?}", self.shape()))
+    }
+}

@@ -1,0 +1,122 @@
+//! Convolution of one and of three axes, by that of two.
+//!
+//! One axis is a height of 1. Of three axes the first (depth) is unrolled: its taps become channels, so that one two-dimensional convolution
+//! over (batch × depth) images does all of it; the transposed form adds the overlapping taps along depth afterwards.
+
+use crate::Var;
+use lethe_tensor::ConvOptions;
+use lethe_tensor::plan::ConvGeometry;
+
+/// The options of the last two axes.
+fn plane(o: &ConvOptions<3>) -> ConvOptions {
+    ConvOptions {
+        stride: [o.stride[1], o.stride[2]],
+        padding: [o.padding[1], o.padding[2]],
+        dilation: [o.dilation[1], o.dilation[2]],
+        groups: o.groups,
+    }
+}
+
+/// A height of 1 before the only axis.
+fn row(o: &ConvOptions<1>) -> ConvOptions {
+    ConvOptions {
+        stride: [1, o.stride[0]],
+        padding: [[0; 2], o.padding[0]],
+        dilation: [1, o.dilation[0]],
+        groups: o.groups,
+    }
+}
+
+impl Var {
+    /// Cross-correlation of a batch of sequences (n, c_in, l) with a weight (c_out, c_in / groups, k), plus a bias (c_out).
+    ///
+    /// # Panics
+    /// If the sizes do not fit.
+    #[track_caller]
+    pub fn conv1d(&self, weight: &Var, bias: Option<&Var>, options: &ConvOptions<1>) -> Var {
+        check_ranks("conv1d", self, weight, 3);
+        self.unsqueeze(2).conv2d(&weight.unsqueeze(2), bias, &row(options)).squeeze(2)
+    }
+
+    /// Transposed convolution of sequences; the weight is (c_in, c_out / groups, k). See [`Var::conv_transpose2d`].
+    ///
+    /// # Panics
+    /// If the sizes do not fit.
+    #[track_caller]
+    pub fn conv_transpose1d(
+        &self,
+        weight: &Var,
+        bias: Option<&Var>,
+        options: &ConvOptions<1>,
+        output_padding: usize,
+    ) -> Var {
+        check_ranks("conv_transpose1d", self, weight, 3);
+        let (x, weight) = (self.unsqueeze(2), weight.unsqueeze(2));
+        x.conv_transpose2d(&weight, bias, &row(options), [0, output_padding]).squeeze(2)
+    }
+
+    /// Cross-correlation of a batch of volumes (n, c_in, d, h, w) with a weight (c_out, c_in / groups, kd, kh, kw), plus a bias (c_out).
+    ///
+    /// # Panics
+    /// If the sizes do not fit.
+    #[track_caller]
+    pub fn conv3d(&self, weight: &Var, bias: Option<&Var>, options: &ConvOptions<3>) -> Var {
+        check_ranks("conv3d", self, weight, 5);
+        let (s, w) = (self.shape(), weight.shape());
+        let (stride, dilation, [before, after]) = (options.stride[0], options.dilation[0], options.padding[0]);
+        let depth = ConvGeometry::output_extent(s[2], w[2], stride, [before, after], dilation);
+        let depth = depth.unwrap_or_else(|| panic!("conv3d: a weight of {w:?} does not fit x {s:?} with {options:?}"));
+        let padded = self.pad(2, before, after, 0.0);
+        let tap = |t: usize| padded.slice_step(2, t * dilation, t * dilation + (depth - 1) * stride + 1, stride);
+        let taps: Vec<Var> = (0..w[2]).map(tap).collect();
+        // (n, c, kd, depth, h, w) to images (n · depth, c · kd, h, w): the groups' channels stay together.
+        let taps = Var::stack(&taps.iter().collect::<Vec<_>>(), 2).permute(&[0, 3, 1, 2, 4, 5]);
+        let images = taps.reshape(&[s[0] * depth, s[1] * w[2], s[3], s[4]]);
+        let y = images.conv2d(&weight.reshape(&[w[0], w[1] * w[2], w[3], w[4]]), bias, &plane(options));
+        let [rows, columns] = [y.shape()[2], y.shape()[3]];
+        y.reshape(&[s[0], depth, w[0], rows, columns]).transpose(1, 2)
+    }
+
+    /// Transposed convolution of volumes; the weight is (c_in, c_out / groups, kd, kh, kw). See [`Var::conv_transpose2d`].
+    ///
+    /// # Panics
+    /// If the sizes do not fit.
+    #[track_caller]
+    pub fn conv_transpose3d(
+        &self,
+        weight: &Var,
+        bias: Option<&Var>,
+        options: &ConvOptions<3>,
+        output_padding: [usize; 3],
+    ) -> Var {
+        check_ranks("conv_transpose3d", self, weight, 5);
+        let (s, w) = (self.shape(), weight.shape());
+        let (c_out, taps) = (w[1] * options.groups, w[2]);
+        let images = self.transpose(1, 2).reshape(&[s[0] * s[2], s[1], s[3], s[4]]);
+        let planes = weight.reshape(&[w[0], w[1] * taps, w[3], w[4]]);
+        let y = images.conv_transpose2d(&planes, None, &plane(options), [output_padding[1], output_padding[2]]);
+        let [rows, columns] = [y.shape()[2], y.shape()[3]];
+        // (n, d, c, kd, h, w) to (n, c, d · kd, h, w), each of which belongs to one place of the padded depth.
+        let parts = y.reshape(&[s[0], s[2], c_out, taps, rows, columns]).permute(&[0, 2, 1, 3, 4, 5]);
+        let parts = parts.reshape(&[s[0], c_out, s[2] * taps, rows, columns]);
+        let place = |i: usize| (i / taps * options.stride[0] + i % taps * options.dilation[0]) as u32;
+        let full = (s[2] - 1) * options.stride[0] + options.dilation[0] * (taps - 1) + output_padding[0] + 1;
+        let y = parts.add_along(2, (0..s[2] * taps).map(place).collect(), full);
+        let [before, after] = options.padding[0];
+        let y = y.slice(2, before, full - after);
+        match bias {
+            Some(b) => &y + &b.reshape(&[b.numel(), 1, 1, 1]),
+            None => y,
+        }
+    }
+}
+
+#[track_caller]
+fn check_ranks(op: &str, x: &Var, weight: &Var, rank: usize) {
+    assert!(
+        x.rank() == rank && weight.rank() == rank,
+        "{op}: x {:?} and weight {:?} need {rank} axes each",
+        x.shape(),
+        weight.shape()
+    );
+}

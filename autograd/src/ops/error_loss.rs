@@ -1,0 +1,89 @@
+//! Losses of each element, or of each row: take their mean, sum or [`Var::masked_mean`]. Targets may be tracked, unless they are labels.
+
+use crate::Var;
+use lethe_tensor::Tensor;
+
+impl Var {
+    /// (x − target)².
+    ///
+    /// # Panics
+    /// If the shapes do not broadcast, or types or devices differ.
+    #[track_caller]
+    pub fn mse_loss(&self, target: &Var) -> Var {
+        (self - target).square()
+    }
+
+    /// |x − target|.
+    ///
+    /// # Panics
+    /// If the shapes do not broadcast, or types or devices differ.
+    #[track_caller]
+    pub fn l1_loss(&self, target: &Var) -> Var {
+        (self - target).abs()
+    }
+
+    /// With e = x − target: e²/2 where |e| ≤ delta, else delta (|e| − delta/2).
+    ///
+    /// # Panics
+    /// If the shapes do not broadcast, types or devices differ, or delta is not positive.
+    #[track_caller]
+    pub fn huber_loss(&self, target: &Var, delta: f64) -> Var {
+        assert!(delta > 0.0, "huber_loss: delta is {delta}, not positive");
+        let error = self - target;
+        // e c − c²/2 for c = e held within ±delta is both branches in one.
+        let held = error.clamp(-delta, delta);
+        &(&error * &held) - &held.square().mul_scalar(0.5)
+    }
+
+    /// −t ln p − (1 − t) ln(1 − p) of probabilities p (this); the logarithm of less than the least normal number is −100 and has no slope.
+    /// From logits, [`Var::bce_with_logits`] loses nothing.
+    ///
+    /// # Panics
+    /// If the shapes do not broadcast, or types or devices differ.
+    #[track_caller]
+    pub fn bce_loss(&self, target: &Var) -> Var {
+        let log = |p: Var| {
+            let constant = |value: f64| Var::constant(&p.tensor().scalar_like(value));
+            let tiny = Var::constant(&p.tensor().lt_scalar(f64::from(f32::MIN_POSITIVE)));
+            tiny.where_(&constant(-100.0), &tiny.where_(&constant(1.0), &p).log())
+        };
+        let (yes, no) = (log(self.clone()), log(self.rsub_scalar(1.0)));
+        (&(target * &yes) + &(&target.rsub_scalar(1.0) * &no)).neg()
+    }
+
+    /// softplus(z) − t z of logits z (this): the sigmoid cross-entropy of each element.
+    ///
+    /// # Panics
+    /// If the shapes do not broadcast, or types or devices differ.
+    #[track_caller]
+    pub fn bce_with_logits(&self, target: &Var) -> Var {
+        &self.softplus() - &(target * self)
+    }
+
+    /// −x at each row's label, for log-probabilities [rows, classes] (this) and labels [rows] (`U32`).
+    ///
+    /// # Panics
+    /// If the shapes do not fit.
+    #[track_caller]
+    pub fn nll_loss(&self, labels: &Tensor) -> Var {
+        assert!(
+            self.rank() == 2 && labels.shape() == &self.shape()[..1],
+            "nll_loss: log-probabilities {:?} need [rows, classes], labels {:?} [rows]",
+            self.shape(),
+            labels.shape()
+        );
+        self.gather(1, &labels.unsqueeze(-1)).squeeze(-1).neg()
+    }
+
+    /// t (ln t − x) of log-probabilities x (this) and probabilities t; 0 where t is 0. Its sum over the classes is KL(t ‖ eˣ).
+    ///
+    /// # Panics
+    /// If the shapes do not broadcast, or types or devices differ.
+    #[track_caller]
+    pub fn kl_div(&self, target: &Var) -> Var {
+        let none = Var::constant(&target.tensor().eq_scalar(0.0));
+        let one = Var::constant(&target.tensor().scalar_like(1.0));
+        let log = none.where_(&one, target).log();
+        target * &(&log - self)
+    }
+}

@@ -1,0 +1,58 @@
+//! Resizing image batches (n, c, h, w): separable, an axis at a time.
+
+use crate::Var;
+
+impl Var {
+    /// Each pixel of the result is the one of the input at ⌊i · in/out⌋.
+    ///
+    /// # Panics
+    /// If x has not four axes, or an extent is 0.
+    #[track_caller]
+    pub fn interpolate_nearest(&self, size: [usize; 2]) -> Var {
+        self.check_sizes("interpolate_nearest", size);
+        (0..2).fold(self.clone(), |x, i| {
+            let (dim, n, to) = (2 + i as isize, self.shape()[2 + i], size[i]);
+            if n == to { x } else { x.read_along(dim, (0..to).map(|j| (j * n / to) as isize)) }
+        })
+    }
+
+    /// Each pixel of the result lies between four of the input. Centres of pixels are matched, (i + ½) · in/out − ½, or with
+    /// `align_corners` the outermost centres, i · (in − 1)/(out − 1).
+    ///
+    /// # Panics
+    /// If x has not four axes, or an extent is 0.
+    #[track_caller]
+    pub fn interpolate_bilinear(&self, size: [usize; 2], align_corners: bool) -> Var {
+        self.check_sizes("interpolate_bilinear", size);
+        (0..2).fold(self.clone(), |x, i| match self.shape()[2 + i] == size[i] {
+            true => x,
+            false => x.lerp_along(2 + i, size[i], align_corners),
+        })
+    }
+
+    /// `to` elements of an axis, each between two neighbours.
+    fn lerp_along(&self, at: usize, to: usize, align_corners: bool) -> Var {
+        let n = self.shape()[at];
+        let source = |i: usize| match align_corners {
+            true if to == 1 => 0.0,
+            true => i as f64 * (n - 1) as f64 / (to - 1) as f64,
+            false => ((i as f64 + 0.5) * n as f64 / to as f64 - 0.5).max(0.0),
+        };
+        let low = |i: usize| (source(i) as usize).min(n - 1);
+        let weights: Vec<f64> = (0..to).map(|i| source(i) - low(i) as f64).collect();
+        let mut shape = vec![1; self.rank()];
+        shape[at] = to;
+        let weights = self.tensor().constant_like(&weights, &shape);
+        let dim = at as isize;
+        let a = self.read_along(dim, (0..to).map(|i| low(i) as isize));
+        let b = self.read_along(dim, (0..to).map(|i| (low(i) + 1).min(n - 1) as isize));
+        &a + &(&(&b - &a) * &Var::constant(&weights))
+    }
+
+    #[track_caller]
+    fn check_sizes(&self, op: &str, size: [usize; 2]) {
+        let s = self.shape();
+        assert!(s.len() == 4, "{op}: x {s:?} needs four axes (NCHW)");
+        assert!(s[2] > 0 && s[3] > 0 && size[0] > 0 && size[1] > 0, "{op}: from {:?} to {size:?} pixels", &s[2..]);
+    }
+}
