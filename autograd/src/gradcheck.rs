@@ -56,6 +56,20 @@ pub struct Report {
     pub kinks: usize,
     /// The largest error, as a part of its tolerance.
     pub worst: f64,
+    /// The largest error, relative to the derivative (at least to 1).
+    pub error: f64,
+}
+
+impl Report {
+    /// Both together.
+    pub fn and(self, other: Report) -> Report {
+        Report {
+            compared: self.compared + other.compared,
+            kinks: self.kinks + other.kinks,
+            worst: self.worst.max(other.worst),
+            error: self.error.max(other.error),
+        }
+    }
 }
 
 /// Which derivative was wrong.
@@ -383,6 +397,7 @@ impl<'a> Check<'a> {
                 }
                 report.compared += 1;
                 report.worst = report.worst.max(error);
+                report.error = report.error.max((got - expected).abs() / got.abs().max(expected.abs()).max(1.0));
             }
         }
         self.report.set(report);

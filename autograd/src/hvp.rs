@@ -33,7 +33,7 @@ pub fn hessian_vector_product(
     let tape = Tape::new();
     let parameters = tape.parameters(theta, layout);
     let y = loss(&parameters);
-    let one = Var::constant(&Tensor::ones(y.device(), y.dtype(), y.shape()));
+    let one = Var::constant(&Tensor::ones(y.device(), y.tensor().computed_type(), y.shape()));
     let first = tape.sweep(&y, &one, Mode::Record);
     let gradient = first.vector(&parameters).clone();
     let slope = (&gradient * &Var::constant(v)).sum(&[], false);

@@ -4,9 +4,14 @@
 //! Every rule is written in differentiable operations (`ops`, a file per family, each rule beside its formula), so that a sweep that is itself
 //! recorded gives second derivatives. Parameters are views of one vector ([`ParamLayout`]), and their gradients land in one of the same layout.
 
+pub mod agreement;
+pub mod anomaly;
+mod explain;
 pub mod gradcheck;
 mod gradients;
 mod hvp;
+#[cfg(feature = "mutation")]
+pub mod mutation;
 mod ops;
 mod params;
 pub mod registry;

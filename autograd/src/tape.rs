@@ -1,10 +1,11 @@
 //! The tape and its sweep.
 
+use crate::anomaly;
 use crate::gradients::{Gradients, Unreached};
 use crate::params::{ParamId, ParamLayout, Parameters, check};
 use crate::var::{InputGrads, Var};
 use lethe_tensor::{Tensor, defer, store};
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, Ref, RefCell};
 use std::collections::HashMap;
 use std::panic::Location;
 use std::rc::Rc;
@@ -31,6 +32,8 @@ impl Default for TapeInner {
 pub(crate) struct Node {
     pub(crate) op: &'static str,
     pub(crate) location: &'static Location<'static>,
+    /// The result's shape.
+    pub(crate) shape: Vec<usize>,
     /// The node of each input; `None` for constants.
     pub(crate) inputs: Vec<Option<usize>>,
     /// The result, if the rule asked for it.
@@ -64,6 +67,20 @@ impl TapeInner {
         nodes.push(node);
         nodes.len() - 1
     }
+
+    pub(crate) fn nodes(&self) -> Ref<'_, Vec<Node>> {
+        self.nodes.borrow()
+    }
+
+    /// How many vectors of parameters there are.
+    pub(crate) fn sets(&self) -> usize {
+        self.sets.borrow().len()
+    }
+
+    /// The layout of one of them.
+    pub(crate) fn layout(&self, set: usize) -> Arc<ParamLayout> {
+        self.sets.borrow()[set].layout.clone()
+    }
 }
 
 impl Tape {
@@ -75,7 +92,7 @@ impl Tape {
     /// A tracked input.
     #[track_caller]
     pub fn leaf(&self, tensor: &Tensor) -> Var {
-        let node = Node { leaf: true, ..Node::without_rule("leaf", None) };
+        let node = Node { leaf: true, ..Node::without_rule("leaf", tensor.shape(), None) };
         Var::at(tensor.clone(), &self.0, self.0.push(node))
     }
 
@@ -94,7 +111,7 @@ impl Tape {
 
     #[track_caller]
     pub(crate) fn parameter(&self, set: &Parameters, id: ParamId, view: Tensor) -> Var {
-        let node = Node::without_rule("parameter", Some((set.set, id)));
+        let node = Node::without_rule("parameter", view.shape(), Some((set.set, id)));
         Var::at(view, &self.0, self.0.push(node))
     }
 
@@ -124,7 +141,7 @@ impl Tape {
             "backward: a scalar is needed, this has shape {:?}; use sweep with a cotangent",
             y.shape()
         );
-        self.sweep(y, &Var::constant(&Tensor::ones(y.device(), y.dtype(), y.shape())), Mode::Free)
+        self.sweep(y, &Var::constant(&Tensor::ones(y.device(), y.tensor().computed_type(), y.shape())), Mode::Free)
     }
 
     /// Pulls a cotangent of `y` back to every leaf and parameter.
@@ -135,8 +152,7 @@ impl Tape {
     #[track_caller]
     pub fn sweep(&self, y: &Var, cotangent: &Var, mode: Mode) -> Gradients {
         assert!(y.shape() == cotangent.shape(), "sweep: y {:?}, cotangent {:?}", y.shape(), cotangent.shape());
-        let place = y.place.as_ref().filter(|p| std::ptr::eq(p.tape.as_ptr(), Rc::as_ptr(&self.0)));
-        let last = place.expect("sweep: y is not on this tape: nothing that it depends on is tracked").node;
+        let last = self.number_of("sweep", y);
         struct Recording<'a>(&'a Cell<bool>, bool);
         impl Drop for Recording<'_> {
             fn drop(&mut self) {
@@ -146,12 +162,22 @@ impl Tape {
         let _recording = Recording(&self.0.recording, self.0.recording.replace(mode == Mode::Record));
         Sweep::new(self, mode, last, cotangent).run(last)
     }
+
+    /// The number of a variable's node.
+    #[track_caller]
+    pub(crate) fn number_of(&self, what: &str, y: &Var) -> usize {
+        let place = y.place.as_ref().filter(|p| std::ptr::eq(p.tape.as_ptr(), Rc::as_ptr(&self.0)));
+        let place =
+            place.unwrap_or_else(|| panic!("{what}: y is not on this tape: nothing that it depends on is tracked"));
+        place.node
+    }
 }
 
 impl Node {
     #[track_caller]
-    fn without_rule(op: &'static str, parameter: Option<(usize, ParamId)>) -> Node {
-        Node { op, location: Location::caller(), inputs: vec![], result: None, rule: None, parameter, leaf: false }
+    fn without_rule(op: &'static str, shape: &[usize], parameter: Option<(usize, ParamId)>) -> Node {
+        let (location, shape) = (Location::caller(), shape.to_vec());
+        Node { op, location, shape, inputs: vec![], result: None, rule: None, parameter, leaf: false }
     }
 }
 
@@ -224,7 +250,13 @@ impl<'a> Sweep<'a> {
             Some(t) => Var::at(t, &self.tape.0, i),
             None => dy.clone(),
         };
-        let grads = if self.mode == Mode::Record { rule(dy, &result) } else { defer(|| rule(dy, &result)) };
+        let grads = anomaly::backward(op, location, dy, || {
+            let run = || if self.mode == Mode::Record { rule(dy, &result) } else { defer(|| rule(dy, &result)) };
+            #[cfg(feature = "mutation")]
+            return crate::mutation::rule(op, run);
+            #[cfg(not(feature = "mutation"))]
+            run()
+        });
         assert!(
             grads.len() == inputs.len(),
             "{op}: the rule gives {} gradients for {} inputs",

@@ -66,6 +66,29 @@ impl Var {
         self.tensor.dtype()
     }
 
+    /// Converted to another float type; 16-bit types are for storage, and whatever is done with them is computed in f32. The gradient keeps
+    /// the type that this value is computed in.
+    ///
+    /// # Panics
+    /// If the elements are not floats, or the device cannot hold the type.
+    #[track_caller]
+    pub fn to_dtype(&self, dtype: DType) -> Var {
+        assert!(
+            self.tensor.computed_type().is_float() && dtype.computed_as().is_float(),
+            "to_dtype: {} to {dtype} has no derivative; convert the tensor",
+            self.dtype()
+        );
+        let own = self.tensor.computed_type();
+        Var::record("to_dtype", &[self], self.tensor.to_dtype(dtype), move |dy| vec![Some(dy.to_dtype(own))])
+    }
+
+    /// In the type that it is computed in.
+    #[track_caller]
+    pub(crate) fn widened(&self) -> Var {
+        let computed = self.tensor.computed_type();
+        if self.dtype() == computed { self.clone() } else { self.to_dtype(computed) }
+    }
+
     /// Its device.
     pub fn device(&self) -> &Device {
         self.tensor.device()
@@ -134,6 +157,7 @@ impl Var {
         keep: bool,
         rule: Option<Box<dyn Fn(&Var, &Var) -> InputGrads>>,
     ) -> Var {
+        crate::anomaly::forward(op, std::panic::Location::caller(), inputs, &tensor);
         let mut tape: Option<Rc<TapeInner>> = None;
         for place in inputs.iter().filter_map(|v| v.place.as_ref()) {
             let this = place.tape.upgrade().unwrap_or_else(|| panic!("{op}: the tape of an input is gone"));
@@ -144,6 +168,7 @@ impl Var {
         let node = Node {
             op,
             location: std::panic::Location::caller(),
+            shape: tensor.shape().to_vec(),
             inputs: inputs.iter().map(|v| v.place.as_ref().map(|p| p.node)).collect(),
             result: keep.then(|| tensor.clone()),
             rule,

@@ -4,6 +4,7 @@
 //! proptest draws (seed, size) and shrinks them; a failure prints the shrunk case as code. `PROPTEST_CASES` sets the number of cases for each
 //! operation and property. The draws are the same in every run.
 
+use lethe_autograd::agreement;
 use lethe_autograd::gradcheck::{GradcheckOptions, Report, gradcheck, gradgradcheck};
 use lethe_autograd::registry::{Case, Operation, operations};
 use lethe_autograd::{Mode, ParamLayout, Parameters, Tags, Tape, Var};
@@ -253,87 +254,26 @@ fn fused_attention_equals_the_composed_one() {
     });
 }
 
-/// How many elements of a result are compared in single precision: each costs a sweep in doubles.
-const COMPARED: usize = 12;
-
-/// The size of what is rounded inside, where results may be smaller. The logarithm of a sum near 1 cannot be better than that sum; a mean
-/// is off by γ |x|, and so is a deviation of 0, and its square by the square.
-fn inside(op: &str, case: &Case, gamma: f64) -> f64 {
-    let largest = || doubles(&case.inputs[0]).iter().fold(0.0f64, |a, x| a.max(x.abs()));
-    match op {
-        "log_softmax" | "logsumexp" | "cross_entropy" => 1.0,
-        "std" => largest(),
-        "var" => gamma * largest().powi(2),
-        _ => 0.0,
-    }
-}
-
-/// A backward stable algorithm in single precision gives the result of inputs that are off by a few roundings, so that element o is off by
-/// at most γ (Σ |∂y_o/∂x_i| |x_i| + |y_o|), with γ = k ε for k roundings one after the other: at most one for each element that enters, and
-/// some for the functions themselves.
-fn values_are_off_by_roundings_only(device: &Device, cases: u32) {
-    for_many_cases(cases, 1..=8, |op, case, (seed, _)| {
-        let inputs: Vec<Tensor> = case.inputs.iter().map(|t| single(t, device, seed)).collect();
-        let low = value(case, &inputs);
-        if low.dtype() != DType::F32 {
-            return Err(format!("the result is {}", low.dtype()));
-        }
-        let (low, high) = (doubles(&low), doubles(&value(case, &case.inputs)));
-        let longest = case.inputs.iter().map(Tensor::numel).max().unwrap_or(0);
-        let gamma = (longest + 32) as f64 * f64::from(f32::EPSILON);
-        let step = high.len().div_ceil(COMPARED).max(1);
-        for o in (seed as usize % step..high.len()).step_by(step) {
-            let mut hot = vec![0.0; high.len()];
-            hot[o] = 1.0;
-            let hot = Tensor::from_slice(&Device::cpu(), &hot, value(case, &case.inputs).shape());
-            let rows = gradients(&case.run, &case.inputs, &case.differentiable, &hot, Mode::Free);
-            let condition: f64 = (rows.iter().zip(&case.inputs))
-                .filter_map(|(row, x)| {
-                    Some(row.as_ref()?.iter().zip(doubles(x)).map(|(j, x)| (j * x).abs()).sum::<f64>())
-                })
-                .sum();
-            let bound = gamma * (condition + high[o].abs() + inside(op.name, case, gamma));
-            let error = (low[o] - high[o]).abs();
-            if error > bound || error.is_nan() || bound.is_nan() {
-                return Err(format!("element {o}: {} in f32, {} in f64, bound {bound:e}", low[o], high[o]));
-            }
-        }
-        Ok(())
-    });
-}
-
-/// Gradients in single precision, against their largest element: the rules make no tensors of another type, and lose no more than a few
-/// digits. (Cancellation inside a gradient has no bound that is as simple as that of the values.)
-fn gradients_follow_those_in_double(device: &Device, cases: u32) {
-    for_many_cases(cases, 1..=8, |_, case, (seed, _)| {
-        let inputs: Vec<Tensor> = case.inputs.iter().map(|t| single(t, device, seed)).collect();
-        let dy = cotangent(case);
-        let high = gradients(&case.run, &case.inputs, &case.differentiable, &dy, Mode::Free);
+/// Values and gradients of inputs stored in this type on a device, within bounds that follow from the operations.
+fn results_are_off_by_roundings(device: &Device, dtype: DType, cases: u32) {
+    for_many_cases(cases, 1..=8, |op, case, _| {
+        agreement::values(op, case, device, dtype).map_err(|e| e.to_string())?;
         for mode in [Mode::Free, Mode::Record] {
-            let low = gradients(&case.run, &inputs, &case.differentiable, &single(&dy, device, seed), mode);
-            all_close(&format!("f32, {mode:?}"), &low, &high, 1e-4)?;
+            agreement::gradients(op, case, device, dtype, mode).map_err(|e| format!("{mode:?}: {e}"))?;
         }
         Ok(())
     });
-}
-
-/// A tensor in single precision on a device; for odd seeds a view with its first and last axes exchanged.
-fn single(t: &Tensor, device: &Device, seed: u64) -> Tensor {
-    let turned = seed % 2 == 1 && t.rank() > 1;
-    let t = if turned { t.transpose(0, -1).contiguous() } else { t.clone() };
-    let t = if t.dtype() == DType::F64 { t.to_dtype(DType::F32) } else { t };
-    let t = t.to_device(device).expect("the device works");
-    if turned { t.transpose(0, -1) } else { t }
 }
 
 #[test]
 fn single_precision_is_off_by_roundings_only() {
-    values_are_off_by_roundings_only(&Device::cpu(), 128);
+    results_are_off_by_roundings(&Device::cpu(), DType::F32, 128);
 }
 
 #[test]
-fn single_precision_gradients_follow_those_in_double() {
-    gradients_follow_those_in_double(&Device::cpu(), 128);
+fn halves_are_computed_with_in_single_precision() {
+    results_are_off_by_roundings(&Device::cpu(), DType::F16, 24);
+    results_are_off_by_roundings(&Device::cpu(), DType::BF16, 24);
 }
 
 /// The best adapter, or `None`, said aloud.
@@ -347,13 +287,15 @@ fn gpu() -> Option<Device> {
 #[cfg(feature = "gpu")]
 #[test]
 fn results_on_the_gpu_are_off_by_roundings_only() {
-    gpu().iter().for_each(|device| values_are_off_by_roundings_only(device, 8));
+    gpu().iter().for_each(|device| results_are_off_by_roundings(device, DType::F32, 8));
 }
 
 #[cfg(feature = "gpu")]
 #[test]
-fn gradients_on_the_gpu_follow_those_in_double() {
-    gpu().iter().for_each(|device| gradients_follow_those_in_double(device, 6));
+fn halves_on_the_gpu_are_computed_with_in_single_precision() {
+    for dtype in [DType::F16, DType::BF16] {
+        gpu().iter().for_each(|device| results_are_off_by_roundings(device, dtype, 2));
+    }
 }
 
 /// What finite differences cannot tell: at these kinks the gradient is 0 by convention, not infinite.

@@ -120,3 +120,41 @@ fn constants_record_nothing() {
     let y = x.exp().sum(&[], false);
     assert!(tape.is_empty() && !y.is_tracked());
 }
+
+#[test]
+fn the_graph_is_explained_with_what_is_cut_off() {
+    let mut layout = ParamLayout::new();
+    let ids = ["used", "detached", "read", "never"].map(|name| layout.add(name, &[2], Tags::default()));
+    layout.add("frozen", &[2], Tags { frozen: true, ..Tags::default() });
+    let layout = Arc::new(layout);
+    let theta = Tensor::ones(&Device::cpu(), DType::F64, &[layout.len()]);
+    let tape = Tape::new();
+    let p = tape.parameters(&theta, &layout);
+    let aside = p.get(ids[1]).exp();
+    p.get(ids[2]);
+    let y = (&p.get(ids[0]).square() + &aside.detach()).sum(&[], false);
+    let text = tape.explain(&y);
+    let line = |part: &str| text.lines().find(|l| l.contains(part)).unwrap_or_else(|| panic!("no {part} in:\n{text}"));
+    assert!(
+        line("square").starts_with("  #") && line("square").contains("[2] <- #") && line("square").contains("tape.rs:")
+    );
+    assert!(line("exp").starts_with("· #"), "{text}");
+    assert!(line("parameter `used`").contains("[2]") && line(" sum ").contains("[]"), "{text}");
+    assert!(line("for `detached`").contains("exp at ") && line("for `detached`").contains("no recorded way"), "{text}");
+    assert!(line("for `read`").contains("it was read at"), "{text}");
+    assert!(line("for `never`").ends_with("the forward pass never read it"), "{text}");
+    assert!(!text.contains("`used`:") && !text.contains("frozen"), "{text}");
+}
+
+#[test]
+fn halves_are_stored_and_computed_with_in_single_precision() {
+    let x = Tensor::from_slice(&Device::cpu(), &[0.5f32, -1.25, 3.0], &[3]);
+    for dtype in [DType::F16, DType::BF16] {
+        let tape = Tape::new();
+        let x = tape.leaf(&x);
+        let stored = x.to_dtype(dtype);
+        assert_eq!((stored.dtype(), stored.square().dtype()), (dtype, DType::F32));
+        let g = tape.backward(&stored.square().sum(&[], false)).of(&x);
+        assert_eq!(g.to_vec::<f32>().unwrap(), [1.0, -2.5, 6.0]);
+    }
+}

@@ -51,8 +51,10 @@ pub(super) fn slope(
             // The gap of a curve shrinks with the step, that of a kink does not. At a jump the two sides may agree, but the quotient grows.
             let smooth = agree(right, left) || (0.4..0.6).contains(&(gap / wide));
             if smooth && agree(value, last) {
-                // Richardson's extrapolation: the errors in h² of both steps cancel.
-                return Slope::Smooth { value: value + (value - last) / 3.0, noise: 1.5 * noise };
+                // Richardson's extrapolation: the errors in h² of both steps cancel. Where the curvature jumps the error is one in h, as
+                // large as what the last halving changed; elsewhere that is next to nothing.
+                let moved = value - last;
+                return Slope::Smooth { value: value + moved / 3.0, noise: 1.5 * (noise + moved.abs()) };
             }
         }
         before = Some([value, gap]);
