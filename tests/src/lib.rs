@@ -1,3 +1,4 @@
 //! What crosses packages.
 
 pub mod conformance;
+pub mod proof;

@@ -65,6 +65,16 @@ pub enum Error {
         /// What its vectors take.
         gib: usize,
     },
+    /// A device computes wrong.
+    #[error("{failed} of {all} operations are wrong on {device}: please report the lines above, or the file of --json")]
+    Unsound {
+        /// Operations that are wrong.
+        failed: usize,
+        /// All that were tried.
+        all: usize,
+        /// The device.
+        device: String,
+    },
     /// A model that was measured has diverged.
     #[error("the test loss is {loss}: the model has diverged; lower optim.lr or perturb.rho, or set optim.clip")]
     TestNotFinite {

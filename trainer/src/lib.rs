@@ -1,12 +1,14 @@
 //! Training with perturbed forgetting.
 //!
 //! The way of a batch through this crate: [`config`] says what is trained, [`data`] makes batches on the host, [`experiment`] builds what
-//! the config describes, [`training`] makes updates, [`evaluation`] measures, and [`run`] keeps what came out. [`bench`] measures operations and steps by themselves.
+//! the config describes, [`training`] makes updates, [`evaluation`] measures, and [`run`] keeps what came out. [`bench`] measures operations and
+//! steps by themselves; [`doctor`] tries whether a device computes right.
 
 pub mod bench;
 pub mod cli;
 pub mod config;
 pub mod data;
+pub mod doctor;
 mod error;
 pub mod evaluation;
 pub mod experiment;

@@ -277,3 +277,19 @@ fn an_output_folder_that_cannot_be_used() {
         fails(&["train", &digits(), "--device", "cpu", "--out", out], STATUS_FAILURE, parts);
     }
 }
+
+#[test]
+fn the_doctor_examines_a_device() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("checkup.json");
+    let output = lethe(&["doctor", "--device", "cpu", "--cases", "1", "--json", file.to_str().unwrap()]);
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(0), "{text}");
+    assert!(text.contains("conv2d ") && text.contains("operations are right on cpu"), "{text}");
+    let json: serde_json::Value = serde_json::from_str(&fs::read_to_string(file).unwrap()).unwrap();
+    assert!(json["findings"].as_array().unwrap().len() > 100 && json["device"] == "cpu", "{json}");
+    let out = folder.path().join("none/checkup.json");
+    let arguments = ["doctor", "--device", "cpu", "--cases", "1", "--json", out.to_str().unwrap()];
+    fails(&arguments, STATUS_FAILURE, &["none/checkup.json: cannot be written"]);
+    fails(&["doctor", "--cases", "0"], STATUS_USAGE, &["--cases"]);
+}

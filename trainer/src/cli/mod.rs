@@ -2,6 +2,7 @@
 
 mod bench;
 mod device;
+mod doctor;
 #[cfg(feature = "gpu")]
 mod shaders;
 
@@ -38,6 +39,8 @@ enum Command {
     Eval(RunArgs),
     /// Time operations and training steps; a line of JSON for each.
     Bench(bench::BenchArgs),
+    /// Try every operation and its gradient on a device, against doubles on the CPU.
+    Doctor(doctor::DoctorArgs),
     /// List the devices of this machine.
     Devices,
     /// Write every GPU kernel as a WGSL file that stands alone.
@@ -102,6 +105,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Resume(args) => resume(&args),
         Command::Eval(args) => eval(&args),
         Command::Bench(args) => bench::bench(&args),
+        Command::Doctor(args) => doctor::examine(&args),
         Command::Devices => {
             device::list().iter().for_each(|line| say(line));
             Ok(())

@@ -33,7 +33,8 @@ fn parse() -> Dataset {
     GzDecoder::new(COMPRESSED).read_to_string(&mut text).expect("the embedded digits are intact");
     let (mut images, mut labels) = (Vec::new(), Vec::new());
     for line in text.lines() {
-        let values: Vec<u8> = line.split(',').map(|v| v.parse().expect("the embedded digits are numbers")).collect();
+        let values: Vec<u8> =
+            line.split(',').map(|v| v.parse::<u8>().expect("the embedded digits are numbers")).collect();
         let (label, pixels) = values.split_last().expect("no line of the embedded digits is empty");
         images.extend_from_slice(pixels);
         labels.push(u32::from(*label));

@@ -1,0 +1,102 @@
+//! Proves every registered operation and writes the table of docs/operations.md.
+
+use clap::Parser;
+use lethe::cli::DeviceChoice;
+use lethe_autograd::registry::operations;
+use lethe_tensor::{DType, Device};
+use lethe_tests::proof::{Mutants, Row, agreement_on, all_derivatives, markdown};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// Derivatives against finite differences, mutants of every rule, and every device against doubles.
+#[derive(Parser)]
+struct Args {
+    /// A device to compare, as `lethe --device`; may be given again. The first column is the CPU in any case.
+    #[arg(long)]
+    device: Vec<DeviceChoice>,
+    /// Cases for each operation: of derivatives, and of the CPU.
+    #[arg(long, default_value_t = 64)]
+    cases: u64,
+    /// Cases for each operation on the other devices.
+    #[arg(long, default_value_t = 6)]
+    device_cases: u64,
+    /// Try every so-manieth mutant; 0 for none.
+    #[arg(long, default_value_t = 1)]
+    mutants: usize,
+    /// Write the table to this file, below its last heading; by default to standard output.
+    #[arg(long)]
+    out: Option<PathBuf>,
+}
+
+/// What results are stored in and computed from; all are computed with in f32.
+const TYPES: [DType; 3] = [DType::F32, DType::F16, DType::BF16];
+
+/// A device with its name, a type, and the number of cases.
+type Column = (String, Device, DType, u64);
+
+fn main() -> ExitCode {
+    match prove(&Args::parse()) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("prove: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn prove(args: &Args) -> Result<bool, Box<dyn std::error::Error>> {
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    let mut columns: Vec<Column> = vec![];
+    for dtype in TYPES {
+        columns.push(("CPU".into(), Device::cpu(), dtype, args.cases));
+    }
+    for choice in &args.device {
+        let device = choice.open(threads)?;
+        for dtype in TYPES {
+            columns.push((name(&device), device.clone(), dtype, args.device_cases));
+        }
+    }
+    let mutants = (args.mutants > 0).then(Mutants::find);
+    let mut caught = mutants.as_ref().map(|m| m.try_all(args.mutants)).unwrap_or_default();
+    let (mut rows, mut right) = (vec![], true);
+    for op in operations() {
+        let proven = all_derivatives(&op, args.cases).and_then(|derivatives| {
+            let on = |(_, device, dtype, cases): &Column| agreement_on(device, *dtype, &op, *cases);
+            Ok((derivatives, columns.iter().map(on).collect::<Result<Vec<_>, _>>()?))
+        });
+        let mutants = caught.remove(op.name);
+        for survivor in mutants.iter().flat_map(|m| &m.survived) {
+            eprintln!("survived: {survivor}");
+            right = false;
+        }
+        match proven {
+            Ok((derivatives, devices)) => rows.push(Row { name: op.name, derivatives, mutants, devices }),
+            Err(why) => {
+                eprintln!("{}: {why}", op.name);
+                right = false;
+            }
+        }
+    }
+    let heads: Vec<String> = columns.iter().map(|(name, _, dtype, _)| format!("{dtype}, {name}")).collect();
+    let table = markdown(&rows, &heads);
+    match &args.out {
+        None => print!("{table}"),
+        Some(path) => write_table(path, &table)?,
+    }
+    Ok(right)
+}
+
+/// The device in a column's head.
+fn name(device: &Device) -> String {
+    let text = format!("{device:?}");
+    text.strip_prefix("GpuDevice on ").unwrap_or(&text).to_string()
+}
+
+/// Replaces what stands below the last heading of a file.
+fn write_table(path: &PathBuf, table: &str) -> std::io::Result<()> {
+    let old = std::fs::read_to_string(path)?;
+    let end = old.rfind("\n## ").map_or(old.len(), |i| i + 1);
+    let head = old[end..].find('\n').map_or(old.len(), |i| end + i + 1);
+    std::fs::write(path, format!("{}\n{table}", &old[..head]))
+}

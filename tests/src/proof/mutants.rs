@@ -1,0 +1,102 @@
+//! Every rule made wrong in every way that [`lethe_autograd::mutation`] knows, and the checks that must notice.
+
+use super::{cases, derivatives};
+use lethe_autograd::mutation::{Mutant, mutants_in, with_mutant};
+use lethe_autograd::registry::{Case, Operation, operations};
+use lethe_autograd::{Mode, Tape, Var};
+use lethe_tensor::{DType, Tensor};
+use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+/// Cases of an operation that are searched for sites, and then tried on mutants.
+const CASES: u64 = 24;
+
+/// The mutants of all rules, each with the operations (by number) whose cases run it.
+pub struct Mutants {
+    operations: Vec<Operation>,
+    all: BTreeMap<Mutant, Vec<usize>>,
+}
+
+/// What became of some mutants.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Caught {
+    /// Those that a check noticed.
+    pub caught: usize,
+    /// Those that none did.
+    pub survived: Vec<String>,
+}
+
+impl Mutants {
+    /// Runs cases of all operations and writes down the sites that their sweeps pass.
+    pub fn find() -> Mutants {
+        let operations: Vec<Operation> = operations().collect();
+        let mut all: BTreeMap<Mutant, Vec<usize>> = BTreeMap::new();
+        for (i, op) in operations.iter().enumerate() {
+            for mutant in mutants_in(|| cases(op, CASES).for_each(|case| _ = fused_and_recorded(&case))) {
+                all.entry(mutant).or_default().push(i);
+            }
+        }
+        Mutants { operations, all }
+    }
+
+    /// How many there are.
+    pub fn count(&self) -> usize {
+        self.all.len()
+    }
+
+    /// The name of the registered operation to which a rule is counted: its own, or the first that runs it.
+    pub fn owner(&self, mutant: &Mutant) -> &'static str {
+        let users = &self.all[mutant];
+        let own = users.iter().map(|i| self.operations[*i].name).find(|name| *name == mutant.operation);
+        own.unwrap_or(self.operations[users[0]].name)
+    }
+
+    /// Tries every `stride`-th mutant, and adds up by owner.
+    pub fn try_all(&self, stride: usize) -> BTreeMap<&'static str, Caught> {
+        let hook = std::panic::take_hook();
+        std::panic::set_hook(Box::new(|_| {})); // a wrong rule may panic: that is one way to be noticed
+        let mut found: BTreeMap<&'static str, Caught> = BTreeMap::new();
+        for mutant in self.all.keys().step_by(stride) {
+            let of_owner = found.entry(self.owner(mutant)).or_default();
+            match self.is_caught(mutant) {
+                true => of_owner.caught += 1,
+                false => of_owner.survived.push(mutant.to_string()),
+            }
+        }
+        std::panic::set_hook(hook);
+        found
+    }
+
+    /// Whether a check of an operation that runs the rule notices; the operation itself is tried first.
+    fn is_caught(&self, mutant: &Mutant) -> bool {
+        let mut users = self.all[mutant].clone();
+        users.sort_by_key(|i| self.operations[*i].name != mutant.operation);
+        users.iter().any(|i| cases(&self.operations[*i], CASES).any(|case| is_noticed(mutant, &case)))
+    }
+}
+
+fn is_noticed(mutant: &Mutant, case: &Case) -> bool {
+    let checks = || derivatives(case).is_err() || !fused_and_recorded(case);
+    with_mutant(mutant, || catch_unwind(AssertUnwindSafe(checks)).unwrap_or(true))
+}
+
+/// Whether a sweep that is recorded gives the gradients of one that is not.
+fn fused_and_recorded(case: &Case) -> bool {
+    let gradients = |mode: Mode| -> Vec<Vec<f64>> {
+        let tape = Tape::new();
+        let var = |(t, d): (&Tensor, &bool)| if *d { tape.leaf(t) } else { Var::constant(t) };
+        let x: Vec<Var> = case.inputs.iter().zip(&case.differentiable).map(var).collect();
+        let y = (case.run)(&x);
+        if !y.is_tracked() {
+            return vec![];
+        }
+        let cotangent = Tensor::normal(y.device(), DType::F64, y.shape(), lethe_tensor::random::Draw::new(2, [0; 3]));
+        let cotangent = if mode == Mode::Record { tape.leaf(&cotangent) } else { Var::constant(&cotangent) };
+        let grads = tape.sweep(&y, &cotangent, mode);
+        let tracked = x.iter().filter(|v| v.is_tracked());
+        tracked.map(|v| grads.of(v).tensor().to_vec().expect("the CPU does not fail")).collect()
+    };
+    let close = |a: &f64, b: &f64| (a - b).abs() <= 1e-9 * f64::max(1.0, b.abs());
+    let (fused, recorded) = (gradients(Mode::Free), gradients(Mode::Record));
+    fused.iter().flatten().zip(recorded.iter().flatten()).all(|(a, b)| close(a, b))
+}

@@ -1,0 +1,63 @@
+//! `lethe doctor`.
+
+use super::device::list;
+use super::{DeviceChoice, say, threads};
+use crate::doctor::{self, Checkup, Finding};
+use crate::error::Error;
+use crate::run::write_atomically;
+use clap::Args;
+use std::path::PathBuf;
+
+/// What to examine, and where to write it.
+#[derive(Args)]
+pub struct DoctorArgs {
+    /// The device: auto (a real GPU, else the CPU), cpu, gpu (the best adapter), gpu:N, gpu:NAME or gpu:BACKEND, as `lethe devices` lists.
+    #[arg(long, default_value_t)]
+    device: DeviceChoice,
+    /// Random cases for each operation.
+    #[arg(long, value_name = "N", default_value_t = 6, value_parser = clap::value_parser!(u64).range(1..=100_000))]
+    cases: u64,
+    /// Write all that was found as JSON, to attach to a bug report.
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+}
+
+/// Examines the device and prints a line for each operation, then a verdict.
+pub fn examine(args: &DoctorArgs) -> Result<(), Error> {
+    let device = args.device.open(threads(0))?;
+    let machine = list();
+    machine.iter().for_each(|line| say(line));
+    say(&format!("\nexamining {device:?}, {} cases an operation; errors in roundings of f32:\n", args.cases));
+    say(&format!("{:24} {:>9} {:>9} {:>9}", "operation", "compared", "values", "gradients"));
+    let findings = doctor::examine(&device, args.cases, |f| say(&line(f)));
+    let checkup = Checkup {
+        version: env!("CARGO_PKG_VERSION"),
+        machine,
+        device: format!("{device:?}"),
+        cases: args.cases,
+        findings,
+    };
+    if let Some(path) = &args.json {
+        let text = serde_json::to_string_pretty(&checkup).expect("strings and numbers can be written as JSON") + "\n";
+        write_atomically(path, &[text.as_bytes()]).map_err(|error| Error::Write { path: path.clone(), error })?;
+    }
+    let (failed, all) = (checkup.failed(), checkup.findings.len());
+    if failed > 0 {
+        return Err(Error::Unsound { failed, all, device: checkup.device });
+    }
+    let worst = checkup.findings.iter().max_by(|a, b| a.worst.total_cmp(&b.worst)).expect("there are operations");
+    say(&format!(
+        "\nall {all} operations are right on {}; the largest error is {:.0} % of what is allowed ({})",
+        checkup.device,
+        100.0 * worst.worst,
+        worst.operation
+    ));
+    Ok(())
+}
+
+fn line(f: &Finding) -> String {
+    match &f.failure {
+        None => format!("{:24} {:>9} {:>9.2} {:>9.2}", f.operation, f.compared, f.values, f.gradients),
+        Some(why) => format!("{:24} WRONG: {why}\n", f.operation),
+    }
+}

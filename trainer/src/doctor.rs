@@ -1,0 +1,82 @@
+//! Whether a device computes right: every registered operation and its gradient, on random cases, against doubles on the CPU.
+
+use lethe_autograd::Mode;
+use lethe_autograd::agreement::{self, Agreement};
+use lethe_autograd::registry::{Operation, operations};
+use lethe_tensor::{DType, Device};
+use serde::Serialize;
+
+/// What was seen of one operation.
+#[derive(Clone, Debug, Serialize)]
+pub struct Finding {
+    /// The operation's name.
+    pub operation: &'static str,
+    /// Elements of results and gradients that were compared.
+    pub compared: usize,
+    /// The largest error of a value, in roundings of f32 times the value's condition.
+    pub values: f64,
+    /// The same of gradients.
+    pub gradients: f64,
+    /// The largest error of both as a part of what is allowed.
+    pub worst: f64,
+    /// What was wrong, with the case as code; nothing if all was right.
+    pub failure: Option<String>,
+}
+
+/// All findings, and what they were found on.
+#[derive(Clone, Debug, Serialize)]
+pub struct Checkup {
+    /// This program's version.
+    pub version: &'static str,
+    /// All devices of the machine, a line or more each, as `lethe devices` lists them.
+    pub machine: Vec<String>,
+    /// The device that was examined.
+    pub device: String,
+    /// Cases for each operation.
+    pub cases: u64,
+    /// A finding for each operation.
+    pub findings: Vec<Finding>,
+}
+
+impl Checkup {
+    /// How many operations are wrong.
+    pub fn failed(&self) -> usize {
+        self.findings.iter().filter(|f| f.failure.is_some()).count()
+    }
+}
+
+/// Examines a device with so many cases for each operation; `seen` hears of each finding as soon as it is there.
+pub fn examine(device: &Device, cases: u64, mut seen: impl FnMut(&Finding)) -> Vec<Finding> {
+    let find = |op: Operation| {
+        let finding = examine_one(&op, device, cases);
+        seen(&finding);
+        finding
+    };
+    operations().map(find).collect()
+}
+
+fn examine_one(op: &Operation, device: &Device, cases: u64) -> Finding {
+    let (mut values, mut gradients) = (Agreement::default(), Agreement::default());
+    let mut failure = None;
+    for seed in 0..cases {
+        // Small and larger shapes in turn.
+        let case = op.case(seed, if seed % 2 == 0 { 8 } else { 3 });
+        let compared = agreement::values(op, &case, device, DType::F32)
+            .and_then(|v| Ok((v, agreement::gradients(op, &case, device, DType::F32, Mode::Free)?)));
+        match compared {
+            Ok((v, g)) => (values, gradients) = (values.and(v), gradients.and(g)),
+            Err(error) => {
+                failure = Some(format!("{error}\n{}", case.description));
+                break;
+            }
+        }
+    }
+    Finding {
+        operation: op.name,
+        compared: values.compared + gradients.compared,
+        values: values.roundings,
+        gradients: gradients.roundings,
+        worst: values.worst.max(gradients.worst),
+        failure,
+    }
+}
