@@ -81,8 +81,18 @@ pub enum Error {
         /// What it is.
         loss: f64,
     },
+    /// The first operation of an update that made a NaN or an infinity.
+    #[error("update {update}: {anomaly}")]
+    Anomaly {
+        /// The update.
+        update: u64,
+        /// The operation.
+        anomaly: Box<lethe_autograd::anomaly::Anomaly>,
+    },
     /// A number of an update is infinite or none at all: θ would not move any more, or to nowhere.
-    #[error("the {what} of update {update} is {value}: lower optim.lr or perturb.rho, or set optim.clip")]
+    #[error(
+        "the {what} of update {update} is {value}: lower optim.lr or perturb.rho, or set optim.clip; --detect-anomaly names the operation"
+    )]
     NotFinite {
         /// The update.
         update: u64,

@@ -139,6 +139,9 @@ fn a_model_that_diverges() {
         fails(&[&train[..], &SMALL[..]].concat(), STATUS_FAILURE, &[part, "lower optim.lr"]);
         assert!(!Path::new(&out).join("checkpoint.safetensors").exists(), "{change}: nothing worth keeping");
     }
+    let train = ["train", &digits(), "--device", "cpu", "--overwrite", "--out", &out, "--set", "perturb.rho=1e38"];
+    let parts = ["update 0: `", "` at ", ".rs:", "made ", "input 0: f32 ["];
+    fails(&[&train[..], &SMALL[..], &["--detect-anomaly"]].concat(), STATUS_FAILURE, &parts);
 }
 
 #[test]

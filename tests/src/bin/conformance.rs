@@ -1,7 +1,8 @@
-//! Runs a folder of reference cases and says which fail: `conformance FOLDER [--device cpu|gpu] [--f64]`.
+//! Runs a folder of reference cases and says which fail: `conformance FOLDER [--device DEVICE] [--f64]`.
 
-use clap::{Parser, ValueEnum};
-use lethe_tensor::{DType, Device};
+use clap::Parser;
+use lethe::cli::DeviceChoice;
+use lethe_tensor::DType;
 use lethe_tests::conformance::{Report, run_folder};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -11,36 +12,20 @@ use std::process::ExitCode;
 struct Arguments {
     /// Holds manifest.json and the safetensors files that it names.
     folder: PathBuf,
-    /// Where to run.
-    #[arg(long, value_enum, default_value_t = Place::Cpu)]
-    device: Place,
+    /// Where to run: cpu, gpu, gpu:N, gpu:NAME or gpu:BACKEND, as `lethe devices` lists.
+    #[arg(long, default_value_t = DeviceChoice::Cpu)]
+    device: DeviceChoice,
     /// Compute in double precision, on the CPU alone: what then fails is wrong, not imprecise.
     #[arg(long)]
     f64: bool,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Place {
-    Cpu,
-    Gpu,
-}
-
-#[cfg(feature = "gpu")]
-fn gpu() -> Result<Device, String> {
-    Device::gpu().map_err(|e| e.to_string())
-}
-
-#[cfg(not(feature = "gpu"))]
-fn gpu() -> Result<Device, String> {
-    Err("this program was built without the feature `gpu`".into())
-}
-
 fn run(arguments: &Arguments) -> Result<Report, String> {
-    let device = match arguments.device {
-        Place::Cpu => Device::cpu(),
-        Place::Gpu if arguments.f64 => return Err("--f64 needs --device cpu: shaders have no f64".into()),
-        Place::Gpu => gpu()?,
-    };
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    let device = arguments.device.open(threads).map_err(|e| e.to_string())?;
+    if arguments.f64 && !device.is_cpu() {
+        return Err("--f64 needs --device cpu: shaders have no f64".into());
+    }
     let dtype = if arguments.f64 { DType::F64 } else { DType::F32 };
     run_folder(&arguments.folder, &device, dtype).map_err(|e| e.to_string())
 }

@@ -87,10 +87,17 @@ fn prove(args: &Args) -> Result<bool, Box<dyn std::error::Error>> {
     Ok(right)
 }
 
-/// The device in a column's head.
+/// The device in a column's head: the first word of an adapter's name, and its back end.
 fn name(device: &Device) -> String {
-    let text = format!("{device:?}");
-    text.strip_prefix("GpuDevice on ").unwrap_or(&text).to_string()
+    match device {
+        Device::Cpu(_) => "CPU".into(),
+        #[cfg(feature = "gpu")]
+        Device::Gpu(gpu) => {
+            let summary = gpu.summary();
+            let first = summary.name.split_whitespace().next().unwrap_or("GPU");
+            format!("{first} ({})", summary.backend)
+        }
+    }
 }
 
 /// Replaces what stands below the last heading of a file.

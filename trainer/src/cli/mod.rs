@@ -76,6 +76,9 @@ struct TrainArgs {
     /// Replace a run that stands in --out.
     #[arg(long)]
     overwrite: bool,
+    /// Stop at the first operation that makes a NaN or an infinity, and name it with its line and inputs. Every result is read: slow.
+    #[arg(long)]
+    detect_anomaly: bool,
     #[command(flatten)]
     common: Common,
 }
@@ -147,7 +150,10 @@ fn train(args: &TrainArgs) -> Result<(), Error> {
     let out = out.unwrap_or_else(|| default_folder(&args.config, &timestamp(std::time::SystemTime::now())));
     let existing = if args.overwrite { Existing::Overwrite } else { Existing::Refuse };
     let images = (split.train.len(), split.test.len());
-    let training = Training::new(&config, split, &device, threads)?;
+    let mut training = Training::new(&config, split, &device, threads)?;
+    if args.detect_anomaly {
+        training.detect_anomaly();
+    }
     let run = RunFolder::create(&out, existing, &config)?;
     let (path, (train, test)) = (out.display(), images);
     note(&format!("{path}: {train} training and {test} test images, {threads} threads"));

@@ -81,6 +81,11 @@ impl<'a> Training<'a> {
         Ok(Training { config, device: device.clone(), session, loader, test_loader })
     }
 
+    /// Has every update look for the first operation that makes a NaN or an infinity: slow.
+    pub fn detect_anomaly(&mut self) {
+        self.session.detect_anomaly();
+    }
+
     /// Goes back to the last checkpoint of a run, and its logs with it.
     ///
     /// # Errors

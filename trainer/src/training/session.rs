@@ -8,6 +8,7 @@ use crate::evaluation::{Evaluation, evaluate};
 use crate::experiment;
 use crate::run::Checkpoint;
 use lethe_autograd::Var;
+use lethe_autograd::anomaly::{self, Anomaly};
 use lethe_nn::{Forward, Model, State, Theta};
 use lethe_optim::{Extragradient, LinearSchedule, Optimizer, RhoSchedule, StepOutput};
 use lethe_tensor::{Device, Later, Tensor};
@@ -52,6 +53,7 @@ pub struct Session<'a> {
     rho: RhoSchedule,
     updates_per_epoch: u64,
     update: u64,
+    detect_anomaly: bool,
 }
 
 /// An update whose numbers are on their way from the device.
@@ -61,6 +63,8 @@ pub struct Pending {
     pub(super) images: usize,
     /// Loss, perturbed loss, correct images, squared norm of the gradient.
     numbers: Later<f32>,
+    /// The first operation that made a NaN or an infinity, where that is looked for.
+    anomaly: Option<Anomaly>,
 }
 
 impl<'a> Session<'a> {
@@ -91,7 +95,13 @@ impl<'a> Session<'a> {
             rho,
             updates_per_epoch: updates_per_epoch as u64,
             update: 0,
+            detect_anomaly: false,
         })
+    }
+
+    /// Looks at every result of every operation from now on, so that the first NaN or infinity is reported with its operation: slow.
+    pub fn detect_anomaly(&mut self) {
+        self.detect_anomaly = true;
     }
 
     /// Goes on where a checkpoint of this config was written.
@@ -139,19 +149,22 @@ impl<'a> Session<'a> {
     pub fn update(&mut self, epoch: usize, batch: &lethe_optim::Batch) -> Pending {
         let lr = self.lr.at(self.update);
         let rho = self.rho.at(lr);
-        let Session { device, model, theta, state, step, update, optimizer, .. } = self;
-        let (moved, numbers) = device.scope(|| {
+        let Session { device, model, theta, state, step, update, optimizer, detect_anomaly, .. } = self;
+        let mut run = || {
             let forward = |f: &Forward<'_>, x: &Var| model.forward(f, x);
             let StepOutput { state, loss, perturbed_loss, correct, update, .. } =
                 step.gradient(theta, state, batch, rho, *update, &forward);
             let norm2 = optimizer.step(theta, &update, lr);
             let numbers = [&loss, &perturbed_loss, &correct, &norm2].map(|t| t.reshape(&[1]));
             (state, Tensor::concat(&numbers.each_ref(), 0).to_vec_later())
-        });
+        };
+        // Watched inside the scope: it is the thread that computes whose operations are seen.
+        let watched = || if *detect_anomaly { anomaly::watch(&mut run) } else { (run(), None) };
+        let ((moved, numbers), anomaly) = device.scope(watched);
         device.submit();
         self.state = moved;
         self.update += 1;
-        Pending { update: self.update - 1, epoch, images: batch.len(), numbers }
+        Pending { update: self.update - 1, epoch, images: batch.len(), numbers, anomaly }
     }
 
     /// Waits for the numbers of an update.
@@ -159,6 +172,9 @@ impl<'a> Session<'a> {
     /// # Errors
     /// If the device failed, or the loss is no number any more.
     pub fn read(&self, p: Pending) -> Result<StepRecord, Error> {
+        if let Some(anomaly) = p.anomaly {
+            return Err(Error::Anomaly { update: p.update, anomaly: Box::new(anomaly) });
+        }
         let numbers = p.numbers.wait()?;
         let [loss, perturbed_loss, correct, norm2] = numbers[..] else { unreachable!("four numbers were asked for") };
         let what = [("loss", loss), ("perturbed loss", perturbed_loss), ("squared norm of the gradient", norm2)];
