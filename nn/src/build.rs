@@ -123,16 +123,6 @@ impl Blueprint {
         (Theta::new(vector(&theta), &self.layout), State::new(vector(&state), &self.state))
     }
 
-    /// Changes how one parameter starts.
-    ///
-    /// # Panics
-    /// If there is no parameter of that name.
-    #[track_caller]
-    pub fn set_init(&mut self, name: &str, init: Init) {
-        let id = self.layout.find(name).unwrap_or_else(|| panic!("there is no parameter {name}"));
-        self.inits[id.0] = init;
-    }
-
     /// The layout of θ, to be retagged: frozen parameters, groups.
     pub fn layout_mut(&mut self) -> &mut ParamLayout {
         Arc::make_mut(&mut self.layout)

@@ -107,6 +107,17 @@ impl Device {
     }
 }
 
+/// With back end and driver: what a report of a run or of a fault must say.
+impl std::fmt::Display for Device {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Device::Cpu(_) => write!(f, "cpu ({})", CpuDevice::instructions()),
+            #[cfg(feature = "gpu")]
+            Device::Gpu(gpu) => write!(f, "{}", gpu.summary()),
+        }
+    }
+}
+
 impl std::fmt::Debug for Device {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {

@@ -27,3 +27,12 @@ fn a_mutant_of_a_place_that_no_rule_passes_changes_nothing() {
         }
     }
 }
+
+#[test]
+fn every_operation_has_a_row_in_the_table() {
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/operations.md");
+    let table = std::fs::read_to_string(path).unwrap();
+    let missing: Vec<&str> =
+        operations().map(|o| o.name).filter(|n| !table.contains(&format!("\n| `{n}` |"))).collect();
+    assert!(missing.is_empty(), "run the command in docs/operations.md: it has no row for {missing:?}");
+}

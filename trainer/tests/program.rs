@@ -186,7 +186,7 @@ fn a_bad_value() {
     let set = |value| ["train".to_owned(), digits(), "--set".to_owned(), value];
     for (value, parts) in [
         ("optim.kind=adam", ["optim.kind = \"adam\"", "adamw, sgd"]),
-        ("optim.lr=fast", ["optim.lr = \"fast\"", "expected f64"]),
+        ("optim.lr=fast", ["optim.lr = \"fast\"", "expected a number"]),
         ("perturb.lambda=1", ["perturb.lambda = 1", "below 1"]),
         ("perturb.rho=-1", ["perturb.rho = -1", "0 or more"]),
         ("train.batch=1472", ["train.batch = 1472", "the training set, 1437 images"]),
@@ -262,7 +262,7 @@ fn a_run_that_is_not_there_or_broken() {
     let folder = tempfile::tempdir().unwrap();
     fs::copy(digits(), folder.path().join("config.toml")).unwrap();
     let run = folder.path().to_str().unwrap();
-    fails(&["eval", run], STATUS_FAILURE, &["cannot read the checkpoint", "checkpoint.safetensors"]);
+    fails(&["eval", run], STATUS_FAILURE, &["no epoch was finished", "--overwrite"]);
     fs::write(folder.path().join("checkpoint.safetensors"), "half").unwrap();
     fails(&["eval", run], STATUS_FAILURE, &["checkpoint.safetensors is no whole safetensors file"]);
 }
@@ -290,7 +290,10 @@ fn the_doctor_examines_a_device() {
     assert_eq!(output.status.code(), Some(0), "{text}");
     assert!(text.contains("conv2d ") && text.contains("operations are right on cpu"), "{text}");
     let json: serde_json::Value = serde_json::from_str(&fs::read_to_string(file).unwrap()).unwrap();
-    assert!(json["findings"].as_array().unwrap().len() > 100 && json["device"] == "cpu", "{json}");
+    assert!(
+        json["findings"].as_array().unwrap().len() > 100 && json["device"].as_str().unwrap().starts_with("cpu ("),
+        "{json}"
+    );
     let out = folder.path().join("none/checkup.json");
     let arguments = ["doctor", "--device", "cpu", "--cases", "1", "--json", out.to_str().unwrap()];
     fails(&arguments, STATUS_FAILURE, &["none/checkup.json: cannot be written"]);

@@ -32,7 +32,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
         name: "masked_fill",
         generate: |d| {
             masked(d);
-            let value = d.pick(&[0.0, -1e9, 2.5]);
+            let value = d.pick(&[0.0, -8.0, 2.5]);
             case!(d, [value], |x| x[0].masked_fill(x[1].tensor(), value))
         },
     },

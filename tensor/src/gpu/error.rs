@@ -9,7 +9,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum GpuError {
     /// No adapter fits the choice.
-    #[error("no GPU adapter is {wanted}; {}", list(.present))]
+    #[error("no GPU adapter is {wanted}; {}; choose one of these, install its driver, or use the CPU", list(.present))]
     NoAdapter {
         /// What was asked for, in words.
         wanted: String,

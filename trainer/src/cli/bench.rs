@@ -1,6 +1,7 @@
 //! `lethe bench`.
 
-use super::{DeviceChoice, say, threads};
+use super::device::DeviceArg;
+use super::{say, threads};
 use crate::bench::{self, Effort, Selection};
 use crate::config::MOST_THREADS;
 use crate::error::Error;
@@ -10,9 +11,8 @@ use clap::builder::{PossibleValuesParser, RangedU64ValueParser};
 /// What to measure, and on what.
 #[derive(Args)]
 pub struct BenchArgs {
-    /// The device: auto (a real GPU, else the CPU), cpu, gpu (the best adapter), gpu:N, gpu:NAME or gpu:BACKEND, as `lethe devices` lists.
-    #[arg(long, default_value_t)]
-    device: DeviceChoice,
+    #[command(flatten)]
+    device: DeviceArg,
     /// CPU threads; 0 for all.
     #[arg(long, value_name = "N", default_value_t = 0, value_parser = RangedU64ValueParser::<usize>::new().range(..=MOST_THREADS as u64))]
     threads: usize,
@@ -32,7 +32,7 @@ pub fn bench(args: &BenchArgs) -> Result<(), Error> {
     let selection = Selection { cases: args.case.clone(), shapes: args.shape.clone(), small: args.small };
     let cases = bench::select(&selection)?;
     let threads = threads(args.threads);
-    let device = args.device.open(threads)?;
+    let device = args.device.choice.open(threads)?;
     let mut failed = 0;
     bench::run(&cases, &device, threads, &Effort::default(), |record| {
         failed += usize::from(record.failed());

@@ -12,6 +12,14 @@ use lethe_tensor::cpu::CpuDevice;
 
 use crate::error::Error;
 
+/// The option that every computing command has.
+#[derive(clap::Args)]
+pub struct DeviceArg {
+    /// The device: auto (a real GPU, else the CPU), cpu, gpu (the best adapter), gpu:N, gpu:NAME or gpu:BACKEND, as `lethe devices` lists.
+    #[arg(long = "device", value_name = "DEVICE", default_value_t)]
+    pub choice: DeviceChoice,
+}
+
 /// The device to compute on.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum DeviceChoice {

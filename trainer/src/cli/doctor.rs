@@ -1,7 +1,7 @@
 //! `lethe doctor`.
 
-use super::device::list;
-use super::{DeviceChoice, say, threads};
+use super::device::{DeviceArg, list};
+use super::{say, threads};
 use crate::doctor::{self, Checkup, Finding};
 use crate::error::Error;
 use crate::run::write_atomically;
@@ -11,9 +11,8 @@ use std::path::PathBuf;
 /// What to examine, and where to write it.
 #[derive(Args)]
 pub struct DoctorArgs {
-    /// The device: auto (a real GPU, else the CPU), cpu, gpu (the best adapter), gpu:N, gpu:NAME or gpu:BACKEND, as `lethe devices` lists.
-    #[arg(long, default_value_t)]
-    device: DeviceChoice,
+    #[command(flatten)]
+    device: DeviceArg,
     /// Random cases for each operation.
     #[arg(long, value_name = "N", default_value_t = 6, value_parser = clap::value_parser!(u64).range(1..=100_000))]
     cases: u64,
@@ -24,16 +23,22 @@ pub struct DoctorArgs {
 
 /// Examines the device and prints a line for each operation, then a verdict.
 pub fn examine(args: &DoctorArgs) -> Result<(), Error> {
-    let device = args.device.open(threads(0))?;
+    let folder = args.json.as_ref().and_then(|path| path.parent()).filter(|folder| !folder.as_os_str().is_empty());
+    if let (Some(folder), Some(path)) = (folder.filter(|folder| !folder.is_dir()), &args.json) {
+        let error =
+            std::io::Error::new(std::io::ErrorKind::NotFound, format!("there is no folder {}", folder.display()));
+        return Err(Error::Write { path: path.clone(), error });
+    }
+    let device = args.device.choice.open(threads(0))?;
     let machine = list();
     machine.iter().for_each(|line| say(line));
-    say(&format!("\nexamining {device:?}, {} cases an operation; errors in roundings of f32:\n", args.cases));
+    say(&format!("\nexamining {device}, {} cases an operation; errors in roundings of f32:\n", args.cases));
     say(&format!("{:24} {:>9} {:>9} {:>9}", "operation", "compared", "values", "gradients"));
     let findings = doctor::examine(&device, args.cases, |f| say(&line(f)));
     let checkup = Checkup {
         version: env!("CARGO_PKG_VERSION"),
         machine,
-        device: format!("{device:?}"),
+        device: device.to_string(),
         cases: args.cases,
         findings,
     };

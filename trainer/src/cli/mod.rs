@@ -51,9 +51,8 @@ enum Command {
 /// What commands that load data and compute share.
 #[derive(Args)]
 struct Common {
-    /// The device: auto (a real GPU, else the CPU), cpu, gpu (the best adapter), gpu:N, gpu:NAME or gpu:BACKEND, as `lethe devices` lists.
-    #[arg(long, default_value_t)]
-    device: DeviceChoice,
+    #[command(flatten)]
+    device: device::DeviceArg,
     /// The folder that holds the data set, or a folder of its name; by default $LETHE_DATA, then the system's.
     #[arg(long, value_name = "DIR")]
     data_dir: Option<PathBuf>,
@@ -141,7 +140,11 @@ fn threads(asked: usize) -> usize {
 /// The device of the command line, with as many CPU threads as it, or else the config, asks for.
 fn device(common: &Common, config: &Config) -> Result<(Device, usize), Error> {
     let threads = threads(common.threads.filter(|t| *t > 0).unwrap_or(config.train.threads));
-    Ok((common.device.open(threads)?, threads))
+    let cores = self::threads(0);
+    if threads > cores {
+        note(&format!("warning: {threads} threads on {cores} cores wait for each other; --threads {cores} is faster"));
+    }
+    Ok((common.device.choice.open(threads)?, threads))
 }
 
 fn train(args: &TrainArgs) -> Result<(), Error> {

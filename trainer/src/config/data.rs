@@ -56,7 +56,7 @@ fn half() -> f64 {
 impl DataConfig {
     pub(super) fn check(&self) -> Result<(), Problem> {
         require(self.mean.is_finite(), "data.mean", self.mean, "must be a finite number")?;
-        require(self.std.is_finite() && self.std > 0.0, "data.std", self.std, "must be positive")?;
+        require(self.std.is_finite() && self.std > 0.0, "data.std", self.std, "must be finite and positive")?;
         if let Some(classes) = self.classes {
             let idx = self.dataset == DatasetKind::Idx;
             require(idx, "data.classes", classes, "only dataset = \"idx\" takes a number of classes")?;

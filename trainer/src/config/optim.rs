@@ -122,7 +122,7 @@ impl OptimConfig {
                 let fit = betas.iter().all(|b| (0.0..1.0).contains(b));
                 require(fit, "optim.betas", format!("{betas:?}"), "both must be in 0..1, without 1")?;
                 let fit = eps.is_finite() && *eps as f32 > 0.0;
-                require(fit, "optim.eps", eps, "must be positive, in single precision too")?;
+                require(fit, "optim.eps", eps, "must be finite and positive, in single precision too")?;
             }
             Rule::Sgd(SgdConfig { momentum, nesterov }) => {
                 require((0.0..1.0).contains(momentum), "optim.momentum", momentum, "must be in 0..1, without 1")?;
@@ -141,7 +141,7 @@ impl OptimCommon {
     }
 
     fn check(&self) -> Result<(), Problem> {
-        require(self.lr.is_finite() && self.lr > 0.0, "optim.lr", self.lr, "must be positive")?;
+        require(self.lr.is_finite() && self.lr > 0.0, "optim.lr", self.lr, "must be finite and positive")?;
         let (min_lr, lr) = (self.min_lr, self.lr);
         if !(0.0..=lr).contains(&min_lr) {
             return Err(Problem::value("optim.min_lr", min_lr, format!("must be between 0 and optim.lr = {lr}")));
@@ -151,6 +151,11 @@ impl OptimCommon {
         let decay = self.weight_decay;
         require(decay.is_finite() && decay >= 0.0, "optim.weight_decay", decay, "must be 0 or more")?;
         let clip = self.clip.unwrap_or(1.0);
-        require(clip.is_finite() && clip > 0.0, "optim.clip", clip, "must be positive; leave it out to clip nothing")
+        require(
+            clip.is_finite() && clip > 0.0,
+            "optim.clip",
+            clip,
+            "must be finite and positive; leave it out to clip nothing",
+        )
     }
 }

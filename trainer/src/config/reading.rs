@@ -21,16 +21,28 @@ pub fn section<T: DeserializeOwned>(name: &str, table: Table) -> Result<T, Probl
         None
     }));
     T::deserialize(MapDeserializer::<_, toml::de::Error>::new(entries)).map_err(|error| {
-        let message = error.message();
+        let message = &in_plain_words(error.message());
         let key = current.borrow();
         match (key.as_ref(), message.strip_prefix("missing field `").and_then(|m| m.strip_suffix('`'))) {
-            (Some(key), _) => Problem::value(&format!("{name}.{key}"), &table[key], message),
+            (Some(key), _) => Problem::value(&format!("{name}.{key}"), &table[key], &**message),
             (None, Some(missing)) => {
                 Problem::Missing { what: "key", key: format!("{name}.{missing}"), choices: Vec::new() }
             }
-            (None, None) => Problem::value(name, Value::Table(table.clone()), message),
+            (None, None) => Problem::value(name, Value::Table(table.clone()), &**message),
         }
     })
+}
+
+/// What serde says of a value, without Rust's names of types.
+fn in_plain_words(message: &str) -> String {
+    let words = [
+        ("unknown variant", "unknown choice"),
+        ("expected usize", "expected a whole number, 0 or more"),
+        ("expected u64", "expected a whole number, 0 or more"),
+        ("expected f64", "expected a number"),
+        ("expected a boolean", "expected true or false"),
+    ];
+    words.iter().fold(message.to_owned(), |text, (from, to)| text.replace(from, to))
 }
 
 /// Reads a section whose keys belong to two structs: those of `A`, and all others to `B`.

@@ -128,7 +128,7 @@ fn wrong_choices_list_the_right_ones() {
 
 #[test]
 fn wrong_types_name_key_and_value() {
-    refused(&["train.epochs=1.5"], &["train.epochs = 1.5", "expected usize"]);
+    refused(&["train.epochs=1.5"], &["train.epochs = 1.5", "expected a whole number, 0 or more"]);
     refused(&["train.batch=-64"], &["train.batch = -64"]);
     refused(&["train.seed=x"], &["train.seed = \"x\""]);
     refused(&["optim.betas=[0.9]"], &["optim.betas = [0.9]"]);

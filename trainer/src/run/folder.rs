@@ -68,6 +68,9 @@ pub enum RunError {
         /// What the system said.
         source: io::Error,
     },
+    /// A run that ended before its first checkpoint.
+    #[error("{}: no epoch was finished, there is no checkpoint yet; start again with `lethe train … --overwrite`", .0.display())]
+    NoCheckpoint(PathBuf),
     /// The checkpoint cannot be read or written.
     #[error(transparent)]
     Checkpoint(#[from] CheckpointError),
@@ -208,6 +211,9 @@ impl RunFolder {
     /// # Errors
     /// If there is none, or it is broken.
     pub fn load(&self) -> Result<Checkpoint, RunError> {
+        if !self.file(CHECKPOINT).exists() {
+            return Err(RunError::NoCheckpoint(self.path.clone()));
+        }
         Ok(Checkpoint::load(&self.file(CHECKPOINT))?)
     }
 
@@ -234,15 +240,17 @@ impl RunFolder {
 
 /// Refuses a path at which something stands that must stay.
 fn check_free(path: &Path, existing: Existing) -> Result<(), RunError> {
-    let mut entries = match fs::read_dir(path) {
+    let entries = match fs::read_dir(path) {
         Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(()),
         entries => entries.map_err(|e| RunError::folder(path, e))?,
     };
+    // A lock alone is left by a program that died before it wrote the config.
+    let mut others = entries.filter(|entry| entry.as_ref().map_or(true, |entry| entry.file_name() != LOCK));
     let is_run = path.join(CONFIG).exists() && path.join(LOCK).exists();
     match (is_run, existing) {
         (true, Existing::Overwrite) => Ok(()),
         (true, Existing::Refuse) => Err(RunError::Exists(path.to_owned())),
-        (false, _) if entries.next().is_none() => Ok(()),
+        (false, _) if others.next().is_none() => Ok(()),
         (false, _) => Err(RunError::NotARun(path.to_owned())),
     }
 }
@@ -296,6 +304,10 @@ mod tests {
         }
         fs::remove_file(folder.path().join(CONFIG)).unwrap();
         assert!(matches!(RunFolder::open(folder.path()), Err(RunError::NoRun(_))));
+        fs::remove_file(folder.path().join("thesis.tex")).unwrap();
+        fs::write(folder.path().join(LOCK), "").unwrap();
+        drop(RunFolder::create(folder.path(), Existing::Refuse, &config()).unwrap());
+        fs::write(folder.path().join("thesis.tex"), "…").unwrap();
         let below_a_file = folder.path().join("thesis.tex/run");
         let error = RunFolder::create(&below_a_file, Existing::Refuse, &config()).unwrap_err().to_string();
         assert!(error.contains("cannot use the output folder") && error.contains("thesis.tex/run"), "{error}");

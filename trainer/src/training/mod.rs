@@ -133,7 +133,7 @@ impl<'a> Training<'a> {
             updates: self.session.updates(),
             test,
             test_accuracy: test.accuracy(),
-            device: format!("{:?}", self.device),
+            device: self.device.to_string(),
         };
         run.summarise(&summary)?;
         Ok(summary)
