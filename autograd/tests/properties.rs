@@ -290,6 +290,29 @@ fn results_on_the_gpu_are_off_by_roundings_only() {
     gpu().iter().for_each(|device| results_are_off_by_roundings(device, DType::F32, 8));
 }
 
+/// Release builds run shaders without wgpu's checks: they must do the same.
+#[cfg(feature = "gpu")]
+#[test]
+fn checked_and_unchecked_shaders_give_the_same_bits() {
+    use lethe_tensor::gpu::{GpuDevice, GpuOptions};
+    let open = |checked_shaders| GpuDevice::for_tests(GpuOptions { checked_shaders, ..GpuOptions::default() });
+    let (Some(checked), Some(unchecked)) = (open(true), open(false)) else { return };
+    for_many_cases(2, 1..=8, |_, case, _| {
+        let results = [&checked, &unchecked].map(|gpu| {
+            let device = Device::Gpu(gpu.clone());
+            let to = |t: &Tensor| {
+                let t = if t.dtype() == DType::F64 { t.to_dtype(DType::F32) } else { t.clone() };
+                t.to_device(&device).expect("the device works")
+            };
+            let inputs: Vec<Tensor> = case.inputs.iter().map(to).collect();
+            let dy = to(&cotangent(case));
+            (doubles(&value(case, &inputs)), gradients(&case.run, &inputs, &case.differentiable, &dy, Mode::Free))
+        });
+        let [a, b] = results.map(|r| format!("{r:?}")); // NaN is NaN
+        if a == b { Ok(()) } else { Err(format!("checked {a}, unchecked {b}")) }
+    });
+}
+
 #[cfg(feature = "gpu")]
 #[test]
 fn halves_on_the_gpu_are_computed_with_in_single_precision() {
