@@ -36,7 +36,7 @@ fn on_cpu<T: Float>(inputs: &[cpu::Input<'_>], outputs: &mut [cpu::Output<'_>]) 
 
 /// a σ(a) b for equal shapes. With s = σ(a): `da = dy b (s + a s (1 − s))`, `db = dy a s`.
 fn swiglu(a: &Var, b: &Var) -> Var {
-    let (n, dtype) = (a.numel(), a.dtype());
+    let (n, dtype) = (a.numel(), a.tensor().computed_type());
     assert!(a.shape() == b.shape(), "swiglu: {:?} and {:?} differ", a.shape(), b.shape());
     let plan = Custom {
         name: "swiglu",

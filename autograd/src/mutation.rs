@@ -5,6 +5,7 @@
 //! thread's sweeps are wrong in that one thing.
 
 use crate::Var;
+use lethe_tensor::layout::broadcast;
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
 
@@ -13,7 +14,7 @@ use std::collections::BTreeSet;
 pub enum Site {
     /// The gradient of this input.
     Gradient(usize),
-    /// The n-th term of its computation, counted from 0, and what it is (`add`, `sub`, `mul`, `neg`, `mul_scalar`).
+    /// The n-th term of its computation, counted from 0, and what it is (`add`, `sub`, `mul`, `div`, `neg`, `add_scalar`, `mul_scalar`, `rsub_scalar`).
     Term(usize, &'static str),
 }
 
@@ -103,7 +104,9 @@ pub(crate) fn rule(operation: &'static str, run: impl FnOnce() -> Vec<Option<Var
 fn change_at(operation: &'static str, site: &Site) -> Option<Change> {
     STATE.with_borrow_mut(|s| {
         if let Some(seen) = &mut s.seen {
-            for change in [Change::Flip, Change::Drop] {
+            // A sign left out is a sign flipped.
+            let all = [Change::Flip, Change::Drop];
+            for change in all.into_iter().take(if matches!(site, Site::Term(_, "neg")) { 1 } else { 2 }) {
                 seen.insert(Mutant { operation, site: site.clone(), change });
             }
         }
@@ -120,33 +123,37 @@ fn at_next_term(what: &'static str) -> Option<Change> {
 
 /// A term of two operands, wrongly computed; `None` where it is to be right.
 pub(crate) fn binary(what: &'static str, a: &Var, b: &Var) -> Option<Var> {
-    if !matches!(what, "add" | "sub" | "mul") {
+    if !matches!(what, "add" | "sub" | "mul" | "div") {
         return None;
     }
     let change = at_next_term(what)?;
     let outer = RULE.take();
     let wrong = match (what, change) {
-        (_, Change::Drop) => a.clone(),
+        // In the result's shape, lest a shape that does not fit give it away.
+        (_, Change::Drop) => a.expand(&broadcast(a.shape(), b.shape()).expect("the right term has a shape")),
         ("add", Change::Flip) => a.sub(b),
         ("sub", Change::Flip) => a.add(b),
+        ("div", Change::Flip) => a.div(b).neg(),
         (_, Change::Flip) => a.mul(b).neg(),
     };
     RULE.set(outer);
     Some(wrong)
 }
 
-/// A negation, or a product with a number, wrongly computed; `None` where it is to be right.
-pub(crate) fn unary(what: &'static str, x: &Var, factor: f64) -> Option<Var> {
-    if !matches!(what, "neg" | "mul_scalar") {
+/// A negation, or a term with a number c, wrongly computed; `None` where it is to be right.
+pub(crate) fn unary(what: &'static str, x: &Var, c: f64) -> Option<Var> {
+    if !matches!(what, "neg" | "mul_scalar" | "add_scalar" | "rsub_scalar") {
         return None;
     }
-    match (what, at_next_term(what)?) {
-        ("mul_scalar", Change::Flip) => {
-            let outer = RULE.take();
-            let wrong = x.mul_scalar(-factor);
-            RULE.set(outer);
-            Some(wrong)
-        }
-        _ => Some(x.clone()),
-    }
+    let change = at_next_term(what)?;
+    let outer = RULE.take();
+    let wrong = match (what, change) {
+        ("mul_scalar", Change::Flip) => x.mul_scalar(-c),
+        ("add_scalar", Change::Flip) => x.add_scalar(-c),
+        ("rsub_scalar", Change::Flip) => x.add_scalar(c),
+        ("rsub_scalar", Change::Drop) => x.neg(),
+        _ => x.clone(),
+    };
+    RULE.set(outer);
+    Some(wrong)
 }

@@ -14,6 +14,7 @@ mod error_loss;
 mod index;
 mod interpolate;
 mod join;
+mod large;
 mod mask;
 mod matmul;
 mod norm;
@@ -51,6 +52,18 @@ impl Operation {
     pub fn case(&self, seed: u64, size: usize) -> Case {
         (self.generate)(&mut Draws::new(seed, size))
     }
+}
+
+/// Whether each element of an operation's result depends on one element of each input alone.
+pub fn is_pointwise(op: &Operation) -> bool {
+    let of = |family: &[Operation]| family.iter().any(|o| o.name == op.name && o.name != "sum_to");
+    of(elementwise::OPERATIONS) || of(activation::OPERATIONS)
+}
+
+/// A case of each kernel family that is large enough for its large tiles, long lines and second passes; for devices, since finite
+/// differences would take long.
+pub fn large_operations() -> impl Iterator<Item = Operation> {
+    large::OPERATIONS.iter().copied()
 }
 
 /// All of them.

@@ -6,7 +6,7 @@
 
 use lethe_autograd::agreement;
 use lethe_autograd::gradcheck::{GradcheckOptions, Report, gradcheck, gradgradcheck};
-use lethe_autograd::registry::{Case, Operation, operations};
+use lethe_autograd::registry::{Case, Operation, large_operations, operations};
 use lethe_autograd::{Mode, ParamLayout, Parameters, Tags, Tape, Var};
 use lethe_tensor::random::Draw;
 use lethe_tensor::{DType, Device, Tensor};
@@ -263,6 +263,22 @@ fn results_are_off_by_roundings(device: &Device, dtype: DType, cases: u32) {
         }
         Ok(())
     });
+}
+
+/// The same for cases of the sizes that kernels are made for.
+fn large_results_are_off_by_roundings(device: &Device) {
+    for op in large_operations() {
+        let case = op.case(0, 1);
+        agreement::values(&op, &case, device, DType::F32).unwrap_or_else(|e| panic!("{}: {e}", op.name));
+        agreement::gradients(&op, &case, device, DType::F32, Mode::Free).unwrap_or_else(|e| panic!("{}: {e}", op.name));
+    }
+}
+
+#[test]
+fn large_results_are_off_by_roundings_only() {
+    large_results_are_off_by_roundings(&Device::cpu());
+    #[cfg(feature = "gpu")]
+    gpu().iter().for_each(large_results_are_off_by_roundings);
 }
 
 #[test]

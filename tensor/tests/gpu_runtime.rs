@@ -437,3 +437,17 @@ fn a_misaligned_binding_is_a_bug() {
     let binding = Binding { slot: 0, buffer: &buffer, offset: 128, size: 4, write: false };
     device.dispatch(Kernel::custom("add", ADD), &[binding], &[], [1, 1, 1]);
 }
+
+#[test]
+fn entries_of_one_text_are_kernels_of_their_own() {
+    const TEXT: &str = "@group(0) @binding(0) var<storage, read_write> y: array<u32>;
+        @compute @workgroup_size(1) fn one() { y[0] = 1u; }
+        @compute @workgroup_size(1) fn two() { y[0] = 2u; }";
+    let Some(device) = open(options()) else { return };
+    let buffer = device.upload(&[0; 256]);
+    for (entry, expected) in [("one", 1), ("two", 2), ("one", 1)] {
+        let binding = Binding { slot: 0, buffer: &buffer, offset: 0, size: 256, write: true };
+        device.dispatch(Kernel::custom(entry, TEXT), &[binding], &[], [1, 1, 1]);
+        assert_eq!(read(&device, &buffer, 1), [expected]);
+    }
+}

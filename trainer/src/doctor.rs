@@ -2,7 +2,7 @@
 
 use lethe_autograd::Mode;
 use lethe_autograd::agreement::{self, Agreement};
-use lethe_autograd::registry::{Operation, operations};
+use lethe_autograd::registry::{Case, Operation, large_operations, operations};
 use lethe_tensor::{DType, Device};
 use serde::Serialize;
 
@@ -48,19 +48,20 @@ impl Checkup {
 /// Examines a device with so many cases for each operation; `seen` hears of each finding as soon as it is there.
 pub fn examine(device: &Device, cases: u64, mut seen: impl FnMut(&Finding)) -> Vec<Finding> {
     let find = |op: Operation| {
-        let finding = examine_one(&op, device, cases);
+        // Small and larger shapes in turn, and one that fills a kernel's large tiles.
+        let random = (0..cases).map(|seed| op.case(seed, if seed % 2 == 0 { 8 } else { 3 }));
+        let large = large_operations().filter(|large| large.name == op.name).map(|large| large.case(0, 1));
+        let finding = examine_one(&op, device, random.chain(large));
         seen(&finding);
         finding
     };
     operations().map(find).collect()
 }
 
-fn examine_one(op: &Operation, device: &Device, cases: u64) -> Finding {
+fn examine_one(op: &Operation, device: &Device, cases: impl Iterator<Item = Case>) -> Finding {
     let (mut values, mut gradients) = (Agreement::default(), Agreement::default());
     let mut failure = None;
-    for seed in 0..cases {
-        // Small and larger shapes in turn.
-        let case = op.case(seed, if seed % 2 == 0 { 8 } else { 3 });
+    for case in cases {
         let compared = agreement::values(op, &case, device, DType::F32)
             .and_then(|v| Ok((v, agreement::gradients(op, &case, device, DType::F32, Mode::Free)?)));
         match compared {

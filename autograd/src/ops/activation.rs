@@ -21,13 +21,13 @@ impl Var {
         self.positive().where_(self, &(self * slope))
     }
 
-    /// x held within [0, 6].
+    /// x held within [0, 6]; the slope is 0 at 0, as that of [`Var::relu`], and 1 at 6.
     ///
     /// # Panics
     /// If the elements are not floats.
     #[track_caller]
     pub fn relu6(&self) -> Var {
-        self.clamp(0.0, 6.0)
+        self.relu().clamp(f64::NEG_INFINITY, 6.0)
     }
 
     /// x where x > 0, else α (eˣ − 1).
@@ -100,16 +100,18 @@ impl Var {
         self.neg().softplus().neg()
     }
 
-    /// x / (1 + |x|).
+    /// x / (1 + |x|); `dx = dy / (1 + |x|)²`.
     ///
     /// # Panics
     /// If the elements are not floats.
     #[track_caller]
     pub fn softsign(&self) -> Var {
-        self / &self.abs().add_scalar(1.0)
+        let x = self.clone();
+        let y = self.tensor().div(&self.tensor().abs().add_scalar(1.0));
+        Var::record("softsign", &[self], y, move |dy| vec![Some(dy / &x.abs().add_scalar(1.0).square())])
     }
 
-    /// x/6 + ½ held within [0, 1].
+    /// x/6 + ½ held within [0, 1]; at both bounds the slope is that inside.
     ///
     /// # Panics
     /// If the elements are not floats.
@@ -127,7 +129,7 @@ impl Var {
         self * &self.hard_sigmoid()
     }
 
-    /// x held within [−1, 1].
+    /// x held within [−1, 1]; at both bounds the slope is 1.
     ///
     /// # Panics
     /// If the elements are not floats.

@@ -49,7 +49,7 @@ impl Var {
         self.unsqueeze(at as isize + 1).expand(&wide).reshape(&shape)
     }
 
-    /// Pieces of `size` elements of an axis, the last one shorter if need be.
+    /// Pieces of `size` elements of an axis, the last one shorter if need be; of an empty axis one empty piece.
     ///
     /// # Panics
     /// If the axis does not exist, or the size is 0.
@@ -57,6 +57,9 @@ impl Var {
     pub fn split(&self, size: usize, dim: isize) -> Vec<Var> {
         assert!(size > 0, "split: pieces of 0 elements");
         let n = self.extent("split", dim);
+        if n == 0 {
+            return vec![self.clone()];
+        }
         (0..n).step_by(size).map(|start| self.slice(dim, start, n.min(start + size))).collect()
     }
 

@@ -1,5 +1,6 @@
 //! Convolution. The three products (output, input gradient, weight gradient) are each other's derivatives.
 
+use super::conv_nd::{check, transposed_extent};
 use crate::Var;
 use lethe_tensor::ConvOptions;
 use lethe_tensor::plan::ConvGeometry;
@@ -72,14 +73,11 @@ impl Var {
         options: &ConvOptions,
         output_padding: [usize; 2],
     ) -> Var {
+        check("conv_transpose2d", self, weight, bias, options, true);
         let (s, w) = (self.shape(), weight.shape());
-        assert!(s.len() == 4 && w.len() == 4, "conv_transpose2d: x {s:?} and weight {w:?} need four axes each");
-        let extent = |i: usize| {
-            let full =
-                (s[2 + i] - 1) * options.stride[i] + options.dilation[i] * (w[2 + i] - 1) + output_padding[i] + 1;
-            full - options.padding[i][0] - options.padding[i][1]
-        };
-        let geometry = options.geometry(&[s[0], w[1] * options.groups, extent(0), extent(1)], w);
+        let [h, wd] =
+            [0, 1].map(|i| transposed_extent("conv_transpose2d", self, weight, options, output_padding[i], i));
+        let geometry = options.geometry(&[s[0], w[1] * options.groups, h, wd], w);
         let y = self.conv2d_input_grad(weight, &geometry);
         match bias {
             Some(b) => &y + &b.reshape(&[b.numel(), 1, 1]),

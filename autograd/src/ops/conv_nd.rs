@@ -34,7 +34,7 @@ impl Var {
     /// If the sizes do not fit.
     #[track_caller]
     pub fn conv1d(&self, weight: &Var, bias: Option<&Var>, options: &ConvOptions<1>) -> Var {
-        check_ranks("conv1d", self, weight, 3);
+        check("conv1d", self, weight, bias, options, false);
         self.unsqueeze(2).conv2d(&weight.unsqueeze(2), bias, &row(options)).squeeze(2)
     }
 
@@ -50,7 +50,7 @@ impl Var {
         options: &ConvOptions<1>,
         output_padding: usize,
     ) -> Var {
-        check_ranks("conv_transpose1d", self, weight, 3);
+        check("conv_transpose1d", self, weight, bias, options, true);
         let (x, weight) = (self.unsqueeze(2), weight.unsqueeze(2));
         x.conv_transpose2d(&weight, bias, &row(options), [0, output_padding]).squeeze(2)
     }
@@ -61,7 +61,7 @@ impl Var {
     /// If the sizes do not fit.
     #[track_caller]
     pub fn conv3d(&self, weight: &Var, bias: Option<&Var>, options: &ConvOptions<3>) -> Var {
-        check_ranks("conv3d", self, weight, 5);
+        check("conv3d", self, weight, bias, options, false);
         let (s, w) = (self.shape(), weight.shape());
         let (stride, dilation, [before, after]) = (options.stride[0], options.dilation[0], options.padding[0]);
         let depth = ConvGeometry::output_extent(s[2], w[2], stride, [before, after], dilation);
@@ -89,9 +89,10 @@ impl Var {
         options: &ConvOptions<3>,
         output_padding: [usize; 3],
     ) -> Var {
-        check_ranks("conv_transpose3d", self, weight, 5);
+        check("conv_transpose3d", self, weight, bias, options, true);
         let (s, w) = (self.shape(), weight.shape());
         let (c_out, taps) = (w[1] * options.groups, w[2]);
+        let depth = transposed_extent("conv_transpose3d", self, weight, options, output_padding[0], 0);
         let images = self.transpose(1, 2).reshape(&[s[0] * s[2], s[1], s[3], s[4]]);
         let planes = weight.reshape(&[w[0], w[1] * taps, w[3], w[4]]);
         let y = images.conv_transpose2d(&planes, None, &plane(options), [output_padding[1], output_padding[2]]);
@@ -100,10 +101,9 @@ impl Var {
         let parts = y.reshape(&[s[0], s[2], c_out, taps, rows, columns]).permute(&[0, 2, 1, 3, 4, 5]);
         let parts = parts.reshape(&[s[0], c_out, s[2] * taps, rows, columns]);
         let place = |i: usize| (i / taps * options.stride[0] + i % taps * options.dilation[0]) as u32;
-        let full = (s[2] - 1) * options.stride[0] + options.dilation[0] * (taps - 1) + output_padding[0] + 1;
-        let y = parts.add_along(2, (0..s[2] * taps).map(place).collect(), full);
         let [before, after] = options.padding[0];
-        let y = y.slice(2, before, full - after);
+        let y = parts.add_along(2, (0..s[2] * taps).map(place).collect(), before + depth + after);
+        let y = y.slice(2, before, before + depth);
         match bias {
             Some(b) => &y + &b.reshape(&[b.numel(), 1, 1, 1]),
             None => y,
@@ -111,12 +111,46 @@ impl Var {
     }
 }
 
+/// What all convolutions need, said with the sizes that the caller gave. `transposed`: the weight's first axis is the input's channels.
 #[track_caller]
-fn check_ranks(op: &str, x: &Var, weight: &Var, rank: usize) {
+pub(super) fn check<const N: usize>(
+    op: &str,
+    x: &Var,
+    weight: &Var,
+    bias: Option<&Var>,
+    options: &ConvOptions<N>,
+    transposed: bool,
+) {
+    let (s, w, groups) = (x.shape(), weight.shape(), options.groups);
+    let rank = N + 2;
+    assert!(s.len() == rank && w.len() == rank, "{op}: x {s:?} and weight {w:?} need {rank} axes each");
+    let whole = groups > 0 && s[1].is_multiple_of(groups) && w[0].is_multiple_of(groups);
+    let fits = whole && if transposed { w[0] == s[1] } else { w[1] * groups == s[1] };
+    assert!(fits, "{op}: x {s:?} and weight {w:?} do not fit {groups} groups of channels");
     assert!(
-        x.rank() == rank && weight.rank() == rank,
-        "{op}: x {:?} and weight {:?} need {rank} axes each",
-        x.shape(),
-        weight.shape()
+        options.stride.iter().chain(&options.dilation).all(|n| *n > 0),
+        "{op}: a stride or dilation is 0: {options:?}"
     );
+    let c_out = if transposed { w[1] * groups } else { w[0] };
+    let length = bias.map_or(c_out, Var::numel);
+    assert!(length == c_out && bias.is_none_or(|b| b.rank() == 1), "{op}: a bias of {length} for {c_out} channels");
+}
+
+/// The extent of axis `i` of a transposed convolution.
+#[track_caller]
+pub(super) fn transposed_extent<const N: usize>(
+    op: &str,
+    x: &Var,
+    weight: &Var,
+    options: &ConvOptions<N>,
+    output_padding: usize,
+    i: usize,
+) -> usize {
+    let (n, k) = (x.shape()[2 + i], weight.shape()[2 + i]);
+    let (stride, dilation, [before, after]) = (options.stride[i], options.dilation[i], options.padding[i]);
+    assert!(n > 0 && k > 0, "{op}: x {:?} or weight {:?} is empty", x.shape(), weight.shape());
+    assert!(output_padding < stride.max(dilation), "{op}: output padding {output_padding} at stride {stride}");
+    let full = (n - 1) * stride + dilation * (k - 1) + output_padding + 1;
+    assert!(full > before + after, "{op}: padding {before} and {after} leaves nothing of {full}");
+    full - before - after
 }

@@ -5,7 +5,7 @@ use crate::Var;
 impl Var {
     /// Einstein's summation: `Var::einsum("bij,bjk->bik", &[&a, &b])`. Each letter is an axis; letters that are not in the result are summed
     /// over. A letter twice in one operand takes the diagonal. Without `->` the result has the letters that occur once, in alphabetical
-    /// order. Operands are multiplied from left to right.
+    /// order. Operands are multiplied from left to right. There is no `...`, and extents of 1 do not broadcast: one letter, one extent.
     ///
     /// # Panics
     /// If the equation does not fit the operands.

@@ -42,25 +42,35 @@ impl Var {
     /// If the shapes do not broadcast, or types or devices differ.
     #[track_caller]
     pub fn bce_loss(&self, target: &Var) -> Var {
-        let log = |p: Var| {
-            let constant = |value: f64| Var::constant(&p.tensor().scalar_like(value));
-            let tiny = Var::constant(&p.tensor().lt_scalar(f64::from(f32::MIN_POSITIVE)));
-            tiny.where_(&constant(-100.0), &tiny.where_(&constant(1.0), &p).log())
-        };
-        let (yes, no) = (log(self.clone()), log(self.rsub_scalar(1.0)));
+        let (yes, no) = (self.bounded_log(), self.rsub_scalar(1.0).bounded_log());
         (&(target * &yes) + &(&target.rsub_scalar(1.0) * &no)).neg()
     }
 
-    /// softplus(z) − t z of logits z (this): the sigmoid cross-entropy of each element.
+    /// ln p, −100 without slope for p from 0 to the least normal number; NaN for what is no probability.
+    #[track_caller]
+    fn bounded_log(&self) -> Var {
+        let p = self.tensor();
+        let [low, one] = [-100.0, 1.0].map(|value| Var::constant(&p.scalar_like(value)));
+        let tiny = Var::constant(&p.lt_scalar(f64::from(f32::MIN_POSITIVE)).mul(&p.ge_scalar(0.0)));
+        tiny.where_(&low, &tiny.where_(&one, self).log())
+    }
+
+    /// softplus(z) − t z of logits z (this): the sigmoid cross-entropy of each element, without the cancellation that this form has for large z.
     ///
     /// # Panics
     /// If the shapes do not broadcast, or types or devices differ.
     #[track_caller]
     pub fn bce_with_logits(&self, target: &Var) -> Var {
-        &self.softplus() - &(target * self)
+        // With s = 1 where z > 0: (s − t) z + softplus(z (1 − 2 s)).
+        let z = self.tensor();
+        let positive = z.gt_scalar(0.0);
+        let constant = |a: f64, b: f64| Var::constant(&positive.select(&z.scalar_like(a), &z.scalar_like(b)));
+        let linear = &(&constant(1.0, 0.0) - target) * self;
+        &linear + &(self * &constant(-1.0, 1.0)).softplus()
     }
 
-    /// −x at each row's label, for log-probabilities [rows, classes] (this) and labels [rows] (`U32`).
+    /// −x at each row's label, for log-probabilities [rows, classes] (this) and labels [rows] (`U32`). A row whose label lies beyond the classes
+    /// has neither loss nor gradient.
     ///
     /// # Panics
     /// If the shapes do not fit.
@@ -72,7 +82,8 @@ impl Var {
             self.shape(),
             labels.shape()
         );
-        self.gather(1, &labels.unsqueeze(-1)).squeeze(-1).neg()
+        let ignored = labels.ge_scalar(self.shape()[1] as f64);
+        self.gather(1, &labels.unsqueeze(-1)).squeeze(-1).neg().masked_fill(&ignored, 0.0)
     }
 
     /// t (ln t − x) of log-probabilities x (this) and probabilities t; 0 where t is 0. Its sum over the classes is KL(t ‖ eˣ).
@@ -84,6 +95,6 @@ impl Var {
         let none = Var::constant(&target.tensor().eq_scalar(0.0));
         let one = Var::constant(&target.tensor().scalar_like(1.0));
         let log = none.where_(&one, target).log();
-        target * &(&log - self)
+        none.where_(&Var::constant(&target.tensor().scalar_like(0.0)), &(target * &(&log - self)))
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::Var;
 use lethe_tensor::Tensor;
+use lethe_tensor::layout::broadcast;
 
 impl Var {
     /// `value` where the mask is not 0, else x; `dx = dy` where x was kept.
@@ -10,6 +11,8 @@ impl Var {
     /// If the mask does not broadcast to x's shape, or is not `U32`.
     #[track_caller]
     pub fn masked_fill(&self, mask: &Tensor, value: f64) -> Var {
+        let fits = broadcast(mask.shape(), self.shape()).as_deref() == Some(self.shape());
+        assert!(fits, "masked_fill: the mask {:?} does not broadcast to {:?}", mask.shape(), self.shape());
         Var::constant(mask).where_(&Var::constant(&self.tensor().scalar_like(value)), self)
     }
 

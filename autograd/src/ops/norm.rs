@@ -72,6 +72,16 @@ impl Var {
         &(&hat * &weight.reshape(&per_channel)) + &bias.reshape(&per_channel)
     }
 
+    /// Normalisation of every channel (axis 1) of every sample by itself: [`Var::group_norm`] with as many groups as channels.
+    ///
+    /// # Panics
+    /// If x has fewer than two axes, or a parameter has not one element a channel.
+    #[track_caller]
+    pub fn instance_norm(&self, weight: &Var, bias: &Var, eps: f64) -> Var {
+        assert!(self.rank() >= 2, "instance_norm: x {:?} needs a batch and channels", self.shape());
+        self.group_norm(self.shape()[1], weight, bias, eps)
+    }
+
     /// Normalisation of every channel (axis 1) with the statistics of the batch; the running values move by `momentum`. With N elements a
     /// channel: `dx = weight rstd (dy − Σdy / N − x̂ Σ(dy x̂) / N)`, `dweight = Σ dy x̂`, `dbias = Σ dy`.
     ///

@@ -68,7 +68,18 @@ impl Var {
         deep.reshape(&[n, c, output[0], output[1], output[2]])
     }
 
-    /// The largest elements of an even division of images (n, c, h, w) into `output` cells; `[1, 1]` is global pooling.
+    /// The largest elements of an even division of sequences (n, c, l) into `output` cells; equals share dy.
+    ///
+    /// # Panics
+    /// If x has not three axes, or an extent is 0.
+    #[track_caller]
+    pub fn adaptive_max_pool1d(&self, output: usize) -> Var {
+        self.check_rank("adaptive_max_pool1d", 3);
+        self.unsqueeze(2).adaptive_max_pool2d([1, output]).squeeze(2)
+    }
+
+    /// The largest elements of an even division of images (n, c, h, w) into `output` cells; `[1, 1]` is global pooling. Equals share dy, as in
+    /// [`Var::max`], while [`Var::max_pool2d`] gives it to the first.
     ///
     /// # Panics
     /// If x has not four axes, or an extent is 0.

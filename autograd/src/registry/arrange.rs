@@ -50,7 +50,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
     Operation {
         name: "split",
         generate: |d| {
-            let (dim, _) = along(d, 1);
+            let (dim, _) = along(d, 0);
             let size = 1 + d.below(3);
             case!(d, [size, dim], |x| reversed(x[0].split(size, dim), dim))
         },

@@ -155,6 +155,13 @@ pub(super) const OPERATIONS: &[Operation] = &[
         },
     },
     Operation {
+        name: "adaptive_max_pool1d",
+        generate: |d| {
+            let [output] = cells::<1>(d);
+            case!(d, [output], |x| x[0].adaptive_max_pool1d(output))
+        },
+    },
+    Operation {
         name: "adaptive_max_pool2d",
         generate: |d| {
             let output = cells::<2>(d);

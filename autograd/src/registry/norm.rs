@@ -48,6 +48,14 @@ pub(super) const OPERATIONS: &[Operation] = &[
         },
     },
     Operation {
+        name: "instance_norm",
+        generate: |d| {
+            channels(d, 1);
+            let eps = d.pick(&[0.01, 0.1]);
+            case!(d, [eps], |x| x[0].instance_norm(&x[1], &x[2], eps))
+        },
+    },
+    Operation {
         name: "batch_norm",
         generate: |d| {
             let c = channels(d, 1);

@@ -181,6 +181,7 @@ impl<'a> Program<'a> {
                 Node::Uniform(_) => Some("PHILOX"),
                 Node::Unary(op, _) => flag(*op),
                 Node::Binary(BinaryOp::Pow, ..) => Some("POW"),
+                Node::Binary(BinaryOp::Max | BinaryOp::Min, ..) => Some("EXTREMES"),
                 Node::Binary(BinaryOp::Eq | BinaryOp::Ne, a, b) if a == b => Some("NAN"),
                 _ => None,
             })
@@ -276,6 +277,8 @@ fn binary(op: BinaryOp, a: &str, b: &str, compute: DType) -> String {
         BinaryOp::Mul => format!("{a} * {b}"),
         BinaryOp::Div if compute == DType::F32 => format!("{a} / {b}"),
         BinaryOp::Div => format!("{a} / select({b}, {t}(1), {b} == {t}(0))"), // nothing is divided by 0
+        BinaryOp::Max if compute == DType::F32 => format!("larger({a}, {b})"),
+        BinaryOp::Min if compute == DType::F32 => format!("smaller({a}, {b})"),
         BinaryOp::Max => format!("max({a}, {b})"),
         BinaryOp::Min => format!("min({a}, {b})"),
         BinaryOp::Pow if compute == DType::F32 => format!("power({a}, {b})"),

@@ -69,8 +69,8 @@ pub(super) struct Pipelines {
     /// By the variant's address, which is static.
     variants: HashMap<usize, Pipeline>,
     generated: HashMap<String, Pipeline>,
-    /// By the text.
-    custom: HashMap<String, Pipeline>,
+    /// By the text, and in it by the entry point.
+    custom: HashMap<String, Vec<(String, Pipeline)>>,
     next_serial: u64,
 }
 
@@ -106,12 +106,16 @@ impl Pipelines {
                 }
                 &self.generated[key]
             }
-            Origin::Custom { source, .. } => {
-                if !self.custom.contains_key(source) {
+            Origin::Custom { source, entry } => {
+                let place = |all: &Vec<(String, Pipeline)>| all.iter().position(|(known, _)| known == entry);
+                let known = self.custom.get(source).and_then(place);
+                let at = known.unwrap_or_else(|| {
                     let pipeline = self.create(kernel, signature, layouts);
-                    self.custom.insert(source.to_string(), pipeline);
-                }
-                &self.custom[source]
+                    let all = self.custom.entry(source.to_string()).or_default();
+                    all.push((entry.to_string(), pipeline));
+                    all.len() - 1
+                });
+                &self.custom[source][at].1
             }
         }
     }

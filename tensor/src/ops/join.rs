@@ -50,7 +50,7 @@ impl Tensor {
     /// New elements of `value` before and after an axis.
     ///
     /// # Panics
-    /// If the axis does not exist or the tensor holds a 16-bit type.
+    /// If the axis does not exist.
     #[track_caller]
     pub fn pad(&self, dim: isize, before: usize, after: usize, value: f64) -> Tensor {
         let d = axis("pad", dim, self.rank());
@@ -71,7 +71,7 @@ impl Tensor {
     /// One vector of `len` elements from pieces, each put at its place; zero between them. Places must not overlap.
     ///
     /// # Panics
-    /// If there are no pieces, one lies outside, or they hold a 16-bit type.
+    /// If there are no pieces, or one lies outside.
     #[track_caller]
     pub fn assemble(pieces: &[(usize, &Tensor)], len: usize) -> Tensor {
         let first = pieces.first().expect("assemble: there are no pieces").1;

@@ -60,9 +60,6 @@ impl Plan for Custom {
     fn bytes(&self) -> u64 {
         self.bytes
     }
-    fn takes_halves(&self) -> bool {
-        true
-    }
     fn cpu(&self, inputs: &[cpu::Input<'_>], outputs: &mut [cpu::Output<'_>]) {
         (self.cpu)(inputs, outputs);
     }

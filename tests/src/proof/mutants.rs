@@ -32,7 +32,9 @@ impl Mutants {
         let operations: Vec<Operation> = operations().collect();
         let mut all: BTreeMap<Mutant, Vec<usize>> = BTreeMap::new();
         for (i, op) in operations.iter().enumerate() {
-            for mutant in mutants_in(|| cases(op, CASES).for_each(|case| _ = fused_and_recorded(&case))) {
+            let right =
+                |case: Case| assert!(fused_and_recorded(&case), "{}, unchanged:\n{}", op.name, case.description);
+            for mutant in mutants_in(|| cases(op, CASES).for_each(right)) {
                 all.entry(mutant).or_default().push(i);
             }
         }
