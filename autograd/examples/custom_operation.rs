@@ -48,7 +48,7 @@ fn swiglu(a: &Var, b: &Var) -> Var {
             entry: "swiglu",
             source: SWIGLU,
             params: vec![n as u32],
-            groups: [(n as u32).div_ceil(256).min(65535), (n as u32).div_ceil(256 * 65535), 1],
+            workgroups: n.div_ceil(256) as u64,
         }),
     };
     let y = execute_one(plan, &[&a.tensor().contiguous(), &b.tensor().contiguous()]);
@@ -88,8 +88,8 @@ pub fn largest_error(device: &Device) -> Result<f64, lethe_tensor::DeviceError> 
     Ok(got.iter().zip(exact).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max))
 }
 
-#[allow(dead_code)] // not called where a test includes this file
-fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// All of it.
+pub fn main() -> Result<(), Box<dyn std::error::Error>> {
     derivatives_are_right()?;
     let device = Device::best()?;
     for device in [Device::cpu(), device] {

@@ -81,13 +81,13 @@ pub enum Disagreement {
 /// If an element is off by more than its bound, or the device failed.
 pub fn values(op: &Operation, case: &Case, device: &Device, dtype: DType) -> Result<Agreement, Disagreement> {
     let (low, exact) = stored(case, device, dtype)?;
-    let high = value(case, &exact);
-    let low = value(case, &low);
+    let high = case.value(&exact);
+    let low = case.value(&low);
     let low = numbers("the result", &low, high.shape(), dtype)?;
     let high_numbers: Vec<f64> = doubles(&high)?;
     let inner = inside(op, case)?;
     let tape = Tape::new();
-    let x = on_tape(case, &tape, &exact);
+    let x = case.on(&tape, &exact);
     let y = (case.run)(&x);
     let condition = |element: usize| condition(&tape, &y, element, &x);
     let sums = if is_pointwise(op) { 1 } else { longest(case, high_numbers.len()) };
@@ -106,10 +106,10 @@ pub fn gradients(
     mode: Mode,
 ) -> Result<Agreement, Disagreement> {
     let (low, exact) = stored(case, device, dtype)?;
-    let y = value(case, &exact);
+    let y = case.value(&exact);
     let cotangent = Tensor::normal(&Device::cpu(), DType::F64, y.shape(), Draw::new(1, [0; 3]));
     let low_tape = Tape::new();
-    let low_x = on_tape(case, &low_tape, &low);
+    let low_x = case.on(&low_tape, &low);
     let low_y = (case.run)(&low_x);
     if !low_y.is_tracked() {
         return Ok(Agreement::default());
@@ -120,7 +120,7 @@ pub fn gradients(
     let low = low_tape.sweep(&low_y, &low_dy, mode);
 
     let tape = Tape::new();
-    let mut x = on_tape(case, &tape, &exact);
+    let mut x = case.on(&tape, &exact);
     let (y, dy) = ((case.run)(&x), tape.leaf(&cotangent));
     let high = tape.sweep(&y, &dy, Mode::Record);
     let tracked: Vec<usize> = (0..x.len()).filter(|i| x[*i].is_tracked()).collect();
@@ -229,15 +229,6 @@ fn inside_gradients(op: &Operation, case: &Case, cotangent: &Tensor) -> Result<f
 /// The relative error of so many roundings, and those of functions.
 fn gamma(roundings: usize) -> f64 {
     (roundings + FUNCTIONS) as f64 * f64::from(f32::EPSILON)
-}
-
-fn on_tape(case: &Case, tape: &Tape, inputs: &[Tensor]) -> Vec<Var> {
-    let var = |(t, d): (&Tensor, &bool)| if *d { tape.leaf(t) } else { Var::constant(t) };
-    inputs.iter().zip(&case.differentiable).map(var).collect()
-}
-
-fn value(case: &Case, inputs: &[Tensor]) -> Tensor {
-    (case.run)(&inputs.iter().map(Var::constant).collect::<Vec<_>>()).tensor().clone()
 }
 
 /// The inputs, floats stored in `dtype`, on the device, and the same numbers as doubles on the CPU. A view that is not contiguous stays one.

@@ -22,7 +22,8 @@ mod reduce;
 mod softmax;
 mod view;
 
-use crate::Var;
+use crate::gradcheck::GradcheckOptions;
+use crate::{Tape, Var};
 use draws::Draws;
 use lethe_tensor::Tensor;
 
@@ -36,6 +37,25 @@ pub struct Case {
     pub run: Box<dyn Fn(&[Var]) -> Var>,
     /// The case as Rust code that runs: what a failing test prints.
     pub description: String,
+}
+
+impl Case {
+    /// Variables of these inputs (the case's own, or the same of another type or device): leaves of the tape where they are differentiated.
+    pub fn on(&self, tape: &Tape, inputs: &[Tensor]) -> Vec<Var> {
+        let var = |(t, d): (&Tensor, &bool)| if *d { tape.leaf(t) } else { Var::constant(t) };
+        inputs.iter().zip(&self.differentiable).map(var).collect()
+    }
+
+    /// The result of these inputs, without a tape.
+    pub fn value(&self, inputs: &[Tensor]) -> Tensor {
+        (self.run)(&inputs.iter().map(Var::constant).collect::<Vec<_>>()).tensor().clone()
+    }
+
+    /// Options under which a gradient check differentiates what the case does.
+    pub fn options(&self) -> GradcheckOptions {
+        let constant = (0..self.inputs.len()).filter(|i| !self.differentiable[*i]).collect();
+        GradcheckOptions { constant, ..GradcheckOptions::default() }
+    }
 }
 
 /// A differentiable operation, and its cases.
@@ -93,7 +113,7 @@ pub fn operations() -> impl Iterator<Item = Operation> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Mode, Tape};
+    use crate::Mode;
     use std::collections::BTreeSet;
 
     /// What the sources of the operations record and offer.
@@ -157,10 +177,7 @@ mod tests {
             for seed in 0..40 {
                 let case = op.case(seed, 3);
                 let tape = Tape::new();
-                let vars: Vec<Var> = (case.inputs.iter().zip(&case.differentiable))
-                    .map(|(t, d)| if *d { tape.leaf(t) } else { Var::constant(t) })
-                    .collect();
-                let y = (case.run)(&vars);
+                let y = (case.run)(&case.on(&tape, &case.inputs));
                 if y.is_tracked() {
                     tape.sweep(&y, &tape.leaf(&y.tensor().zeros_like()), Mode::Record);
                 }
@@ -188,9 +205,7 @@ mod tests {
                 assert_eq!(a.inputs.len(), a.differentiable.len(), "{}", op.name);
                 empty += usize::from(a.inputs.iter().any(|t| t.numel() == 0));
                 strided += usize::from(a.inputs.iter().any(|t| !t.layout().is_contiguous()));
-                let run = || {
-                    (a.run)(&a.inputs.iter().map(Var::constant).collect::<Vec<_>>()).tensor().force().shape().to_vec()
-                };
+                let run = || a.value(&a.inputs).force().shape().to_vec();
                 let done = std::panic::catch_unwind(std::panic::AssertUnwindSafe(run));
                 assert!(done.is_ok(), "{} {seed} {size}:\n{}", op.name, a.description);
             }

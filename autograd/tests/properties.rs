@@ -5,7 +5,7 @@
 //! operation and property. The draws are the same in every run.
 
 use lethe_autograd::agreement;
-use lethe_autograd::gradcheck::{GradcheckOptions, Report, gradcheck, gradgradcheck};
+use lethe_autograd::gradcheck::{Report, gradcheck, gradgradcheck};
 use lethe_autograd::registry::{Case, Operation, large_operations, operations};
 use lethe_autograd::{Mode, ParamLayout, Parameters, Tags, Tape, Var};
 use lethe_tensor::random::Draw;
@@ -53,11 +53,6 @@ fn for_many_cases(
     assert!(failures.is_empty(), "{} operations fail:\n\n{}", failures.len(), failures.join("\n"));
 }
 
-fn options(case: &Case) -> GradcheckOptions {
-    let constant = (0..case.inputs.len()).filter(|i| !case.differentiable[*i]).collect();
-    GradcheckOptions { constant, ..GradcheckOptions::default() }
-}
-
 /// Runs a gradient check on all cases. Kinks must be rarer than what is compared.
 fn check_derivatives(check: impl Fn(&Case) -> Result<Report, String>) {
     let seen: RefCell<Vec<(&str, Report)>> = RefCell::default();
@@ -79,12 +74,12 @@ fn check_derivatives(check: impl Fn(&Case) -> Result<Report, String>) {
 
 #[test]
 fn first_derivatives_match_finite_differences() {
-    check_derivatives(|case| gradcheck(&case.run, &case.inputs, &options(case)).map_err(|e| e.to_string()));
+    check_derivatives(|case| gradcheck(&case.run, &case.inputs, &case.options()).map_err(|e| e.to_string()));
 }
 
 #[test]
 fn second_derivatives_match_finite_differences() {
-    check_derivatives(|case| gradgradcheck(&case.run, &case.inputs, &options(case)).map_err(|e| e.to_string()));
+    check_derivatives(|case| gradgradcheck(&case.run, &case.inputs, &case.options()).map_err(|e| e.to_string()));
 }
 
 /// The inputs, those of `tracked` as leaves.
@@ -115,13 +110,9 @@ fn doubles(t: &Tensor) -> Vec<f64> {
     here.to_dtype(DType::F64).to_vec().expect("the CPU does not fail")
 }
 
-fn value(case: &Case, inputs: &[Tensor]) -> Tensor {
-    (case.run)(&inputs.iter().map(Var::constant).collect::<Vec<_>>()).tensor().clone()
-}
-
 /// A normal cotangent of the case's result.
 fn cotangent(case: &Case) -> Tensor {
-    Tensor::normal(&Device::cpu(), DType::F64, value(case, &case.inputs).shape(), Draw::new(1, [0; 3]))
+    Tensor::normal(&Device::cpu(), DType::F64, case.value(&case.inputs).shape(), Draw::new(1, [0; 3]))
 }
 
 /// Compares vectors, with an error of `tolerance` times the largest element (at least 1).
@@ -247,7 +238,7 @@ fn fused_attention_equals_the_composed_one() {
             return Ok(());
         }
         let other = composed.case(seed, size); // the same draws
-        close("o", &doubles(&value(case, &case.inputs)), &doubles(&value(&other, &other.inputs)), DOUBLE)?;
+        close("o", &doubles(&case.value(&case.inputs)), &doubles(&other.value(&other.inputs)), DOUBLE)?;
         let dy = cotangent(case);
         let grads = |c: &Case| gradients(&c.run, &c.inputs, &c.differentiable, &dy, Mode::Free);
         all_close("gradient", &grads(case), &grads(&other), DOUBLE)
@@ -322,7 +313,7 @@ fn checked_and_unchecked_shaders_give_the_same_bits() {
             };
             let inputs: Vec<Tensor> = case.inputs.iter().map(to).collect();
             let dy = to(&cotangent(case));
-            (doubles(&value(case, &inputs)), gradients(&case.run, &inputs, &case.differentiable, &dy, Mode::Free))
+            (doubles(&case.value(&inputs)), gradients(&case.run, &inputs, &case.differentiable, &dy, Mode::Free))
         });
         let [a, b] = results.map(|r| format!("{r:?}")); // NaN is NaN
         if a == b { Ok(()) } else { Err(format!("checked {a}, unchecked {b}")) }

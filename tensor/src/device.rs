@@ -32,18 +32,15 @@ impl Device {
     /// A real GPU if there is one, else the CPU; never a software adapter.
     ///
     /// # Errors
-    /// If wgpu's environment variables name an adapter that is not there, or the adapter refuses.
+    /// If wgpu's environment variables name an adapter that is not there, or the adapter refuses; in a browser always.
     pub fn best() -> Result<Device, DeviceError> {
+        #[cfg(not(feature = "gpu"))]
+        return Ok(Device::cpu());
         #[cfg(feature = "gpu")]
-        {
-            use crate::gpu::{AdapterChoice, GpuDevice, GpuError, GpuOptions};
-            match GpuDevice::open(&AdapterChoice::Real, GpuOptions::default()) {
-                Ok(gpu) => return Ok(Device::Gpu(gpu)),
-                Err(GpuError::NoAdapter { .. }) => {}
-                Err(error) => return Err(error.into()),
-            }
+        match cfg!(target_arch = "wasm32") {
+            true => Err(crate::gpu::GpuError::CannotBlock { instead: "Device::best_async" }.into()),
+            false => pollster::block_on(Device::best_async()),
         }
-        Ok(Device::cpu())
     }
 
     /// As [`Device::best`], where blocking is impossible.

@@ -57,8 +57,8 @@ pub fn execute<P: Plan>(plan: P, inputs: &[&Tensor]) -> Vec<Tensor> {
             t.device()
         );
     }
-    let computed: Vec<Tensor> = inputs.iter().map(|t| as_taken(&plan, t)).collect();
-    let inputs: Vec<&Tensor> = computed.iter().collect();
+    let widened = widened(&plan, inputs);
+    let inputs = &widened.as_ref().map_or_else(|| inputs.to_vec(), |all| all.iter().collect())[..];
     let specs = plan.outputs();
     if DEFERRING.get()
         && let [spec] = &specs[..]
@@ -67,7 +67,7 @@ pub fn execute<P: Plan>(plan: P, inputs: &[&Tensor]) -> Vec<Tensor> {
         let pending = Pending::Plan { plan: Arc::new(plan), inputs };
         return vec![Tensor::pending(device, spec.dtype, &spec.shape, pending)];
     }
-    let storages = fresh(device, &plan, &inputs, &specs);
+    let storages = fresh(device, &plan, inputs, &specs);
     specs
         .iter()
         .zip(storages)
@@ -91,8 +91,8 @@ pub fn execute_in_place<P: Plan>(plan: P, inputs: &[&Tensor], targets: &mut [&mu
     for t in inputs.iter().copied().chain(targets.iter().map(|t| &**t)) {
         assert!(t.device().same(&device), "{}: tensors on {device:?} and {:?}", plan.name(), t.device());
     }
-    let computed: Vec<Tensor> = inputs.iter().map(|t| as_taken(&plan, t)).collect();
-    let inputs: Vec<&Tensor> = computed.iter().collect();
+    let widened = widened(&plan, inputs);
+    let inputs = &widened.as_ref().map_or_else(|| inputs.to_vec(), |all| all.iter().collect())[..];
     let specs = plan.outputs();
     let mut run: Vec<Target<'_>> = vec![];
     for (t, spec) in targets.iter_mut().zip(&specs) {
@@ -100,12 +100,13 @@ pub fn execute_in_place<P: Plan>(plan: P, inputs: &[&Tensor], targets: &mut [&mu
         assert!(t.numel() == len && t.dtype() == spec.dtype, "{}: a target is {t:?}, not {spec:?}", plan.name());
         run.push(Target { dtype: spec.dtype, storage: t.make_unique(), start: 0, len, add: false });
     }
-    dispatch(&device, &plan, &inputs, &mut run);
+    dispatch(&device, &plan, inputs, &mut run);
 }
 
-/// An input in the type that the plan takes: 16-bit floats are widened for all that compute with them.
-fn as_taken(plan: &dyn Plan, t: &Tensor) -> Tensor {
-    if plan.takes_halves() { t.clone() } else { t.to_dtype(t.computed_type()) }
+/// The inputs in the types that they are computed in, where some are 16-bit floats and the plan does not take these.
+fn widened(plan: &dyn Plan, inputs: &[&Tensor]) -> Option<Vec<Tensor>> {
+    let halves = !plan.takes_halves() && inputs.iter().any(|t| t.dtype() != t.computed_type());
+    halves.then(|| inputs.iter().map(|t| t.to_dtype(t.computed_type())).collect())
 }
 
 /// Writes `value` to elements `start ..` of a vector, or adds it to what is there. Work that was put off is done straight into its place.

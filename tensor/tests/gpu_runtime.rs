@@ -451,3 +451,13 @@ fn entries_of_one_text_are_kernels_of_their_own() {
         assert_eq!(read(&device, &buffer, 1), [expected]);
     }
 }
+
+#[test]
+fn what_a_browser_calls_gives_what_others_wait_for() {
+    use lethe_tensor::{Device, Tensor};
+    let best = pollster::block_on(Device::best_async()).map(|d| d.to_string()).map_err(|e| e.to_string());
+    assert_eq!(best, Device::best().map(|d| d.to_string()).map_err(|e| e.to_string()));
+    let Some(device) = open(options()) else { return };
+    let t = Tensor::from_slice(&Device::Gpu(device), &[1.0f32, 2.0, 3.0], &[3]).slice(0, 1, 3);
+    assert_eq!(pollster::block_on(t.to_vec_later::<f32>().arrive()).unwrap(), t.to_vec::<f32>().unwrap());
+}

@@ -14,12 +14,8 @@ impl Var {
     /// If the shapes do not fit.
     #[track_caller]
     pub fn attention(&self, k: &Var, v: &Var, mask: Option<&Tensor>, scale: f64, causal: bool) -> Var {
-        if let Some(times) = self.query_heads_for_each(k) {
-            let [k, v] = [k, v].map(|x| x.repeat_interleave(times, 1));
-            return self.attention(&k, &v, mask, scale, causal);
-        }
-        // Before their strides are read.
-        let [q, k, v] = &[self, k, v].map(Var::widened);
+        // Widened before their strides are read.
+        let (q, [k, v]) = (&self.widened(), &self.heads_of(k, v).map(|x| x.widened()));
         if let (Some(&dim), Some(&value_dim)) = (k.shape().last(), v.shape().last())
             && dim != value_dim
         {
@@ -68,20 +64,22 @@ impl Var {
     /// If the shapes do not fit.
     #[track_caller]
     pub fn attention_composed(&self, k: &Var, v: &Var, mask: Option<&Tensor>, scale: f64, causal: bool) -> Var {
-        if let Some(times) = self.query_heads_for_each(k) {
-            let [k, v] = [k, v].map(|x| x.repeat_interleave(times, 1));
-            return self.attention_composed(&k, &v, mask, scale, causal);
-        }
+        let [k, v] = &self.heads_of(k, v);
         let plan = attention::plan(self.tensor(), k.tensor(), v.tensor(), mask, scale, causal);
         weights(&plan, self, k, mask).matmul(v)
     }
 }
 
 impl Var {
-    /// How many heads of this share one of k's, if they do.
-    fn query_heads_for_each(&self, k: &Var) -> Option<usize> {
-        let (own, shared) = (*self.shape().get(1)?, *k.shape().get(1)?);
-        (shared > 0 && own > shared && own.is_multiple_of(shared)).then(|| own / shared)
+    /// Keys and values with as many heads as these queries: where they have fewer, each serves a group of consecutive ones.
+    #[track_caller]
+    fn heads_of(&self, k: &Var, v: &Var) -> [Var; 2] {
+        match (self.shape().get(1), k.shape().get(1)) {
+            (Some(&own), Some(&shared)) if shared > 0 && own > shared && own.is_multiple_of(shared) => {
+                [k, v].map(|x| x.repeat_interleave(own / shared, 1))
+            }
+            _ => [k.clone(), v.clone()],
+        }
     }
 }
 
@@ -96,11 +94,8 @@ fn weights(plan: &Attention, q: &Var, k: &Var, mask: Option<&Tensor>) -> Var {
         }
     }
     if plan.causal {
-        let (rows, columns) = (plan.queries, plan.keys);
-        let numbers = |n: usize| (0..n as u32).collect::<Vec<_>>();
-        let i = Tensor::from_slice(q.device(), &numbers(rows), &[rows, 1]);
-        let j = Tensor::from_slice(q.device(), &numbers(columns), &[1, columns]);
-        let before = j.le(&i);
+        let number = |n: usize| Tensor::arange(q.device(), n);
+        let before = number(plan.keys).le(&number(plan.queries).unsqueeze(-1));
         visible = Some(visible.map_or(before.clone(), |v| v.mul(&before)));
     }
     let Some(visible) = visible else { return scores.softmax(-1) };

@@ -47,11 +47,6 @@ pub(crate) fn distribution(targets: &Tensor, logits: &Tensor, smoothing: f64) ->
     if targets.dtype() != DType::U32 {
         return targets.mul_scalar(1.0 - smoothing).add_scalar(uniform);
     }
-    let numbers: Vec<u32> = (0..classes as u32).collect();
-    let numbers = Tensor::from_slice(logits.device(), &numbers, &[1, classes]);
-    let labels = targets.unsqueeze(-1);
-    let (hit, miss, none) = (1.0 - smoothing + uniform, uniform, 0.0);
-    let [hit, miss, none] = [hit, miss, none].map(|v| logits.scalar_like(v));
-    let row = labels.eq(&numbers).select(&hit, &miss);
-    labels.lt_scalar(classes as f64).select(&row, &none)
+    let row = targets.one_hot(classes, logits.computed_type()).mul_scalar(1.0 - smoothing).add_scalar(uniform);
+    targets.unsqueeze(-1).lt_scalar(classes as f64).select(&row, &logits.scalar_like(0.0))
 }

@@ -117,9 +117,8 @@ impl Var {
         let extents = |axes: &[usize]| axes.iter().map(|&i| self.shape()[i]).collect::<Vec<_>>();
         let order: Vec<usize> = outside.iter().chain(&within).copied().collect();
         let [outer, n] = [&outside, &within].map(|a| extents(a).iter().product());
-        let numbers: Vec<u32> = (0..n as u32).collect();
-        let [row, column] = [[n, 1], [1, n]].map(|s| Tensor::from_slice(self.device(), &numbers, &s));
-        let own = Var::constant(&row.eq(&column));
+        let number = Tensor::arange(self.device(), n);
+        let own = Var::constant(&number.unsqueeze(-1).eq(&number));
         let all = self.permute(&order).reshape(&[outer, 1, n]).expand(&[outer, n, n]);
         let others = own.where_(&Var::constant(&self.tensor().scalar_like(1.0)), &all).prod(&[-1], false);
         let mut back = vec![0; rank];

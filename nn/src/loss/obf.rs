@@ -68,9 +68,7 @@ impl Obf {
             Likelihood::Softmax => logits.softmax(-1),
             Likelihood::Sigmoid => logits.sigmoid(),
         };
-        let numbers: Vec<u32> = (0..classes as u32).collect();
-        let numbers = Tensor::from_slice(logits.device(), &numbers, &[1, classes]);
-        let hit = labels.unsqueeze(-1).eq(&numbers);
+        let hit = labels.unsqueeze(-1).eq(&Tensor::arange(logits.device(), classes));
         let kept = alpha.rsub_scalar(1.0);
         let zero = logits.scalar_like(0.0);
         let forgotten = alpha.mul(&likelihoods).add(&hit.select(&kept, &zero));

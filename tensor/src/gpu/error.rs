@@ -9,7 +9,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum GpuError {
     /// No adapter fits the choice.
-    #[error("no GPU adapter is {wanted}; {}; choose one of these, install its driver, or use the CPU", list(.present))]
+    #[error("no GPU adapter is {wanted}; {}", list(.present))]
     NoAdapter {
         /// What was asked for, in words.
         wanted: String,
@@ -100,7 +100,11 @@ pub enum GpuError {
 }
 
 fn list(adapters: &[String]) -> String {
-    if adapters.is_empty() { "none is present".into() } else { format!("present: {}", adapters.join("; ")) }
+    if adapters.is_empty() {
+        "none is present: install a driver, or use the CPU".into()
+    } else {
+        format!("present: {}", adapters.join("; "))
+    }
 }
 
 fn budget(limit: &Option<u64>) -> String {

@@ -19,8 +19,8 @@ pub struct CustomKernel {
     pub source: &'static str,
     /// The words of its parameters, at most 16.
     pub params: Vec<u32>,
-    /// Workgroups, at most 65,535 in each dimension: see [`crate::gpu::fold_groups`](../gpu/fn.fold_groups.html).
-    pub groups: [u32; 3],
+    /// Workgroups. Where they are more than 65,535 they are folded into rows: group `w.y * num_workgroups.x + w.x` of all, and some beyond.
+    pub workgroups: u64,
 }
 
 /// An operation that this workspace does not have. [`crate::execute`] runs it; an operation on variables with a derivative is made of it by

@@ -9,22 +9,16 @@ pub use table::{Row, markdown};
 
 use lethe_autograd::Mode;
 use lethe_autograd::agreement::{self, Agreement, Disagreement};
-use lethe_autograd::gradcheck::{GradcheckError, GradcheckOptions, Report, gradcheck, gradgradcheck};
+use lethe_autograd::gradcheck::{GradcheckError, Report, gradcheck, gradgradcheck};
 use lethe_autograd::registry::{Case, Operation};
 use lethe_tensor::{DType, Device};
-
-/// Options under which a case's own inputs are differentiated.
-pub fn options(case: &Case) -> GradcheckOptions {
-    let constant = (0..case.inputs.len()).filter(|i| !case.differentiable[*i]).collect();
-    GradcheckOptions { constant, ..GradcheckOptions::default() }
-}
 
 /// Both orders of derivatives of one case.
 ///
 /// # Errors
 /// If one is wrong.
 pub fn derivatives(case: &Case) -> Result<[Report; 2], GradcheckError> {
-    let options = options(case);
+    let options = case.options();
     Ok([gradcheck(&case.run, &case.inputs, &options)?, gradgradcheck(&case.run, &case.inputs, &options)?])
 }
 

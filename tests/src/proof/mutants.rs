@@ -86,8 +86,7 @@ fn is_noticed(mutant: &Mutant, case: &Case) -> bool {
 fn fused_and_recorded(case: &Case) -> bool {
     let gradients = |mode: Mode| -> Vec<Vec<f64>> {
         let tape = Tape::new();
-        let var = |(t, d): (&Tensor, &bool)| if *d { tape.leaf(t) } else { Var::constant(t) };
-        let x: Vec<Var> = case.inputs.iter().zip(&case.differentiable).map(var).collect();
+        let x = case.on(&tape, &case.inputs);
         let y = (case.run)(&x);
         if !y.is_tracked() {
             return vec![];

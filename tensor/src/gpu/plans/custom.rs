@@ -1,6 +1,6 @@
 //! Kernels of a program's own on the GPU: all operands whole and row-major.
 
-use crate::gpu::{Binding, GpuDevice, GpuError, Input, Kernel, Output, Span};
+use crate::gpu::{Binding, GpuDevice, GpuError, Input, Kernel, Output, Span, fold_groups};
 use crate::plan::Custom;
 
 /// Runs the plan.
@@ -10,11 +10,11 @@ pub fn run(p: &Custom, gpu: &GpuDevice, inputs: &[Input<'_>], outputs: &[Output<
     };
     let read: Vec<Span> = inputs.iter().map(|i| i.span(gpu)).collect();
     fill_all(gpu, outputs, vec![], &|written| {
-        let slots = (0..).map(|slot| slot as u32);
-        let reads = read.iter().zip(slots.clone()).map(|(span, slot)| span.read(slot));
-        let writes = written.iter().zip(slots.skip(read.len())).map(|(span, slot)| span.write(slot));
+        let reads = read.iter().zip(0..).map(|(span, slot)| span.read(slot));
+        let writes = written.iter().zip(read.len() as u32..).map(|(span, slot)| span.write(slot));
         let bindings: Vec<Binding<'_>> = reads.chain(writes).collect();
-        gpu.dispatch(Kernel::custom(kernel.entry, kernel.source), &bindings, &kernel.params, kernel.groups);
+        let groups = fold_groups(kernel.workgroups);
+        gpu.dispatch(Kernel::custom(kernel.entry, kernel.source), &bindings, &kernel.params, groups);
     });
 }
 

@@ -46,11 +46,8 @@ fn attention(case: &Case<'_>) -> Result<Var, Unknown> {
 /// Which keys a query sees, 1 or 0; `None`: all.
 fn visible(scores: &Var, mask: Option<&Tensor>, causal: bool) -> Option<Tensor> {
     let [queries, keys] = [scores.rank() - 2, scores.rank() - 1].map(|axis| scores.shape()[axis]);
-    let numbers = |n: usize| (0..n as u32).collect::<Vec<_>>();
-    let before = causal.then(|| {
-        let i = Tensor::from_slice(scores.device(), &numbers(queries), &[queries, 1]);
-        Tensor::from_slice(scores.device(), &numbers(keys), &[1, keys]).le(&i)
-    });
+    let number = |n: usize| Tensor::arange(scores.device(), n);
+    let before = causal.then(|| number(keys).le(&number(queries).unsqueeze(-1)));
     match (before, mask) {
         (Some(b), Some(m)) => Some(b.mul(m).to_dtype(DType::U32)),
         (before, mask) => before.or(mask.cloned()),

@@ -2,7 +2,6 @@
 
 use super::Found;
 use crate::conformance::case::{Attrs, Case, Unknown, one};
-use lethe_autograd::Var;
 use lethe_tensor::{ConvOptions, PoolOptions};
 use serde_json::Value;
 
@@ -11,7 +10,7 @@ pub fn run(case: &Case<'_>) -> Found {
     let a = &case.attrs;
     let x = || case.var("x");
     let y = match case.op {
-        "conv1d" => conv1d(case)?,
+        "conv1d" => x()?.conv1d(&case.var("weight")?, case.maybe("bias").as_ref(), &options(a)?),
         "conv2d" => x()?.conv2d(&case.var("weight")?, case.maybe("bias").as_ref(), &options(a)?),
         "conv_transpose2d" => {
             let (weight, bias) = (case.var("weight")?, case.maybe("bias"));
@@ -40,21 +39,7 @@ fn padding<const N: usize>(a: &Attrs<'_>) -> Result<[[usize; 2]; N], Unknown> {
     Ok(a.optional("padding", all)?.unwrap_or([[0; 2]; N]))
 }
 
-fn options(a: &Attrs<'_>) -> Result<ConvOptions, Unknown> {
+fn options<const N: usize>(a: &Attrs<'_>) -> Result<ConvOptions<N>, Unknown> {
     let groups = a.usize("groups")?;
     Ok(ConvOptions { stride: a.each("stride")?, padding: padding(a)?, dilation: a.each("dilation")?, groups })
-}
-
-/// A convolution of images that are one row high.
-fn conv1d(case: &Case<'_>) -> Result<Var, Unknown> {
-    let a = &case.attrs;
-    let ([stride], [dilation], [sides]) = (a.each("stride")?, a.each("dilation")?, padding(a)?);
-    let options = ConvOptions {
-        stride: [1, stride],
-        padding: [[0, 0], sides],
-        dilation: [1, dilation],
-        groups: a.usize("groups")?,
-    };
-    let (x, weight) = (case.var("x")?.unsqueeze(2), case.var("weight")?.unsqueeze(2));
-    Ok(x.conv2d(&weight, case.maybe("bias").as_ref(), &options).squeeze(2))
 }

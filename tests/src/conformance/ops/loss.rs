@@ -4,7 +4,6 @@ use super::Found;
 use crate::conformance::case::{Answer, Attrs, Case, Unknown, one};
 use lethe_autograd::Var;
 use lethe_nn::loss::{Likelihood, Obf};
-use lethe_tensor::Tensor;
 
 /// The family's operations.
 pub fn run(case: &Case<'_>) -> Found {
@@ -22,7 +21,7 @@ pub fn run(case: &Case<'_>) -> Found {
             one("loss", reduced(&rows, a.str("batch_reduction")?)?)
         }
         "mse" => {
-            let squares = (&case.var("pred")? - &case.var("target")?).square();
+            let squares = case.var("pred")?.mse_loss(&case.var("target")?);
             one("loss", reduced(&squares, a.str("reduction")?)?)
         }
         "label_smoothing_targets" => smoothed_targets(case)?,
@@ -55,18 +54,10 @@ fn rows(case: &Case<'_>, likelihood: Likelihood) -> Result<Var, Unknown> {
     Ok(logits.cross_entropy(target.tensor(), likelihood, smoothing))
 }
 
-/// 1 where a class is the label of a row, else 0.
-fn hits(labels: &Tensor, classes: usize) -> Tensor {
-    let numbers: Vec<u32> = (0..classes as u32).collect();
-    labels.unsqueeze(-1).eq(&Tensor::from_slice(labels.device(), &numbers, &[1, classes]))
-}
-
 fn smoothed_targets(case: &Case<'_>) -> Answer {
     let (classes, s) = (case.attrs.usize("classes")?, case.attrs.f64("smoothing")?);
-    let uniform = s / classes as f64;
-    let number = |x| Tensor::full(case.device, case.dtype, &[], x);
-    let targets = hits(&case.tensor("target")?, classes).select(&number(1.0 - s + uniform), &number(uniform));
-    Ok(one("out", Var::constant(&targets)))
+    let labels = case.tensor("target")?.one_hot(classes, case.dtype);
+    Ok(one("out", Var::constant(&labels.mul_scalar(1.0 - s).add_scalar(s / classes as f64))))
 }
 
 /// The objective of output bias forgetting that `lambda`, `gamma` and `likelihood` describe.
