@@ -10,7 +10,7 @@ fn none_fails(device: &Device, dtype: DType) {
     report.lines().for_each(|line| println!("{line}"));
     println!("{}", report.summary());
     assert!(report.outcomes().len() > 700, "only {} cases were read", report.outcomes().len());
-    assert_eq!(report.failed(), 0, "{}", report.summary());
+    assert_eq!((report.failed(), report.unknown()), (0, 0), "{}", report.summary());
 }
 
 #[test]

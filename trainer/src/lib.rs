@@ -1,9 +1,10 @@
 //! Training with perturbed forgetting.
 //!
 //! The way of a batch through this crate: [`config`] says what is trained, [`data`] makes batches on the host, [`experiment`] builds what
-//! the config describes, [`training`] makes updates, [`evaluation`] measures, and [`run`] keeps what came out. [`bench`] measures operations and
+//! the config describes, [`training`] makes updates, [`evaluation`] and [`analysis`] measure, and [`run`] keeps what came out. [`bench`] measures operations and
 //! steps by themselves; [`doctor`] tries whether a device computes right.
 
+pub mod analysis;
 pub mod bench;
 pub mod cli;
 pub mod config;

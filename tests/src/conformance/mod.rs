@@ -179,6 +179,7 @@ impl Run<'_> {
             // Expected values are rounded to f32, those beyond it infinite.
             DType::F64 => actual.to_vec::<f64>()?.into_iter().map(|x| f64::from(x as f32)).collect(),
             DType::U32 => actual.to_vec::<u32>()?.into_iter().map(f64::from).collect::<Vec<_>>(),
+            DType::I32 => actual.to_vec::<i32>()?.into_iter().map(f64::from).collect(),
             other => return Err(Stop::Failed(format!("{name}: results in {other} are not compared"))),
         };
         compare(&actual, &expected.data, tolerance).map_err(|why| Stop::Failed(format!("{name}: {why}")))

@@ -34,6 +34,11 @@ impl Report {
         self.count(|o| matches!(o, Outcome::Failed(_)))
     }
 
+    /// How many are unknown.
+    pub fn unknown(&self) -> usize {
+        self.count(|o| matches!(o, Outcome::Unknown(_)))
+    }
+
     fn count(&self, is: impl Fn(&Outcome) -> bool) -> usize {
         self.outcomes.iter().filter(|(_, o)| is(o)).count()
     }
@@ -50,11 +55,10 @@ impl Report {
     /// `N passed, N failed, N unknown`, and `, N skipped` if some were.
     pub fn summary(&self) -> String {
         let passed = self.count(|o| *o == Outcome::Passed);
-        let unknown = self.count(|o| matches!(o, Outcome::Unknown(_)));
         let skipped = match self.count(|o| *o == Outcome::Skipped) {
             0 => String::new(),
             n => format!(", {n} skipped"),
         };
-        format!("{passed} passed, {} failed, {unknown} unknown{skipped}", self.failed())
+        format!("{passed} passed, {} failed, {} unknown{skipped}", self.failed(), self.unknown())
     }
 }

@@ -11,6 +11,7 @@ mod reduce;
 mod sam;
 mod second_order;
 mod shape;
+mod stats;
 
 use super::case::{Answer, Case, Unknown};
 use lethe_autograd::Var;
@@ -31,6 +32,7 @@ const FAMILIES: &[fn(&Case<'_>) -> Found] = &[
     second_order::run,
     optim::run,
     sam::run,
+    stats::run,
 ];
 
 /// The results of a case.

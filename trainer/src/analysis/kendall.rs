@@ -1,0 +1,206 @@
+//! Kendall's rank correlation with its significance (specification, 8.4).
+
+use lethe_tensor::random::{Draw, Philox};
+use serde::{Deserialize, Serialize};
+
+/// Up to so many pairs of numbers with ties, all permutations are counted.
+const MOST_ENUMERATED: usize = 8;
+/// Permutations drawn where they cannot be counted.
+const DRAWS: u32 = 10_000;
+
+/// How two rankings of the same things agree.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Kendall {
+    /// S: concordant less discordant pairs.
+    pub score: i64,
+    /// τ-a: S over all pairs.
+    pub tau_a: f64,
+    /// τ-b: `S / √((P − Tx)(P − Ty))` with P all pairs, Tx and Ty those tied in x and y; nothing where all of x or all of y are equal.
+    pub tau_b: Option<f64>,
+}
+
+/// The probability of a |τ| at least as large if there were no relation.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Significance {
+    /// Two-sided.
+    pub p: f64,
+    /// How it was found.
+    pub method: Method,
+}
+
+/// How a significance is found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Method {
+    /// Without ties: the distribution of the number of inversions of a random permutation.
+    Exact,
+    /// With ties among few pairs: all permutations.
+    Enumerated,
+    /// With ties among more: `(b + 1) / (B + 1)`, b of B = 10,000 random permutations being at least as extreme.
+    Permuted,
+}
+
+/// The correlation of pairs of numbers; `None` for fewer than two, or with a NaN among them.
+///
+/// # Panics
+/// If there are not as many x as y.
+#[track_caller]
+pub fn kendall(x: &[f64], y: &[f64]) -> Option<Kendall> {
+    assert!(x.len() == y.len(), "Kendall: {} numbers beside {}", x.len(), y.len());
+    if x.len() < 2 || x.iter().chain(y).any(|v| v.is_nan()) {
+        return None;
+    }
+    let score = score(x, y);
+    let pairs = (x.len() * (x.len() - 1) / 2) as f64;
+    let untied = |v| pairs - ties(v) as f64;
+    let scale = (untied(x) * untied(y)).sqrt();
+    Some(Kendall { score, tau_a: score as f64 / pairs, tau_b: (scale > 0.0).then(|| score as f64 / scale) })
+}
+
+/// The significance of that correlation: exact without ties; with them, over all permutations of y for up to 8 pairs, over 10,000 drawn with `seed`
+/// for more. `None` as in [`kendall`].
+///
+/// # Panics
+/// If there are not as many x as y.
+#[track_caller]
+pub fn significance(x: &[f64], y: &[f64], seed: u64) -> Option<Significance> {
+    let observed = kendall(x, y)?.score.unsigned_abs();
+    // What ties divide by is the same for every permutation: scores compare as τ does.
+    let extreme = |y: &[f64]| score(x, y).unsigned_abs() >= observed;
+    let mut y = y.to_vec();
+    Some(if ties(x) == 0 && ties(&y) == 0 {
+        Significance { p: exact(x.len(), observed), method: Method::Exact }
+    } else if x.len() <= MOST_ENUMERATED {
+        let (mut all, mut hits) = (0u32, 0u32);
+        permutations(&mut y, x.len(), &mut |y| {
+            all += 1;
+            hits += u32::from(extreme(y));
+        });
+        Significance { p: f64::from(hits) / f64::from(all), method: Method::Enumerated }
+    } else {
+        let mut random = Philox::new(Draw::new(seed, [0; 3]));
+        let mut one = || {
+            random.shuffle(&mut y);
+            u32::from(extreme(&y))
+        };
+        let hits: u32 = (0..DRAWS).map(|_| one()).sum();
+        Significance { p: f64::from(hits + 1) / f64::from(DRAWS + 1), method: Method::Permuted }
+    })
+}
+
+fn pairs(n: usize) -> impl Iterator<Item = (usize, usize)> {
+    (0..n).flat_map(move |i| (i + 1..n).map(move |j| (i, j)))
+}
+
+fn score(x: &[f64], y: &[f64]) -> i64 {
+    let sign = |a: f64, b: f64| i64::from(a > b) - i64::from(a < b);
+    pairs(x.len()).map(|(i, j)| sign(x[i], x[j]) * sign(y[i], y[j])).sum()
+}
+
+/// Pairs of equal numbers.
+fn ties(v: &[f64]) -> usize {
+    pairs(v.len()).filter(|(i, j)| v[*i] == v[*j]).count()
+}
+
+/// P(|S| ≥ observed) for a random permutation of n things: S = n(n − 1)/2 − 2 · inversions.
+fn exact(n: usize, observed: u64) -> f64 {
+    // The probability of each number of inversions: thing k + 1 inverts 0 to k of those before it, each as likely.
+    let mut distribution = vec![1.0];
+    for k in 1..n {
+        let mut next = vec![0.0; distribution.len() + k];
+        for (i, p) in distribution.iter().enumerate() {
+            next[i..=i + k].iter_mut().for_each(|sum| *sum += p / (k + 1) as f64);
+        }
+        distribution = next;
+    }
+    let most = distribution.len() as i64 - 1;
+    let extreme = |i: usize| (most - 2 * i as i64).unsigned_abs() >= observed;
+    let p: f64 = distribution.iter().enumerate().filter(|(i, _)| extreme(*i)).map(|(_, p)| p).sum();
+    p.min(1.0)
+}
+
+/// Visits every order of the first `n` values once (Heap's method).
+fn permutations(values: &mut [f64], n: usize, visit: &mut impl FnMut(&[f64])) {
+    if n <= 1 {
+        return visit(values);
+    }
+    for i in 0..n {
+        permutations(values, n - 1, visit);
+        values.swap(if n.is_multiple_of(2) { i } else { 0 }, n - 1);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A permutation of 0..n with so many inversions.
+    fn with_inversions(n: usize, mut inversions: usize) -> Vec<f64> {
+        let mut order: Vec<f64> = Vec::new();
+        for k in 0..n {
+            let inverted = inversions.min(k);
+            order.insert(k - inverted, k as f64);
+            inversions -= inverted;
+        }
+        order
+    }
+
+    fn p(inversions: usize, n: usize) -> f64 {
+        let x: Vec<f64> = (0..n).map(|i| i as f64).collect();
+        let y = with_inversions(n, inversions);
+        let pairs = (n * (n - 1) / 2) as i64;
+        assert_eq!(kendall(&x, &y).unwrap().score, pairs - 2 * inversions as i64);
+        let s = significance(&x, &y, 0).unwrap();
+        assert_eq!(s.method, Method::Exact);
+        s.p
+    }
+
+    #[test]
+    fn exact_probabilities_are_the_golden_ones() {
+        assert!((p(11, 10) - 0.0466).abs() < 5e-5, "τ = 23/45: {}", p(11, 10));
+        assert!((p(12, 10) - 0.0726).abs() < 5e-5, "τ = 21/45: {}", p(12, 10));
+        assert!((p(34, 10) - p(11, 10)).abs() < 1e-15, "two-sided");
+        assert!((p(0, 4) - 2.0 / 24.0).abs() < 1e-15 && (p(0, 5) - 2.0 / 120.0).abs() < 1e-15);
+        assert!((p(3, 4) - 1.0).abs() < 1e-12, "τ = 0");
+    }
+
+    #[test]
+    fn ties_lessen_what_is_divided_by() {
+        let k = kendall(&[1.0, 2.0, 2.0, 3.0], &[1.0, 2.0, 3.0, 3.0]).unwrap();
+        assert_eq!((k.score, k.tau_a, k.tau_b), (4, 4.0 / 6.0, Some(0.8)));
+        assert_eq!(kendall(&[1.0, 1.0], &[1.0, 2.0]).unwrap().tau_b, None);
+        assert_eq!(kendall(&[1.0], &[1.0]), None);
+        assert_eq!(kendall(&[1.0, f64::NAN], &[1.0, 2.0]), None);
+    }
+
+    #[test]
+    fn all_permutations_are_visited_once() {
+        let mut seen = std::collections::BTreeSet::new();
+        permutations(&mut [0.0, 1.0, 2.0, 3.0, 4.0], 5, &mut |v| {
+            assert!(seen.insert(v.iter().map(|v| *v as u8).collect::<Vec<_>>()), "{v:?} twice");
+        });
+        assert_eq!(seen.len(), 120);
+    }
+
+    #[test]
+    fn enumeration_counts_by_hand() {
+        // Two of four are equal: 12 orders of y, 2 of them as extreme as |S| = 5.
+        let s = significance(&[1.0, 2.0, 3.0, 4.0], &[1.0, 2.0, 3.0, 3.0], 0).unwrap();
+        assert_eq!((s.method, s.p), (Method::Enumerated, 2.0 / 12.0));
+    }
+
+    #[test]
+    fn permuted_probabilities_are_near_the_exact_ones_and_repeat() {
+        // One tie among twelve changes little; without it the exact distribution applies.
+        let x: Vec<f64> = (0..12).map(f64::from).collect();
+        let y = with_inversions(12, 16);
+        let mut tied = y.clone();
+        tied[0] = tied[1];
+        let (exact, permuted) = (significance(&x, &y, 0).unwrap(), significance(&x, &tied, 7).unwrap());
+        assert_eq!(permuted.method, Method::Permuted);
+        assert!((exact.p - permuted.p).abs() < 0.02, "{exact:?} {permuted:?}");
+        assert_eq!(significance(&x, &tied, 7), Some(permuted));
+        let perfect = [&x[..11], &[10.0]].concat();
+        assert_eq!(significance(&perfect, &perfect, 0).unwrap().p, 1.0 / 10_001.0);
+    }
+}
