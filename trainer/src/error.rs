@@ -44,6 +44,16 @@ pub enum Error {
         /// What the system said.
         error: std::io::Error,
     },
+    /// A file of labels is none, or not one of the test set.
+    #[error("{path}: expected a JSON list of {images} lists of classes, one for each test image, found {found}")]
+    Labels {
+        /// The file.
+        path: std::path::PathBuf,
+        /// The test images.
+        images: usize,
+        /// What it holds instead.
+        found: String,
+    },
     /// No case of the benchmark has this shape.
     #[error(transparent)]
     Shape(#[from] UnknownShape),
@@ -80,6 +90,16 @@ pub enum Error {
     TestNotFinite {
         /// What it is.
         loss: f64,
+    },
+    /// The curvature of a loss is infinite or none at all.
+    #[error(
+        "the curvature of the loss is {value} in iteration {iteration}: the model has diverged, or its gradients exceed f32"
+    )]
+    SharpnessNotFinite {
+        /// The iteration, from 1.
+        iteration: usize,
+        /// What was found.
+        value: f64,
     },
     /// The first operation of an update that made a NaN or an infinity.
     #[error("update {update}: {anomaly}")]

@@ -97,8 +97,9 @@ fn a_killed_run_goes_on_as_if_nothing_had_happened() {
     let arguments = |out: &Path| {
         let train = ["train", &digits(), "--device", "cpu", "--out", &out.display().to_string()].map(str::to_owned);
         let small = SMALL.map(|s| s.replace("train.epochs=1", "train.epochs=100"));
-        [&train[..], &small, &["--set", "data.augment.crop_padding=1", "--set", "model.dropout=0.1"].map(str::to_owned)]
-            .concat()
+        let set = ["data.augment.crop_padding=1", "model.dropout=0.1", "analysis.every=40", "analysis.draws=2"];
+        let set = set.into_iter().flat_map(|s| ["--set".to_owned(), s.to_owned()]);
+        train.into_iter().chain(small).chain(set).collect::<Vec<_>>()
     };
     let mut child = program().args(arguments(&cut)).stderr(Stdio::null()).spawn().unwrap();
     while !cut.join("checkpoint.safetensors").exists() {
@@ -113,7 +114,8 @@ fn a_killed_run_goes_on_as_if_nothing_had_happened() {
     let resumed = lethe(&["resume", &path, "--device", "cpu"]);
     assert_eq!(resumed.status.code(), Some(0), "{}", String::from_utf8_lossy(&resumed.stderr));
     assert!(program().args(arguments(&whole)).output().unwrap().status.success());
-    for file in ["config.toml", "metrics.jsonl", "checkpoint.safetensors", "summary.json"] {
+    let records = ["analysis/epoch-040.json", "analysis/epoch-080.json"];
+    for file in ["config.toml", "metrics.jsonl", "checkpoint.safetensors", "summary.json"].into_iter().chain(records) {
         let [a, b] = [&whole, &cut].map(|run| fs::read(run.join(file)).unwrap());
         assert!(a == b, "{file} differs");
     }

@@ -1,10 +1,9 @@
 //! `lethe doctor`.
 
 use super::device::{DeviceArg, list};
-use super::{say, threads};
+use super::{say, threads, write_json};
 use crate::doctor::{self, Checkup, Finding};
 use crate::error::Error;
-use crate::run::write_atomically;
 use clap::Args;
 use std::path::PathBuf;
 
@@ -43,8 +42,7 @@ pub fn examine(args: &DoctorArgs) -> Result<(), Error> {
         findings,
     };
     if let Some(path) = &args.json {
-        let text = serde_json::to_string_pretty(&checkup).expect("strings and numbers can be written as JSON") + "\n";
-        write_atomically(path, &[text.as_bytes()]).map_err(|error| Error::Write { path: path.clone(), error })?;
+        write_json(path, &checkup)?;
     }
     let (failed, all) = (checkup.failed(), checkup.findings.len());
     if failed > 0 {

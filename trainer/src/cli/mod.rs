@@ -1,19 +1,22 @@
 //! The command line.
 
+mod analyze;
 mod bench;
 mod device;
 mod doctor;
+mod eval;
 #[cfg(feature = "gpu")]
 mod shaders;
 
 use crate::config::{Config, MOST_THREADS};
 use crate::data::{DataSplit, Places, load};
 use crate::error::Error;
-use crate::run::{Existing, RunFolder, default_folder, timestamp};
+use crate::run::{Existing, RunFolder, default_folder, timestamp, write_atomically};
 use crate::training::{self, Training};
 use clap::builder::RangedU64ValueParser;
 use clap::{Args, Parser, Subcommand};
 use lethe_tensor::Device;
+use serde::Serialize;
 use std::ffi::OsString;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -36,7 +39,10 @@ enum Command {
     /// Go on with a run that was interrupted, from its last checkpoint; it ends as if it had not been.
     Resume(RunArgs),
     /// Measure the test set with a run's checkpoint.
-    Eval(RunArgs),
+    Eval(eval::EvalArgs),
+    /// Measure a run's sharpness, or what its perturbation makes it forget.
+    #[command(subcommand)]
+    Analyze(analyze::Analysis),
     /// Time operations and training steps; a line of JSON for each.
     Bench(bench::BenchArgs),
     /// Try every operation and its gradient on a device, against doubles on the CPU.
@@ -105,7 +111,8 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let done = match cli.command {
         Command::Train(args) => train(&args),
         Command::Resume(args) => resume(&args),
-        Command::Eval(args) => eval(&args),
+        Command::Eval(args) => eval::eval(&args),
+        Command::Analyze(analysis) => analyze::analyze(&analysis),
         Command::Bench(args) => bench::bench(&args),
         Command::Doctor(args) => doctor::examine(&args),
         Command::Devices => {
@@ -181,13 +188,10 @@ fn finish(training: Training<'_>, run: &RunFolder) -> Result<(), Error> {
     Ok(())
 }
 
-fn eval(args: &RunArgs) -> Result<(), Error> {
-    let run = RunFolder::open(&args.run)?;
-    let Prepared { config, split, device, threads } = prepare(&run.config(), &[], &args.common)?;
-    let result = training::evaluate_run(&config, &run.load()?, split, &device, threads)?;
-    let (accuracy, loss, images) = (result.accuracy(), result.loss, result.images);
-    say(&format!("test accuracy {accuracy:.2} %, loss {loss:.4}, {images} images"));
-    Ok(())
+/// Writes a record as JSON where the command line says.
+fn write_json(path: &Path, record: &impl Serialize) -> Result<(), Error> {
+    let text = serde_json::to_string_pretty(record).expect("records can be written as JSON") + "\n";
+    write_atomically(path, &[text.as_bytes()]).map_err(|error| Error::Write { path: path.to_owned(), error })
 }
 
 /// A config, the data that it fits, and where to compute.

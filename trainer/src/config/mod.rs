@@ -3,6 +3,7 @@
 //! A config is checked twice: by itself when it is read, and against the data before the first step. It knows no tensor
 //! and no device: what it describes is built elsewhere.
 
+mod analysis;
 mod data;
 mod error;
 mod loss;
@@ -21,6 +22,7 @@ use std::path::Path;
 use serde::Serialize;
 use toml::{Table, Value};
 
+pub use analysis::{AnalysisConfig, Protocol, Split};
 pub use data::{AugmentConfig, DataConfig, DatasetKind};
 pub use error::{ConfigError, Problem};
 pub use loss::{LossConfig, LossKind};
@@ -47,6 +49,8 @@ pub struct Config {
     pub perturb: PerturbConfig,
     /// Length, batch and seed.
     pub train: TrainConfig,
+    /// What is measured on the way.
+    pub analysis: AnalysisConfig,
 }
 
 /// What a config must know of the data to be checked against it.
@@ -60,7 +64,7 @@ pub struct DataFacts {
     pub train: usize,
 }
 
-const SECTIONS: [&str; 6] = ["data", "model", "loss", "optim", "perturb", "train"];
+const SECTIONS: [&str; 7] = ["data", "model", "loss", "optim", "perturb", "train", "analysis"];
 
 /// The keys of a section of this kind, where its keys depend on the kind and there is such a kind.
 fn keys(section: &str, kind: &str) -> Option<Vec<&'static str>> {
@@ -114,6 +118,7 @@ impl Config {
             let reason = format!("the training set has {} images only", facts.train);
             return Err(Problem::value("data.train_limit", limit, reason));
         }
+        let limit = config.analysis.trained(limit)?;
         if config.train.batch > limit {
             let reason = format!("must not exceed the training set, {limit} images");
             return Err(Problem::value("train.batch", config.train.batch, reason));
@@ -156,6 +161,7 @@ impl Config {
             optim: OptimConfig::read(needed("optim", take("optim")?)?)?,
             perturb: take("perturb")?.map_or(Ok(PerturbConfig::None), PerturbConfig::read)?,
             train: reading::section("train", needed("train", take("train")?)?)?,
+            analysis: reading::section("analysis", take("analysis")?.unwrap_or_default())?,
         })
     }
 
@@ -167,6 +173,7 @@ impl Config {
         self.optim.check()?;
         self.perturb.check(&self.optim)?;
         self.train.check()?;
+        self.analysis.check(self.perturb.ascent().is_some())?;
         let (warmup, epochs) = (self.optim.common.warmup_epochs, self.train.epochs);
         if warmup > epochs {
             return Err(Problem::value("optim.warmup_epochs", warmup, format!("exceeds train.epochs = {epochs}")));

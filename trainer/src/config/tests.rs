@@ -221,3 +221,16 @@ fn epochs_are_due_by_their_interval_and_at_the_end() {
     };
     assert_eq!((due(0), due(1), due(2)), (vec![4], vec![0, 1, 2, 3, 4], vec![1, 3, 4]));
 }
+
+#[test]
+fn an_analysis_needs_something_to_analyse() {
+    let config = read(&[]).unwrap();
+    assert_eq!(config.analysis, AnalysisConfig::default());
+    refused(&["analysis.every=1", "perturb.kind=none"], &["analysis.every = 1", "needs a perturbation"]);
+    refused(&["analysis.draws=0"], &["analysis.draws = 0", "at least 1"]);
+    refused(&["analysis.protocol=p3"], &["analysis.protocol = \"p3\"", "unknown choice", "p1", "p2"]);
+    let held_out = read(&["analysis.split=held-out", "train.batch=64"]).unwrap();
+    assert!(held_out.resolve(facts()).is_ok());
+    let few = held_out.resolve(DataFacts { train: 70, ..facts() }).unwrap_err().to_string();
+    assert!(few.contains("the training set, 63 images"), "{few}");
+}

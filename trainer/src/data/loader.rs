@@ -119,6 +119,16 @@ impl Loader {
         Loader { data, values, batch, workers, training: None }
     }
 
+    /// The data set.
+    pub fn data(&self) -> &Dataset {
+        &self.data
+    }
+
+    /// Images of a batch.
+    pub fn batch(&self) -> usize {
+        self.batch
+    }
+
     /// The number of batches of an epoch.
     pub fn batches(&self) -> usize {
         self.data.len().div_ceil(self.batch)

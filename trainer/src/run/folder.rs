@@ -81,7 +81,7 @@ impl RunError {
         RunError::Write { path: path.to_owned(), source }
     }
 
-    fn folder(path: &Path, source: io::Error) -> RunError {
+    pub(super) fn folder(path: &Path, source: io::Error) -> RunError {
         RunError::Folder { path: path.to_owned(), source }
     }
 }
@@ -114,13 +114,8 @@ impl RunFolder {
         fs::create_dir_all(path).map_err(|e| RunError::folder(path, e))?;
         let mut run = RunFolder { path: path.to_owned(), lock: None };
         run.lock()?;
-        for name in FILES {
-            let file = run.file(name);
-            match fs::remove_file(&file) {
-                Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(RunError::write(&file, e)),
-                _ => {}
-            }
-        }
+        FILES.iter().try_for_each(|name| remove(&run.file(name)))?;
+        run.forget_records()?;
         run.replace(CONFIG, config.to_toml().as_bytes())?;
         Ok(run)
     }
@@ -169,7 +164,7 @@ impl RunFolder {
                 .take_while(|line| serde_json::from_str::<Line>(line).is_ok_and(|line| line.epoch < epochs));
             self.replace(name, kept.collect::<String>().as_bytes())?;
         }
-        Ok(())
+        self.forget_records_after(epochs)
     }
 
     /// The folder itself.
@@ -222,19 +217,30 @@ impl RunFolder {
     /// # Errors
     /// If it cannot be written.
     pub fn summarise(&self, summary: &impl Serialize) -> Result<(), RunError> {
-        let path = self.file(SUMMARY);
-        let mut text = serde_json::to_string_pretty(summary).map_err(|e| RunError::write(&path, e.into()))?;
-        text.push('\n');
-        self.replace(SUMMARY, text.as_bytes())
+        self.replace(SUMMARY, json(&self.file(SUMMARY), summary)?.as_bytes())
     }
 
-    fn file(&self, name: &str) -> PathBuf {
+    pub(super) fn file(&self, name: &str) -> PathBuf {
         self.path.join(name)
     }
 
-    fn replace(&self, name: &str, bytes: &[u8]) -> Result<(), RunError> {
+    pub(super) fn replace(&self, name: &str, bytes: &[u8]) -> Result<(), RunError> {
         let path = self.file(name);
         write_atomically(&path, &[bytes]).map_err(|e| RunError::write(&path, e))
+    }
+}
+
+/// A record as the text of the file at `path`.
+pub(super) fn json(path: &Path, record: &impl Serialize) -> Result<String, RunError> {
+    let text = serde_json::to_string_pretty(record).map_err(|e| RunError::write(path, e.into()))?;
+    Ok(text + "\n")
+}
+
+/// Removes a file that need not be there.
+pub(super) fn remove(file: &Path) -> Result<(), RunError> {
+    match fs::remove_file(file) {
+        Err(e) if e.kind() != io::ErrorKind::NotFound => Err(RunError::write(file, e)),
+        _ => Ok(()),
     }
 }
 
@@ -281,6 +287,7 @@ mod tests {
         let run = RunFolder::create(path, Existing::Refuse, &config()).unwrap();
         run.metrics().unwrap().record(&1).unwrap();
         run.summarise(&"done").unwrap();
+        run.record("sharpness", &1).unwrap();
         fs::write(path.join("notes.txt"), "mine").unwrap();
         let error = RunFolder::create(path, Existing::Refuse, &config()).unwrap_err().to_string();
         assert!(error.contains("holds a run already") && error.contains("--overwrite"), "{error}");

@@ -7,6 +7,7 @@
 //! | `timing.jsonl` | the clock times that belong to them |
 //! | `checkpoint.safetensors` | θ, the state and the optimiser's vectors after the last epoch that was saved |
 //! | `summary.json` | the result |
+//! | `analysis/` | a JSON file an analysis: `epoch-025.json`, `forgetting.json`, `sharpness.json` |
 //! | `lock` | nothing; locked while a program writes the folder |
 //!
 //! Whole files are replaced in one piece; the two logs grow line by line.
@@ -16,6 +17,7 @@ mod checkpoint;
 mod clock;
 mod folder;
 mod log;
+mod records;
 
 pub use atomic::write_atomically;
 pub use checkpoint::{Checkpoint, CheckpointError, NamedTensor};

@@ -1,22 +1,23 @@
 //! The training loop: batch after batch, update after update, and what is written on the way.
 
+mod parts;
+mod restored;
 mod session;
 mod state;
 
+use crate::analysis::forgetting::ForgettingProbe;
 use crate::config::{Config, DataFacts};
 use crate::data::{DataSplit, Loader, Preparation};
 use crate::error::Error;
-use crate::evaluation::{Evaluation, evaluate, upload};
-use crate::experiment;
+use crate::evaluation::{Evaluation, upload};
 use crate::progress::Progress;
-use crate::run::{Checkpoint, Log, RunFolder};
-use lethe_nn::{State, Theta};
+use crate::run::{Log, RunFolder};
 use lethe_tensor::Device;
 use serde::Serialize;
-use state::{MODEL, description, vector};
-use std::sync::Arc;
 use std::time::Instant;
 
+pub use parts::Parts;
+pub use restored::Restored;
 pub use session::{Pending, Session, StepRecord};
 
 /// A line of `metrics.jsonl` for an evaluation.
@@ -62,23 +63,26 @@ pub struct Training<'a> {
     session: Session<'a>,
     loader: Loader,
     test_loader: Loader,
+    probe: Option<ForgettingProbe>,
 }
 
 impl<'a> Training<'a> {
     /// What a resolved config describes, with all the memory that parameters need.
     ///
     /// # Errors
-    /// If there is not so much.
+    /// If there is not so much, or the analysis asks for more than the data holds.
     pub fn new(config: &'a Config, split: DataSplit, device: &Device, workers: usize) -> Result<Training<'a>, Error> {
-        let DataSplit { train, test } = split;
+        let Parts { train, test, analysed } = Parts::of(config, split);
         let (images, classes) = (train.shape, train.classes);
         let prepare = Preparation::of(&config.data);
         let batch = config.train.batch;
         let augment = config.data.augment.clone();
-        let loader = Loader::training(Arc::new(train), prepare, batch, workers, config.train.seed, augment);
-        let test_loader = Loader::evaluation(Arc::new(test), prepare, batch.max(100), workers);
+        let probe = (config.analysis.every > 0).then(|| ForgettingProbe::new(config, &train, &analysed, workers));
+        let probe = probe.transpose()?;
+        let loader = Loader::training(train, prepare, batch, workers, config.train.seed, augment);
+        let test_loader = Loader::evaluation(test, prepare, batch.max(100), workers);
         let session = Session::new(config, images, classes, device, loader.batches())?;
-        Ok(Training { config, device: device.clone(), session, loader, test_loader })
+        Ok(Training { config, device: device.clone(), session, loader, test_loader, probe })
     }
 
     /// Has every update look for the first operation that makes a NaN or an infinity: slow.
@@ -121,6 +125,12 @@ impl<'a> Training<'a> {
                 progress.test(e.accuracy());
                 last = Some(e);
             }
+            // Before the checkpoint: whoever resumes from it does not come by here again.
+            if let Some(probe) = self.probe.as_ref().filter(|_| self.config.analysis.is_due(epoch)) {
+                let session = &self.session;
+                let record = probe.measure(session.network(), session.ascent(), session.progress())?;
+                run.record_epoch(record.progress.epochs, &record)?;
+            }
             if train.is_due(train.checkpoint_every, epoch) {
                 run.save(&self.session.checkpoint()?)?;
             }
@@ -154,25 +164,4 @@ impl<'a> Training<'a> {
         }
         pending.map_or(Ok(()), |done| report(&self.session, done))
     }
-}
-
-/// Measures the test set with a run's checkpoint.
-///
-/// # Errors
-/// If the checkpoint does not fit the config's model, or data or device fail.
-pub fn evaluate_run(
-    config: &Config,
-    checkpoint: &Checkpoint,
-    split: DataSplit,
-    device: &Device,
-    workers: usize,
-) -> Result<Evaluation, Error> {
-    checkpoint.expect(MODEL, &description(config))?;
-    let model = experiment::model(config, split.train.shape, split.train.classes);
-    let (layout, state_layout) = (model.blueprint().layout(), model.blueprint().state_layout());
-    let theta = Theta::new(vector("", checkpoint, layout, device)?, layout);
-    let state = State::new(vector("", checkpoint, state_layout, device)?, state_layout);
-    let loader =
-        Loader::evaluation(Arc::new(split.test), Preparation::of(&config.data), config.train.batch.max(100), workers);
-    evaluate(&*model, &theta, &state, &loader, experiment::task_loss(config).likelihood)
 }

@@ -1,10 +1,12 @@
 //! Model, optimiser and step of a config on their way through the updates.
 
-use super::state::{MODEL, description, named, vector};
+use super::state::{MODEL, UPDATES, description, named, vector};
+use crate::analysis::collect::Ascent;
+use crate::analysis::forgetting::Progress;
 use crate::config::Config;
 use crate::data::{ImageShape, Loader};
 use crate::error::Error;
-use crate::evaluation::{Evaluation, evaluate};
+use crate::evaluation::{Evaluation, Network, evaluate};
 use crate::experiment;
 use crate::run::Checkpoint;
 use lethe_autograd::Var;
@@ -15,8 +17,7 @@ use lethe_tensor::{Device, Later, Tensor};
 use serde::Serialize;
 use std::collections::BTreeMap;
 
-/// The notes of a checkpoint that say how far the training was.
-const UPDATES: &str = "updates";
+/// The note of a checkpoint that says how many steps the optimiser made.
 const OPTIMIZER_STEPS: &str = "optimizer_steps";
 
 /// A line of `metrics.jsonl` for an update.
@@ -142,7 +143,22 @@ impl<'a> Session<'a> {
     /// As [`evaluate`].
     pub fn evaluate(&self, loader: &Loader) -> Result<Evaluation, Error> {
         let likelihood = experiment::task_loss(self.config).likelihood;
-        evaluate(&*self.model, &self.theta, &self.state, loader, likelihood)
+        Ok(evaluate(self.network(), loader, likelihood)?.evaluation())
+    }
+
+    /// The model as it is now.
+    pub fn network(&self) -> Network<'_> {
+        Network { model: &*self.model, theta: &self.theta, state: &self.state }
+    }
+
+    /// The perturbation of the last update.
+    pub fn ascent(&self) -> Ascent {
+        Ascent { step: self.step, rho: self.rho.at(self.lr.at(self.update.saturating_sub(1))) }
+    }
+
+    /// How far the training is.
+    pub fn progress(&self) -> Progress {
+        Progress { epochs: self.epochs(), updates: self.update }
     }
 
     /// One update. Nobody waits for the device.

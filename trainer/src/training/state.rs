@@ -9,6 +9,9 @@ use lethe_tensor::{Device, Tensor};
 /// The note that says which model a checkpoint is of: others may have tensors of the same names and shapes.
 pub(super) const MODEL: &str = "model";
 
+/// The note that says how many updates were made.
+pub(super) const UPDATES: &str = "updates";
+
 pub(super) fn description(config: &Config) -> String {
     serde_json::to_string(&config.model).expect("a section of the config can be written as JSON")
 }

@@ -1,0 +1,176 @@
+//! Collecting the outputs of a network and of its perturbed selves (specification, 8.2): perturbations as in training, outputs as in evaluation.
+
+use crate::config::{AnalysisConfig, Config, Problem, Protocol};
+use crate::data::{Dataset, Loader, Preparation};
+use crate::error::Error;
+use crate::evaluation::{Network, upload};
+use lethe_autograd::{Mode, Tape, Var};
+use lethe_nn::{Forward, Pass, Theta};
+use lethe_optim::{Batch, Extragradient, Perturbation};
+use lethe_tensor::Tensor;
+use std::sync::Arc;
+
+/// Tells the slices and dropout masks of a collection apart from those of training: a bit that no epoch and no update reaches.
+const COLLECTION: u32 = 1 << 31;
+
+/// A perturbation as training makes it.
+#[derive(Clone, Copy, Debug)]
+pub struct Ascent {
+    /// The step.
+    pub step: Extragradient,
+    /// Its radius ρ.
+    pub rho: f64,
+}
+
+/// Log-likelihoods (a softmax's, whatever the loss) of all images: a vector n × classes for each network.
+pub struct Outputs {
+    /// Of θ.
+    pub unperturbed: Vec<f32>,
+    /// Of the perturbed θ, or of as many as there were draws.
+    pub perturbed: Vec<Vec<f32>>,
+}
+
+/// The images of a collection, and those whose losses perturb.
+pub struct Collector {
+    protocol: Protocol,
+    draws: usize,
+    images: Loader,
+    slices: Loader,
+}
+
+impl Collector {
+    /// For a resolved config: the outputs of `images` are collected, and under protocol p1 slices of `train` perturb.
+    ///
+    /// # Errors
+    /// If the config has no perturbation, or the training set not as many slices as networks are to be drawn.
+    pub fn new(
+        config: &Config,
+        train: &Arc<Dataset>,
+        images: &Arc<Dataset>,
+        workers: usize,
+    ) -> Result<Collector, Problem> {
+        let Some(m) = config.perturb.ascent().map(|ascent| ascent.m) else {
+            let reason = "there is nothing to compare the network with; choose a perturbation, such as --set \
+                          perturb.kind=steepest --set perturb.rho=0.05";
+            return Err(Problem::value("perturb.kind", "\"none\"", reason));
+        };
+        let AnalysisConfig { protocol, draws, .. } = config.analysis;
+        let prepare = Preparation::of(&config.data);
+        let slices = match protocol {
+            Protocol::P1 => {
+                let augment = config.data.augment.clone();
+                Loader::training(train.clone(), prepare, m, workers, config.train.seed, augment)
+            }
+            Protocol::P2 => Loader::evaluation(Arc::new(filled(images, m)), prepare, m, workers),
+        };
+        if protocol == Protocol::P1 && draws > slices.batches() {
+            let reason = format!("the training set has {} slices of perturb.m = {m} images only", slices.batches());
+            return Err(Problem::value("analysis.draws", draws, reason));
+        }
+        let batch = config.train.batch.max(100);
+        Ok(Collector { protocol, draws, images: Loader::evaluation(images.clone(), prepare, batch, workers), slices })
+    }
+
+    /// The images whose outputs are collected.
+    pub fn images(&self) -> &Dataset {
+        self.images.data()
+    }
+
+    /// Images of a slice.
+    pub fn slice(&self) -> usize {
+        self.slices.batch()
+    }
+
+    /// Collects after so many epochs; the same epoch gives the same slices.
+    ///
+    /// # Errors
+    /// If a batch cannot be made, or the device fails.
+    pub fn collect(&self, network: Network<'_>, ascent: Ascent, epochs: usize) -> Result<Outputs, Error> {
+        let unperturbed = log_likelihoods(network, &self.images)?;
+        let key = COLLECTION | epochs as u32;
+        let perturbed = match self.protocol {
+            Protocol::P1 => {
+                let slices = self.slices.epoch(key as usize)?.take(self.draws).enumerate();
+                let network_of = |(j, slice): (usize, Result<_, _>)| {
+                    let theta = perturbed(network, ascent, &upload(network.device(), &slice?), key, j);
+                    log_likelihoods(Network { theta: &theta, ..network }, &self.images)
+                };
+                slices.map(network_of).collect::<Result<_, Error>>()?
+            }
+            Protocol::P2 => vec![self.slice_by_slice(network, ascent, key)?],
+        };
+        Ok(Outputs { unperturbed, perturbed })
+    }
+
+    /// Protocol P2: every slice seen by the network that it perturbs.
+    fn slice_by_slice(&self, network: Network<'_>, ascent: Ascent, key: u32) -> Result<Vec<f32>, Error> {
+        let mut outputs = Vec::new();
+        for (j, slice) in self.slices.epoch(0)?.enumerate() {
+            let slice = upload(network.device(), &slice?);
+            let theta = perturbed(network, ascent, &slice, key, j);
+            outputs.extend(log_softmax(Network { theta: &theta, ..network }, &slice.inputs)?);
+        }
+        // What fills the last slice has been seen.
+        outputs.truncate(self.images().len() * self.images().classes);
+        Ok(outputs)
+    }
+}
+
+/// The images, and behind them the first ones again, until slices of m are full: a perturbation is one of m images.
+fn filled(images: &Dataset, m: usize) -> Dataset {
+    let places: Vec<usize> = (0..images.len().next_multiple_of(m)).map(|i| i % images.len()).collect();
+    images.select(&images.name, &places)
+}
+
+/// θ + ε of a slice, from a training pass at θ: its batch statistics are its own, and the running ones stay.
+fn perturbed(network: Network<'_>, ascent: Ascent, slice: &Batch, key: u32, j: usize) -> Theta {
+    let Network { model, theta, state } = network;
+    let Ascent { step, rho } = ascent;
+    network.device().scope(|| {
+        let tape = Tape::new();
+        let params = tape.parameters(theta.values(), theta.layout());
+        let forward = Forward::new(&params, state, Pass::train(step.seed, key, j as u32));
+        let logits = model.forward(&forward, &Var::constant(&slice.inputs));
+        let seed = match step.perturbation {
+            Perturbation::Obf(obf) => obf.seed(logits.tensor(), &slice.labels),
+            _ => {
+                let loss = step.loss;
+                let (_, seed) = logits.tensor().cross_entropy(&slice.labels, loss.likelihood, loss.smoothing);
+                seed.mul_scalar(1.0 / slice.len() as f64)
+            }
+        };
+        let p = tape.sweep(&logits, &Var::constant(&seed), Mode::Free).into_vector(&params);
+        let norm = p.sum_squares(&[], false).sqrt().add_scalar(1e-12);
+        theta.step_along(&p, &norm.rdiv_scalar(rho))
+    })
+}
+
+/// Log-likelihoods of all that a loader gives, n × classes.
+fn log_likelihoods(network: Network<'_>, loader: &Loader) -> Result<Vec<f32>, Error> {
+    let mut outputs = Vec::with_capacity(loader.images() * loader.data().classes);
+    for batch in loader.epoch(0)? {
+        outputs.extend(log_softmax(network, &upload(network.device(), &batch?).inputs)?);
+    }
+    Ok(outputs)
+}
+
+fn log_softmax(network: Network<'_>, inputs: &Tensor) -> Result<Vec<f32>, Error> {
+    let values = network.device().scope(|| network.logits(inputs).tensor().log_softmax(-1).force().clone());
+    // A likelihood that a device rounds to more than 1 would be above every threshold.
+    Ok(values.to_vec::<f32>()?.into_iter().map(|v| v.min(0.0)).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::digits;
+
+    #[test]
+    fn slices_are_filled_with_the_first_images() {
+        let images = digits().test.select("five", &[0, 1, 2, 3, 4]);
+        let labels = |m| filled(&images, m).labels;
+        assert_eq!(labels(5), images.labels);
+        assert_eq!(labels(2), [&images.labels[..], &images.labels[..1]].concat());
+        assert_eq!(labels(12), [&images.labels[..], &images.labels, &images.labels[..2]].concat());
+    }
+}

@@ -1,0 +1,162 @@
+//! What a perturbation makes a network forget: the record of one collection, with all that figure 2 of the paper is drawn from.
+
+use super::collect::{Ascent, Collector};
+use super::companion::{Companion, companion, mean_likelihoods};
+use super::information::{Curves, MOST_CLASSES, curves, exponents};
+use super::threshold::{Adjustment, Forgetting, adjusted_thresholds};
+use crate::config::{Config, Problem, Protocol, Split};
+use crate::data::Dataset;
+use crate::error::Error;
+use crate::evaluation::Network;
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+
+/// How far a training was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Progress {
+    /// Epochs gone through.
+    pub epochs: usize,
+    /// Updates made.
+    pub updates: u64,
+}
+
+/// One collection, measured.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ForgettingRecord {
+    /// When.
+    #[serde(flatten)]
+    pub progress: Progress,
+    /// How.
+    pub protocol: Protocol,
+    /// Perturbed networks that saw an image.
+    pub draws: usize,
+    /// Images of a slice, m.
+    pub slice: usize,
+    /// The radius ρ.
+    pub rho: f64,
+    /// The perturbation: its section of the config.
+    pub perturb: serde_json::Value,
+    /// Of which images.
+    pub split: Split,
+    /// How many.
+    pub images: usize,
+    /// Classes.
+    pub classes: usize,
+    /// The exponents r of the thresholds 10^r.
+    pub r: Vec<f64>,
+    /// θ's outputs.
+    pub unperturbed: Side,
+    /// The perturbed networks' outputs.
+    pub perturbed: Side,
+    /// The forgetting by adjusted threshold; nothing where the unperturbed outputs hold no information I(X;T|Y).
+    pub adjusted: Option<Forgetting>,
+}
+
+/// The outputs of one network, or of several at once, measured.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Side {
+    /// Binned information at each exponent.
+    #[serde(flatten)]
+    pub curves: Curves,
+    /// Information without bins.
+    pub companion: Companion,
+    /// Correct images in percent, a mean over the networks.
+    pub accuracy: f64,
+    /// The mean likelihood of the label.
+    pub label_likelihood: f64,
+    /// The mean entropy of a network's likelihoods, in nats.
+    pub output_entropy: f64,
+}
+
+/// Measures what perturbations make a network forget, time after time.
+pub struct ForgettingProbe {
+    collector: Collector,
+    protocol: Protocol,
+    draws: usize,
+    split: Split,
+    perturb: serde_json::Value,
+}
+
+impl ForgettingProbe {
+    /// For a resolved config, its training images and those whose outputs are measured.
+    ///
+    /// # Errors
+    /// As [`Collector::new`], and if there are more classes than a code holds.
+    pub fn new(
+        config: &Config,
+        train: &Arc<Dataset>,
+        images: &Arc<Dataset>,
+        workers: usize,
+    ) -> Result<ForgettingProbe, Problem> {
+        if images.classes > MOST_CLASSES {
+            let reason = format!("binned information is measured of up to {MOST_CLASSES} classes, these are");
+            return Err(Problem::value("analysis", images.classes, reason));
+        }
+        let protocol = config.analysis.protocol;
+        Ok(ForgettingProbe {
+            collector: Collector::new(config, train, images, workers)?,
+            protocol,
+            draws: if protocol == Protocol::P1 { config.analysis.draws } else { 1 },
+            split: config.analysis.split,
+            perturb: serde_json::to_value(&config.perturb).expect("a section of the config can be written as JSON"),
+        })
+    }
+
+    /// The record of a network as it is now.
+    ///
+    /// # Errors
+    /// As [`Collector::collect`].
+    pub fn measure(&self, network: Network<'_>, ascent: Ascent, progress: Progress) -> Result<ForgettingRecord, Error> {
+        let outputs = self.collector.collect(network, ascent, progress.epochs)?;
+        let images = self.collector.images();
+        let side = |networks: &[Vec<f32>]| Side::of(networks, images.classes, &images.labels);
+        let (unperturbed, perturbed) = (side(&[outputs.unperturbed]), side(&outputs.perturbed));
+        let r = exponents();
+        let adjusted = adjusted(&r, &unperturbed.curves, &perturbed.curves);
+        Ok(ForgettingRecord {
+            progress,
+            protocol: self.protocol,
+            draws: self.draws,
+            slice: self.collector.slice(),
+            rho: ascent.rho,
+            perturb: self.perturb.clone(),
+            split: self.split,
+            images: images.len(),
+            classes: images.classes,
+            r,
+            unperturbed,
+            perturbed,
+            adjusted,
+        })
+    }
+}
+
+impl Side {
+    fn of(networks: &[Vec<f32>], classes: usize, labels: &[u32]) -> Side {
+        let rows = || networks.iter().flat_map(|values| values.chunks_exact(classes).zip(labels));
+        let mean = |of: &dyn Fn(&[f32], usize) -> f64| {
+            rows().map(|(row, y)| of(row, *y as usize)).sum::<f64>() / (networks.len() * labels.len()) as f64
+        };
+        let first = |row: &[f32]| (1..classes).fold(0, |best, c| if row[c] > row[best] { c } else { best });
+        let entropy = |row: &[f32]| -row.iter().map(|l| f64::from(*l)).map(|l| l.exp() * l.max(f64::MIN)).sum::<f64>();
+        Side {
+            curves: curves(networks, classes, labels),
+            companion: companion(&mean_likelihoods(networks), classes, labels),
+            accuracy: 100.0 * mean(&|row, y| f64::from(u8::from(first(row) == y))),
+            label_likelihood: mean(&|row, y| f64::from(row[y]).exp()),
+            output_entropy: mean(&|row, _| entropy(row)),
+        }
+    }
+}
+
+fn adjusted(r: &[f64], unperturbed: &Curves, perturbed: &Curves) -> Option<Forgetting> {
+    let adjustment = Adjustment::new(r, &unperturbed.sample_given_label)?;
+    let s = adjusted_thresholds();
+    let label = |s: &f64| adjustment.label_forgetting(&unperturbed.label, &perturbed.label, *s);
+    Some(Forgetting {
+        r: s.iter().map(|s| adjustment.exponent(*s)).collect(),
+        sample_given_label: s.iter().map(|s| adjustment.forgetting(&perturbed.sample_given_label, *s)).collect(),
+        label: s.iter().map(label).collect(),
+        s,
+    })
+}

@@ -1,0 +1,139 @@
+//! Sharpness: the dominant eigenvalue of the loss's Hessian (specification, 8.1), by power iteration over θ as one vector with exact
+//! Hessian-vector products.
+
+use crate::data::Loader;
+use crate::error::Error;
+use crate::evaluation::{Network, upload};
+use lethe_autograd::{ParamLayout, Parameters, Var, hessian_vector_product};
+use lethe_nn::loss::TaskLoss;
+use lethe_nn::{Forward, Pass};
+use lethe_tensor::cpu::reference::special::normal_quantile;
+use lethe_tensor::random::{Draw, Philox};
+use lethe_tensor::{Device, Tensor};
+use serde::{Deserialize, Serialize};
+
+/// Added to what is divided by.
+const EPS: f64 = 1e-6;
+
+/// When a power iteration ends.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Stopping {
+    /// At most so many products.
+    pub most_iterations: usize,
+    /// At an estimate whose distance from the one before is less than this share of that.
+    pub tolerance: f64,
+}
+
+impl Default for Stopping {
+    fn default() -> Self {
+        Stopping { most_iterations: 100, tolerance: 1e-4 }
+    }
+}
+
+/// What a power iteration found.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Dominant {
+    /// The eigenvalue of the largest magnitude, with its sign. As in PyHessian (Yao et al., 2020) it is the last estimate but one where the
+    /// iteration converged, and the last where it did not.
+    pub eigenvalue: f64,
+    /// Whether it ended by its tolerance.
+    pub converged: bool,
+    /// ⟨Hv, v⟩ of every iteration.
+    pub estimates: Vec<f64>,
+}
+
+/// The dominant eigenvalue of the symmetric H that `product` multiplies vectors by: from v = `start`, normalised,
+///
+/// ```text
+/// e = ⟨Hv, v⟩        v ← Hv / (‖Hv‖ + 1e-6)        until |e' − e| / (|e'| + 1e-6) < tolerance, e' the estimate before
+/// ```
+///
+/// # Errors
+/// Those of `product`, of the device, and if an estimate is infinite or NaN.
+pub fn power_iteration(
+    start: &Tensor,
+    stopping: Stopping,
+    mut product: impl FnMut(&Tensor) -> Result<Tensor, Error>,
+) -> Result<Dominant, Error> {
+    let normalised = |v: &Tensor| v.div(&v.sum_squares(&[], false).sqrt().add_scalar(EPS)).force().clone();
+    let mut v = normalised(start);
+    let mut estimates: Vec<f64> = Vec::new();
+    while estimates.len() < stopping.most_iterations {
+        let hv = product(&v)?;
+        let value = f64::from(hv.mul(&v).sum(&[], false).item::<f32>()?);
+        let last = estimates.last().copied();
+        estimates.push(value);
+        if !value.is_finite() {
+            return Err(Error::SharpnessNotFinite { iteration: estimates.len(), value });
+        }
+        match last {
+            Some(last) if (last - value).abs() / (last.abs() + EPS) < stopping.tolerance => {
+                return Ok(Dominant { eigenvalue: last, converged: true, estimates });
+            }
+            _ => v = normalised(&hv),
+        }
+    }
+    let eigenvalue = estimates.last().copied().unwrap_or(0.0);
+    Ok(Dominant { eigenvalue, converged: false, estimates })
+}
+
+/// A vector of N(0, 1) in the layout of θ: 0 in the padding, and where parameters are frozen.
+pub fn random_vector(device: &Device, layout: &ParamLayout, seed: u64) -> Tensor {
+    /// Tells this vector apart from whatever else is drawn under the seed.
+    const STREAM: u32 = 0x4E55;
+    let mut values = vec![0f32; layout.len()];
+    for (id, p) in layout.owned().filter(|(_, p)| !p.tags.frozen) {
+        let mut random = Philox::new(Draw::new(seed, [STREAM, id.0 as u32, 0]));
+        values[p.range()].fill_with(|| normal_quantile(random.uniform()) as f32);
+    }
+    Tensor::from_slice(device, &values, &[layout.len()])
+}
+
+/// The mean loss of a network, as in evaluation, over all that a loader gives: what sharpness is the curvature of.
+pub struct Landscape<'a> {
+    /// The network at whose θ the curvature is taken.
+    pub network: Network<'a>,
+    /// The loss.
+    pub loss: TaskLoss,
+    /// The samples, in batches of any size.
+    pub loader: &'a Loader,
+}
+
+impl Landscape<'_> {
+    /// H v, exactly: the mean over batches, weighted by their sizes. Nothing is kept but the sum.
+    ///
+    /// # Errors
+    /// If a batch cannot be made.
+    ///
+    /// # Panics
+    /// If `v` has not θ's layout.
+    pub fn hessian_product(&self, v: &Tensor) -> Result<Tensor, Error> {
+        let Network { model, theta, state } = self.network;
+        let device = self.network.device();
+        let samples = self.loader.images() as f64;
+        let mut sum = v.zeros_like();
+        for host in self.loader.epoch(0)? {
+            let batch = upload(device, &host?);
+            sum = device.scope(|| {
+                let loss = |params: &Parameters| {
+                    let forward = Forward::new(params, state, Pass::evaluate());
+                    let logits = model.forward(&forward, &Var::constant(&batch.inputs));
+                    self.loss.mean(&logits, &batch.labels)
+                };
+                let (_, _, product) = hessian_vector_product(theta.values(), theta.layout(), v, loss);
+                sum.add(&product.mul_scalar(batch.len() as f64 / samples)).force().clone()
+            });
+            device.submit();
+        }
+        Ok(sum)
+    }
+
+    /// The dominant eigenvalue of the Hessian, from a random start.
+    ///
+    /// # Errors
+    /// As [`power_iteration`] and [`Landscape::hessian_product`].
+    pub fn dominant_eigenvalue(&self, stopping: Stopping, seed: u64) -> Result<Dominant, Error> {
+        let start = random_vector(self.network.device(), self.network.theta.layout(), seed);
+        power_iteration(&start, stopping, |v| self.hessian_product(v))
+    }
+}

@@ -1,0 +1,195 @@
+//! `lethe analyze`: measures of a finished run that cost more than an evaluation.
+
+use super::{Common, Prepared, note, prepare, say};
+use crate::analysis::forgetting::{ForgettingProbe, ForgettingRecord, Progress, Side};
+use crate::analysis::sharpness::{Dominant, Landscape, Stopping};
+use crate::config::{Config, LossKind, Problem};
+use crate::data::{Loader, Preparation};
+use crate::error::Error;
+use crate::experiment;
+use crate::run::RunFolder;
+use crate::training::{Parts, Restored};
+use clap::builder::RangedU64ValueParser;
+use clap::{Args, Subcommand};
+use lethe_nn::loss::TaskLoss;
+use serde::Serialize;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// What to measure.
+#[derive(Subcommand)]
+pub enum Analysis {
+    /// The dominant eigenvalue of the training loss's Hessian; written to analysis/sharpness.json.
+    Sharpness(SharpnessArgs),
+    /// What the run's perturbation makes its network forget; written to analysis/forgetting.json.
+    Forgetting(ForgettingArgs),
+}
+
+/// A number of things, at least one.
+fn count() -> RangedU64ValueParser<usize> {
+    RangedU64ValueParser::new().range(1..=1_000_000_000)
+}
+
+/// How to find the eigenvalue.
+#[derive(Args)]
+pub struct SharpnessArgs {
+    /// The run's folder.
+    #[arg(value_name = "RUN")]
+    run: PathBuf,
+    /// Take the loss over the first so many training images; over all, if there are no more.
+    #[arg(long, value_name = "N", default_value_t = 8192, value_parser = count())]
+    samples: usize,
+    /// Images that are computed at once: a matter of memory.
+    #[arg(long, value_name = "N", default_value_t = 256, value_parser = count())]
+    batch: usize,
+    /// Stop after so many iterations at the latest.
+    #[arg(long, value_name = "N", default_value_t = 100, value_parser = count())]
+    iterations: usize,
+    /// Stop at a relative change of the estimate below this.
+    #[arg(long, value_name = "SHARE", default_value_t = 1e-4)]
+    tolerance: f64,
+    /// The seed of the start vector.
+    #[arg(long, default_value_t = 0)]
+    seed: u64,
+    /// Take the loss with the run's label smoothing; by default without.
+    #[arg(long)]
+    smoothed: bool,
+    #[command(flatten)]
+    common: Common,
+}
+
+/// How to collect outputs.
+#[derive(Args)]
+pub struct ForgettingArgs {
+    /// The run's folder.
+    #[arg(value_name = "RUN")]
+    run: PathBuf,
+    /// p1: each of --draws training slices perturbs once, each perturbed network sees all images; p2: each slice of the images perturbs, and is seen by,
+    /// its own network. By default the run's.
+    #[arg(long, value_name = "PROTOCOL", value_parser = ["p1", "p2"])]
+    protocol: Option<String>,
+    /// The perturbed networks of protocol p1; by default the run's.
+    #[arg(long, value_name = "R", value_parser = count())]
+    draws: Option<usize>,
+    /// Change a key of the run's config, such as perturb.kind=obf; may be given again.
+    #[arg(long, value_name = "KEY=VALUE")]
+    set: Vec<String>,
+    #[command(flatten)]
+    common: Common,
+}
+
+/// `analysis/sharpness.json`.
+#[derive(Serialize)]
+struct SharpnessRecord {
+    #[serde(flatten)]
+    progress: Progress,
+    loss: LossKind,
+    label_smoothing: f64,
+    samples: usize,
+    batch: usize,
+    seed: u64,
+    #[serde(flatten)]
+    stopping: Stopping,
+    #[serde(flatten)]
+    found: Dominant,
+}
+
+/// Measures, prints and writes.
+pub fn analyze(analysis: &Analysis) -> Result<(), Error> {
+    match analysis {
+        Analysis::Sharpness(args) => sharpness(args),
+        Analysis::Forgetting(args) => forgetting(args),
+    }
+}
+
+fn sharpness(args: &SharpnessArgs) -> Result<(), Error> {
+    let run = RunFolder::open(&args.run)?;
+    let Prepared { config, split, device, threads } = prepare(&run.config(), &[], &args.common)?;
+    let mut train = Parts::of(&config, split).train;
+    let restored = Restored::new(&config, &run.load()?, &train, &device)?;
+    Arc::make_mut(&mut train).truncate(args.samples);
+    let samples = train.len();
+    let loader = Loader::evaluation(train, Preparation::of(&config.data), args.batch, threads);
+    let task = experiment::task_loss(&config);
+    let loss = TaskLoss { smoothing: if args.smoothed { task.smoothing } else { 0.0 }, ..task };
+    if task.smoothing != loss.smoothing {
+        note(&format!("the run was trained with label smoothing {}; --smoothed measures that loss", task.smoothing));
+    }
+    let stopping = Stopping { most_iterations: args.iterations, tolerance: args.tolerance };
+    let landscape = Landscape { network: restored.network(), loss, loader: &loader };
+    let found = landscape.dominant_eigenvalue(stopping, args.seed)?;
+    let record = SharpnessRecord {
+        progress: restored.progress(),
+        loss: config.loss.kind,
+        label_smoothing: loss.smoothing,
+        samples,
+        batch: args.batch,
+        seed: args.seed,
+        stopping,
+        found,
+    };
+    describe_sharpness(&record);
+    say(&format!("written to {}", run.record("sharpness", &record)?.display()));
+    Ok(())
+}
+
+fn describe_sharpness(r: &SharpnessRecord) {
+    let Progress { epochs, updates } = r.progress;
+    let ended = if r.found.converged { "converged" } else { "not converged" };
+    let iterations = r.found.estimates.len();
+    say(&format!("{:24} {} epochs, {} updates", "after", epochs, updates));
+    say(&format!("{:24} {:?}, label smoothing {}", "loss", r.loss, r.label_smoothing));
+    say(&format!("{:24} {} training images", "over", r.samples));
+    say(&format!("{:24} {iterations}, {ended} to {:e}", "iterations", r.stopping.tolerance));
+    say(&format!("{:24} {:.6}", "dominant eigenvalue", r.found.eigenvalue));
+}
+
+fn forgetting(args: &ForgettingArgs) -> Result<(), Error> {
+    let run = RunFolder::open(&args.run)?;
+    let mut set = args.set.clone();
+    set.extend(args.protocol.as_ref().map(|protocol| format!("analysis.protocol={protocol}")));
+    set.extend(args.draws.map(|draws| format!("analysis.draws={draws}")));
+    let trained = Config::load(&run.config(), &[])?.analysis.split;
+    let Prepared { config, split, device, threads } = prepare(&run.config(), &set, &args.common)?;
+    if config.analysis.split != trained {
+        let reason = "is decided before the training: the run held out other images";
+        return Err(Problem::value("analysis.split", format!("{:?}", config.analysis.split), reason).into());
+    }
+    let Parts { train, analysed, .. } = Parts::of(&config, split);
+    let probe = ForgettingProbe::new(&config, &train, &analysed, threads)?;
+    let restored = Restored::new(&config, &run.load()?, &train, &device)?;
+    let record = probe.measure(restored.network(), restored.ascent(), restored.progress())?;
+    describe_forgetting(&record);
+    say(&format!("written to {}", run.record("forgetting", &record)?.display()));
+    Ok(())
+}
+
+fn describe_forgetting(r: &ForgettingRecord) {
+    let Progress { epochs, updates } = r.progress;
+    let (images, classes, draws, slice) = (r.images, r.classes, r.draws, r.slice);
+    say(&format!("after {epochs} epochs, {updates} updates: {images} images, {classes} classes"));
+    let kind = r.perturb["kind"].as_str().unwrap_or_default();
+    say(&format!("protocol {:?}: {draws} × {kind}, slices of {slice}, radius {}\n", r.protocol, r.rho));
+    say(&format!("{:32} {:>12} {:>12}", "", "unperturbed", "perturbed"));
+    let row = |name: &str, of: &dyn Fn(&Side) -> f64| {
+        say(&format!("{name:32} {:>12.4} {:>12.4}", of(&r.unperturbed), of(&r.perturbed)));
+    };
+    let largest = |values: &[f64]| values.iter().copied().fold(0.0, f64::max);
+    row("accuracy, %", &|s| s.accuracy);
+    row("likelihood of the label", &|s| s.label_likelihood);
+    row("entropy of an output, nats", &|s| s.output_entropy);
+    row("max I(X;T|Y), nats", &|s| largest(&s.curves.sample_given_label));
+    row("max I(T;Y), nats", &|s| largest(&s.curves.label));
+    row("I(X;Ŷ|Y) without bins, nats", &|s| s.companion.sample_given_label);
+    row("I(Ŷ;Y) without bins, nats", &|s| s.companion.label);
+    let Some(f) = &r.adjusted else {
+        return say("\nthe unperturbed outputs hold no information beyond the label: nothing can be forgotten");
+    };
+    let label = |value: Option<f64>| value.map_or_else(|| "-".into(), |v| format!("{v:.4}"));
+    say(&format!("\n{:>10} {:>10} {:>12} {:>12}", "s", "r(s)", "F_XY", "F_Y"));
+    for k in (0..f.s.len()).step_by(10) {
+        let target = label(f.label.as_ref().map(|l| l[k]));
+        say(&format!("{:>10.2} {:>10.4} {:>12.4} {target:>12}", f.s[k], f.r[k], f.sample_given_label[k]));
+    }
+    say(&format!("{:>21} {:>12.4} {:>12}", "mean over s", f.mean_sample_given_label(), label(f.mean_label())));
+}

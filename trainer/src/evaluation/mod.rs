@@ -1,0 +1,73 @@
+//! Measuring a model on a data set: every image once, running statistics, nothing dropped.
+
+mod calibration;
+mod multi_label;
+mod tally;
+
+use crate::data::{Batch, Loader};
+use crate::error::Error;
+use lethe_autograd::Var;
+use lethe_nn::loss::{Likelihood, TaskLoss};
+use lethe_nn::{Forward, Model, Pass, State, Theta};
+use lethe_tensor::{Device, Tensor};
+
+pub use calibration::{BINS, Calibration};
+pub use multi_label::multi_label_accuracy;
+pub use tally::{ClassScore, Evaluation, Tally};
+
+/// A model with its parameters and the state beside them.
+#[derive(Clone, Copy)]
+pub struct Network<'a> {
+    /// The model.
+    pub model: &'a dyn Model,
+    /// Its parameters.
+    pub theta: &'a Theta,
+    /// Its running statistics.
+    pub state: &'a State,
+}
+
+impl Network<'_> {
+    /// Where it computes.
+    pub fn device(&self) -> &Device {
+        self.theta.values().device()
+    }
+
+    /// Logits (n, classes) of inputs, as in evaluation: running statistics, nothing dropped.
+    pub fn logits(&self, inputs: &Tensor) -> Var {
+        let params = self.theta.constants();
+        self.model.forward(&Forward::new(&params, self.state, Pass::evaluate()), &Var::constant(inputs))
+    }
+}
+
+/// A host batch on the device: images (n, c, h, w), labels (n).
+pub fn upload(device: &Device, batch: &Batch) -> lethe_optim::Batch {
+    let n = batch.labels.len();
+    let s = batch.shape;
+    lethe_optim::Batch {
+        inputs: Tensor::from_slice(device, &batch.images, &[n, s.channels, s.height, s.width]),
+        labels: Tensor::from_slice(device, &batch.labels, &[n]),
+    }
+}
+
+/// Measures a network on all that a loader gives. The loss has the task's likelihood, without smoothing.
+///
+/// # Errors
+/// If a batch cannot be made, the device fails, or the loss is no number: so are the parameters, and an accuracy would say nothing.
+pub fn evaluate(network: Network<'_>, loader: &Loader, likelihood: Likelihood) -> Result<Tally, Error> {
+    let plain = TaskLoss { likelihood, smoothing: 0.0 };
+    let classes = loader.data().classes;
+    let mut tally = Tally::new(classes, likelihood);
+    for host in loader.epoch(0)? {
+        let host = host?;
+        let batch = upload(network.device(), &host);
+        let (logits, loss) = network.device().scope(|| {
+            let logits = network.logits(&batch.inputs);
+            (logits.tensor().clone(), plain.rows(&logits, &batch.labels).tensor().clone())
+        });
+        let (logits, loss) = (logits.to_vec::<f32>()?, loss.to_vec::<f32>()?);
+        let rows = logits.chunks_exact(classes).zip(&host.labels).zip(loss);
+        rows.for_each(|((logits, label), loss)| tally.add(logits, *label, loss));
+    }
+    let loss = tally.evaluation().loss;
+    if loss.is_finite() { Ok(tally) } else { Err(Error::TestNotFinite { loss }) }
+}

@@ -1,0 +1,106 @@
+//! What analyses leave in a run's folder: JSON files under `analysis/`.
+
+use super::folder::{RunError, RunFolder, json, remove};
+use serde::Serialize;
+use std::path::{Path, PathBuf};
+use std::{fs, io};
+
+const ANALYSIS: &str = "analysis";
+/// Those that are no epoch's.
+const RECORDS: [&str; 2] = ["forgetting.json", "sharpness.json"];
+
+impl RunFolder {
+    /// Writes a record of an analysis, `analysis/NAME.json`, and says where it stands.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub fn record(&self, name: &str, record: &impl Serialize) -> Result<PathBuf, RunError> {
+        let folder = self.file(ANALYSIS);
+        fs::create_dir_all(&folder).map_err(|e| RunError::folder(&folder, e))?;
+        let name = format!("{ANALYSIS}/{name}.json");
+        self.replace(&name, json(&self.file(&name), record)?.as_bytes())?;
+        Ok(self.file(&name))
+    }
+
+    /// Writes the record of an analysis made after so many epochs.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub fn record_epoch(&self, epochs: usize, record: &impl Serialize) -> Result<PathBuf, RunError> {
+        self.record(&format!("epoch-{epochs:03}"), record)
+    }
+
+    /// Removes all records, and the folder if nothing else is in it.
+    pub(super) fn forget_records(&self) -> Result<(), RunError> {
+        self.records()?.iter().try_for_each(|file| remove(file))?;
+        // Fails where it holds what is not the run's, which then stays.
+        let _ = fs::remove_dir(self.file(ANALYSIS));
+        Ok(())
+    }
+
+    /// Removes the records of later epochs.
+    pub(super) fn forget_records_after(&self, epochs: usize) -> Result<(), RunError> {
+        let later = |file: &&PathBuf| epoch_of(name(file)).is_some_and(|e| e > epochs);
+        self.records()?.iter().filter(later).try_for_each(|file| remove(file))
+    }
+
+    /// The records that analyses have left here.
+    fn records(&self) -> Result<Vec<PathBuf>, RunError> {
+        let folder = self.file(ANALYSIS);
+        let entries = match fs::read_dir(&folder) {
+            Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            entries => entries.map_err(|e| RunError::folder(&folder, e))?,
+        };
+        let ours = |file: &PathBuf| RECORDS.contains(&name(file)) || epoch_of(name(file)).is_some();
+        Ok(entries.filter_map(Result::ok).map(|entry| entry.path()).filter(ours).collect())
+    }
+}
+
+fn name(file: &Path) -> &str {
+    file.file_name().and_then(|name| name.to_str()).unwrap_or_default()
+}
+
+/// The number of epochs in the name of a record.
+fn epoch_of(name: &str) -> Option<usize> {
+    name.strip_prefix("epoch-")?.strip_suffix(".json")?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Config;
+    use crate::run::Existing;
+
+    fn config() -> Config {
+        let text = "[data]\ndataset = \"digits\"\n[model]\nkind = \"mlp\"\nwidths = [4]\n[optim]\nkind = \"sgd\"\nlr = 1\n\
+                    [train]\nepochs = 1\nbatch = 8\n";
+        Config::parse(text, Path::new("x.toml"), &[]).unwrap()
+    }
+
+    #[test]
+    fn records_of_later_epochs_go_with_the_logs_and_the_folder_with_the_last() {
+        let folder = tempfile::tempdir().unwrap();
+        let run = RunFolder::create(folder.path(), Existing::Refuse, &config()).unwrap();
+        let paths = [1, 25, 1000].map(|epochs| run.record_epoch(epochs, &epochs).unwrap());
+        run.record("sharpness", &0).unwrap();
+        assert!(paths[1].ends_with("analysis/epoch-025.json"), "{}", paths[1].display());
+        run.forget_after(25).unwrap();
+        assert_eq!(paths.each_ref().map(|p| p.exists()), [true, true, false]);
+        drop(run);
+        RunFolder::create(folder.path(), Existing::Overwrite, &config()).unwrap();
+        assert!(!folder.path().join(ANALYSIS).exists());
+    }
+
+    #[test]
+    fn files_that_are_no_records_stay() {
+        let folder = tempfile::tempdir().unwrap();
+        let run = RunFolder::create(folder.path(), Existing::Refuse, &config()).unwrap();
+        run.record("forgetting", &0).unwrap();
+        let mine = folder.path().join(ANALYSIS).join("mine.json");
+        fs::write(&mine, "{}").unwrap();
+        drop(run);
+        RunFolder::create(folder.path(), Existing::Overwrite, &config()).unwrap();
+        assert_eq!(fs::read_dir(folder.path().join(ANALYSIS)).unwrap().count(), 1);
+        assert!(mine.exists());
+    }
+}

@@ -1,0 +1,58 @@
+//! A run's network as its checkpoint holds it, to be measured and not to be trained.
+
+use super::state::{MODEL, UPDATES, description, vector};
+use crate::analysis::collect::Ascent;
+use crate::analysis::forgetting::Progress;
+use crate::config::Config;
+use crate::data::Dataset;
+use crate::error::Error;
+use crate::evaluation::Network;
+use crate::experiment;
+use crate::run::Checkpoint;
+use lethe_nn::{Model, State, Theta};
+use lethe_tensor::Device;
+
+/// A network out of a checkpoint.
+pub struct Restored {
+    model: Box<dyn Model>,
+    theta: Theta,
+    state: State,
+    ascent: Ascent,
+    progress: Progress,
+}
+
+impl Restored {
+    /// The network of a resolved config for these training images.
+    ///
+    /// # Errors
+    /// If the checkpoint does not fit the config's model.
+    pub fn new(config: &Config, checkpoint: &Checkpoint, train: &Dataset, device: &Device) -> Result<Restored, Error> {
+        checkpoint.expect(MODEL, &description(config))?;
+        let model = experiment::model(config, train.shape, train.classes);
+        let (layout, state_layout) = (model.blueprint().layout(), model.blueprint().state_layout());
+        let theta = Theta::new(vector("", checkpoint, layout, device)?, layout);
+        let state = State::new(vector("", checkpoint, state_layout, device)?, state_layout);
+        let updates = checkpoint.number(UPDATES)?;
+        let updates_per_epoch = train.len().div_ceil(config.train.batch);
+        let (lr, rho) = experiment::schedules(config, updates_per_epoch);
+        let rho = rho.at(lr.at(updates.saturating_sub(1)));
+        let ascent = Ascent { step: experiment::step(config, train.classes), rho };
+        let progress = Progress { epochs: updates as usize / updates_per_epoch, updates };
+        Ok(Restored { model, theta, state, ascent, progress })
+    }
+
+    /// The network.
+    pub fn network(&self) -> Network<'_> {
+        Network { model: &*self.model, theta: &self.theta, state: &self.state }
+    }
+
+    /// The perturbation of its last update.
+    pub fn ascent(&self) -> Ascent {
+        self.ascent
+    }
+
+    /// How far its training was.
+    pub fn progress(&self) -> Progress {
+        self.progress
+    }
+}

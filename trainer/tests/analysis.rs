@@ -1,0 +1,190 @@
+//! `lethe eval` and `lethe analyze` from outside, on runs of a few updates: what they print and write, and what they refuse.
+
+use serde_json::Value;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+const CONFIG: &str = r#"
+[data]
+dataset = "digits"
+train_limit = 160
+[model]
+kind = "resnet"
+block = "basic"
+blocks = [1, 1]
+width = 4
+stem = "small"
+[optim]
+kind = "sgd"
+lr = 0.05
+[perturb]
+kind = "steepest"
+rho = 0.05
+m = 16
+[train]
+epochs = 4
+batch = 32
+[analysis]
+every = 2
+draws = 3
+"#;
+
+fn lethe(arguments: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_lethe"));
+    command.env_remove("LETHE_DATA").args(arguments).args(["--device", "cpu"]).output().unwrap()
+}
+
+#[track_caller]
+fn runs(arguments: &[&str]) -> String {
+    let output = lethe(arguments);
+    let error = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(0), "{arguments:?}: {error}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+#[track_caller]
+fn fails(arguments: &[&str], status: i32, parts: &[&str]) {
+    let output = lethe(arguments);
+    let message = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(status), "{arguments:?}: {message}");
+    assert!(!message.contains("panicked"), "{message}");
+    parts.iter().for_each(|part| assert!(message.contains(part), "{arguments:?}: `{part}` not in: {message}"));
+}
+
+/// A run of that config with changes, and the folder that it goes with.
+fn trained(set: &[&str]) -> (tempfile::TempDir, String) {
+    let folder = tempfile::tempdir().unwrap();
+    let config = folder.path().join("small.toml");
+    fs::write(&config, CONFIG).unwrap();
+    let (config, out) = (config.display().to_string(), folder.path().join("run").display().to_string());
+    let set = set.iter().flat_map(|s| ["--set", s]);
+    runs(&["train", &config, "--out", &out].into_iter().chain(set).collect::<Vec<_>>());
+    (folder, out)
+}
+
+fn json(path: PathBuf) -> Value {
+    serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap()
+}
+
+fn numbers(value: &Value) -> Vec<f64> {
+    value.as_array().unwrap().iter().map(|v| v.as_f64().unwrap()).collect()
+}
+
+#[test]
+fn collections_during_training_hold_what_figure_2_needs() {
+    let (_folder, out) = trained(&[]);
+    let records = Path::new(&out).join("analysis");
+    let mut names: Vec<_> = fs::read_dir(&records).unwrap().map(|e| e.unwrap().file_name()).collect();
+    names.sort();
+    assert_eq!(names, ["epoch-002.json", "epoch-004.json"]);
+    let last = json(records.join("epoch-004.json"));
+    assert_eq!((&last["epochs"], &last["updates"]), (&4.into(), &20.into()));
+    assert_eq!((&last["protocol"], &last["draws"], &last["slice"]), (&"p1".into(), &3.into(), &16.into()));
+    assert_eq!(
+        (&last["rho"], &last["perturb"]["kind"], &last["split"]),
+        (&0.05.into(), &"steepest".into(), &"test".into())
+    );
+    for side in ["unperturbed", "perturbed"] {
+        let curve = numbers(&last[side]["sample_given_label"]);
+        assert_eq!((curve.len(), curve[99]), (100, 0.0), "{side}: no output is above 1");
+        assert!(curve.iter().all(|i| (0.0..10.0).contains(i)) && curve.iter().any(|i| *i > 0.01), "{side}: {curve:?}");
+        assert!(last[side]["companion"]["sample_given_label"].as_f64().unwrap() > 0.0, "{side}");
+    }
+    assert_ne!(last["unperturbed"], last["perturbed"]);
+    assert_eq!(numbers(&last["adjusted"]["sample_given_label"]).len(), 101);
+    // The same network, the same draws: a run's analysis afterwards is its last one on the way.
+    let text = runs(&["analyze", "forgetting", &out]);
+    assert!(text.contains("protocol P1: 3 × steepest") && text.contains("mean over s"), "{text}");
+    assert_eq!(json(records.join("forgetting.json")), last);
+    // Unperturbed, the adjusted curve is 1 − s: a radius of 0 forgets nothing.
+    runs(&["analyze", "forgetting", &out, "--set", "perturb.rho=0", "--draws", "2"]);
+    let still = json(records.join("forgetting.json"));
+    assert!(numbers(&still["adjusted"]["sample_given_label"]).iter().all(|f| f.abs() < 1e-9), "{still}");
+    assert_eq!(still["unperturbed"], last["unperturbed"]);
+}
+
+#[test]
+fn slices_of_the_held_out_images_perturb_and_are_seen() {
+    let (_folder, out) =
+        trained(&["analysis.split=held-out", "analysis.protocol=p2", "perturb.m=32", "train.epochs=2"]);
+    let record = json(Path::new(&out).join("analysis/epoch-002.json"));
+    assert_eq!((&record["protocol"], &record["draws"]), (&"p2".into(), &1.into()));
+    assert_eq!((&record["split"], &record["images"]), (&"held-out".into(), &16.into()), "one of ten of 160");
+    assert_ne!(record["unperturbed"], record["perturbed"]);
+    let split = ["analyze", "forgetting", &out, "--set", "analysis.split=test"];
+    fails(&split, 2, &["analysis.split", "decided before the training"]);
+}
+
+#[test]
+fn forgetting_needs_a_perturbation_and_enough_slices() {
+    let (_folder, out) = trained(&["perturb.kind=none", "analysis.every=0", "train.epochs=1"]);
+    fails(
+        &["analyze", "forgetting", &out],
+        2,
+        &["perturb.kind = \"none\"", "nothing to compare", "--set perturb.kind="],
+    );
+    let chosen = ["--set", "perturb.kind=obf", "--set", "perturb.rho=0.05", "--set", "perturb.m=32"];
+    let text = runs(&[&["analyze", "forgetting", &out, "--protocol", "p2"], &chosen[..]].concat());
+    assert!(text.contains("protocol P2: 1 × obf"), "{text}");
+    let many = ["analyze", "forgetting", &out, "--draws", "6"];
+    fails(&[&many, &chosen[..]].concat(), 2, &["analysis.draws = 6", "5 slices of perturb.m = 32"]);
+    fails(&["analyze", "forgetting", &out, "--protocol", "p3"], 2, &["p1, p2"]);
+    let folder = tempfile::tempdir().unwrap();
+    fails(&["analyze", "sharpness", &folder.path().display().to_string()], 1, &["is no run folder"]);
+    let config = folder.path().join("none.toml");
+    fs::write(&config, CONFIG).unwrap();
+    let train = ["train", &config.display().to_string(), "--set", "perturb.kind=none"];
+    fails(&train, 2, &["analysis.every = 2", "needs a perturbation"]);
+}
+
+#[test]
+fn sharpness_is_found_again_and_says_how_it_was() {
+    let (_folder, out) = trained(&["analysis.every=0", "loss.label_smoothing=0.1"]);
+    let arguments = ["analyze", "sharpness", &out, "--batch", "48", "--tolerance", "1e-3"];
+    let text = runs(&arguments);
+    assert!(text.contains("dominant eigenvalue") && text.contains("160 training images"), "{text}");
+    let path = Path::new(&out).join("analysis/sharpness.json");
+    let first = json(path.clone());
+    assert_eq!(
+        (&first["samples"], &first["label_smoothing"], &first["loss"]),
+        (&160.into(), &0.0.into(), &"ce".into())
+    );
+    assert_eq!((&first["epochs"], &first["converged"]), (&4.into(), &true.into()));
+    runs(&arguments);
+    assert_eq!(json(path.clone()), first, "the same bits");
+    runs(&[&arguments[..], &["--seed", "1"]].concat());
+    let value = |record: &Value| record["eigenvalue"].as_f64().unwrap();
+    let other = json(path.clone());
+    assert!(other["estimates"] != first["estimates"]);
+    assert!((value(&other) - value(&first)).abs() < 0.05 * value(&first).abs(), "{other}, {first}");
+    runs(&[&arguments[..], &["--smoothed", "--samples", "64"]].concat());
+    let smoothed = json(path);
+    assert_eq!((&smoothed["samples"], &smoothed["label_smoothing"]), (&64.into(), &0.1.into()));
+}
+
+#[test]
+fn an_evaluation_says_more_when_asked() {
+    let (folder, out) = trained(&["analysis.every=0", "train.epochs=2"]);
+    let file = |name: &str| folder.path().join(name).display().to_string();
+    let labels = lethe::data::digits().test.labels;
+    let single: Vec<[u32; 1]> = labels.iter().map(|y| [*y]).collect();
+    fs::write(file("single.json"), serde_json::to_string(&single).unwrap()).unwrap();
+    let text =
+        runs(&["eval", &out, "--per-class", "--multi-label", &file("single.json"), "--json", &file("eval.json")]);
+    let first = text.lines().next().unwrap();
+    for part in ["test accuracy ", ", top-5 ", "calibration error 0.", "loss ", "360 images"] {
+        assert!(first.contains(part), "{text}");
+    }
+    assert_eq!(text.lines().count(), 1 + 1 + 10, "{text}");
+    let record = json(file("eval.json").into());
+    assert_eq!(record["multi_label_accuracy"], record["accuracy"], "one label an image is top-1");
+    let classes = record["classes"].as_array().unwrap();
+    let sum = |key: &str| classes.iter().map(|c| c[key].as_u64().unwrap()).sum::<u64>();
+    assert_eq!((sum("images"), sum("correct")), (360, record["correct"].as_u64().unwrap()));
+    assert!(record["correct_top5"].as_u64() >= record["correct"].as_u64());
+    let summary = json(Path::new(&out).join("summary.json"));
+    assert_eq!(summary["test"]["correct"], record["correct"]);
+    fs::write(file("short.json"), "[[1], []]").unwrap();
+    fails(&["eval", &out, "--multi-label", &file("short.json")], 1, &["short.json", "360 lists", "found 2 lists"]);
+}
