@@ -20,6 +20,8 @@ use thiserror::Error;
 const COMPARED: usize = 12;
 /// Roundings beside those of the elements that enter: an elementary function is off by a few units, and a rule calls several of them.
 const FUNCTIONS: usize = 32;
+/// Roundings of the terms that cancel in a gradient. They are few, however many elements enter: what cancels was summed before.
+const CANCELLING: f64 = 4.0;
 
 /// What a comparison has seen.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -80,7 +82,7 @@ pub enum Disagreement {
 /// # Errors
 /// If an element is off by more than its bound, or the device failed.
 pub fn values(op: &Operation, case: &Case, device: &Device, dtype: DType) -> Result<Agreement, Disagreement> {
-    let (low, exact) = stored(case, device, dtype)?;
+    let (low, exact) = case.stored(device, dtype)?;
     let high = case.value(&exact);
     let low = case.value(&low);
     let low = numbers("the result", &low, high.shape(), dtype)?;
@@ -91,7 +93,7 @@ pub fn values(op: &Operation, case: &Case, device: &Device, dtype: DType) -> Res
     let y = (case.run)(&x);
     let condition = |element: usize| condition(&tape, &y, element, &x);
     let sums = if is_pointwise(op) { 1 } else { longest(case, high_numbers.len()) };
-    compare("the result", sums, [&low, &high_numbers], &condition, inner)
+    compare("the result", sums, [&low, &high_numbers], &condition, gamma(sums) * inner)
 }
 
 /// Compares the gradients of a case's inputs, stored in this float type on the device, under a normal cotangent from sweeps of this mode.
@@ -105,7 +107,7 @@ pub fn gradients(
     dtype: DType,
     mode: Mode,
 ) -> Result<Agreement, Disagreement> {
-    let (low, exact) = stored(case, device, dtype)?;
+    let (low, exact) = case.stored(device, dtype)?;
     let y = case.value(&exact);
     let cotangent = Tensor::normal(&Device::cpu(), DType::F64, y.shape(), Draw::new(1, [0; 3]));
     let low_tape = Tape::new();
@@ -126,7 +128,7 @@ pub fn gradients(
     let tracked: Vec<usize> = (0..x.len()).filter(|i| x[*i].is_tracked()).collect();
     let grads: Vec<Var> = tracked.iter().map(|&i| high.of(&x[i]).clone()).collect();
     x.push(dy);
-    let inner = inside_gradients(op, case, &cotangent)?;
+    let slack = CANCELLING * f64::from(f32::EPSILON) * inside_gradients(op, case, &cotangent)?;
     let mut total = Agreement::default();
     for (&i, g) in tracked.iter().zip(&grads) {
         let what = format!("the gradient of input {i}");
@@ -134,18 +136,18 @@ pub fn gradients(
         let high = doubles(g.tensor())?;
         let condition = |element: usize| condition(&tape, g, element, &x);
         // Of whatever operation: where an operand was broadcast, its gradient is a sum.
-        total = total.and(compare(&what, longest(case, high.len()), [&low, &high], &condition, inner)?);
+        total = total.and(compare(&what, longest(case, high.len()), [&low, &high], &condition, slack)?);
     }
     Ok(total)
 }
 
-/// Compares some elements, spread over all of them, of which each may be a sum of so many.
+/// Compares some elements, spread over all of them, of which each may be a sum of so many, and off by `slack` beside.
 fn compare(
     what: &str,
     sums: usize,
     [low, high]: [&[f64]; 2],
     condition: &dyn Fn(usize) -> Result<f64, DeviceError>,
-    inside: f64,
+    slack: f64,
 ) -> Result<Agreement, Disagreement> {
     let (epsilon, gamma) = (f64::from(f32::EPSILON), gamma(sums));
     let step = high.len().div_ceil(COMPARED).max(1);
@@ -158,7 +160,7 @@ fn compare(
     let last = high.len().checked_sub(1).filter(|last| !last.is_multiple_of(step));
     for element in (0..high.len()).step_by(step).chain(last) {
         let (got, expected) = (low[element], high[element]);
-        let scale = condition(element)? + expected.abs() + inside;
+        let scale = condition(element)? + expected.abs() + slack / gamma;
         let (error, bound) = ((got - expected).abs(), gamma * scale);
         if error > bound || error.is_nan() || bound.is_nan() {
             return Err(Disagreement::Error { what: what.into(), element, got, expected, bound });
@@ -216,7 +218,7 @@ fn inside_gradients(op: &Operation, case: &Case, cotangent: &Tensor) -> Result<f
         "layer_norm" | "rms_norm" | "group_norm" | "instance_norm" | "batch_norm" => {
             Ok(c * RSTD * largest(&case.inputs[1])?)
         }
-        "attention" | "attention_composed" | "packed_attention" => {
+        "attention" | "biased_attention" | "attention_composed" | "packed_attention" => {
             let dim = case.inputs[0].shape().last().copied().unwrap_or(0) as f64;
             let x = case.inputs.iter().filter(|t| t.dtype() != DType::U32).map(largest);
             let x = x.collect::<Result<Vec<f64>, _>>()?.into_iter().fold(0.0, f64::max);
@@ -229,20 +231,6 @@ fn inside_gradients(op: &Operation, case: &Case, cotangent: &Tensor) -> Result<f
 /// The relative error of so many roundings, and those of functions.
 fn gamma(roundings: usize) -> f64 {
     (roundings + FUNCTIONS) as f64 * f64::from(f32::EPSILON)
-}
-
-/// The inputs, floats stored in `dtype`, on the device, and the same numbers as doubles on the CPU. A view that is not contiguous stays one.
-fn stored(case: &Case, device: &Device, dtype: DType) -> Result<(Vec<Tensor>, Vec<Tensor>), DeviceError> {
-    let pair = |t: &Tensor| {
-        let is_float = t.dtype() == DType::F64;
-        let low = if is_float { t.to_dtype(dtype) } else { t.contiguous() };
-        let exact = if is_float { low.to_dtype(DType::F64) } else { t.clone() };
-        let turned = t.rank() > 1 && !t.layout().is_contiguous();
-        let low = if turned { low.transpose(0, -1).contiguous() } else { low };
-        let low = low.to_device(device)?;
-        Ok((if turned { low.transpose(0, -1) } else { low }, exact))
-    };
-    Ok(case.inputs.iter().map(pair).collect::<Result<Vec<_>, DeviceError>>()?.into_iter().unzip())
 }
 
 fn doubles(t: &Tensor) -> Result<Vec<f64>, DeviceError> {

@@ -21,16 +21,19 @@ mod norm;
 mod reduce;
 mod softmax;
 mod view;
+mod views;
 
 use crate::gradcheck::GradcheckOptions;
 use crate::{Tape, Var};
 use draws::Draws;
-use lethe_tensor::Tensor;
+use lethe_tensor::{DType, Device, DeviceError, Tensor};
+use views::View;
 
 /// One application of an operation to inputs of its own.
 pub struct Case {
     /// The inputs: `F64` on the CPU, or `U32` (indices, labels, masks). They may be views of any strides, or unevaluated.
     pub inputs: Vec<Tensor>,
+    drawn: Vec<Input>,
     /// Which of them are differentiated.
     pub differentiable: Vec<bool>,
     /// The operation. It may be run on inputs of another float type or device.
@@ -39,7 +42,27 @@ pub struct Case {
     pub description: String,
 }
 
+/// What an input is a view of.
+struct Input {
+    base: Tensor,
+    view: View,
+}
+
 impl Case {
+    /// The inputs on a device, floats stored in this type, and the same numbers as doubles on the CPU; all under the views of the case.
+    ///
+    /// # Errors
+    /// If the device failed.
+    pub fn stored(&self, device: &Device, dtype: DType) -> Result<(Vec<Tensor>, Vec<Tensor>), DeviceError> {
+        let both = |Input { base, view }: &Input| {
+            let is_float = base.dtype() == DType::F64;
+            let low = if is_float { base.to_dtype(dtype) } else { base.clone() };
+            let exact = if is_float { low.to_dtype(DType::F64) } else { low.clone() };
+            Ok((view.of(&low.to_device(device)?), view.of(&exact)))
+        };
+        Ok(self.drawn.iter().map(both).collect::<Result<Vec<_>, DeviceError>>()?.into_iter().unzip())
+    }
+
     /// Variables of these inputs (the case's own, or the same of another type or device): leaves of the tape where they are differentiated.
     pub fn on(&self, tape: &Tape, inputs: &[Tensor]) -> Vec<Var> {
         let var = |(t, d): (&Tensor, &bool)| if *d { tape.leaf(t) } else { Var::constant(t) };
@@ -193,6 +216,21 @@ mod tests {
         assert!(missing.is_empty(), "public methods of src/ops are not registered: {missing:?}");
         let gone: Vec<_> = unique.difference(&sources.methods).collect();
         assert!(gone.is_empty(), "registered, but no public method of src/ops: {gone:?}");
+    }
+
+    #[test]
+    fn every_recorded_operation_knows_the_line_of_calling_code() {
+        let mut lost = BTreeSet::new();
+        for op in operations() {
+            for seed in 0..20 {
+                let case = op.case(seed, 3);
+                let tape = Tape::new();
+                (case.run)(&case.on(&tape, &case.inputs));
+                let inside = |at: &&std::panic::Location<'_>| at.file().contains("ops");
+                lost.extend(tape.0.nodes().iter().map(|n| n.location).filter(inside).map(ToString::to_string));
+            }
+        }
+        assert!(lost.is_empty(), "operations recorded with lines of the library: {lost:#?}");
     }
 
     #[test]

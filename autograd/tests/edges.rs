@@ -89,3 +89,10 @@ fn nan_stays_nan_on_every_device() {
         GpuDevice::for_tests(GpuOptions::default()).into_iter().for_each(|gpu| nan_stays_nan(&Device::Gpu(gpu)));
     }
 }
+
+#[test]
+fn hard_functions_turn_where_they_are_said_to() {
+    let (value, slope) = both(Var::hard_sigmoid, &[-3.001, -3.0, 3.0, 3.001]);
+    assert_eq!(value, [0.0, 0.0, 1.0, 1.0]);
+    close(&slope, &[0.0, 1.0 / 6.0, 1.0 / 6.0, 0.0]);
+}

@@ -117,7 +117,8 @@ impl Var {
     /// If the elements are not floats.
     #[track_caller]
     pub fn hard_sigmoid(&self) -> Var {
-        self.mul_scalar(1.0 / 6.0).add_scalar(0.5).clamp(0.0, 1.0)
+        // Held within bounds before it is scaled: ±3 are numbers of every float, so that the kinks are where they are said to be.
+        self.clamp(-3.0, 3.0).add_scalar(3.0).mul_scalar(1.0 / 6.0)
     }
 
     /// x · hard_sigmoid(x).

@@ -60,7 +60,12 @@ impl Var {
         if n == 0 {
             return vec![self.clone()];
         }
-        (0..n).step_by(size).map(|start| self.slice(dim, start, n.min(start + size))).collect()
+        // A loop: a closure would not know the line of calling code.
+        let mut pieces = vec![];
+        for start in (0..n).step_by(size) {
+            pieces.push(self.slice(dim, start, n.min(start + size)));
+        }
+        pieces
     }
 
     /// So many equal pieces of an axis.
@@ -71,8 +76,7 @@ impl Var {
     pub fn chunk(&self, pieces: usize, dim: isize) -> Vec<Var> {
         let n = self.extent("chunk", dim);
         assert!(pieces > 0 && n.is_multiple_of(pieces), "chunk: {n} elements do not fall into {pieces} equal pieces");
-        let size = n / pieces;
-        (0..pieces).map(|i| self.slice(dim, i * size, (i + 1) * size)).collect()
+        if n == 0 { vec![self.clone(); pieces] } else { self.split(n / pieces, dim) }
     }
 
     /// x with elements `start .. start + n` of an axis replaced by `src`, which has n there; each gets its part of dy.

@@ -67,8 +67,10 @@ impl Var {
         let depth = ConvGeometry::output_extent(s[2], w[2], stride, [before, after], dilation);
         let depth = depth.unwrap_or_else(|| panic!("conv3d: a weight of {w:?} does not fit x {s:?} with {options:?}"));
         let padded = self.pad(2, before, after, 0.0);
-        let tap = |t: usize| padded.slice_step(2, t * dilation, t * dilation + (depth - 1) * stride + 1, stride);
-        let taps: Vec<Var> = (0..w[2]).map(tap).collect();
+        let mut taps = vec![];
+        for t in (0..w[2]).map(|t| t * dilation) {
+            taps.push(padded.slice_step(2, t, t + (depth - 1) * stride + 1, stride));
+        }
         // (n, c, kd, depth, h, w) to images (n · depth, c · kd, h, w): the groups' channels stay together.
         let taps = Var::stack(&taps.iter().collect::<Vec<_>>(), 2).permute(&[0, 3, 1, 2, 4, 5]);
         let images = taps.reshape(&[s[0] * depth, s[1] * w[2], s[3], s[4]]);

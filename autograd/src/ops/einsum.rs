@@ -12,14 +12,16 @@ impl Var {
     #[track_caller]
     pub fn einsum(equation: &str, operands: &[&Var]) -> Var {
         let (terms, result) = parse(equation, operands);
-        let mut terms =
-            terms.into_iter().zip(operands).map(|(letters, v)| Term { letters, value: (*v).clone() }.diagonal());
-        let first = terms.next().expect("there is an operand");
-        let rest: Vec<Term> = terms.collect();
-        let done = rest.iter().enumerate().fold(first, |left, (i, right)| {
-            let later = |c: char| result.contains(&c) || rest[i + 1..].iter().any(|t| t.letters.contains(&c));
-            left.times(right, later)
-        });
+        // Loops: a closure would not know the line of calling code.
+        let mut left: Vec<Term> = vec![];
+        for (letters, v) in terms.into_iter().zip(operands) {
+            left.push(Term { letters, value: (*v).clone() }.diagonal());
+        }
+        let mut left = std::collections::VecDeque::from(left);
+        let mut done = left.pop_front().expect("there is an operand");
+        while let Some(right) = left.pop_front() {
+            done = done.times(&right, |c| result.contains(&c) || left.iter().any(|t| t.letters.contains(&c)));
+        }
         let done = done.summed(|c| result.contains(&c));
         let order: Vec<usize> = result.iter().map(|c| done.at(*c)).collect();
         done.value.permute(&order)
@@ -80,6 +82,7 @@ impl Term {
     }
 
     /// Each letter once: of axes of one letter the diagonal.
+    #[track_caller]
     fn diagonal(mut self) -> Term {
         while let Some((j, c)) = self.letters.iter().copied().enumerate().find(|(j, c)| self.letters[..*j].contains(c))
         {
@@ -96,6 +99,7 @@ impl Term {
     }
 
     /// Without the axes that nobody needs.
+    #[track_caller]
     fn summed(self, needed: impl Fn(char) -> bool) -> Term {
         let gone = |c: &char| !needed(*c);
         let axes: Vec<isize> = (0..self.letters.len() as isize).filter(|i| gone(&self.letters[*i as usize])).collect();
@@ -107,6 +111,7 @@ impl Term {
     }
 
     /// The product with another; letters that are not needed later are summed over.
+    #[track_caller]
     fn times(self, other: &Term, later: impl Fn(char) -> bool) -> Term {
         // What only one of them has, and nobody needs, goes before the product.
         let a = self.summed(|c| later(c) || other.letters.contains(&c));
@@ -124,6 +129,7 @@ impl Term {
     }
 
     /// The axes in this order, each group joined to one.
+    #[track_caller]
     fn matrix(&self, groups: [&[char]; 3]) -> Var {
         let order: Vec<usize> = groups.concat().iter().map(|c| self.at(*c)).collect();
         let joined = groups.map(|g| g.iter().map(|c| self.extent(*c)).product::<usize>());

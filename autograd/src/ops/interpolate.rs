@@ -10,10 +10,14 @@ impl Var {
     #[track_caller]
     pub fn interpolate_nearest(&self, size: [usize; 2]) -> Var {
         self.check_sizes("interpolate_nearest", size);
-        (0..2).fold(self.clone(), |x, i| {
-            let (dim, n, to) = (2 + i as isize, self.shape()[2 + i], size[i]);
-            if n == to { x } else { x.read_along(dim, (0..to).map(|j| (j * n / to) as isize)) }
-        })
+        let mut x = self.clone();
+        for (axis, to) in (2..).zip(size) {
+            let n = self.shape()[axis];
+            if n != to {
+                x = x.read_along(axis as isize, (0..to).map(|j| (j * n / to) as isize));
+            }
+        }
+        x
     }
 
     /// Each pixel of the result lies between four of the input. Centres of pixels are matched, (i + ½) · in/out − ½, or with
@@ -24,13 +28,17 @@ impl Var {
     #[track_caller]
     pub fn interpolate_bilinear(&self, size: [usize; 2], align_corners: bool) -> Var {
         self.check_sizes("interpolate_bilinear", size);
-        (0..2).fold(self.clone(), |x, i| match self.shape()[2 + i] == size[i] {
-            true => x,
-            false => x.lerp_along(2 + i, size[i], align_corners),
-        })
+        let mut x = self.clone();
+        for (axis, to) in (2..).zip(size) {
+            if self.shape()[axis] != to {
+                x = x.lerp_along(axis, to, align_corners);
+            }
+        }
+        x
     }
 
     /// `to` elements of an axis, each between two neighbours.
+    #[track_caller]
     fn lerp_along(&self, at: usize, to: usize, align_corners: bool) -> Var {
         let n = self.shape()[at];
         let source = |i: usize| match align_corners {

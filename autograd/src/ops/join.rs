@@ -31,7 +31,10 @@ impl Var {
     /// As [`Var::concat`].
     #[track_caller]
     pub fn stack(vars: &[&Var], dim: isize) -> Var {
-        let wide: Vec<Var> = vars.iter().map(|v| v.unsqueeze(dim)).collect();
+        let mut wide = vec![];
+        for v in vars {
+            wide.push(v.unsqueeze(dim));
+        }
         Var::concat(&wide.iter().collect::<Vec<_>>(), dim)
     }
 

@@ -31,7 +31,8 @@ impl Var {
     #[track_caller]
     pub fn max_pool3d(&self, options: &PoolOptions<3>) -> Var {
         self.check_rank("max_pool3d", 5);
-        self.pool_volumes(options, |x, o| x.max_pool2d(o))
+        let planes = self.planes().max_pool2d(&options.of_planes());
+        self.columns_of(&planes).max_pool2d(&options.of_depth()).volumes_of(&planes)
     }
 
     /// The mean of each window of volumes (n, c, d, h, w); see [`Var::avg_pool2d`].
@@ -41,7 +42,8 @@ impl Var {
     #[track_caller]
     pub fn avg_pool3d(&self, options: &PoolOptions<3>, count_pad: bool) -> Var {
         self.check_rank("avg_pool3d", 5);
-        self.pool_volumes(options, |x, o| x.avg_pool2d(o, count_pad))
+        let planes = self.planes().avg_pool2d(&options.of_planes(), count_pad);
+        self.columns_of(&planes).avg_pool2d(&options.of_depth(), count_pad).volumes_of(&planes)
     }
 
     /// The means over an even division of sequences (n, c, l) into `output` cells.
@@ -61,11 +63,8 @@ impl Var {
     #[track_caller]
     pub fn adaptive_avg_pool3d(&self, output: [usize; 3]) -> Var {
         self.check_rank("adaptive_avg_pool3d", 5);
-        let [n, c, d, h, w] = <[usize; 5]>::try_from(self.shape()).expect("five axes");
-        let flat = self.reshape(&[n, c * d, h, w]).adaptive_avg_pool2d([output[1], output[2]]);
-        let deep =
-            flat.reshape(&[n, c, d, output[1] * output[2]]).adaptive_avg_pool2d([output[0], output[1] * output[2]]);
-        deep.reshape(&[n, c, output[0], output[1], output[2]])
+        let planes = self.planes().adaptive_avg_pool2d([output[1], output[2]]);
+        self.columns_of(&planes).adaptive_avg_pool2d([output[0], output[1] * output[2]]).volumes_of(&planes)
     }
 
     /// The largest elements of an even division of sequences (n, c, l) into `output` cells; equals share dy.
@@ -86,30 +85,56 @@ impl Var {
     #[track_caller]
     pub fn adaptive_max_pool2d(&self, output: [usize; 2]) -> Var {
         self.check_rank("adaptive_max_pool2d", 4);
-        let pixels = self.shape()[2] > 0 && self.shape()[3] > 0;
-        assert!(
-            pixels && output[0] > 0 && output[1] > 0,
-            "adaptive_max_pool2d: from {:?} to {output:?} cells",
-            self.shape()
-        );
-        (0..2).fold(self.clone(), |x, i| {
-            let (dim, n, cells) = (2 + i as isize, x.shape()[2 + i], output[i]);
-            // Cell j covers ⌊j·n/cells⌋ .. ⌈(j+1)·n/cells⌉.
-            let cell = |j: usize| x.slice(dim, j * n / cells, ((j + 1) * n).div_ceil(cells)).max(&[dim], true);
-            let all: Vec<Var> = (0..cells).map(cell).collect();
-            Var::concat(&all.iter().collect::<Vec<_>>(), dim)
-        })
+        self.largest_of_cells("adaptive_max_pool2d", &output)
     }
 
-    /// First the windows of each plane, then those of depth, with a plane's pixels as columns.
+    /// The largest elements of an even division of volumes (n, c, d, h, w) into `output` cells; equals share dy.
+    ///
+    /// # Panics
+    /// If x has not five axes, or an extent is 0.
     #[track_caller]
-    fn pool_volumes(&self, options: &PoolOptions<3>, pool: impl Fn(&Var, &PoolOptions) -> Var) -> Var {
-        let [n, c, d, h, w] = <[usize; 5]>::try_from(self.shape()).expect("five axes");
-        let planes = pool(&self.reshape(&[n, c * d, h, w]), &options.of_planes());
-        let [rows, columns] = [planes.shape()[2], planes.shape()[3]];
-        let deep = pool(&planes.reshape(&[n, c, d, rows * columns]), &options.of_depth());
-        let depth = deep.shape()[2];
-        deep.reshape(&[n, c, depth, rows, columns])
+    pub fn adaptive_max_pool3d(&self, output: [usize; 3]) -> Var {
+        self.check_rank("adaptive_max_pool3d", 5);
+        self.largest_of_cells("adaptive_max_pool3d", &output)
+    }
+
+    /// The last axes cut into so many cells each, an axis after the other.
+    #[track_caller]
+    fn largest_of_cells(&self, op: &str, output: &[usize]) -> Var {
+        let fits = self.shape()[2..].iter().chain(output).all(|&n| n > 0);
+        assert!(fits, "{op}: from {:?} to {output:?} cells", self.shape());
+        let mut x = self.clone();
+        for (axis, &cells) in (2..).zip(output) {
+            let (dim, n) = (axis as isize, x.shape()[axis]);
+            let mut all = vec![];
+            for j in 0..cells {
+                // Cell j covers ⌊j·n/cells⌋ .. ⌈(j+1)·n/cells⌉.
+                all.push(x.slice(dim, j * n / cells, ((j + 1) * n).div_ceil(cells)).max(&[dim], true));
+            }
+            x = Var::concat(&all.iter().collect::<Vec<_>>(), dim);
+        }
+        x
+    }
+
+    /// Volumes (n, c, d, h, w) as images (n, c · d, h, w): first the windows of each plane.
+    #[track_caller]
+    fn planes(&self) -> Var {
+        let s = self.shape();
+        self.reshape(&[s[0], s[1] * s[2], s[3], s[4]])
+    }
+
+    /// The pooled planes of these volumes as (n, c, d, pixels): then the windows of depth, with a plane's pixels as columns.
+    #[track_caller]
+    fn columns_of(&self, planes: &Var) -> Var {
+        let (s, p) = (self.shape(), planes.shape());
+        planes.reshape(&[s[0], s[1], s[2], p[2] * p[3]])
+    }
+
+    /// Such columns, of the pooled depth, as volumes again.
+    #[track_caller]
+    fn volumes_of(&self, planes: &Var) -> Var {
+        let (s, p) = (self.shape(), planes.shape());
+        self.reshape(&[s[0], s[1], s[2], p[2], p[3]])
     }
 
     #[track_caller]

@@ -46,8 +46,21 @@ fn composed(d: &mut Draws) -> Case {
     case!(d, [scale, causal], |x| x[0].attention_composed(&x[1], &x[2], None, scale, causal))
 }
 
+fn biased(d: &mut Draws) -> Case {
+    let [batch, heads] = [1 + d.below(2), 1 + d.below(2)];
+    let [queries, keys, dim] = [d.positive(), d.positive(), d.positive()];
+    d.input(&[batch, heads, queries, dim], Normal);
+    d.input(&[batch, heads, keys, dim], Normal);
+    d.input(&[batch, heads, keys, dim], Normal);
+    let bias = d.broadcasts_to(&[batch, heads, queries, keys]);
+    d.input(&bias, Normal);
+    let (scale, causal) = (d.pick(&[0.35, 1.0]), d.coin());
+    case!(d, [scale, causal], |x| x[0].biased_attention(&x[1], &x[2], &x[3], scale, causal))
+}
+
 pub(super) const OPERATIONS: &[Operation] = &[
     Operation { name: "attention", generate: attention },
+    Operation { name: "biased_attention", generate: biased },
     Operation { name: "attention_composed", generate: composed },
     Operation {
         name: "packed_attention",

@@ -168,4 +168,11 @@ pub(super) const OPERATIONS: &[Operation] = &[
             case!(d, [output], |x| x[0].adaptive_max_pool2d(output))
         },
     },
+    Operation {
+        name: "adaptive_max_pool3d",
+        generate: |d| {
+            let output = cells::<3>(d);
+            case!(d, [output], |x| x[0].adaptive_max_pool3d(output))
+        },
+    },
 ];

@@ -1,6 +1,7 @@
 //! Drawing shapes, values and views, and writing down as code what was drawn. What a case means is the families' business.
 
-use super::Case;
+use super::views::View;
+use super::{Case, Input};
 use crate::Var;
 use lethe_tensor::random::{Draw, Philox};
 use lethe_tensor::{Device, Tensor};
@@ -24,7 +25,7 @@ pub(super) enum Domain {
 pub(super) struct Draws {
     rng: Philox,
     size: usize,
-    inputs: Vec<Tensor>,
+    inputs: Vec<Input>,
     differentiable: Vec<bool>,
     code: Vec<String>,
 }
@@ -168,7 +169,7 @@ impl Draws {
     /// These integers.
     pub(super) fn integers(&mut self, data: &[u32], shape: &[usize]) {
         self.code.push(format!("Var::constant(&Tensor::from_slice::<u32>(&cpu, &{data:?}, &{shape:?}))"));
-        self.inputs.push(Tensor::from_slice(&Device::cpu(), data, shape));
+        self.inputs.push(Input { base: Tensor::from_slice(&Device::cpu(), data, shape), view: View::Whole });
         self.differentiable.push(false);
     }
 
@@ -184,25 +185,18 @@ impl Draws {
             _ => {}
         }
         let data: Vec<f64> = (0..base.iter().product()).map(|_| self.value(domain)).collect();
-        let whole = Tensor::from_slice(&Device::cpu(), &data, &base);
-        let (view, call) = match kind {
-            2 => (whole.add_scalar(0.0), ".add_scalar(0.0)".to_string()), // unevaluated
-            3 => (whole.permute(&order), format!(".permute(&{order:?})")),
-            4 if rank > 0 => {
-                let end = before + shape[axis] * step;
-                let t = whole.slice_step(axis as isize, before, end, step);
-                (t, format!(".slice_step({axis}, {before}, {end}, {step})"))
-            }
-            5 if rank > 0 => (whole.flip(&[axis as isize]), format!(".flip(&[{axis}])")),
-            6 if rank > 1 => (
-                whole.transpose(0, -1).contiguous().transpose(0, -1),
-                ".transpose(0, -1).contiguous().transpose(0, -1)".to_string(),
-            ),
-            7 => (whole.expand(shape), format!(".expand(&{shape:?})")),
-            _ => (whole, String::new()),
+        let view = match kind {
+            2 => View::Unevaluated,
+            3 => View::Permuted(order),
+            4 if rank > 0 => View::Sliced { axis, start: before, end: before + shape[axis] * step, step },
+            5 if rank > 0 => View::Flipped(axis),
+            6 if rank > 1 => View::Turned,
+            7 => View::Expanded(shape.to_vec()),
+            _ => View::Whole,
         };
+        let call = view.code();
         self.code.push(format!("tape.leaf(&Tensor::from_slice::<f64>(&cpu, &{data:?}, &{base:?}){call})"));
-        self.inputs.push(view);
+        self.inputs.push(Input { base: Tensor::from_slice(&Device::cpu(), &data, &base), view });
     }
 
     /// The case of all that was drawn; `parameters` and `body` are code.
@@ -224,8 +218,9 @@ impl Draws {
         }
         // Tokens that came through a macro stand apart.
         description += &format!("let y = {};", body.replace(" [", "[").replace(" (", "(").replace("& ", "&"));
-        let (inputs, differentiable) = (std::mem::take(&mut self.inputs), std::mem::take(&mut self.differentiable));
-        Case { inputs, differentiable, run: Box::new(run), description }
+        let (drawn, differentiable) = (std::mem::take(&mut self.inputs), std::mem::take(&mut self.differentiable));
+        let inputs = drawn.iter().map(|input| input.view.of(&input.base)).collect();
+        Case { inputs, drawn, differentiable, run: Box::new(run), description }
     }
 }
 
