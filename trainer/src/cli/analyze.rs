@@ -138,7 +138,8 @@ fn describe_sharpness(r: &SharpnessRecord) {
     let ended = if r.found.converged { "converged" } else { "not converged" };
     let iterations = r.found.estimates.len();
     say(&format!("{:24} {} epochs, {} updates", "after", epochs, updates));
-    say(&format!("{:24} {:?}, label smoothing {}", "loss", r.loss, r.label_smoothing));
+    let loss = if r.loss == LossKind::Ce { "CE" } else { "BCE" };
+    say(&format!("{:24} {loss}, label smoothing {}", "loss", r.label_smoothing));
     say(&format!("{:24} {} training images", "over", r.samples));
     say(&format!("{:24} {iterations}, {ended} to {:e}", "iterations", r.stopping.tolerance));
     say(&format!("{:24} {:.6}", "dominant eigenvalue", r.found.eigenvalue));
