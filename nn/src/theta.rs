@@ -42,9 +42,15 @@ impl Theta {
         &self.layout
     }
 
-    /// `θ + scale · direction`, as another vector; `scale` is a scalar on the device, so that nothing is read back.
+    /// `θ + scale · direction`, as another vector; `scale` is a scalar on the device, so that nothing is read back. The direction has θ's elements, in
+    /// any shape.
+    ///
+    /// # Panics
+    /// If it has not as many.
+    #[track_caller]
     pub fn step_along(&self, direction: &Tensor, scale: &Tensor) -> Theta {
-        Theta { values: self.values.add(&direction.mul(scale)), layout: self.layout.clone() }
+        let moved = self.values.reshape(direction.shape()).add(&direction.mul(scale));
+        Theta { values: moved.reshape(self.values.shape()), layout: self.layout.clone() }
     }
 
     /// The parameters for inference, without a tape.

@@ -2,10 +2,16 @@
 //!
 //! An optimiser takes an update vector; an extragradient step takes the closure that computes logits and gives that vector.
 
+mod blocks;
 mod extragradient;
 mod optimizer;
 mod schedule;
+mod shrink_perturb;
 
-pub use extragradient::{Batch, Extragradient, Perturbation, StepOutput};
+pub use extragradient::{
+    Adaptive, Ascent, Backup, Batch, Direction, Extragradient, Geometry, Logits, Perturbation, Place, Scale, Scope,
+    StepOutput, SurrogateGap, UpdateOn,
+};
 pub use optimizer::{AdamW, Group, Optimizer, Sgd};
 pub use schedule::{LinearSchedule, RhoSchedule};
+pub use shrink_perturb::{ShrinkPerturb, ShrinkScaling};

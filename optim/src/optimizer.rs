@@ -1,6 +1,6 @@
 //! AdamW and SGD with decoupled weight decay, over one vector.
 
-use lethe_autograd::{ALIGNMENT, ParamLayout};
+use crate::blocks::table;
 use lethe_nn::Theta;
 use lethe_tensor::plan::{AdamW as AdamWPlan, Sgd as SgdPlan};
 use lethe_tensor::{Tensor, execute_in_place};
@@ -14,27 +14,21 @@ pub struct Group {
     pub decay_scale: f64,
 }
 
-/// What both optimisers know of the vector: for every block of [`ALIGNMENT`] elements its (lr scale, weight decay).
+/// What both optimisers know of the vector: for every block of elements its (lr scale, weight decay).
 struct Blocks(Tensor);
 
 impl Blocks {
     /// Frozen parameters have a scale of 0: they neither decay nor move.
     #[track_caller]
     fn new(theta: &Theta, weight_decay: f64, groups: &[Group]) -> Blocks {
-        let layout: &ParamLayout = theta.layout();
-        let mut table = vec![0f32; layout.len() / ALIGNMENT * 2];
-        for (_, p) in layout.owned() {
+        let table = table(theta, |p, _| {
             let group = groups.get(p.tags.group).copied();
             assert!(group.is_some() || p.tags.group == 0, "{}: there is no group {}", p.name, p.tags.group);
             let group = group.unwrap_or(Group { lr_scale: 1.0, decay_scale: 1.0 });
             let scale = if p.tags.frozen { 0.0 } else { group.lr_scale };
             let decay = if p.tags.decayed { weight_decay * group.decay_scale } else { 0.0 };
-            for block in p.offset / ALIGNMENT..p.range().end.div_ceil(ALIGNMENT) {
-                (table[2 * block], table[2 * block + 1]) = (scale as f32, decay as f32);
-            }
-        }
-        let shape = [layout.len() / ALIGNMENT, 2];
-        let table = Tensor::from_slice(theta.values().device(), &table, &shape);
+            [scale, decay]
+        });
         Blocks(if theta.values().dtype() == table.dtype() { table } else { table.to_dtype(theta.values().dtype()) })
     }
 }

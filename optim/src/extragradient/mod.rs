@@ -1,93 +1,93 @@
 //! The extragradient step (specification, section 0): for every slice of the batch, ascend along a perturbation, take the gradient of the task there,
 //! and average over slices. θ is never changed: the perturbed parameters are another vector.
+//!
+//! A step is a choice of perturbation × geometry × update, each in a file of its own. In memory it holds θ, θ + ε, one gradient and the sum of the
+//! slices' updates, and for GSAM the perturbing gradient beside them.
 
+mod batch;
+mod geometry;
+mod pass;
 mod perturbation;
+mod random;
+mod surrogate_gap;
 
+pub use batch::{Batch, StepOutput};
+pub use geometry::{Adaptive, Direction, Geometry, Scale, Scope};
 pub use perturbation::Perturbation;
+pub use surrogate_gap::{Backup, SurrogateGap};
 
-use lethe_autograd::{Mode, Parameters, Tape, Var};
+use lethe_autograd::Var;
 use lethe_nn::loss::TaskLoss;
 use lethe_nn::{Forward, Pass, State, Theta};
-use lethe_tensor::{DType, Tensor};
+use lethe_tensor::{Tensor, store};
+use pass::{infer, record};
 
-/// Added to ‖p‖, so that a zero gradient gives a zero perturbation.
-const EPS: f64 = 1e-12;
-
-/// A batch on the device.
-pub struct Batch {
-    /// (n, …).
-    pub inputs: Tensor,
-    /// (n) `U32`.
-    pub labels: Tensor,
-}
-
-impl Batch {
-    /// The number of samples.
-    pub fn len(&self) -> usize {
-        self.labels.numel()
-    }
-
-    /// Whether there are none.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
-    /// Samples `start .. end`.
-    fn slice(&self, start: usize, end: usize) -> Batch {
-        Batch { inputs: self.inputs.slice(0, start, end), labels: self.labels.slice(0, start, end) }
-    }
-}
-
-/// What a step gives; every part stays on the device until it is read.
-pub struct StepOutput {
-    /// The update gradient, in θ's layout: the mean over slices.
-    pub update: Tensor,
-    /// The state after the step.
-    pub state: State,
-    /// The mean task loss at θ.
-    pub loss: Tensor,
-    /// The mean task loss at the perturbed parameters; without a perturbation, `loss`.
-    pub perturbed_loss: Tensor,
-    /// Correct predictions at θ, a sum over the batch.
-    pub correct: Tensor,
-}
+/// A model: the logits of inputs.
+pub type Logits<'a> = &'a dyn Fn(&Forward<'_>, &Var) -> Var;
 
 /// A way to take the gradient of a batch.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Extragradient {
-    /// Where the gradient is taken.
+    /// Along what a slice is perturbed.
     pub perturbation: Perturbation,
+    /// How far that goes.
+    pub geometry: Geometry,
+    /// GSAM, if the update is to be corrected so.
+    pub surrogate_gap: Option<SurrogateGap>,
+    /// Of which samples the update gradient is.
+    pub update_on: UpdateOn,
     /// The loss of the task.
     pub loss: TaskLoss,
     /// m: samples of a slice; the whole batch if `None`.
     pub slice: Option<usize>,
-    /// The key of dropout masks.
+    /// The key of dropout masks and random directions.
     pub seed: u64,
 }
 
-/// A first pass: logits on their tape.
-struct Recorded {
-    tape: Tape,
-    params: Parameters,
-    logits: Var,
+/// Of which samples the update gradient at a slice's perturbation ε(S_j) is taken; K slices make the batch S.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum UpdateOn {
+    /// The slice itself: `1/K Σ_j ∇L(S_j)|θ+ε(S_j)`, the meaning of m-sharpness.
+    #[default]
+    Slice,
+    /// The whole batch, as equation (4) of the paper is written, and K times dearer: `1/K Σ_j ∇L(S)|θ+ε(S_j)`.
+    Batch,
 }
 
-impl Recorded {
-    /// ∇(seed · logits) in θ's layout.
-    fn pull_back(self, seed: &Tensor) -> Tensor {
-        self.tape.sweep(&self.logits, &Var::constant(seed), Mode::Free).into_vector(&self.params)
-    }
+/// Which slice of which update: with the seed, the key of its dropout masks and of its random direction.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Place {
+    /// The number of the update.
+    pub update: u64,
+    /// The number of the slice in it.
+    pub slice: usize,
+}
+
+/// The first half of a slice's step.
+#[derive(Clone)]
+pub struct Ascent {
+    /// The direction of the perturbation, before any geometry, in θ's layout; without a perturbation, the task's gradient. Another one may be put here.
+    pub p: Tensor,
+    /// The logits at θ.
+    pub logits: Tensor,
+    /// The state after the pass at θ, the only one that moves it.
+    pub state: State,
+    /// The mean task loss at θ.
+    pub loss: Tensor,
+    /// Correct predictions at θ.
+    pub correct: Tensor,
 }
 
 impl Extragradient {
     /// Plain gradients.
     pub fn none(loss: TaskLoss) -> Extragradient {
-        Extragradient { perturbation: Perturbation::None, loss, slice: None, seed: 0 }
+        Extragradient::sam(Perturbation::None, loss)
     }
 
     /// SAM along a perturbation.
     pub fn sam(perturbation: Perturbation, loss: TaskLoss) -> Extragradient {
-        Extragradient { perturbation, ..Extragradient::none(loss) }
+        let (geometry, update_on) = Default::default();
+        Extragradient { perturbation, geometry, surrogate_gap: None, update_on, loss, slice: None, seed: 0 }
     }
 
     /// Slices of `m` samples each: m-SAM; without a perturbation, gradient accumulation.
@@ -95,8 +95,8 @@ impl Extragradient {
         Extragradient { slice: Some(m), ..self }
     }
 
-    /// The update gradient of a batch at θ, `rho` being the radius and `update` the number of this update (for dropout). `model` computes the logits of
-    /// inputs. No value is read back.
+    /// The update gradient of a batch at θ, `rho` being the radius and `update` the number of this update (for dropout and random directions).
+    /// `model` computes the logits of inputs. No value is read back.
     ///
     /// # Panics
     /// If the slice does not divide the batch, or the batch is empty.
@@ -108,26 +108,31 @@ impl Extragradient {
         batch: &Batch,
         rho: f64,
         update: u64,
-        model: &dyn Fn(&Forward<'_>, &Var) -> Var,
+        model: Logits<'_>,
     ) -> StepOutput {
         let n = batch.len();
         let m = self.slice.unwrap_or(n);
         assert!(n > 0 && m > 0 && n.is_multiple_of(m), "a batch of {n} does not fall into slices of {m}");
         let slices = n / m;
         let mut sum: Option<StepOutput> = None;
-        for j in 0..slices {
-            let pass = Pass::train(self.seed, update as u32, j as u32);
+        for slice in 0..slices {
+            let place = Place { update, slice };
             let before = sum.as_ref().map_or(state, |s| &s.state);
-            let one = self.slice_gradient(theta, before, &batch.slice(j * m, (j + 1) * m), rho, pass, model);
+            let samples = batch.slice(slice * m, (slice + 1) * m);
+            let ascent = self.ascent(theta, before, &samples, place, model);
+            let one = self.descend(theta, ascent, [batch, &samples], rho, place, model);
             sum = Some(match sum {
                 None => one,
-                Some(s) => StepOutput {
-                    update: s.update.add(&one.update),
-                    state: one.state,
-                    loss: s.loss.add(&one.loss),
-                    perturbed_loss: s.perturbed_loss.add(&one.perturbed_loss),
-                    correct: s.correct.add(&one.correct),
-                },
+                Some(mut s) => {
+                    store(&one.update, &mut s.update, 0, true);
+                    StepOutput {
+                        update: s.update,
+                        state: one.state,
+                        loss: s.loss.add(&one.loss),
+                        perturbed_loss: s.perturbed_loss.add(&one.perturbed_loss),
+                        correct: s.correct.add(&one.correct),
+                    }
+                }
             });
         }
         let s = sum.expect("there is a slice");
@@ -135,70 +140,86 @@ impl Extragradient {
         StepOutput { update: mean(&s.update), loss: mean(&s.loss), perturbed_loss: mean(&s.perturbed_loss), ..s }
     }
 
-    /// Steps 1.1 to 1.12 of the specification, for one slice.
+    /// The perturbed parameters θ + ε of one slice, without the gradient there; θ itself without a perturbation. The pass is one of training, with
+    /// the state as it is.
     #[track_caller]
-    fn slice_gradient(
+    pub fn perturbed(
         &self,
         theta: &Theta,
         state: &State,
-        batch: &Batch,
+        slice: &Batch,
         rho: f64,
-        pass: Pass,
-        model: &dyn Fn(&Forward<'_>, &Var) -> Var,
-    ) -> StepOutput {
-        let (first, state) = run(theta, state, batch, pass, model);
-        let (rows, seed) = self.task(&first.logits, &batch.labels);
-        let loss = rows.mean(&[], false);
-        let correct = correct(first.logits.tensor(), &batch.labels);
-        let ascent = match self.perturbation {
-            Perturbation::None => {
-                let update = first.pull_back(&seed);
-                return StepOutput { update, state, perturbed_loss: loss.clone(), loss, correct };
-            }
-            Perturbation::Steepest => first.pull_back(&seed),
-            Perturbation::Obf(obf) => {
-                let seed = obf.seed(first.logits.tensor(), &batch.labels);
-                first.pull_back(&seed)
-            }
+        place: Place,
+        model: Logits<'_>,
+    ) -> Theta {
+        match self.perturbation {
+            Perturbation::None => theta.clone(),
+            _ => self.geometry.direction(theta, self.ascent(theta, state, slice, place, model).p).step_from(theta, rho),
+        }
+    }
+
+    /// Steps 1.1 and 1.2 of the specification: the direction of a slice's perturbation, from a pass at θ. A random one needs no way back, but the
+    /// pass all the same: it moves the state.
+    #[track_caller]
+    pub fn ascent(&self, theta: &Theta, state: &State, slice: &Batch, place: Place, model: Logits<'_>) -> Ascent {
+        let pass = self.pass(place);
+        if self.perturbation == Perturbation::Random {
+            let (logits, state) = infer(theta, state, slice, pass, model);
+            let (loss, _) = self.task(&logits, &slice.labels);
+            let p = random::direction(theta, self.seed, place.update as u32, place.slice as u32);
+            return Ascent { p, state, loss, correct: slice.correct(&logits), logits };
+        }
+        let (first, state) = record(theta, state, slice, pass, model);
+        let logits = first.logits.tensor().clone();
+        let (loss, seed) = self.task(&logits, &slice.labels);
+        let seed = match self.perturbation {
+            Perturbation::Obf(obf) => obf.seed(&logits, &slice.labels),
+            _ => seed,
         };
-        // θᵖ = θ + ρ p / (‖p‖ + 1e-12)
-        let norm = ascent.sum_squares(&[], false).sqrt().add_scalar(EPS);
-        let perturbed = theta.step_along(&ascent, &norm.rdiv_scalar(rho));
-        drop(ascent);
-        let (second, _) = run(&perturbed, &state, batch, pass.frozen(), model);
-        let (rows, seed) = self.task(&second.logits, &batch.labels);
-        StepOutput { update: second.pull_back(&seed), state, loss, perturbed_loss: rows.mean(&[], false), correct }
+        let correct = slice.correct(&logits);
+        Ascent { p: first.pull_back(&seed), logits, state, loss, correct }
     }
 
-    /// The task loss of each row, and the gradient of its mean.
-    fn task(&self, logits: &Var, labels: &Tensor) -> (Tensor, Tensor) {
-        let (rows, grad) = logits.tensor().cross_entropy(labels, self.loss.likelihood, self.loss.smoothing);
+    /// Steps 1.3 to 1.12: perturbs θ along an ascent and gives the update gradient of that slice; `batch` and `slice` are all samples and those that
+    /// the ascent was of.
+    #[track_caller]
+    pub fn descend(
+        &self,
+        theta: &Theta,
+        ascent: Ascent,
+        [batch, slice]: [&Batch; 2],
+        rho: f64,
+        place: Place,
+        model: Logits<'_>,
+    ) -> StepOutput {
+        let Ascent { p, state, loss, correct, .. } = ascent;
+        if self.perturbation == Perturbation::None {
+            return StepOutput { update: p, state, perturbed_loss: loss.clone(), loss, correct };
+        }
+        let direction = self.geometry.direction(theta, p);
+        let perturbed = direction.step_from(theta, rho);
+        let kept = self.surrogate_gap.map(|gap| (gap, gap.backup(&direction)));
+        drop(direction);
+        let samples = match self.update_on {
+            UpdateOn::Slice => slice,
+            UpdateOn::Batch => batch,
+        };
+        let (second, _) = record(&perturbed, &state, samples, self.pass(place).frozen(), model);
+        drop(perturbed);
+        let (perturbed_loss, seed) = self.task(second.logits.tensor(), &samples.labels);
+        let gradient = second.pull_back(&seed);
+        let update = kept.map_or_else(|| gradient.clone(), |(gap, c)| gap.close(&c, &gradient));
+        StepOutput { update, state, loss, perturbed_loss, correct }
+    }
+
+    fn pass(&self, place: Place) -> Pass {
+        Pass::train(self.seed, place.update as u32, place.slice as u32)
+    }
+
+    /// The mean task loss, and its gradient.
+    fn task(&self, logits: &Tensor, labels: &Tensor) -> (Tensor, Tensor) {
+        let (rows, grad) = logits.cross_entropy(labels, self.loss.likelihood, self.loss.smoothing);
         let n = rows.numel() as f64;
-        (rows, grad.mul_scalar(1.0 / n))
+        (rows.mean(&[], false), grad.mul_scalar(1.0 / n))
     }
-}
-
-/// Logits on a tape of their own, and the state after the pass.
-#[track_caller]
-fn run(
-    theta: &Theta,
-    state: &State,
-    batch: &Batch,
-    pass: Pass,
-    model: &dyn Fn(&Forward<'_>, &Var) -> Var,
-) -> (Recorded, State) {
-    let tape = Tape::new();
-    let params = tape.parameters(theta.values(), theta.layout());
-    let forward = Forward::new(&params, state, pass);
-    let logits = model(&forward, &Var::constant(&batch.inputs));
-    let state = forward.new_state();
-    (Recorded { tape, params, logits }, state)
-}
-
-/// How many rows have their largest logit at the label.
-fn correct(logits: &Tensor, labels: &Tensor) -> Tensor {
-    let hits = logits.argmax(-1, false).eq(labels);
-    let (one, zero) = (logits.scalar_like(1.0), logits.scalar_like(0.0));
-    debug_assert!(hits.dtype() == DType::U32);
-    hits.select(&one, &zero).sum(&[], false)
 }

@@ -2,15 +2,17 @@
 
 use lethe_nn::loss::{Likelihood, Obf};
 
-/// L^p of a perturbation: θ moves along +∇L^p.
+/// The direction p of a perturbation, before any geometry.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Perturbation {
     /// Nothing: an ordinary gradient.
     None,
-    /// The task loss itself, as in SAM.
+    /// `p = ∇L(θ)`, L the task loss, as in SAM.
     Steepest,
-    /// Output bias forgetting.
+    /// `p = ∇L^BF(θ)`: output bias forgetting.
     Obf(Obf),
+    /// `p ~ N(0, I)`: where on the sphere around θ does not depend on the data.
+    Random,
 }
 
 impl Perturbation {

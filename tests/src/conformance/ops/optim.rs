@@ -3,25 +3,39 @@
 use super::Found;
 use crate::conformance::case::{Answer, Attrs, Case, Unknown, one};
 use crate::conformance::vectors::{assemble, host, layout, row, split, stacked};
-use lethe_autograd::Var;
-use lethe_nn::Theta;
-use lethe_optim::{AdamW, LinearSchedule, Optimizer, RhoSchedule, Sgd};
+use lethe_autograd::{ParamId, ParamLayout, Tags, Var};
+use lethe_nn::{State, Theta};
+use lethe_optim::{AdamW, LinearSchedule, Optimizer, RhoSchedule, Sgd, ShrinkPerturb, ShrinkScaling};
 use lethe_tensor::Tensor;
+use std::sync::Arc;
 
 /// The family's operations.
 pub fn run(case: &Case<'_>) -> Found {
     Ok(Some(match case.op {
         "optimizer_trajectory" => trajectory(case)?,
         "linear_schedule" => schedules(case)?,
-        "shrink_and_perturb" => {
-            let a = &case.attrs;
-            let number = |name| a.f64_maybe(name).map(|x| x.unwrap_or(1.0));
-            let f = a.f64("factor")? * number("lr")? / number("lr_max")?;
-            let mixed = case.tensor("init")?.mul_scalar(f).add(&case.tensor("theta")?.mul_scalar(1.0 - f));
-            one("out", Var::constant(&mixed))
-        }
+        "shrink_and_perturb" => shrink_and_perturb(case)?,
         _ => return Ok(None),
     }))
+}
+
+fn shrink_and_perturb(case: &Case<'_>) -> Answer {
+    let a = &case.attrs;
+    let scaling = match (a.f64_maybe("lr")?, a.f64_maybe("lr_max")?) {
+        (Some(_), Some(max)) => ShrinkScaling::Lr { max },
+        (None, None) => ShrinkScaling::Constant,
+        _ => return case.unknown("one of lr and lr_max without the other"),
+    };
+    let lr = a.f64_maybe("lr")?.unwrap_or(1.0);
+    // θ and the state alike: each is the case's vector.
+    let mut layout = ParamLayout::new();
+    layout.add("x", case.tensor("theta")?.shape(), Tags::default());
+    let layout = Arc::new(layout);
+    let whole = |name: &str| assemble(case, &layout, &[("x".into(), case.var(name)?)]);
+    let of = |values: Tensor| (Theta::new(values.clone(), &layout), State::new(values, &layout));
+    let ((init, init_state), (mut theta, mut state)) = (of(whole("init")?), of(whole("theta")?));
+    ShrinkPerturb::new(a.f64("factor")?, scaling, &init, &init_state).apply(&mut theta, &mut state, lr);
+    Ok(one("out", Var::constant(&layout.view(theta.values(), ParamId(0)))))
 }
 
 /// What the learning rate is at every update.

@@ -1,0 +1,87 @@
+//! Golden values of the losses in single precision on every device (specification 1.1 to 1.5), and what smoothing does at its ends.
+
+use lethe_autograd::Var;
+use lethe_nn::loss::{Likelihood, Obf, TaskLoss};
+use lethe_tensor::{Device, Tensor};
+
+const BOTH: [Likelihood; 2] = [Likelihood::Softmax, Likelihood::Sigmoid];
+
+/// The CPU, and a GPU where there is one (and where `LETHE_REQUIRE_GPU=1` says that there is).
+fn devices() -> Vec<Device> {
+    #[allow(unused_mut)]
+    let mut devices = vec![Device::cpu()];
+    #[cfg(feature = "gpu")]
+    {
+        use lethe_tensor::gpu::{GpuDevice, GpuOptions};
+        devices.extend(GpuDevice::for_tests(GpuOptions::default()).map(Device::Gpu));
+    }
+    devices
+}
+
+/// z = (2, 0, −1, 0.5), y = 0.
+fn case(device: &Device) -> (Var, Tensor) {
+    let z = Tensor::from_slice(device, &[2.0f32, 0.0, -1.0, 0.5], &[1, 4]);
+    (Var::constant(&z), Tensor::from_slice(device, &[0u32], &[1]))
+}
+
+#[track_caller]
+fn close(got: &Tensor, expected: &[f32]) {
+    for (a, b) in got.to_vec::<f32>().unwrap().iter().zip(expected) {
+        assert!((a - b).abs() < 2e-6 * b.abs().max(1.0), "{a} {b}");
+    }
+}
+
+#[test]
+fn the_task_losses_have_their_golden_values() {
+    for device in devices() {
+        let (z, y) = case(&device);
+        for (likelihood, smoothing, value) in [
+            (Likelihood::Softmax, 0.0, 0.342350),
+            (Likelihood::Softmax, 0.1, 0.504850),
+            (Likelihood::Sigmoid, 0.0, 2.107414),
+            (Likelihood::Sigmoid, 0.1, 2.269914),
+        ] {
+            close(TaskLoss { likelihood, smoothing }.mean(&z, &y).tensor(), &[value]);
+        }
+    }
+}
+
+#[test]
+fn smoothing_goes_from_the_label_to_uniform() {
+    for device in devices() {
+        let (z, y) = case(&device);
+        for likelihood in BOTH {
+            let loss = |target: &[f32]| {
+                let target = Tensor::from_slice(&device, target, &[1, 4]);
+                z.cross_entropy(&target, likelihood, 0.0).tensor().to_vec::<f32>().unwrap()
+            };
+            let smoothed = |smoothing| TaskLoss { likelihood, smoothing }.rows(&z, &y).tensor().clone();
+            close(&smoothed(0.0), &loss(&[1.0, 0.0, 0.0, 0.0]));
+            close(&smoothed(1.0), &loss(&[0.25; 4]));
+        }
+    }
+}
+
+#[test]
+fn forgetting_has_its_golden_values_and_softmax_seeds_sum_to_zero() {
+    let (soft, sig) = BOTH.into();
+    for device in devices() {
+        let (z, y) = case(&device);
+        for (likelihood, lambda, gamma, alpha, seed) in [
+            (soft, 0.25, 1.0, 0.863916, [-0.499551, 0.166976, 0.219457, 0.113117]),
+            (soft, 1.0 / 3.0, 1.0, 0.795874, [-0.519276, 0.173515, 0.221863, 0.123898]),
+            (soft, 0.0, 0.3, 0.3, [-0.663030, 0.221170, 0.239394, 0.202467]),
+            (sig, 0.25, 1.0, 0.954888, [-0.636175, -0.227444, -0.006809, -0.344379]),
+            (sig, 1.0 / 3.0, 1.0, 0.932332, [-0.638863, -0.216166, -0.000743, -0.330339]),
+            (sig, 0.0, 0.3, 0.3, [-0.714239, 0.1, 0.169318, 0.063262]),
+        ] {
+            let obf = Obf::new(lambda, gamma, likelihood);
+            close(&obf.alpha(z.tensor(), &y), &[alpha]);
+            let found = obf.seed(z.tensor(), &y);
+            close(&found, &seed);
+            let sum = found.sum(&[], false).item::<f32>().unwrap();
+            let expected = if likelihood == soft { 0.0 } else { seed.iter().sum() };
+            assert!((sum - expected).abs() < 2e-6, "{obf:?}: {sum}");
+        }
+    }
+}

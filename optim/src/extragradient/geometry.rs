@@ -1,0 +1,124 @@
+//! What a direction's length is measured with, and so which step a radius allows (specification, sections 3.1 and 3.2).
+
+use crate::blocks::{by_block, table};
+use lethe_nn::Theta;
+use lethe_tensor::Tensor;
+
+/// Added to a norm before something is divided by it, so that a zero gradient gives a zero perturbation.
+pub(super) const EPS: f64 = 1e-12;
+
+/// How the direction p of ascent becomes the perturbation ε; n is the global L2 norm.
+///
+/// ```text
+/// Euclidean           ε = ρ p / (n(p) + 1e-12)                          SAM
+/// Adaptive, before    ε = ρ T p / (n(T p) + 1e-12)                      ASAM; T = diag(|θ| + η)
+/// Adaptive, after     ε = ρ T p / (n(p) + 1e-12)
+/// Adaptive, both      ε = ρ T² p / (n(T p) + 1e-12)
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub enum Geometry {
+    /// A sphere around θ.
+    #[default]
+    Euclidean,
+    /// An ellipsoid whose axes follow the parameters' magnitudes.
+    Adaptive(Adaptive),
+}
+
+/// T, and where it scales.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Adaptive {
+    /// Where T is applied.
+    pub scale: Scale,
+    /// η. At 0 a parameter that is 0 is not perturbed.
+    pub eta: f64,
+    /// Which parameters have a T other than 1.
+    pub scope: Scope,
+}
+
+/// Where T scales a direction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scale {
+    /// Before it is normalised: the perturbation has length ρ.
+    Before,
+    /// After it was.
+    After,
+    /// Both, as in the original ASAM.
+    Both,
+}
+
+/// Which parameters T scales; it is 1 for the others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scope {
+    /// All.
+    All,
+    /// Those of more than one axis.
+    Matrices,
+}
+
+impl Adaptive {
+    /// T over θ, unevaluated: `a |θ| + b` with (a, b) = (1, η) inside the scope and (0, 1) outside.
+    fn scaling(&self, theta: &Theta) -> Tensor {
+        let Scope::Matrices = self.scope else { return theta.values().abs().add_scalar(self.eta) };
+        let coefficients = table(theta, |p, _| if p.shape.len() > 1 { [1.0, self.eta] } else { [0.0, 1.0] });
+        by_block(theta.values()).abs().mul(&coefficients.slice(1, 0, 1)).add(&coefficients.slice(1, 1, 2))
+    }
+}
+
+impl Geometry {
+    /// The way from θ along `p`, which has θ's layout.
+    ///
+    /// # Panics
+    /// If it has not.
+    #[track_caller]
+    pub fn direction(&self, theta: &Theta, p: Tensor) -> Direction {
+        assert!(
+            p.shape() == theta.values().shape(),
+            "a direction from θ has its layout, this one shape {:?}",
+            p.shape()
+        );
+        let (measured, scaling) = match self {
+            Geometry::Euclidean => (p, None),
+            Geometry::Adaptive(adaptive) => {
+                let t = adaptive.scaling(theta);
+                let p = p.reshape(t.shape());
+                let measured = if adaptive.scale == Scale::After { p } else { t.mul(&p) };
+                (measured, (adaptive.scale != Scale::Before).then_some(t))
+            }
+        };
+        let norm = measured.sum_squares(&[], false).sqrt().add_scalar(EPS);
+        let scaled = scaling.map_or_else(|| measured.clone(), |t| t.mul(&measured));
+        Direction { measured, norm, scaled }
+    }
+}
+
+/// A direction in a geometry: one vector of memory, and how it is scaled where it is used.
+pub struct Direction {
+    /// The vector whose norm is taken: p, or T p.
+    measured: Tensor,
+    /// That norm.
+    norm: Tensor,
+    /// ε but for its size: `measured`, or T times it, unevaluated.
+    scaled: Tensor,
+}
+
+impl Direction {
+    /// ε at the radius `rho`, in θ's layout.
+    pub fn epsilon(&self, rho: f64) -> Tensor {
+        self.scaled.mul(&self.norm.rdiv_scalar(rho)).reshape(&[self.scaled.numel()])
+    }
+
+    /// θ + ε, in one kernel.
+    pub fn step_from(&self, theta: &Theta, rho: f64) -> Theta {
+        theta.step_along(&self.scaled, &self.norm.rdiv_scalar(rho))
+    }
+
+    /// The direction as it was before it was normalised: p, or T p.
+    pub fn raw(&self) -> Tensor {
+        self.measured.clone()
+    }
+
+    /// ε / ρ, unevaluated.
+    pub fn normalised(&self) -> Tensor {
+        self.scaled.div(&self.norm)
+    }
+}

@@ -1,0 +1,68 @@
+//! GSAM's decomposition (specification 3.3; section 12, invariant 5).
+
+mod common;
+
+use common::*;
+use lethe_optim::{Backup, Extragradient, Geometry, Perturbation, SurrogateGap};
+
+#[test]
+fn both_backups_have_their_golden_values() {
+    for device in devices() {
+        let (c, g) = (padded(&device, &[3.0, -1.0, 2.0]), padded(&device, &[1.0, 2.0, 2.0]));
+        let direction = Geometry::Euclidean.direction(&theta(&device, &[1.0; 3]), c);
+        for (backup, perpendicular, update) in [
+            (Backup::Raw, [2.444444, -2.111111, 0.888889], [0.022222, 2.844444, 1.644444]),
+            (Backup::Normalised, [0.653305, -0.564218, 0.237566], [0.738678, 2.225687, 1.904974]),
+        ] {
+            let gap = SurrogateGap { xi: 0.4, backup };
+            let c = gap.backup(&direction);
+            golden(&SurrogateGap::perpendicular(&c, &g), &perpendicular);
+            golden(&gap.close(&c, &g), &update);
+        }
+    }
+}
+
+#[test]
+fn the_perturbing_gradient_falls_into_a_part_along_the_update_and_one_across() {
+    let model = vit();
+    for device in devices() {
+        let (at, batch) = (started(&device, &model), batch(&device, 8));
+        for kind in [Perturbation::Steepest, obf(1.0)] {
+            let sam = Extragradient::sam(kind, CE);
+            let direction = direction(&sam, &model, &at, &batch);
+            let g = step(&sam, &model, &at, &batch, 0.1).update;
+            let across = |backup| {
+                let c = SurrogateGap { xi: 1.0, backup }.backup(&direction);
+                (host(&c), host(&SurrogateGap::perpendicular(&c, &g)))
+            };
+            let ((raw, a), (unit, b)) = (across(Backup::Raw), across(Backup::Normalised));
+            let g = host(&g);
+            for (c, across) in [(&raw, &a), (&unit, &b)] {
+                assert!(dot(across, &g).abs() / (norm(across) * norm(&g)) < 1e-5, "{kind:?}");
+                // What is left of c is a multiple of g: c = c∥ + c⊥.
+                let along: Vec<f32> = c.iter().zip(across).map(|(c, a)| c - a).collect();
+                let cosine = dot(&along, &g) / (norm(&along) * norm(&g));
+                assert!((cosine.abs() - 1.0).abs() < 1e-5, "{kind:?}: {cosine}");
+            }
+            let size = norm(&raw) as f32;
+            close(&b.iter().map(|x| x * size).collect::<Vec<_>>(), &a, 1e-5);
+        }
+    }
+}
+
+#[test]
+fn without_a_share_it_is_sam_and_with_one_every_slice_is_corrected() {
+    let model = vit();
+    for device in devices() {
+        let (at, samples) = (started(&device, &model), batch(&device, 8));
+        let sam = Extragradient::sam(Perturbation::Steepest, CE).slices_of(4);
+        let with = |xi| Extragradient { surrogate_gap: Some(SurrogateGap { xi, backup: Backup::Raw }), ..sam };
+        let plain = update(&sam, &model, &at, &samples, 0.1);
+        let bits = |v: &[f32]| v.iter().map(|x| x.to_bits()).collect::<Vec<_>>();
+        assert_eq!(bits(&update(&with(0.0), &model, &at, &samples, 0.1)), bits(&plain));
+        let whole = update(&with(0.4), &model, &at, &samples, 0.1);
+        let halves = [0, 4].map(|i| update(&with(0.4).slices_of(4), &model, &at, &samples.slice(i, i + 4), 0.1));
+        close(&whole, &halves[0].iter().zip(&halves[1]).map(|(a, b)| (a + b) / 2.0).collect::<Vec<_>>(), 1e-5);
+        assert_ne!(whole, plain);
+    }
+}
