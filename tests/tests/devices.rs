@@ -86,3 +86,19 @@ fn the_same_updates_give_the_same_bits() {
     assert!(first.tensors == again.tensors, "two runs of one device end differently");
     assert_settled(&first.counters);
 }
+
+#[test]
+fn every_method_settles() {
+    let small = ["model.depth=1", "train.batch=32", "perturb.m=16"];
+    let Some(device) = gpu(false) else { return };
+    let run = |updates, method: &[&str]| train(&device, updates, &[&small[..], method].concat()).counters;
+    for method in [
+        &["perturb.kind=random"][..],
+        &["perturb.asam=both", "perturb.asam_eta=0.01", "perturb.asam_scope=matrices"],
+        &["perturb.gsam_xi=0.4", "perturb.gsam_backup=normalised", "perturb.update_on=batch"],
+    ] {
+        assert_settled(&run(6, method));
+    }
+    // One vector more passes through the pool, and some updates later all have had each other's places.
+    assert_settled(&run(12, &["shrink.factor=1e-3"])[5..]);
+}

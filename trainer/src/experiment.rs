@@ -1,8 +1,9 @@
 //! What a config describes, built: the model, its optimiser, its step and its schedules. Configs know no tensor; this is where they meet.
 
 use crate::config::{
-    Activation as ActivationChoice, Block, Config, Likelihood as LikelihoodChoice, LossKind, LrSchedule, ModelConfig,
-    NormPlace, PerturbConfig, RhoSchedule as RhoChoice, Rule, Stem as StemChoice,
+    Activation as ActivationChoice, Asam, AsamScope, AscentConfig, Block, Config, GsamBackup,
+    Likelihood as LikelihoodChoice, LossKind, LrSchedule, ModelConfig, NormPlace, PerturbConfig,
+    RhoSchedule as RhoChoice, Rule, ShrinkScaling as ShrinkChoice, Stem as StemChoice, UpdateOn as UpdateOnChoice,
 };
 use crate::data::ImageShape;
 use lethe_autograd::Tags;
@@ -11,8 +12,11 @@ use lethe_nn::loss::{Likelihood, TaskLoss};
 use lethe_nn::models::{
     BlockKind, HeadNorm, MlpClassifier, MlpConfig, Pooling, ResNet, ResNetConfig, Stem, Vit, VitConfig,
 };
-use lethe_nn::{Model, Theta};
-use lethe_optim::{AdamW, Extragradient, LinearSchedule, Optimizer, Perturbation, RhoSchedule, Sgd};
+use lethe_nn::{Model, State, Theta};
+use lethe_optim::{
+    AdamW, Adaptive, Backup, Extragradient, Geometry, LinearSchedule, Optimizer, Perturbation, RhoSchedule, Scale,
+    Scope, Sgd, ShrinkPerturb, ShrinkScaling, SurrogateGap, UpdateOn,
+};
 
 /// The model of a resolved config.
 pub fn model(config: &Config, images: ImageShape, classes: usize) -> Box<dyn Model> {
@@ -98,6 +102,7 @@ pub fn step(config: &Config, classes: usize) -> Extragradient {
     let perturbation = match &config.perturb {
         PerturbConfig::None => Perturbation::None,
         PerturbConfig::Steepest(_) => Perturbation::Steepest,
+        PerturbConfig::Random(_) => Perturbation::Random,
         PerturbConfig::Obf { forgetting, .. } => {
             let likelihood = match forgetting.likelihood.resolve(config.loss.kind) {
                 LikelihoodChoice::Sigmoid => Likelihood::Sigmoid,
@@ -106,9 +111,45 @@ pub fn step(config: &Config, classes: usize) -> Extragradient {
             Perturbation::obf(forgetting.lambda.value(classes), forgetting.gamma.0, likelihood)
         }
     };
-    let parts = config.train.batch / config.train.accumulate;
-    let m = config.perturb.ascent().map_or(parts, |a| a.m);
-    Extragradient { seed: config.train.seed, ..Extragradient::sam(perturbation, task_loss(config)).slices_of(m) }
+    let sam = Extragradient { seed: config.train.seed, ..Extragradient::sam(perturbation, task_loss(config)) };
+    let Some(ascent) = config.perturb.ascent() else {
+        return sam.slices_of(config.train.batch / config.train.accumulate);
+    };
+    let backup = match ascent.gsam_backup {
+        GsamBackup::Raw => Backup::Raw,
+        GsamBackup::Normalised => Backup::Normalised,
+    };
+    let update_on = match ascent.update_on {
+        UpdateOnChoice::Slice => UpdateOn::Slice,
+        UpdateOnChoice::Batch => UpdateOn::Batch,
+    };
+    let surrogate_gap = (ascent.gsam_xi > 0.0).then_some(SurrogateGap { xi: ascent.gsam_xi, backup });
+    Extragradient { geometry: geometry(ascent), surrogate_gap, update_on, ..sam.slices_of(ascent.m) }
+}
+
+/// SAM's sphere or ASAM's ellipsoid.
+fn geometry(ascent: &AscentConfig) -> Geometry {
+    let scale = match ascent.asam {
+        Asam::None => return Geometry::Euclidean,
+        Asam::Before => Scale::Before,
+        Asam::After => Scale::After,
+        Asam::Both => Scale::Both,
+    };
+    let scope = match ascent.asam_scope {
+        AsamScope::All => Scope::All,
+        AsamScope::Matrices => Scope::Matrices,
+    };
+    Geometry::Adaptive(Adaptive { scale, eta: ascent.asam_eta, scope })
+}
+
+/// What draws θ and the state back to where they are now, if the config asks for it.
+pub fn shrink(config: &Config, theta: &Theta, state: &State) -> Option<ShrinkPerturb> {
+    let shrink = config.shrink.as_ref()?;
+    let scaling = match shrink.scaling {
+        ShrinkChoice::Lr => ShrinkScaling::Lr { max: config.optim.common.lr },
+        ShrinkChoice::Constant => ShrinkScaling::Constant,
+    };
+    Some(ShrinkPerturb::new(shrink.factor, scaling, theta, state))
 }
 
 /// The learning rate and the radius, by update.

@@ -4,6 +4,7 @@
 //! and no device: what it describes is built elsewhere.
 
 mod analysis;
+mod ascent;
 mod data;
 mod error;
 mod loss;
@@ -13,6 +14,7 @@ mod optim;
 mod overrides;
 mod perturb;
 mod reading;
+mod shrink;
 #[cfg(test)]
 mod tests;
 mod train;
@@ -23,13 +25,15 @@ use serde::Serialize;
 use toml::{Table, Value};
 
 pub use analysis::{AnalysisConfig, Protocol, Split};
+pub use ascent::{Asam, AsamScope, AscentConfig, GsamBackup, RhoSchedule, UpdateOn};
 pub use data::{AugmentConfig, DataConfig, DatasetKind};
 pub use error::{ConfigError, Problem};
 pub use loss::{LossConfig, LossKind};
 pub use model::{Activation, Block, MlpConfig, ModelConfig, NormPlace, ResnetConfig, Stem, VitConfig};
 pub use nearest::nearest;
 pub use optim::{AdamwConfig, LrSchedule, OptimCommon, OptimConfig, Rule, SgdConfig};
-pub use perturb::{AscentConfig, ForgettingConfig, Gamma, Lambda, Likelihood, PerturbConfig, RhoSchedule};
+pub use perturb::{ForgettingConfig, Gamma, Lambda, Likelihood, PerturbConfig};
+pub use shrink::{ShrinkConfig, ShrinkScaling};
 pub use train::{MOST_THREADS, TrainConfig};
 
 use crate::data::ImageShape;
@@ -47,6 +51,8 @@ pub struct Config {
     pub optim: OptimConfig,
     /// The perturbation.
     pub perturb: PerturbConfig,
+    /// Shrink and perturb, if there is any.
+    pub shrink: Option<ShrinkConfig>,
     /// Length, batch and seed.
     pub train: TrainConfig,
     /// What is measured on the way.
@@ -64,7 +70,7 @@ pub struct DataFacts {
     pub train: usize,
 }
 
-const SECTIONS: [&str; 7] = ["data", "model", "loss", "optim", "perturb", "train", "analysis"];
+const SECTIONS: [&str; 8] = ["data", "model", "loss", "optim", "perturb", "shrink", "train", "analysis"];
 
 /// The keys of a section of this kind, where its keys depend on the kind and there is such a kind.
 fn keys(section: &str, kind: &str) -> Option<Vec<&'static str>> {
@@ -160,6 +166,7 @@ impl Config {
             loss: reading::section("loss", take("loss")?.unwrap_or_default())?,
             optim: OptimConfig::read(needed("optim", take("optim")?)?)?,
             perturb: take("perturb")?.map_or(Ok(PerturbConfig::None), PerturbConfig::read)?,
+            shrink: take("shrink")?.map(|table| reading::section("shrink", table)).transpose()?,
             train: reading::section("train", needed("train", take("train")?)?)?,
             analysis: reading::section("analysis", take("analysis")?.unwrap_or_default())?,
         })
@@ -172,17 +179,20 @@ impl Config {
         self.loss.check()?;
         self.optim.check()?;
         self.perturb.check(&self.optim)?;
+        self.shrink.as_ref().map_or(Ok(()), ShrinkConfig::check)?;
         self.train.check()?;
         self.analysis.check(self.perturb.ascent().is_some())?;
         let (warmup, epochs) = (self.optim.common.warmup_epochs, self.train.epochs);
         if warmup > epochs {
             return Err(Problem::value("optim.warmup_epochs", warmup, format!("exceeds train.epochs = {epochs}")));
         }
-        let part = self.train.batch / self.train.accumulate;
-        match self.perturb.ascent() {
-            Some(ascent) if !part.is_multiple_of(ascent.m) => Err(self.undivided(ascent.m)),
-            _ => Ok(()),
+        let Some(ascent) = self.perturb.ascent() else { return Ok(()) };
+        if ascent.update_on == UpdateOn::Batch && self.train.accumulate > 1 {
+            let reason = "the gradient of the whole batch is taken at once; it needs train.accumulate = 1";
+            return Err(Problem::value("perturb.update_on", "\"batch\"", reason));
         }
+        let part = self.train.batch / self.train.accumulate;
+        if part.is_multiple_of(ascent.m) { Ok(()) } else { Err(self.undivided(ascent.m)) }
     }
 
     /// Batch norm normalises over a slice's images and their last pixels, and needs more than one of them.

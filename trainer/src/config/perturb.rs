@@ -6,6 +6,7 @@ use serde::de::{Error, Unexpected, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use toml::Table;
 
+use super::ascent::AscentConfig;
 use super::error::{Problem, require};
 use super::loss::LossKind;
 use super::optim::OptimConfig;
@@ -20,6 +21,8 @@ pub enum PerturbConfig {
     None,
     /// SAM's own: along the gradient of the task loss.
     Steepest(AscentConfig),
+    /// Along a direction drawn anew for every slice.
+    Random(AscentConfig),
     /// Output bias forgetting: along the gradient of L^BF.
     Obf {
         /// The step.
@@ -29,34 +32,6 @@ pub enum PerturbConfig {
         #[serde(flatten)]
         forgetting: ForgettingConfig,
     },
-}
-
-/// The keys of every perturbation.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct AscentConfig {
-    /// The radius ρ: the length of the step.
-    pub rho: f64,
-    /// The radius at the smallest learning rate, for `rho_schedule = "lr"`.
-    #[serde(default)]
-    pub rho_min: f64,
-    /// How the radius follows the training.
-    #[serde(default)]
-    pub rho_schedule: RhoSchedule,
-    /// The number of samples of a slice, each of which makes a perturbation of its own (m-SAM).
-    #[serde(default = "paper_m")]
-    pub m: usize,
-}
-
-/// How the radius follows the training.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum RhoSchedule {
-    /// It stays.
-    #[default]
-    Constant,
-    /// It falls from `rho` to `rho_min` as the learning rate falls from `lr` to `min_lr`.
-    Lr,
 }
 
 /// The keys of `kind = "obf"`: α = γ · max((1 − λ/ŷ_y)/(1 − λ), 0).
@@ -105,29 +80,25 @@ pub enum Likelihood {
     Sigmoid,
 }
 
-/// The slice size of all the paper's experiments but one.
-fn paper_m() -> usize {
-    64
-}
-
 impl PerturbConfig {
     pub(super) fn keys(kind: &str) -> Option<Vec<&'static str>> {
         match kind {
             "none" => Some(Vec::new()),
-            "steepest" => Some(fields::<AscentConfig>().to_vec()),
+            "steepest" | "random" => Some(fields::<AscentConfig>().to_vec()),
             "obf" => Some([fields::<AscentConfig>(), fields::<ForgettingConfig>()].concat()),
             _ => None,
         }
     }
 
     pub(super) fn read(mut table: Table) -> Result<PerturbConfig, Problem> {
-        let kind = take_choice("perturb", "kind", &mut table, &["none", "steepest", "obf"])?;
+        let kind = take_choice("perturb", "kind", &mut table, &["none", "steepest", "obf", "random"])?;
         Ok(match kind.as_str() {
             "none" => {
                 let NoKeys {} = section("perturb", table)?;
                 PerturbConfig::None
             }
             "steepest" => PerturbConfig::Steepest(section("perturb", table)?),
+            "random" => PerturbConfig::Random(section("perturb", table)?),
             _ => {
                 let (ascent, forgetting) = section_of_two("perturb", table)?;
                 PerturbConfig::Obf { ascent, forgetting }
@@ -139,32 +110,17 @@ impl PerturbConfig {
     pub fn ascent(&self) -> Option<&AscentConfig> {
         match self {
             PerturbConfig::None => None,
-            PerturbConfig::Steepest(ascent) | PerturbConfig::Obf { ascent, .. } => Some(ascent),
+            PerturbConfig::Steepest(ascent) | PerturbConfig::Random(ascent) | PerturbConfig::Obf { ascent, .. } => {
+                Some(ascent)
+            }
         }
     }
 
     pub(super) fn check(&self, optim: &OptimConfig) -> Result<(), Problem> {
-        let Some(AscentConfig { rho, rho_min, rho_schedule, m }) = self.ascent() else { return Ok(()) };
-        require(rho.is_finite() && *rho >= 0.0, "perturb.rho", rho, "must be 0 or more")?;
-        if !(0.0..=*rho).contains(rho_min) {
-            return Err(Problem::value(
-                "perturb.rho_min",
-                rho_min,
-                format!("must be between 0 and perturb.rho = {rho}"),
-            ));
-        }
-        let needless = *rho_schedule == RhoSchedule::Constant && *rho_min != 0.0;
-        require(!needless, "perturb.rho_min", rho_min, "has an effect only with rho_schedule = \"lr\"")?;
-        let still = *rho_schedule == RhoSchedule::Lr && optim.common.stays();
-        require(
-            !still,
-            "perturb.rho_schedule",
-            "\"lr\"",
-            "the learning rate does not fall after the warm-up: nothing to follow",
-        )?;
-        require(*m > 0, "perturb.m", m, "must be at least 1")?;
+        self.ascent().map_or(Ok(()), |ascent| ascent.check(optim))?;
         match self {
             PerturbConfig::Obf { forgetting, .. } => forgetting.check(),
+            PerturbConfig::Random(ascent) => ascent.check_random(),
             _ => Ok(()),
         }
     }

@@ -73,7 +73,8 @@ fn resolving_writes_out_every_default_and_reads_back_the_same() {
             let (_, after) = after.split_once("[loss]").unwrap();
             text = format!("{before}[model]\nkind = {model:?}\n{keys}\n[loss]{after}");
         }
-        let set = if perturb { vec!["perturb.lambda=0.25".to_owned()] } else { vec![] };
+        let set =
+            if perturb { vec!["perturb.lambda=0.25".to_owned(), "shrink.factor=1e-4".to_owned()] } else { vec![] };
         let config = Config::parse(&text, Path::new("x.toml"), &set).unwrap();
         for config in [config.clone(), config.resolve(facts()).unwrap()] {
             let again = Config::parse(&config.to_toml(), Path::new("y.toml"), &[]).unwrap();
@@ -181,6 +182,48 @@ fn values_out_of_range_are_refused() {
     ] {
         refused(&[set], &["x.toml: ", key]);
     }
+}
+
+#[test]
+fn geometry_gap_and_update_have_their_keys_and_defaults() {
+    let ascent = |set: &[&str]| read(set).unwrap().perturb.ascent().unwrap().clone();
+    let plain = ascent(&[]);
+    assert_eq!((plain.asam, plain.gsam_xi, plain.update_on), (Asam::None, 0.0, UpdateOn::Slice));
+    let set = ["perturb.asam=both", "perturb.asam_eta=0.01", "perturb.asam_scope=matrices", "perturb.update_on=batch"];
+    let asam = ascent(&set);
+    let found = (asam.asam, asam.asam_eta, asam.asam_scope, asam.update_on);
+    assert_eq!(found, (Asam::Both, 0.01, AsamScope::Matrices, UpdateOn::Batch));
+    let gsam = ascent(&["perturb.gsam_xi=0.4", "perturb.gsam_backup=normalised"]);
+    assert_eq!((gsam.gsam_xi, gsam.gsam_backup), (0.4, GsamBackup::Normalised));
+    let random = read(&["perturb.kind=random", "optim.min_lr=1e-5", "perturb.rho_schedule=lr", "perturb.asam=before"]);
+    assert!(matches!(random.unwrap().perturb, PerturbConfig::Random(ascent) if ascent.asam == Asam::Before));
+}
+
+#[test]
+fn methods_that_make_no_sense_together_are_refused_with_the_reason() {
+    refused(&["perturb.kind=random", "perturb.gsam_xi=0.4"], &["perturb.gsam_xi = 0.4", "kind = \"random\" has none"]);
+    refused(&["perturb.kind=random", "perturb.lambda=0.1"], &["unknown key `perturb.lambda`"]);
+    refused(&["perturb.kind=none", "perturb.asam=before"], &["unknown key `perturb.asam`"]);
+    refused(&["perturb.asam_eta=0.1"], &["perturb.asam_eta = 0.1", "only with asam"]);
+    refused(&["perturb.asam_scope=matrices"], &["perturb.asam_scope = \"matrices\"", "only with asam"]);
+    refused(&["perturb.gsam_backup=normalised"], &["perturb.gsam_backup", "gsam_xi above 0"]);
+    refused(&["perturb.gsam_xi=-0.1"], &["perturb.gsam_xi = -0.1", "0 or more"]);
+    refused(&["perturb.asam=before", "perturb.asam_eta=-1"], &["perturb.asam_eta = -1", "0 or more"]);
+    refused(&["perturb.asam=twice"], &["perturb.asam = \"twice\"", "`both`"]);
+    let parts = ["perturb.update_on=batch", "train.accumulate=2"];
+    refused(&parts, &["perturb.update_on = \"batch\"", "train.accumulate = 1"]);
+}
+
+#[test]
+fn shrink_and_perturb_is_a_section_that_may_be_left_out() {
+    assert_eq!(read(&[]).unwrap().shrink, None);
+    let shrink = |set: &[&str]| read(set).unwrap().shrink.unwrap();
+    assert_eq!(shrink(&["shrink.scaling=lr"]), ShrinkConfig { factor: 1e-5, scaling: ShrinkScaling::Lr });
+    let constant = shrink(&["shrink.factor=0.1", "shrink.scaling=constant", "perturb.kind=none"]);
+    assert_eq!(constant, ShrinkConfig { factor: 0.1, scaling: ShrinkScaling::Constant });
+    refused(&["shrink.factor=0"], &["shrink.factor = 0", "leave [shrink] out"]);
+    refused(&["shrink.factor=1.5"], &["shrink.factor = 1.5", "at most 1"]);
+    refused(&["shrink.share=1"], &["unknown key `shrink.share`", "factor, scaling"]);
 }
 
 #[test]

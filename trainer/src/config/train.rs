@@ -12,7 +12,7 @@ pub struct TrainConfig {
     pub epochs: usize,
     /// The number of images of an update.
     pub batch: usize,
-    /// The seed of initial weights, order, augmentation and dropout.
+    /// The seed of initial weights, order, augmentation, dropout and random perturbations.
     #[serde(default)]
     pub seed: u64,
     /// The CPU threads; 0 for as many as the machine has. Results do not depend on it.

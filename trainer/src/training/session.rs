@@ -12,7 +12,7 @@ use crate::run::Checkpoint;
 use lethe_autograd::Var;
 use lethe_autograd::anomaly::{self, Anomaly};
 use lethe_nn::{Forward, Model, State, Theta};
-use lethe_optim::{Extragradient, LinearSchedule, Optimizer, RhoSchedule, StepOutput};
+use lethe_optim::{Extragradient, LinearSchedule, Optimizer, RhoSchedule, ShrinkPerturb, StepOutput};
 use lethe_tensor::{Device, Later, Tensor};
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -50,6 +50,8 @@ pub struct Session<'a> {
     state: State,
     optimizer: Box<dyn Optimizer>,
     step: Extragradient,
+    /// It holds where the run began, which is a function of the config: a run that is resumed begins there too.
+    shrink: Option<ShrinkPerturb>,
     lr: LinearSchedule,
     rho: RhoSchedule,
     updates_per_epoch: u64,
@@ -81,7 +83,7 @@ impl<'a> Session<'a> {
         updates_per_epoch: usize,
     ) -> Result<Session<'a>, Error> {
         let model = experiment::model(config, images, classes);
-        check_memory(model.blueprint().layout().len())?;
+        check_memory(model.blueprint().layout().len(), config)?;
         let (theta, state) = model.init(device, config.train.seed);
         let (lr, rho) = experiment::schedules(config, updates_per_epoch);
         Ok(Session {
@@ -89,6 +91,7 @@ impl<'a> Session<'a> {
             device: device.clone(),
             optimizer: experiment::optimizer(config, &theta),
             step: experiment::step(config, classes),
+            shrink: experiment::shrink(config, &theta, &state),
             model,
             theta,
             state,
@@ -165,8 +168,11 @@ impl<'a> Session<'a> {
     pub fn update(&mut self, epoch: usize, batch: &lethe_optim::Batch) -> Pending {
         let lr = self.lr.at(self.update);
         let rho = self.rho.at(lr);
-        let Session { device, model, theta, state, step, update, optimizer, detect_anomaly, .. } = self;
+        let Session { device, model, theta, state, step, shrink, update, optimizer, detect_anomaly, .. } = self;
         let mut run = || {
+            if let Some(shrink) = shrink {
+                shrink.apply(theta, state, lr);
+            }
             let forward = |f: &Forward<'_>, x: &Var| model.forward(f, x);
             let StepOutput { state, loss, perturbed_loss, correct, update, .. } =
                 step.gradient(theta, state, batch, rho, *update, &forward);
@@ -227,10 +233,13 @@ impl<'a> Session<'a> {
     }
 }
 
-/// θ, its gradient and perturbation and the optimiser's vectors must find room; where they do not, the allocator would end the program.
-fn check_memory(parameters: usize) -> Result<(), Error> {
+/// θ, its gradient and perturbation, the optimiser's vectors and what the config keeps beside them must find room; where they do not, the allocator
+/// would end the program.
+fn check_memory(parameters: usize, config: &Config) -> Result<(), Error> {
     const VECTORS: usize = 6;
-    let elements = parameters.saturating_mul(VECTORS);
+    let decomposed = config.perturb.ascent().is_some_and(|ascent| ascent.gsam_xi > 0.0);
+    let vectors = VECTORS + usize::from(decomposed) + usize::from(config.shrink.is_some());
+    let elements = parameters.saturating_mul(vectors);
     let granted = Vec::<f32>::new().try_reserve_exact(elements).is_ok();
     if granted { Ok(()) } else { Err(Error::TooLarge { parameters, gib: elements / (1 << 28) }) }
 }

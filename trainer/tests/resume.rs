@@ -1,0 +1,71 @@
+//! Whatever a method keeps from update to update, or draws, a session that is restored from a checkpoint goes on to the same bits.
+
+use lethe::config::Config;
+use lethe::data::{Loader, Places, Preparation, load};
+use lethe::evaluation::upload;
+use lethe::training::{Session, facts};
+use lethe_optim::Batch;
+use lethe_tensor::Device;
+use std::path::Path;
+use std::sync::Arc;
+
+const UPDATES: usize = 4;
+const CUT: usize = 2;
+
+/// The tensors of a session after all updates, and after being cut and restored in between.
+fn whole_and_resumed(changes: &[&str]) -> [Vec<(String, Vec<f32>)>; 2] {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../configs/digits.toml");
+    let small = ["train.batch=32", "perturb.m=16", "optim.warmup_epochs=0"];
+    let changes: Vec<String> = small.iter().chain(changes).map(|c| c.to_string()).collect();
+    let config = Config::load(&path, &changes).unwrap();
+    let split = load(&config.data, &Places::of_process(None)).unwrap();
+    let config = config.resolve(facts(&split)).unwrap();
+    let (images, classes, data) = (split.train.shape, split.train.classes, Arc::new(split.train));
+    let (device, augment) = (Device::cpu(), config.data.augment.clone());
+    let loader = Loader::training(data, Preparation::of(&config.data), 32, 1, config.train.seed, augment);
+    let batches: Vec<Batch> =
+        loader.epoch(0).unwrap().take(UPDATES).map(|host| upload(&device, &host.unwrap())).collect();
+    let session = || Session::new(&config, images, classes, &device, loader.batches()).unwrap();
+    let run = |session: &mut Session<'_>, batches: &[Batch]| {
+        for batch in batches {
+            let done = session.update(0, batch);
+            session.read(done).unwrap();
+        }
+    };
+    let tensors = |session: &Session<'_>| {
+        session.checkpoint().unwrap().tensors.into_iter().map(|t| (t.name, t.data)).collect::<Vec<_>>()
+    };
+    let (mut whole, mut cut, mut resumed) = (session(), session(), session());
+    run(&mut whole, &batches);
+    run(&mut cut, &batches[..CUT]);
+    resumed.restore(&cut.checkpoint().unwrap()).unwrap();
+    run(&mut resumed, &batches[CUT..]);
+    [tensors(&whole), tensors(&resumed)]
+}
+
+#[test]
+fn random_directions_and_the_way_back_to_the_start_are_those_of_an_uninterrupted_run() {
+    let gsam = ["perturb.gsam_xi=0.4", "perturb.asam=both", "perturb.asam_scope=matrices", "perturb.update_on=batch"];
+    let shrink = ["shrink.factor=0.1", "shrink.scaling=constant"];
+    let mut ends = vec![];
+    for changes in [&[][..], &["perturb.kind=random"], &shrink, &["perturb.kind=random", shrink[0]], &gsam] {
+        let [whole, resumed] = whole_and_resumed(&[&["model.depth=1"][..], changes].concat());
+        assert!(whole == resumed, "{changes:?}: the resumed session ends differently");
+        assert!(!ends.contains(&whole), "{changes:?} changed nothing");
+        ends.push(whole);
+    }
+}
+
+#[test]
+fn running_statistics_are_drawn_back_too() {
+    let resnet = ["model.kind=resnet", "model.block=basic", "model.blocks=[1, 1]", "model.width=4"];
+    let [plain, _] = whole_and_resumed(&resnet);
+    let [whole, resumed] =
+        whole_and_resumed(&[&resnet[..], &["shrink.factor=0.5", "shrink.scaling=constant"]].concat());
+    assert!(whole == resumed, "the resumed session ends differently");
+    let statistics = |tensors: &[(String, Vec<f32>)]| {
+        let running = tensors.iter().filter(|(name, _)| name.contains("running") && !name.contains("adamw"));
+        running.cloned().collect::<Vec<_>>()
+    };
+    assert!(!statistics(&plain).is_empty() && statistics(&plain) != statistics(&whole));
+}
