@@ -102,6 +102,13 @@ fn collections_during_training_hold_what_figure_2_needs() {
     let still = json(records.join("forgetting.json"));
     assert!(numbers(&still["adjusted"]["sample_given_label"]).iter().all(|f| f.abs() < 1e-9), "{still}");
     assert_eq!(still["unperturbed"], last["unperturbed"]);
+    // Other perturbations of the same network are others.
+    for other in ["perturb.kind=random", "perturb.kind=obf", "perturb.asam=both"] {
+        runs(&["analyze", "forgetting", &out, "--set", other]);
+        let record = json(records.join("forgetting.json"));
+        assert_eq!(record["unperturbed"], last["unperturbed"], "{other}");
+        assert_ne!(record["perturbed"], last["perturbed"], "{other}");
+    }
 }
 
 #[test]

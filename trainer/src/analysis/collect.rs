@@ -4,13 +4,13 @@ use crate::config::{AnalysisConfig, Config, Problem, Protocol};
 use crate::data::{Dataset, Loader, Preparation};
 use crate::error::Error;
 use crate::evaluation::{Network, upload};
-use lethe_autograd::{Mode, Tape, Var};
-use lethe_nn::{Forward, Pass, Theta};
-use lethe_optim::{Batch, Extragradient, Perturbation};
+use lethe_autograd::Var;
+use lethe_nn::{Forward, Theta};
+use lethe_optim::{Batch, Extragradient, Place};
 use lethe_tensor::Tensor;
 use std::sync::Arc;
 
-/// Tells the slices and dropout masks of a collection apart from those of training: a bit that no epoch and no update reaches.
+/// Tells the slices, dropout masks and random directions of a collection apart from those of training: a bit that no epoch and no update reaches.
 const COLLECTION: u32 = 1 << 31;
 
 /// A perturbation as training makes it.
@@ -122,27 +122,11 @@ fn filled(images: &Dataset, m: usize) -> Dataset {
     images.select(&images.name, &places)
 }
 
-/// θ + ε of a slice, from a training pass at θ: its batch statistics are its own, and the running ones stay.
+/// θ + ε of a slice, as training perturbs: its batch statistics are its own, and the running ones stay.
 fn perturbed(network: Network<'_>, ascent: Ascent, slice: &Batch, key: u32, j: usize) -> Theta {
     let Network { model, theta, state } = network;
-    let Ascent { step, rho } = ascent;
-    network.device().scope(|| {
-        let tape = Tape::new();
-        let params = tape.parameters(theta.values(), theta.layout());
-        let forward = Forward::new(&params, state, Pass::train(step.seed, key, j as u32));
-        let logits = model.forward(&forward, &Var::constant(&slice.inputs));
-        let seed = match step.perturbation {
-            Perturbation::Obf(obf) => obf.seed(logits.tensor(), &slice.labels),
-            _ => {
-                let loss = step.loss;
-                let (_, seed) = logits.tensor().cross_entropy(&slice.labels, loss.likelihood, loss.smoothing);
-                seed.mul_scalar(1.0 / slice.len() as f64)
-            }
-        };
-        let p = tape.sweep(&logits, &Var::constant(&seed), Mode::Free).into_vector(&params);
-        let norm = p.sum_squares(&[], false).sqrt().add_scalar(1e-12);
-        theta.step_along(&p, &norm.rdiv_scalar(rho))
-    })
+    let (place, forward) = (Place { update: key.into(), slice: j }, |f: &Forward<'_>, x: &Var| model.forward(f, x));
+    network.device().scope(|| ascent.step.perturbed(theta, state, slice, ascent.rho, place, &forward))
 }
 
 /// Log-likelihoods of all that a loader gives, n × classes.
