@@ -52,6 +52,10 @@ fn slopes_far_out_keep_their_digits() {
     close(&slope, &[1.0 / (30001.0f32 * 30001.0); 2]);
     let (_, slope) = both(Var::expm1, &[-20.0]);
     close(&slope, &[(-20.0f32).exp()]);
+    let (_, slope) = both(Var::sigmoid, &[12.0, -12.0]);
+    close(&slope, &[6.144_137e-6; 2]);
+    let (_, slope) = both(Var::tanh, &[7.0, -7.0]);
+    close(&slope, &[3.326_109_3e-6; 2]);
     let (_, slope) = both(Var::relu6, &[0.0, 3.0, 7.0]);
     assert_eq!(slope, [0.0, 1.0, 0.0]);
 }

@@ -79,6 +79,13 @@ unary_of_input! {
     log: |dy, x| dy / &x;
     /// ln(1 + x); `dx = dy / (1 + x)`
     log1p: |dy, x| dy / &x.add_scalar(1.0);
+    /// 1/(1 + e⁻ˣ); `dx = dy σ(x) σ(−x)`: 1 − y would have no digits where y is near 1
+    sigmoid: |dy, x| dy * &(&x.sigmoid() * &x.neg().sigmoid());
+    /// tanh x; `dx = dy · 4 σ(2x) σ(−2x)`: 1 − y² would have no digits where y is near ±1
+    tanh: |dy, x| {
+        let twice = x.mul_scalar(2.0);
+        (dy * &(&twice.sigmoid() * &twice.neg().sigmoid())).mul_scalar(4.0)
+    };
     /// sin x; `dx = dy cos x`
     sin: |dy, x| dy * &x.cos();
     /// cos x; `dx = −dy sin x`
@@ -105,10 +112,6 @@ unary_of_result! {
     rsqrt: |dy, y| (dy * &(&y.square() * y)).mul_scalar(-0.5);
     /// 1/x; `dx = −dy y²`
     recip: |dy, y| (dy * &y.square()).neg();
-    /// tanh x; `dx = dy (1 − y²)`
-    tanh: |dy, y| dy * &y.square().rsub_scalar(1.0);
-    /// 1/(1 + e⁻ˣ); `dx = dy y (1 − y)`
-    sigmoid: |dy, y| dy * &(y * &y.rsub_scalar(1.0));
     /// max(x, 0); `dx = dy` where y > 0
     relu: |dy, y| dy.masked(&y.tensor().gt_scalar(0.0));
 }
