@@ -127,7 +127,7 @@ impl Error {
     /// 2 for a wrong config or wrong usage, 1 for anything else.
     pub fn exit_status(&self) -> u8 {
         match self {
-            Error::Config(_) | Error::Problem(_) | Error::Shape(_) => 2,
+            Error::Config(_) | Error::Problem(_) | Error::Shape(_) | Error::Data(DataError::Config(_)) => 2,
             _ => 1,
         }
     }

@@ -1,14 +1,16 @@
 //! `lethe eval`.
 
 use super::{Common, Prepared, prepare, say, write_json};
-use crate::data::{Loader, Preparation};
+use crate::config::{Config, Problem};
+use crate::data::{Places, TestSet};
 use crate::error::Error;
-use crate::evaluation::{ClassScore, Evaluation, evaluate, multi_label_accuracy};
-use crate::experiment;
+use crate::evaluation::{ClassScore, Evaluation, Measured, Measurement, multi_label_accuracy};
 use crate::run::RunFolder;
 use crate::training::{Parts, Restored};
 use clap::Args;
+use clap::builder::PossibleValuesParser;
 use serde::Serialize;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// Which run, and what else to say of it.
@@ -17,21 +19,28 @@ pub struct EvalArgs {
     /// The run's folder.
     #[arg(value_name = "RUN")]
     run: PathBuf,
+    /// The sets to measure, by commas: `test` (or `v1`), ImageNet's `real`, `v2`, `r` and `sketch`, `stand-ins` for robustness sets (the test images altered: six,
+    /// or one by its name), or `all` that the data set has.
+    #[arg(long, value_name = "SETS", value_delimiter = ',', value_parser = PossibleValuesParser::new(TestSet::words()))]
+    on: Vec<String>,
+    /// Let only the 200 classes of ImageNet-R be answers to its images, as its own protocol has it; the paper answers from all 1000.
+    #[arg(long)]
+    mask_classes: bool,
     /// Print a line for each class.
     #[arg(long)]
     per_class: bool,
     /// Measure also against several right labels an image, as ReaL has them: a JSON file with a list of classes for each test image, in order; images
     /// with an empty list are left out.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", conflicts_with = "on")]
     multi_label: Option<PathBuf>,
-    /// Write all of it as JSON.
+    /// Write all of it as JSON: a record, with --on a record for each set by its name.
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
     #[command(flatten)]
     common: Common,
 }
 
-/// What `--json` writes.
+/// What `--json` writes of a set.
 #[derive(Serialize)]
 struct Record {
     #[serde(flatten)]
@@ -42,35 +51,80 @@ struct Record {
     classes: Vec<ClassScore>,
 }
 
-/// Measures the test set with a run's checkpoint.
+/// Measures test sets with a run's checkpoint.
 pub fn eval(args: &EvalArgs) -> Result<(), Error> {
     let run = RunFolder::open(&args.run)?;
+    let sets = sets(args, &Config::load(&run.config(), &[])?)?;
     let Prepared { config, split, device, threads } = prepare(&run.config(), &[], &args.common)?;
     let Parts { train, test, .. } = Parts::of(&config, split);
     let labels = args.multi_label.as_deref().map(|path| right_labels(path, test.len())).transpose()?;
     let restored = Restored::new(&config, &run.load()?, &train, &device)?;
-    let loader = Loader::evaluation(test, Preparation::of(&config.data), config.train.batch.max(100), threads);
-    let tally = evaluate(restored.network(), &loader, experiment::task_loss(&config).likelihood)?;
-    let evaluation = tally.evaluation();
+    let places = Places::of_process(args.common.data_dir.clone());
+    let (config, test, workers) = (&config, &test, threads);
+    let measurement = Measurement { config, places: &places, test, workers, mask_classes: args.mask_classes };
+    let mut records = BTreeMap::new();
+    for measured in measurement.of(restored.network(), &sets)? {
+        let by_file = labels.as_deref().and_then(|labels| multi_label_accuracy(&measured.tally.predictions, labels));
+        describe(&measured, by_file, args.mask_classes);
+        if args.per_class {
+            say(&format!("{:>6} {:>8} {:>8} {:>10}", "class", "images", "correct", "accuracy"));
+            measured.tally.classes.iter().enumerate().for_each(|(class, score)| say(&line(class, score)));
+        }
+        records.insert(measured.set.name(), record(measured, by_file));
+    }
+    match &args.json {
+        Some(path) if args.on.is_empty() => write_json(path, &records["test"]),
+        Some(path) => write_json(path, &records),
+        None => Ok(()),
+    }
+}
+
+/// The sets that are asked for, each once.
+fn sets(args: &EvalArgs, config: &Config) -> Result<Vec<TestSet>, Error> {
+    let words = args.on.iter().map(String::as_str);
+    let named = words.filter_map(|word| TestSet::parse(word, config.data.dataset)).flatten();
+    let mut sets = if args.on.is_empty() { vec![TestSet::Test] } else { Vec::new() };
+    named.for_each(|set| {
+        if !sets.contains(&set) {
+            sets.push(set);
+        }
+    });
+    if args.mask_classes && !sets.contains(&TestSet::R) {
+        return Err(Problem::value("--mask-classes", true, "concerns ImageNet-R alone; add --on r").into());
+    }
+    Ok(sets)
+}
+
+/// Prints the line of a set.
+fn describe(measured: &Measured, by_file: Option<f64>, masked: bool) {
+    let evaluation = measured.tally.evaluation();
     let Evaluation { images, loss, calibration_error, .. } = evaluation;
-    let multi_label_accuracy = labels.as_deref().and_then(|labels| multi_label_accuracy(&tally.predictions, labels));
+    if let Some((accuracy, kept)) = measured.real {
+        return say(&format!("real accuracy {accuracy:.2} %, {kept} images; {} have no label", images - kept));
+    }
+    let name = match measured.set {
+        TestSet::StandIn(stand_in) => stand_in.to_string(),
+        TestSet::R if masked => "r, answers among its classes only:".to_owned(),
+        set => set.name().to_owned(),
+    };
     let part = |name: &str, value: Option<f64>| value.map_or_else(String::new, |v| format!(", {name} {v:.2} %"));
     say(&format!(
-        "test accuracy {:.2} %{}{}, calibration error {calibration_error:.4}, loss {loss:.4}, {images} images",
+        "{name} accuracy {:.2} %{}{}, calibration error {calibration_error:.4}, loss {loss:.4}, {images} images",
         evaluation.accuracy(),
         part("top-5", evaluation.top5()),
-        part("with several labels", multi_label_accuracy),
+        part("with several labels", by_file),
     ));
-    if args.per_class {
-        say(&format!("{:>6} {:>8} {:>8} {:>10}", "class", "images", "correct", "accuracy"));
-        tally.classes.iter().enumerate().for_each(|(class, score)| say(&line(class, score)));
+}
+
+fn record(measured: Measured, by_file: Option<f64>) -> Record {
+    let evaluation = measured.tally.evaluation();
+    Record {
+        evaluation,
+        accuracy: evaluation.accuracy(),
+        top5_accuracy: evaluation.top5(),
+        multi_label_accuracy: measured.real.map(|(accuracy, _)| accuracy).or(by_file),
+        classes: measured.tally.classes,
     }
-    if let Some(path) = &args.json {
-        let (accuracy, top5_accuracy) = (evaluation.accuracy(), evaluation.top5());
-        let record = Record { evaluation, accuracy, top5_accuracy, multi_label_accuracy, classes: tally.classes };
-        write_json(path, &record)?;
-    }
-    Ok(())
 }
 
 fn line(class: usize, score: &ClassScore) -> String {

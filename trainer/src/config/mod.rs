@@ -26,7 +26,7 @@ use toml::{Table, Value};
 
 pub use analysis::{AnalysisConfig, Protocol, Split};
 pub use ascent::{Asam, AsamScope, AscentConfig, GsamBackup, RhoSchedule, UpdateOn};
-pub use data::{AugmentConfig, DataConfig, DatasetKind};
+pub use data::{AugmentConfig, DataConfig, DatasetKind, PerChannel};
 pub use error::{ConfigError, Problem};
 pub use loss::{LossConfig, LossKind};
 pub use model::{Activation, Block, MlpConfig, ModelConfig, NormPlace, ResnetConfig, Stem, VitConfig};
@@ -37,6 +37,7 @@ pub use shrink::{ShrinkConfig, ShrinkScaling};
 pub use train::{MOST_THREADS, TrainConfig};
 
 use crate::data::ImageShape;
+use error::require;
 
 /// One experiment, whole.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -132,6 +133,7 @@ impl Config {
         if config.data.dataset == DatasetKind::Idx {
             config.data.classes = Some(facts.classes);
         }
+        config.data.resolve();
         config.check_slices(facts.images)?;
         config.model.resolve(config.loss.kind);
         config.perturb.resolve(facts.classes, config.loss.kind);
@@ -176,6 +178,7 @@ impl Config {
     fn check(&self) -> Result<(), Problem> {
         self.data.check()?;
         self.model.check()?;
+        self.check_eval_size()?;
         self.loss.check()?;
         self.optim.check()?;
         self.perturb.check(&self.optim)?;
@@ -193,6 +196,16 @@ impl Config {
         }
         let part = self.train.batch / self.train.accumulate;
         if part.is_multiple_of(ascent.m) { Ok(()) } else { Err(self.undivided(ascent.m)) }
+    }
+
+    /// Only a network that averages over all places of an image takes images of another size than it was trained on.
+    fn check_eval_size(&self) -> Result<(), Problem> {
+        let (Some(eval_size), false) = (self.data.eval_size, matches!(self.model, ModelConfig::Resnet(_))) else {
+            return Ok(());
+        };
+        let reason = "a ViT has a position for each patch of its training size, an MLP a weight for each pixel: test images must have \
+                      data.size; only ResNets take another";
+        require(Some(eval_size) == self.data.size, "data.eval_size", eval_size, reason)
     }
 
     /// Batch norm normalises over a slice's images and their last pixels, and needs more than one of them.

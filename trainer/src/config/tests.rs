@@ -51,7 +51,7 @@ fn defaults_are_the_papers() {
     assert_eq!((forgetting.lambda, forgetting.likelihood), (Lambda::PerClass, Likelihood::Auto));
     let Rule::Adamw(adamw) = &config.optim.rule else { panic!("{:?}", config.optim) };
     assert_eq!((adamw.betas, adamw.eps), ([0.9, 0.999], 1e-8));
-    assert_eq!((config.data.mean, config.data.std), (0.5, 0.5));
+    assert_eq!((config.data.mean.by_channel(), config.data.std.by_channel()), ([0.5; 3], [0.5; 3]));
 }
 
 #[test]
@@ -112,7 +112,7 @@ fn unknown_names_are_refused_with_the_nearest() {
     refused(&["train.epoch=3"], &["x.toml", "unknown key `train.epoch`", "did you mean `train.epochs`?", "batch"]);
     refused(&["optim.momentum=0.9"], &["unknown key `optim.momentum`", "weight_decay", "betas"]);
     refused(&["modle.width=3"], &["unknown section `modle`", "did you mean `model`?"]);
-    refused(&["data.augment.flop=true"], &["data.augment", "flop", "`crop_padding` or `flip`"]);
+    refused(&["data.augment.flop=true"], &["data.augment", "flop", "`crop_padding`"]);
     let none = WHOLE.replace("kind = \"obf\"", "kind = \"none\"");
     let message = Config::parse(&none, Path::new("x.toml"), &[]).unwrap_err().to_string();
     assert!(message.contains("unknown key `perturb.rho`"), "{message}");
@@ -276,4 +276,31 @@ fn an_analysis_needs_something_to_analyse() {
     assert!(held_out.resolve(facts()).is_ok());
     let few = held_out.resolve(DataFacts { train: 70, ..facts() }).unwrap_err().to_string();
     assert!(few.contains("the training set, 63 images"), "{few}");
+}
+
+#[test]
+fn data_is_checked_key_by_key() {
+    let colours = ["data.dataset=cifar-10", "data.mean=[0.485, 0.456, 0.406]", "data.std=0.25", "data.size=224"];
+    let data = read(&colours).unwrap().data;
+    assert_eq!((data.mean.by_channel(), data.std.by_channel()), ([0.485, 0.456, 0.406], [0.25; 3]));
+    for (set, parts) in [
+        (&["data.mean=[0.5, 0.5, 0.5]"][..], &["data.mean", "a list of 1"][..]),
+        (&["data.dataset=cifar-100", "data.std=[0.5, 0.5]"], &["data.std = [0.5, 0.5]", "a list of 3"]),
+        (&["data.dataset=cifar-100", "data.std=[0.5, 0.5, 0]"], &["data.std", "positive"]),
+        (&["data.mean=grey"], &["data.mean", "a list of one for each channel"]),
+        (&["data.dataset=imagenet"], &["`data.size` is missing"]),
+        (&["data.size=0"], &["data.size = 0", "between 1 and 16384"]),
+        (&["data.eval_size=288"], &["data.eval_size = 288", "needs data.size"]),
+        (&["data.size=224", "data.eval_size=288"], &["data.eval_size = 288", "a position for each patch"]),
+        (&["data.hold_out=0"], &["data.hold_out = 0", "at least 1"]),
+        (&["data.augment.min_area=0.3"], &["min_area", "needs data.augment.inception_crop"]),
+        (&["data.augment={ inception_crop = true, min_area = 0.0 }"], &["min_area", "above 0"]),
+        (&["data.augment={ inception_crop = true, crop_padding = 2 }"], &["crop_padding = 2", "goes without"]),
+    ] {
+        refused(set, parts);
+    }
+    let set = ["data.size=16", "data.augment.inception_crop=true"];
+    let resolved = read(&set).unwrap().resolve(facts()).unwrap().data;
+    assert_eq!((resolved.eval_size, resolved.augment.min_area), (Some(16), Some(0.05)));
+    assert_eq!(read(&[]).unwrap().resolve(facts()).unwrap().data, read(&[]).unwrap().data);
 }

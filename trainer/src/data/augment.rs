@@ -1,4 +1,4 @@
-//! Random changes of training images, on the bytes, before they are scaled.
+//! Random changes of training images that keep their size, on the bytes, before they are scaled.
 
 use lethe_tensor::random::Philox;
 
@@ -64,7 +64,7 @@ mod tests {
 
     #[test]
     fn draws_stay_in_their_range_and_reach_all_of_it() {
-        let config = AugmentConfig { crop_padding: 2, flip: true };
+        let config = AugmentConfig { crop_padding: 2, flip: true, ..AugmentConfig::default() };
         let draws: Vec<Augment> =
             (0..500).map(|i| Augment::draw(&config, &mut Philox::new(Draw::new(0, [1, 0, i])))).collect();
         let rows: std::collections::BTreeSet<isize> = draws.iter().map(|a| a.rows).collect();

@@ -1,4 +1,9 @@
-//! A set of labelled images in memory.
+//! A set of labelled images, in memory or in files.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use super::stand_in::StandIn;
 
 /// The size of an image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,23 +26,60 @@ impl ImageShape {
     pub fn is_empty(self) -> bool {
         self.len() == 0
     }
+
+    /// The same channels, as a square of this side.
+    pub fn square(self, side: usize) -> ImageShape {
+        ImageShape { height: side, width: side, ..self }
+    }
 }
 
-/// Labelled images of one size.
+/// Images of one size in memory.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pixels {
+    /// The values in the order NCHW: image after image, each channel after channel, row by row. Shared by the sets that
+    /// differ in what is made of them.
+    pub values: Arc<Vec<u8>>,
+    /// The size of every image.
+    pub shape: ImageShape,
+    /// The value that means full brightness: 255, or 16 for the digits.
+    pub max_value: u8,
+}
+
+impl Pixels {
+    /// The values of image `index`, in the order CHW.
+    ///
+    /// # Panics
+    /// If there is no such image.
+    pub fn image(&self, index: usize) -> &[u8] {
+        let size = self.shape.len();
+        &self.values[index * size..][..size]
+    }
+}
+
+/// Where images are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Images {
+    /// In memory.
+    Memory(Pixels),
+    /// In files of any size, JPEG or PNG, which are decoded when they are needed: a path for each image.
+    Files(Arc<Vec<PathBuf>>),
+}
+
+/// Labelled images.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Dataset {
     /// Its name, for messages.
     pub name: String,
-    /// The pixels in the order NCHW: image after image, each channel after channel, row by row.
-    pub images: Vec<u8>,
-    /// The size of every image.
+    /// The images as they are kept.
+    pub images: Images,
+    /// The size of every image as it is trained on: its own, or that of `data.size`.
     pub shape: ImageShape,
-    /// The pixel value that means full brightness: 255, or 16 for the digits.
-    pub max_value: u8,
     /// The class of each image, below `classes`.
     pub labels: Vec<u32>,
     /// The number of classes, C in the paper.
     pub classes: usize,
+    /// What is done to every image to make a stand-in for a robustness set; nothing in any other.
+    pub stand_in: Option<StandIn>,
 }
 
 /// A data set as it is used: one part to train on, another to test on.
@@ -50,6 +92,31 @@ pub struct DataSplit {
 }
 
 impl Dataset {
+    /// A set in memory: values in the order NCHW, up to `max_value`; one label an image.
+    pub fn in_memory(
+        name: String,
+        values: Vec<u8>,
+        shape: ImageShape,
+        max_value: u8,
+        labels: Vec<u32>,
+        classes: usize,
+    ) -> Dataset {
+        let images = Images::Memory(Pixels { values: Arc::new(values), shape, max_value });
+        Dataset { name, images, shape, labels, classes, stand_in: None }
+    }
+
+    /// A set of colour images in files, one label a file. Its shape is empty until a size is given ([`Dataset::resized`]).
+    pub fn in_files(name: String, files: Vec<PathBuf>, labels: Vec<u32>, classes: usize) -> Dataset {
+        let shape = ImageShape { channels: 3, height: 0, width: 0 };
+        Dataset { name, images: Images::Files(Arc::new(files)), shape, labels, classes, stand_in: None }
+    }
+
+    /// The set as images of this side, where one is given.
+    #[must_use]
+    pub fn resized(self, size: Option<usize>) -> Dataset {
+        Dataset { shape: size.map_or(self.shape, |side| self.shape.square(side)), ..self }
+    }
+
     /// The number of images.
     pub fn len(&self) -> usize {
         self.labels.len()
@@ -60,19 +127,16 @@ impl Dataset {
         self.labels.is_empty()
     }
 
-    /// The pixels of image `index`, in the order CHW.
-    ///
-    /// # Panics
-    /// If there is no such image.
-    pub fn image(&self, index: usize) -> &[u8] {
-        let size = self.shape.len();
-        &self.images[index * size..][..size]
-    }
-
     /// The first `count` images only; all, if there are no more.
     pub fn truncate(&mut self, count: usize) {
         self.labels.truncate(count);
-        self.images.truncate(count * self.shape.len());
+        match &mut self.images {
+            Images::Memory(pixels) => {
+                let values = count.saturating_mul(pixels.shape.len());
+                Arc::make_mut(&mut pixels.values).truncate(values);
+            }
+            Images::Files(files) => Arc::make_mut(files).truncate(count),
+        }
     }
 
     /// The images with these indices, in this order.
@@ -80,11 +144,39 @@ impl Dataset {
     /// # Panics
     /// If there is no image of some index.
     pub fn select(&self, name: &str, indices: &[usize]) -> Dataset {
-        Dataset {
-            name: name.to_owned(),
-            images: indices.iter().flat_map(|&i| self.image(i).iter().copied()).collect(),
-            labels: indices.iter().map(|&i| self.labels[i]).collect(),
-            ..*self
+        let images = match &self.images {
+            Images::Memory(pixels) => {
+                let values = indices.iter().flat_map(|&i| pixels.image(i).iter().copied()).collect();
+                Images::Memory(Pixels { values: Arc::new(values), ..*pixels })
+            }
+            Images::Files(files) => Images::Files(Arc::new(indices.iter().map(|&i| files[i].clone()).collect())),
+        };
+        let labels = indices.iter().map(|&i| self.labels[i]).collect();
+        Dataset { name: name.to_owned(), images, labels, ..*self }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_kinds_are_cut_and_chosen_alike() {
+        let shape = ImageShape { channels: 1, height: 1, width: 2 };
+        let memory = Dataset::in_memory("m".into(), (0..8).collect(), shape, 255, vec![0, 1, 2, 3], 4);
+        let paths = ["a", "b", "c", "d"].map(PathBuf::from);
+        let files = Dataset::in_files("f".into(), paths.to_vec(), vec![0, 1, 2, 3], 4);
+        let kept = |set: &Dataset| match &set.images {
+            Images::Memory(pixels) => (0..set.len()).map(|i| pixels.image(i)[0] as usize / 2).collect::<Vec<_>>(),
+            Images::Files(list) => list.iter().map(|p| paths.iter().position(|q| q == p).unwrap()).collect(),
+        };
+        for mut set in [memory, files] {
+            let chosen = set.select("s", &[3, 1, 1]);
+            assert_eq!((kept(&chosen), chosen.labels), (vec![3, 1, 1], vec![3, 1, 1]));
+            set.truncate(2);
+            assert_eq!((kept(&set), &set.labels[..]), (vec![0, 1], &[0, 1][..]));
+            set.truncate(usize::MAX);
+            assert_eq!(set.len(), 2);
         }
     }
 }

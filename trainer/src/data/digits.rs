@@ -4,9 +4,9 @@
 use std::io::Read;
 
 use flate2::read::GzDecoder;
-use lethe_tensor::random::{Draw, Philox};
 
 use super::dataset::{DataSplit, Dataset, ImageShape};
+use super::hold_out::hold_out;
 
 const COMPRESSED: &[u8] = include_bytes!("../../data/optdigits.csv.gz");
 const SIDE: usize = 8;
@@ -17,12 +17,7 @@ const SPLIT_SEED: u64 = 0;
 /// The digits: 1,437 images to train, 360 to test, each class in both by its share; both in the order of the file.
 pub fn digits() -> DataSplit {
     let all = parse();
-    let mut is_test = vec![false; all.len()];
-    for (class, count) in test_counts(&all.labels).into_iter().enumerate() {
-        let mut members: Vec<usize> = (0..all.len()).filter(|&i| all.labels[i] as usize == class).collect();
-        Philox::new(Draw::new(SPLIT_SEED, [class as u32, 0, 0])).shuffle(&mut members);
-        members[..count].iter().for_each(|&i| is_test[i] = true);
-    }
+    let is_test = hold_out(&all.labels, CLASSES, TEST, SPLIT_SEED);
     let (test, train): (Vec<usize>, Vec<usize>) = (0..all.len()).partition(|&i| is_test[i]);
     DataSplit { train: all.select("digits, training part", &train), test: all.select("digits, test part", &test) }
 }
@@ -40,34 +35,30 @@ fn parse() -> Dataset {
         labels.push(u32::from(*label));
     }
     let shape = ImageShape { channels: 1, height: SIDE, width: SIDE };
-    Dataset { name: "digits".to_owned(), images, shape, max_value: 16, labels, classes: CLASSES }
-}
-
-/// How many images of each class go to the test part: its share rounded down, and one more for those with the largest
-/// remainders, so that the sum is `TEST`.
-fn test_counts(labels: &[u32]) -> Vec<usize> {
-    let mut sizes = [0; CLASSES];
-    labels.iter().for_each(|&label| sizes[label as usize] += 1);
-    let mut counts: Vec<usize> = sizes.iter().map(|size| size * TEST / labels.len()).collect();
-    let mut by_remainder: Vec<usize> = (0..CLASSES).collect();
-    by_remainder.sort_by_key(|&class| std::cmp::Reverse(sizes[class] * TEST % labels.len()));
-    let missing = TEST - counts.iter().sum::<usize>();
-    by_remainder[..missing].iter().for_each(|&class| counts[class] += 1);
-    counts
+    Dataset::in_memory("digits".to_owned(), images, shape, 16, labels, CLASSES)
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::dataset::Images;
     use super::*;
 
     #[test]
     fn the_split_has_the_promised_sizes_and_every_image_once() {
         let all = parse();
         assert_eq!(all.len(), 1797);
-        assert!(all.images.len() == 1797 * 64 && all.images.iter().all(|v| *v <= 16));
+        let pixels = |set: &Dataset| match &set.images {
+            Images::Memory(pixels) => pixels.clone(),
+            Images::Files(_) => unreachable!("the digits are embedded"),
+        };
+        let values = pixels(&all).values;
+        assert!(values.len() == 1797 * 64 && values.iter().all(|v| *v <= 16));
         let DataSplit { train, test } = digits();
         assert_eq!((train.len(), test.len()), (1437, 360));
-        let rows = |set: &Dataset| (0..set.len()).map(|i| (set.image(i).to_vec(), set.labels[i])).collect::<Vec<_>>();
+        let rows = |set: &Dataset| {
+            let pixels = pixels(set);
+            (0..set.len()).map(|i| (pixels.image(i).to_vec(), set.labels[i])).collect::<Vec<_>>()
+        };
         let mut both = [rows(&train), rows(&test)].concat();
         let mut every = rows(&all);
         both.sort();
@@ -89,7 +80,9 @@ mod tests {
     fn the_split_never_changes() {
         // Sums taken when the split was made; the tests above say that it is right, this one that results stay comparable.
         let sum = |set: &Dataset| {
-            set.images
+            let Images::Memory(pixels) = &set.images else { panic!("the digits are embedded") };
+            pixels
+                .values
                 .iter()
                 .chain(&set.labels.iter().map(|l| *l as u8).collect::<Vec<_>>())
                 .fold(0u64, |h, v| (h ^ u64::from(*v)).wrapping_mul(0x0000_0100_0000_01B3))

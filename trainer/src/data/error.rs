@@ -2,30 +2,34 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::config::Problem;
+
 /// Data that cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum DataError {
     /// The files are nowhere.
-    #[error("{dataset} not found: no {file} (or {file}.gz) in {}; {advice}", list(looked))]
+    #[error("{dataset} not found: no {file} in {}; {advice}", list(looked))]
     NotFound {
         /// The data set.
         dataset: String,
-        /// The first of the files looked for.
-        file: &'static str,
+        /// What is looked for.
+        file: String,
         /// The folders looked in.
         looked: Vec<PathBuf>,
         /// Where to get the data, and how to say where it is.
         advice: String,
     },
-    /// One of the four files is missing where the first of them is.
-    #[error("{}: no {file} (or {file}.gz) beside {beside}; a data set needs all four files", folder.display())]
+    /// A part of a data set is missing where another one is.
+    #[error("{}: no {file} beside {beside}; a data set needs {needed}", folder.display())]
     Incomplete {
         /// The folder.
         folder: PathBuf,
-        /// The missing file.
-        file: &'static str,
-        /// The file that is there.
-        beside: &'static str,
+        /// What is missing.
+        file: String,
+        /// What is there.
+        beside: String,
+        /// What a data set consists of.
+        needed: String,
     },
     /// A file cannot be read, or its compression is broken.
     #[error("cannot read {}: {source}", path.display())]
@@ -35,6 +39,17 @@ pub enum DataError {
         /// What the system said.
         source: std::io::Error,
     },
+    /// A file holds no image that could be decoded.
+    #[error("{} is no whole JPEG or PNG image: {source}", path.display())]
+    Decode {
+        /// The file.
+        path: PathBuf,
+        /// What the decoder said.
+        source: Box<image::ImageError>,
+    },
+    /// The config asks for what the data does not hold.
+    #[error(transparent)]
+    Config(#[from] Problem),
     /// A file is not what it should be.
     #[error("{}: {what}: expected {expected}, found {found}", path.display())]
     Malformed {

@@ -1,8 +1,8 @@
 //! Makes batches on worker threads, ahead of the model that consumes them.
 //!
-//! What a batch holds depends on (seed, epoch, place in the epoch) alone. Worker w of W makes the batches w, w + W, w + 2W, …
-//! and hands them over through a channel of its own with a few places; the consumer reads the channels in turn. So the order
-//! is right without sorting, no worker waits for another, and none runs far ahead.
+//! What a batch holds depends on (seed, epoch, place in the epoch) alone. Batches are made in pieces of a few images. Worker w of W makes the pieces w, w + W,
+//! w + 2W, … and hands them over through a channel of its own with a few places; the consumer reads the channels in turn and joins them. So the order is
+//! right without sorting, no worker waits for another, none runs far ahead, and all of them work on the batch that is needed next.
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -12,11 +12,14 @@ use std::thread::JoinHandle;
 
 use lethe_tensor::random::{Draw, Philox};
 
-use super::augment::Augment;
 use super::dataset::{Dataset, ImageShape};
-use crate::config::{AugmentConfig, DataConfig};
+use super::error::DataError;
+use super::pipeline::{Pipeline, Preparation, Scratch};
+use crate::config::AugmentConfig;
 
-/// Batches that each worker may have ready.
+/// The most images of a piece.
+const PIECE: usize = 64;
+/// Pieces that each worker may have ready.
 const AHEAD: usize = 2;
 /// What the streams of random numbers are for.
 const ORDER: u32 = 0;
@@ -33,29 +36,15 @@ pub struct Batch {
     pub shape: ImageShape,
 }
 
-/// How pixels become numbers: scaled to 0..1, less `mean`, divided by `std`.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Preparation {
-    /// Subtracted after scaling.
-    pub mean: f64,
-    /// Divides after that.
-    pub std: f64,
-}
-
 /// A source of batches, epoch after epoch.
 #[derive(Clone, Debug)]
 pub struct Loader {
     data: Arc<Dataset>,
-    values: [f32; 256],
+    pipeline: Pipeline,
     batch: usize,
     workers: usize,
-    training: Option<Training>,
-}
-
-#[derive(Clone, Debug)]
-struct Training {
-    seed: u64,
-    augment: AugmentConfig,
+    /// The seed of a training.
+    training: Option<u64>,
 }
 
 /// A batch that could not be made.
@@ -64,6 +53,9 @@ pub enum LoaderError {
     /// The system gives no thread.
     #[error("cannot start a loader thread: {0}; fewer --threads may help")]
     Spawn(std::io::Error),
+    /// An image cannot be read.
+    #[error(transparent)]
+    Data(#[from] DataError),
     /// A worker failed: a fault of this program.
     #[error("a loader thread failed at batch {batch} of {dataset}: {message}")]
     Worker {
@@ -76,24 +68,12 @@ pub enum LoaderError {
     },
 }
 
-impl Preparation {
-    /// As the config says.
-    pub fn of(config: &DataConfig) -> Preparation {
-        Preparation { mean: config.mean, std: config.std }
-    }
-
-    /// The number that each pixel value becomes.
-    fn table(self, max_value: u8) -> [f32; 256] {
-        std::array::from_fn(|value| ((value as f64 / f64::from(max_value) - self.mean) / self.std) as f32)
-    }
-}
-
 impl Loader {
     /// A loader for training: a new order every epoch, images changed as `augment` says, every batch full (the last one
     /// goes on with the first images of the same epoch).
     ///
     /// # Panics
-    /// If the data set is empty or `batch` or `workers` is 0.
+    /// If the data set is empty, `batch` or `workers` is 0, or images in files are given no size.
     #[track_caller]
     pub fn training(
         data: Arc<Dataset>,
@@ -103,20 +83,20 @@ impl Loader {
         seed: u64,
         augment: AugmentConfig,
     ) -> Loader {
-        let training = Some(Training { seed, augment });
-        Loader { training, ..Loader::evaluation(data, prepare, batch, workers) }
+        let pipeline = Pipeline::new(&data, prepare, Some(augment));
+        Loader { training: Some(seed), pipeline, ..Loader::evaluation(data, prepare, batch, workers) }
     }
 
     /// A loader for evaluation: the order of the data set, images as they are, the last batch as short as it comes.
     ///
     /// # Panics
-    /// If the data set is empty or `batch` or `workers` is 0.
+    /// If the data set is empty, `batch` or `workers` is 0, or images in files are given no size.
     #[track_caller]
     pub fn evaluation(data: Arc<Dataset>, prepare: Preparation, batch: usize, workers: usize) -> Loader {
         assert!(!data.is_empty(), "{} holds no images to load", data.name);
         assert!(batch > 0 && workers > 0, "a loader needs a batch and a worker, got {batch} and {workers}");
-        let values = prepare.table(data.max_value);
-        Loader { data, values, batch, workers, training: None }
+        let pipeline = Pipeline::new(&data, prepare, None);
+        Loader { data, pipeline, batch, workers, training: None }
     }
 
     /// The data set.
@@ -145,8 +125,9 @@ impl Loader {
     /// If the system gives no thread.
     pub fn epoch(&self, epoch: usize) -> Result<Epoch, LoaderError> {
         let work = Arc::new(Work { loader: self.clone(), epoch, order: self.order(epoch) });
-        let mut started = Epoch { receivers: Vec::new(), threads: Vec::new(), next: 0, batches: self.batches() };
-        for worker in 0..self.workers.min(self.batches()) {
+        let (pieces, of_batch) = (work.pieces(), self.batch.div_ceil(PIECE));
+        let mut started = Epoch { receivers: Vec::new(), threads: Vec::new(), next: 0, pieces, of_batch };
+        for worker in 0..self.workers.min(pieces) {
             let (sender, receiver) = sync_channel(AHEAD);
             let (work, step) = (work.clone(), self.workers);
             let thread = std::thread::Builder::new().name(format!("loader {worker}"));
@@ -160,8 +141,8 @@ impl Loader {
     /// The images of an epoch, in order.
     fn order(&self, epoch: usize) -> Vec<u32> {
         let mut order: Vec<u32> = (0..self.data.len() as u32).collect();
-        if let Some(training) = &self.training {
-            Philox::new(Draw::new(training.seed, [ORDER, epoch as u32, 0])).shuffle(&mut order);
+        if let Some(seed) = self.training {
+            Philox::new(Draw::new(seed, [ORDER, epoch as u32, 0])).shuffle(&mut order);
         }
         order
     }
@@ -175,13 +156,23 @@ struct Work {
 }
 
 impl Work {
-    /// Makes every `step`-th batch from `first` on, until all are made or nobody wants them any more.
+    /// The number of pieces: every batch begins with a new one.
+    fn pieces(&self) -> usize {
+        let Loader { batch, .. } = self.loader;
+        let images = self.loader.images();
+        images / batch * batch.div_ceil(PIECE) + (images % batch).div_ceil(PIECE)
+    }
+
+    /// Makes every `step`-th piece from `first` on, until all are made or nobody wants them any more.
     fn run(&self, first: usize, step: usize, sender: &SyncSender<Result<Batch, LoaderError>>) {
-        for batch in (first..self.loader.batches()).step_by(step) {
-            let made = catch_unwind(AssertUnwindSafe(|| self.make(batch))).map_err(|panic| LoaderError::Worker {
-                batch,
-                dataset: self.loader.data.name.clone(),
-                message: message_of(&*panic),
+        let mut scratch = Scratch::default();
+        for piece in (first..self.pieces()).step_by(step) {
+            let of_batch = self.loader.batch.div_ceil(PIECE);
+            let (batch, part) = (piece / of_batch, piece % of_batch);
+            let made = catch_unwind(AssertUnwindSafe(|| self.make(batch, part, &mut scratch)));
+            let made = made.unwrap_or_else(|panic| {
+                let dataset = self.loader.data.name.clone();
+                Err(LoaderError::Worker { batch, dataset, message: message_of(&*panic) })
             });
             let failed = made.is_err();
             if sender.send(made).is_err() || failed {
@@ -190,29 +181,20 @@ impl Work {
         }
     }
 
-    fn make(&self, batch: usize) -> Batch {
-        let Loader { data, values, batch: size, .. } = &self.loader;
-        let end = if self.loader.training.is_some() { (batch + 1) * size } else { data.len().min((batch + 1) * size) };
-        let places = batch * size..end;
-        let mut images = Vec::with_capacity(places.len() * data.shape.len());
-        let mut labels = Vec::with_capacity(places.len());
-        for place in places {
+    fn make(&self, batch: usize, part: usize, scratch: &mut Scratch) -> Result<Batch, LoaderError> {
+        let Loader { data, pipeline, batch: size, training, .. } = &self.loader;
+        let start = batch * size + part * PIECE;
+        let end = self.loader.images().min((batch + 1) * size).min(start + PIECE);
+        let mut images = Vec::with_capacity((end - start) * pipeline.shape.len());
+        let mut labels = Vec::with_capacity(end - start);
+        for place in start..end {
             let index = self.order[place % self.order.len()] as usize;
-            let image = data.image(index);
-            match self.change(place) {
-                Some(change) => images.extend(change.apply(image, data.shape).map(|v| values[usize::from(v)])),
-                None => images.extend(image.iter().map(|v| values[usize::from(*v)])),
-            }
+            // What happens to an image depends on its place in the epoch.
+            let draw = Draw::new(training.unwrap_or_default(), [CHANGES, self.epoch as u32, place as u32]);
+            pipeline.append(data, index, Philox::new(draw), scratch, &mut images)?;
             labels.push(data.labels[index]);
         }
-        Batch { images, labels, shape: data.shape }
-    }
-
-    /// What happens to the image at a place of the epoch.
-    fn change(&self, place: usize) -> Option<Augment> {
-        let training = self.loader.training.as_ref().filter(|t| t.augment != AugmentConfig::default())?;
-        let mut random = Philox::new(Draw::new(training.seed, [CHANGES, self.epoch as u32, place as u32]));
-        Some(Augment::draw(&training.augment, &mut random))
+        Ok(Batch { images, labels, shape: pipeline.shape })
     }
 }
 
@@ -226,22 +208,43 @@ fn message_of(panic: &(dyn Any + Send)) -> String {
 pub struct Epoch {
     receivers: Vec<Receiver<Result<Batch, LoaderError>>>,
     threads: Vec<JoinHandle<()>>,
+    /// The next piece, of all of them, and of a full batch.
     next: usize,
-    batches: usize,
+    pieces: usize,
+    of_batch: usize,
+}
+
+impl Epoch {
+    /// The next piece: a worker hangs up early only after it has sent an error, and after an error nothing follows.
+    fn piece(&mut self) -> Option<Result<Batch, LoaderError>> {
+        let received = self.receivers[self.next % self.receivers.len()].recv().ok();
+        self.next = if matches!(received, Some(Ok(_))) { self.next + 1 } else { self.pieces };
+        received
+    }
 }
 
 impl Iterator for Epoch {
     type Item = Result<Batch, LoaderError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        if self.next == self.batches {
+        if self.next == self.pieces {
             return None;
         }
-        let receiver = &self.receivers[self.next % self.receivers.len()];
-        // A worker hangs up early only after it has sent an error, and after an error nothing follows.
-        let received = receiver.recv().ok();
-        self.next = if matches!(received, Some(Ok(_))) { self.next + 1 } else { self.batches };
-        received
+        let end = self.pieces.min(self.next + self.of_batch);
+        let mut whole = match self.piece()? {
+            Ok(first) => first,
+            error => return Some(error),
+        };
+        while self.next < end {
+            match self.piece()? {
+                Ok(piece) => {
+                    whole.images.extend(piece.images);
+                    whole.labels.extend(piece.labels);
+                }
+                error => return Some(error),
+            }
+        }
+        Some(Ok(whole))
     }
 }
 
@@ -262,17 +265,17 @@ mod tests {
     use crate::config::AugmentConfig;
 
     const SHAPE: ImageShape = ImageShape { channels: 1, height: 2, width: 2 };
-    const PLAIN: Preparation = Preparation { mean: 0.0, std: 1.0 };
+    const PLAIN: Preparation = Preparation { mean: [0.0; 3], std: [1.0; 3], size: None };
 
     /// Image i is filled with the value i and has the label i.
     fn data(count: usize) -> Arc<Dataset> {
         let images = (0..count).flat_map(|i| [i as u8; 4]).collect();
         let labels = (0..count as u32).collect();
-        Arc::new(Dataset { name: "test".into(), images, shape: SHAPE, max_value: 255, labels, classes: count })
+        Arc::new(Dataset::in_memory("test".into(), images, SHAPE, 255, labels, count))
     }
 
     fn training(count: usize, batch: usize, workers: usize, seed: u64) -> Loader {
-        let augment = AugmentConfig { crop_padding: 1, flip: true };
+        let augment = AugmentConfig { crop_padding: 1, flip: true, ..AugmentConfig::default() };
         Loader::training(data(count), PLAIN, batch, workers, seed, augment)
     }
 
@@ -282,7 +285,7 @@ mod tests {
 
     #[test]
     fn batches_do_not_depend_on_the_number_of_workers() {
-        for (count, batch) in [(1, 1), (7, 3), (50, 4), (64, 64), (100, 7)] {
+        for (count, batch) in [(1, 1), (7, 3), (50, 4), (64, 64), (100, 7), (250, 150)] {
             let expected = collect(&training(count, batch, 1, 3), 5);
             for workers in [2, 3, 16] {
                 assert_eq!(collect(&training(count, batch, workers, 3), 5), expected, "{count} by {batch}, {workers}");
@@ -312,7 +315,7 @@ mod tests {
 
     #[test]
     fn an_evaluation_takes_all_in_order_and_the_last_batch_short() {
-        let loader = Loader::evaluation(data(10), Preparation { mean: 0.5, std: 0.25 }, 4, 2);
+        let loader = Loader::evaluation(data(10), Preparation { mean: [0.5; 3], std: [0.25; 3], size: None }, 4, 2);
         let batches = collect(&loader, 0);
         assert_eq!((loader.batches(), loader.images()), (3, 10));
         assert_eq!(batches.iter().map(|b| b.labels.len()).collect::<Vec<_>>(), [4, 4, 2]);
@@ -322,14 +325,41 @@ mod tests {
 
     #[test]
     fn a_failing_worker_is_an_error_and_ends_the_epoch() {
-        let mut broken = (*data(10)).clone();
-        broken.images.truncate(20);
+        let broken = Dataset { labels: (0..10).collect(), ..(*data(5)).clone() };
         for workers in [1, 3] {
             let loader = Loader::evaluation(Arc::new(broken.clone()), PLAIN, 2, workers);
             let results: Vec<_> = loader.epoch(0).unwrap().collect();
             assert_eq!(results.len(), 3, "two good batches, then the error");
             let message = results[2].as_ref().unwrap_err().to_string();
             assert!(message.contains("batch 2 of test"), "{message}");
+        }
+    }
+
+    #[test]
+    fn a_batch_of_many_pieces_is_whole() {
+        for loader in [training(250, 150, 3, 1), Loader::evaluation(data(250), PLAIN, 150, 3)] {
+            let batches = collect(&loader, 0);
+            let sizes: Vec<_> = batches.iter().map(|b| (b.labels.len(), b.images.len())).collect();
+            let last = loader.images() - 150;
+            assert_eq!(sizes, [(150, 600), (last, 4 * last)]);
+            let mut seen: Vec<u32> = batches.into_iter().flat_map(|b| b.labels).take(250).collect();
+            seen.sort_unstable();
+            assert!(seen.into_iter().eq(0..250));
+        }
+    }
+
+    #[test]
+    fn a_file_that_is_no_image_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("broken.jpg");
+        std::fs::write(&path, b"\xff\xd8\xff\xe0 not much of an image").unwrap();
+        let prepare = Preparation { size: Some(8), ..PLAIN };
+        for file in [path, folder.path().join("none.jpg")] {
+            let name = file.display().to_string();
+            let data = Dataset::in_files("files".into(), vec![file], vec![0], 2).resized(Some(8));
+            let results: Vec<_> = Loader::evaluation(Arc::new(data), prepare, 1, 1).epoch(0).unwrap().collect();
+            let message = results[0].as_ref().unwrap_err().to_string();
+            assert!(results.len() == 1 && message.contains(&name) && !message.contains("panic"), "{message}");
         }
     }
 

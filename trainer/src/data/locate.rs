@@ -1,20 +1,20 @@
-//! Finds a data set and reads it: embedded, or as four IDX files with MNIST's names.
+//! Finds a data set and reads it as the config asks for it.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use super::dataset::{DataSplit, Dataset};
+use super::cifar;
+use super::dataset::DataSplit;
 use super::digits::digits;
 use super::error::DataError;
-use super::idx::{read_images, read_labels};
-use crate::config::{DataConfig, DatasetKind};
+use super::folder;
+use super::hold_out::hold_out;
+use super::idx_set;
+use crate::config::{DataConfig, DatasetKind, Problem};
 
 /// Where distributions put data sets, one folder each.
 const SYSTEM: &str = "/usr/share/datasets";
-
-/// One part of a data set: its name, its file of images and its file of labels.
-type Part = (&'static str, &'static str, &'static str);
-const TRAIN: Part = ("training part", "train-images-idx3-ubyte", "train-labels-idx1-ubyte");
-const TEST: Part = ("test part", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte");
+/// The seed of `data.hold_out`: the same images for every run.
+const HOLD_OUT_SEED: u64 = 1;
 
 /// The places where data sets are looked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,9 +34,17 @@ impl Places {
         Places { data_dir, variable, system: PathBuf::from(SYSTEM) }
     }
 
+    /// The folders given and the system's, in order.
+    pub(super) fn bases(&self) -> Vec<PathBuf> {
+        match &self.data_dir {
+            Some(folder) => vec![folder.clone()],
+            None => self.variable.iter().chain([&self.system]).cloned().collect(),
+        }
+    }
+
     /// The folders to look in for the data set of this name, in order. A folder given by the user may hold the files
     /// itself or a folder of the data set's name.
-    fn folders(&self, name: &str) -> Vec<PathBuf> {
+    pub(super) fn folders(&self, name: &str) -> Vec<PathBuf> {
         let both = |folder: &PathBuf| [folder.clone(), folder.join(name)];
         match &self.data_dir {
             Some(folder) => both(folder).to_vec(),
@@ -45,40 +53,19 @@ impl Places {
     }
 }
 
-/// Reads the data set that the config names, cut to `train_limit`.
-///
-/// # Errors
-/// If its files are nowhere, cannot be read or contradict each other.
-pub fn load(config: &DataConfig, places: &Places) -> Result<DataSplit, DataError> {
-    let mut split = match config.dataset {
-        DatasetKind::Digits => digits(),
-        DatasetKind::FashionMnist => read_split("fashion-mnist", Some(10), places)?,
-        DatasetKind::Mnist => read_split("mnist", Some(10), places)?,
-        DatasetKind::Idx => read_split("idx", config.classes, places)?,
-    };
-    if let Some(limit) = config.train_limit {
-        split.train.truncate(limit);
+/// The first of the folders that holds what is looked for.
+pub(super) fn find(
+    dataset: &str,
+    looked: Vec<PathBuf>,
+    file: &str,
+    holds: impl Fn(&PathBuf) -> bool,
+) -> Result<PathBuf, DataError> {
+    match looked.iter().find(|folder| holds(folder)) {
+        Some(folder) => Ok(folder.clone()),
+        None => {
+            Err(DataError::NotFound { dataset: dataset.into(), file: file.into(), looked, advice: advice(dataset) })
+        }
     }
-    Ok(split)
-}
-
-fn read_split(name: &'static str, classes: Option<usize>, places: &Places) -> Result<DataSplit, DataError> {
-    let folder = find(name, places)?;
-    let train = read_part(name, &folder, TRAIN, classes)?;
-    let test = read_part(name, &folder, TEST, Some(train.classes))?;
-    if test.shape != train.shape {
-        let size = |set: &Dataset| format!("images of {}×{} pixels", set.shape.height, set.shape.width);
-        let path = file(&folder, TEST.1, TRAIN.1)?;
-        return Err(DataError::malformed(&path, "sizes", size(&train), size(&test)));
-    }
-    Ok(DataSplit { train, test })
-}
-
-/// The first folder that holds the training images.
-fn find(name: &str, places: &Places) -> Result<PathBuf, DataError> {
-    let looked = places.folders(name);
-    let found = looked.iter().find(|folder| existing(folder, TRAIN.1).is_some()).cloned();
-    found.ok_or_else(|| DataError::NotFound { dataset: name.to_owned(), file: TRAIN.1, looked, advice: advice(name) })
 }
 
 fn advice(name: &str) -> String {
@@ -89,36 +76,47 @@ fn advice(name: &str) -> String {
     format!("{package}say where the files are with --data-dir DIR or the environment variable LETHE_DATA")
 }
 
-fn read_part(set: &str, folder: &Path, part: Part, classes: Option<usize>) -> Result<Dataset, DataError> {
-    let (part, images_file, labels_file) = part;
-    let (images_path, labels_path) = (file(folder, images_file, TRAIN.1)?, file(folder, labels_file, TRAIN.1)?);
-    let (images, count, shape) = read_images(&images_path)?;
-    let labels = read_labels(&labels_path)?;
-    if labels.len() != count {
-        let expected = format!("{count} labels, one for each image of {}", images_path.display());
-        return Err(DataError::malformed(&labels_path, "count", expected, labels.len().to_string()));
+/// Reads the data set that the config names, divided by `hold_out`, then cut to `train_limit`.
+///
+/// # Errors
+/// If its files are nowhere, cannot be read or contradict each other, or fewer images are there than are to be held out.
+pub fn load(config: &DataConfig, places: &Places) -> Result<DataSplit, DataError> {
+    let mut split = match config.dataset {
+        DatasetKind::Digits => digits(),
+        DatasetKind::FashionMnist => idx_set::read("fashion-mnist", Some(10), places)?,
+        DatasetKind::Mnist => idx_set::read("mnist", Some(10), places)?,
+        DatasetKind::Idx => idx_set::read("idx", config.classes, places)?,
+        DatasetKind::Cifar10 => cifar::read(&cifar::CIFAR_10, places)?,
+        DatasetKind::Cifar100 => cifar::read(&cifar::CIFAR_100, places)?,
+        DatasetKind::Imagenet => folder::read("imagenet", config.hold_out.is_none(), places)?,
+        DatasetKind::ImageFolder => folder::read("image-folder", config.hold_out.is_none(), places)?,
+    };
+    if let Some(count) = config.hold_out {
+        split = held_out(split, count)?;
     }
-    let classes = classes.unwrap_or_else(|| labels.iter().map(|l| usize::from(*l) + 1).max().unwrap_or(0).max(2));
-    if let Some(at) = labels.iter().position(|label| usize::from(*label) >= classes) {
-        let found = format!("{} at index {at}", labels[at]);
-        return Err(DataError::malformed(&labels_path, "label", format!("labels below {classes}"), found));
+    if let Some(limit) = config.train_limit {
+        split.train.truncate(limit);
     }
-    let labels = labels.into_iter().map(u32::from).collect();
-    Ok(Dataset { name: format!("{set}, {part}"), images, shape, max_value: 255, labels, classes })
+    Ok(DataSplit { train: split.train.resized(config.size), test: split.test.resized(config.size) })
 }
 
-/// The path of a file that must be there, beside one that is.
-fn file(folder: &Path, file: &'static str, beside: &'static str) -> Result<PathBuf, DataError> {
-    existing(folder, file).ok_or_else(|| DataError::Incomplete { folder: folder.to_owned(), file, beside })
-}
-
-/// The file, plain or compressed, if it is there.
-fn existing(folder: &Path, file: &str) -> Option<PathBuf> {
-    [folder.join(file), folder.join(format!("{file}.gz"))].into_iter().find(|path| path.exists())
+/// The training part alone, `count` images of it as the test part; both in their order.
+fn held_out(DataSplit { train, .. }: DataSplit, count: usize) -> Result<DataSplit, DataError> {
+    if count >= train.len() {
+        let reason = format!("leaves nothing to train on: the training set has {} images", train.len());
+        return Err(Problem::value("data.hold_out", count, reason).into());
+    }
+    let held = hold_out(&train.labels, train.classes, count, HOLD_OUT_SEED);
+    let (test, kept): (Vec<usize>, Vec<usize>) = (0..train.len()).partition(|&i| held[i]);
+    let test = train.select(&format!("{}, held out", train.name), &test);
+    Ok(DataSplit { test, train: train.select(&train.name, &kept) })
 }
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
+    use super::super::idx_set::{Part, TEST, TRAIN};
     use super::*;
 
     /// Writes a set of `count` 2×2 images with the given labels as the files of one part.
@@ -137,8 +135,7 @@ mod tests {
     }
 
     fn config(dataset: DatasetKind, classes: Option<usize>) -> DataConfig {
-        let augment = Default::default();
-        DataConfig { dataset, classes, train_limit: None, mean: 0.5, std: 0.5, augment }
+        DataConfig { classes, ..DataConfig::of(dataset) }
     }
 
     #[test]
@@ -188,5 +185,20 @@ mod tests {
         assert!(error(Some(2)).contains("labels below 2, found 2 at index 2"), "{}", error(Some(2)));
         let places = places(Some(path), None, path);
         assert_eq!(load(&config(DatasetKind::Idx, Some(4)), &places).unwrap().test.classes, 4);
+    }
+
+    #[test]
+    fn images_are_held_out_before_the_limit() {
+        let places = places(None, None, Path::new("nowhere"));
+        let with = |hold_out, train_limit, size| {
+            let config = DataConfig { hold_out, train_limit, size, ..DataConfig::of(DatasetKind::Digits) };
+            load(&config, &places)
+        };
+        let split = with(Some(100), Some(1000), Some(12)).unwrap();
+        assert_eq!((split.train.len(), split.test.len(), split.train.shape.width), (1000, 100, 12));
+        assert!((0..10).all(|class| (8..=12).contains(&split.test.labels.iter().filter(|l| **l == class).count())));
+        assert_eq!(split.test, with(Some(100), None, Some(12)).unwrap().test);
+        let message = with(Some(1437), None, None).unwrap_err().to_string();
+        assert!(message.contains("data.hold_out = 1437") && message.contains("1437 images"), "{message}");
     }
 }

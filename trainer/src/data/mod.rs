@@ -3,17 +3,33 @@
 //! Nothing here knows a tensor: a batch is a vector of pixels and a vector of labels, which the training loop uploads.
 
 mod augment;
+mod cifar;
+mod crop;
 mod dataset;
+mod decode;
 mod digits;
 mod error;
+mod folder;
+mod hold_out;
 mod idx;
+mod idx_set;
 mod loader;
 mod locate;
+mod pipeline;
+mod resize;
+mod stand_in;
+mod test_set;
 
 pub use augment::Augment;
-pub use dataset::{DataSplit, Dataset, ImageShape};
+pub use crop::{Region, evaluation, inception};
+pub use dataset::{DataSplit, Dataset, ImageShape, Images, Pixels};
+pub use decode::decode;
 pub use digits::digits;
 pub use error::DataError;
+pub use hold_out::hold_out;
 pub use idx::{read_images, read_labels};
-pub use loader::{Batch, Epoch, Loader, LoaderError, Preparation};
+pub use loader::{Batch, Epoch, Loader, LoaderError};
 pub use locate::{Places, load};
+pub use pipeline::Preparation;
+pub use stand_in::StandIn;
+pub use test_set::{Judged, TestSet};

@@ -2,6 +2,7 @@
 
 mod calibration;
 mod multi_label;
+mod sets;
 mod tally;
 
 use crate::data::{Batch, Loader};
@@ -13,7 +14,11 @@ use lethe_tensor::{Device, Tensor};
 
 pub use calibration::{BINS, Calibration};
 pub use multi_label::multi_label_accuracy;
+pub use sets::{Measured, Measurement};
 pub use tally::{ClassScore, Evaluation, Tally};
+
+/// What is added to the logit of a class that is no answer: large, and finite as shaders need it.
+const MASKED: f32 = -1e30;
 
 /// A model with its parameters and the state beside them.
 #[derive(Clone, Copy)]
@@ -54,14 +59,32 @@ pub fn upload(device: &Device, batch: &Batch) -> lethe_optim::Batch {
 /// # Errors
 /// If a batch cannot be made, the device fails, or the loss is no number: so are the parameters, and an accuracy would say nothing.
 pub fn evaluate(network: Network<'_>, loader: &Loader, likelihood: Likelihood) -> Result<Tally, Error> {
+    evaluate_among(network, loader, likelihood, None)
+}
+
+/// The same where only the classes of `among`, if it is given, can be an answer: the logits of all others are as good as −∞, also in the loss.
+///
+/// # Errors
+/// As [`evaluate`].
+pub fn evaluate_among(
+    network: Network<'_>,
+    loader: &Loader,
+    likelihood: Likelihood,
+    among: Option<&[u32]>,
+) -> Result<Tally, Error> {
     let plain = TaskLoss { likelihood, smoothing: 0.0 };
     let classes = loader.data().classes;
+    let mask = among.map(|among| {
+        let values: Vec<f32> = (0..classes as u32).map(|c| if among.contains(&c) { 0.0 } else { MASKED }).collect();
+        Tensor::from_slice(network.device(), &values, &[1, classes])
+    });
     let mut tally = Tally::new(classes, likelihood);
     for host in loader.epoch(0)? {
         let host = host?;
         let batch = upload(network.device(), &host);
         let (logits, loss) = network.device().scope(|| {
             let logits = network.logits(&batch.inputs);
+            let logits = mask.as_ref().map_or_else(|| logits.clone(), |mask| logits.add(&Var::constant(mask)));
             (logits.tensor().clone(), plain.rows(&logits, &batch.labels).tensor().clone())
         });
         let (logits, loss) = (logits.to_vec::<f32>()?, loss.to_vec::<f32>()?);

@@ -80,7 +80,7 @@ impl<'a> Training<'a> {
         let probe = (config.analysis.every > 0).then(|| ForgettingProbe::new(config, &train, &analysed, workers));
         let probe = probe.transpose()?;
         let loader = Loader::training(train, prepare, batch, workers, config.train.seed, augment);
-        let test_loader = Loader::evaluation(test, prepare, batch.max(100), workers);
+        let test_loader = Loader::evaluation(test, Preparation::of_test(&config.data), batch.max(100), workers);
         let session = Session::new(config, images, classes, device, loader.batches())?;
         Ok(Training { config, device: device.clone(), session, loader, test_loader, probe })
     }

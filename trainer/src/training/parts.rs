@@ -48,8 +48,9 @@ mod tests {
         let all = digits();
         let parts = Parts::of(&config("held-out"), all.clone());
         assert_eq!((parts.train.len(), parts.analysed.len()), (1294, 143));
-        assert_eq!(parts.analysed.image(1), all.train.image(19));
-        assert_eq!(parts.train.image(9), all.train.image(10));
+        let image = |set: &Dataset, index: usize| set.select("one", &[index]);
+        assert_eq!(image(&parts.analysed, 1), image(&all.train, 19));
+        assert_eq!(image(&parts.train, 9), image(&all.train, 10));
         let parts = Parts::of(&config("test"), all.clone());
         assert!(*parts.train == all.train && *parts.analysed == all.test && *parts.test == all.test);
     }

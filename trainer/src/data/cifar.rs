@@ -1,0 +1,133 @@
+//! CIFAR-10 and CIFAR-100 in their binary formats (Krizhevsky 2009): records of one or two label bytes, then 32×32 values of red, green and blue each.
+
+use std::path::{Path, PathBuf};
+
+use super::dataset::{DataSplit, Dataset, ImageShape};
+use super::error::DataError;
+use super::locate::{Places, find};
+
+const SHAPE: ImageShape = ImageShape { channels: 3, height: 32, width: 32 };
+
+/// One of the two formats.
+pub struct Format {
+    name: &'static str,
+    /// The folder that the published archive unpacks to.
+    folder: &'static str,
+    train: &'static [&'static str],
+    test: &'static str,
+    /// The bytes before the pixels; the last of them is the class. CIFAR-100 has a coarse label before it.
+    labels: usize,
+    classes: usize,
+}
+
+/// CIFAR-10.
+pub const CIFAR_10: Format = Format {
+    name: "cifar-10",
+    folder: "cifar-10-batches-bin",
+    train: &["data_batch_1.bin", "data_batch_2.bin", "data_batch_3.bin", "data_batch_4.bin", "data_batch_5.bin"],
+    test: "test_batch.bin",
+    labels: 1,
+    classes: 10,
+};
+
+/// CIFAR-100, with its 100 fine labels.
+pub const CIFAR_100: Format = Format {
+    name: "cifar-100",
+    folder: "cifar-100-binary",
+    train: &["train.bin"],
+    test: "test.bin",
+    labels: 2,
+    classes: 100,
+};
+
+/// Reads one of the two.
+pub fn read(format: &Format, places: &Places) -> Result<DataSplit, DataError> {
+    let looked = places.folders(format.name).into_iter().flat_map(|f| [f.clone(), f.join(format.folder)]).collect();
+    let first = format.train[0];
+    let folder = find(format.name, looked, first, |folder| folder.join(first).exists())?;
+    Ok(DataSplit {
+        train: read_part(format, &folder, "training part", format.train)?,
+        test: read_part(format, &folder, "test part", &[format.test])?,
+    })
+}
+
+fn read_part(format: &Format, folder: &Path, part: &str, files: &[&str]) -> Result<Dataset, DataError> {
+    let (mut values, mut labels) = (Vec::new(), Vec::new());
+    for file in files {
+        let path = folder.join(file);
+        if !path.exists() {
+            let (file, beside) = ((*file).to_owned(), format.train[0].to_owned());
+            let needed = format!("{} and {}", format.train.join(", "), format.test);
+            return Err(DataError::Incomplete { folder: folder.to_owned(), file, beside, needed });
+        }
+        read_file(format, path, &mut values, &mut labels)?;
+    }
+    Ok(Dataset::in_memory(format!("{}, {part}", format.name), values, SHAPE, 255, labels, format.classes))
+}
+
+fn read_file(format: &Format, path: PathBuf, values: &mut Vec<u8>, labels: &mut Vec<u32>) -> Result<(), DataError> {
+    let bytes = std::fs::read(&path).map_err(|source| DataError::Read { path: path.clone(), source })?;
+    let record = format.labels + SHAPE.len();
+    if bytes.is_empty() || bytes.len() % record != 0 {
+        let expected = format!("whole records of {record} bytes, one or more");
+        return Err(DataError::malformed(&path, "length", expected, format!("{} bytes", bytes.len())));
+    }
+    for (index, record) in bytes.chunks_exact(record).enumerate() {
+        let (before, pixels) = record.split_at(format.labels);
+        let label = before[format.labels - 1];
+        if usize::from(label) >= format.classes {
+            let expected = format!("labels below {}", format.classes);
+            return Err(DataError::malformed(&path, "label", expected, format!("{label} in record {index}")));
+        }
+        labels.push(label.into());
+        values.extend_from_slice(pixels);
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::dataset::Images;
+    use super::*;
+
+    fn places(folder: &Path) -> Places {
+        Places { data_dir: Some(folder.to_owned()), variable: None, system: "nowhere".into() }
+    }
+
+    /// A record whose red, green and blue are filled with three values.
+    fn record(labels: &[u8], colours: [u8; 3]) -> Vec<u8> {
+        labels.iter().copied().chain(colours.into_iter().flat_map(|v| [v; 1024])).collect()
+    }
+
+    #[test]
+    fn both_formats_are_read_from_either_folder() {
+        let folder = tempfile::tempdir().unwrap();
+        let inner = folder.path().join("cifar-100-binary");
+        std::fs::create_dir(&inner).unwrap();
+        let records = [record(&[3, 99], [1, 2, 3]), record(&[0, 5], [4, 5, 6])].concat();
+        std::fs::write(inner.join("train.bin"), &records).unwrap();
+        std::fs::write(inner.join("test.bin"), &records[..3074]).unwrap();
+        let DataSplit { train, test } = read(&CIFAR_100, &places(folder.path())).unwrap();
+        assert_eq!((train.labels, test.labels, test.classes), (vec![99, 5], vec![99], 100));
+        let Images::Memory(pixels) = &train.images else { panic!("CIFAR is read into memory") };
+        assert_eq!((pixels.image(1)[0], pixels.image(1)[1024], pixels.image(1)[3071]), (4, 5, 6));
+        for (i, file) in CIFAR_10.train.iter().enumerate() {
+            std::fs::write(folder.path().join(file), record(&[i as u8], [0; 3])).unwrap();
+        }
+        let error = read(&CIFAR_10, &places(folder.path())).unwrap_err().to_string();
+        assert!(error.contains("no test_batch.bin beside data_batch_1.bin"), "{error}");
+        std::fs::write(folder.path().join("test_batch.bin"), record(&[9], [0; 3])).unwrap();
+        assert_eq!(read(&CIFAR_10, &places(folder.path())).unwrap().train.labels, [0, 1, 2, 3, 4]);
+    }
+
+    #[test]
+    fn broken_files_are_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let error = || read(&CIFAR_100, &places(folder.path())).unwrap_err().to_string();
+        assert!(error().contains("no train.bin in") && error().contains("cifar-100-binary"), "{}", error());
+        std::fs::write(folder.path().join("train.bin"), [0; 100]).unwrap();
+        assert!(error().contains("records of 3074 bytes") && error().contains("found 100"), "{}", error());
+        std::fs::write(folder.path().join("train.bin"), record(&[0, 100], [0; 3])).unwrap();
+        assert!(error().contains("labels below 100, found 100 in record 0"), "{}", error());
+    }
+}

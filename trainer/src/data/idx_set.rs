@@ -1,0 +1,60 @@
+//! A data set of four IDX files with MNIST's names.
+
+use std::path::{Path, PathBuf};
+
+use super::dataset::{DataSplit, Dataset};
+use super::error::DataError;
+use super::idx::{read_images, read_labels};
+use super::locate::{Places, find};
+
+/// One part of a data set: its name, its file of images and its file of labels.
+pub(super) type Part = (&'static str, &'static str, &'static str);
+pub(super) const TRAIN: Part = ("training part", "train-images-idx3-ubyte", "train-labels-idx1-ubyte");
+pub(super) const TEST: Part = ("test part", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte");
+
+/// Reads the set of this name.
+pub fn read(name: &str, classes: Option<usize>, places: &Places) -> Result<DataSplit, DataError> {
+    let file_name = format!("{0} (or {0}.gz)", TRAIN.1);
+    let folder = find(name, places.folders(name), &file_name, |folder| existing(folder, TRAIN.1).is_some())?;
+    let train = read_part(name, &folder, TRAIN, classes)?;
+    let test = read_part(name, &folder, TEST, Some(train.classes))?;
+    if test.shape != train.shape {
+        let size = |set: &Dataset| format!("images of {}×{} pixels", set.shape.height, set.shape.width);
+        let path = file(&folder, TEST.1)?;
+        return Err(DataError::malformed(&path, "sizes", size(&train), size(&test)));
+    }
+    Ok(DataSplit { train, test })
+}
+
+fn read_part(set: &str, folder: &Path, part: Part, classes: Option<usize>) -> Result<Dataset, DataError> {
+    let (part, images_file, labels_file) = part;
+    let (images_path, labels_path) = (file(folder, images_file)?, file(folder, labels_file)?);
+    let (images, count, shape) = read_images(&images_path)?;
+    let labels = read_labels(&labels_path)?;
+    if labels.len() != count {
+        let expected = format!("{count} labels, one for each image of {}", images_path.display());
+        return Err(DataError::malformed(&labels_path, "count", expected, labels.len().to_string()));
+    }
+    let classes = classes.unwrap_or_else(|| labels.iter().map(|l| usize::from(*l) + 1).max().unwrap_or(0).max(2));
+    if let Some(at) = labels.iter().position(|label| usize::from(*label) >= classes) {
+        let found = format!("{} at index {at}", labels[at]);
+        return Err(DataError::malformed(&labels_path, "label", format!("labels below {classes}"), found));
+    }
+    let labels = labels.into_iter().map(u32::from).collect();
+    Ok(Dataset::in_memory(format!("{set}, {part}"), images, shape, 255, labels, classes))
+}
+
+/// The path of a file that must be there, beside the training images.
+fn file(folder: &Path, file: &str) -> Result<PathBuf, DataError> {
+    existing(folder, file).ok_or_else(|| DataError::Incomplete {
+        folder: folder.to_owned(),
+        file: format!("{file} (or {file}.gz)"),
+        beside: TRAIN.1.to_owned(),
+        needed: "all four files".to_owned(),
+    })
+}
+
+/// The file, plain or compressed, if it is there.
+fn existing(folder: &Path, file: &str) -> Option<PathBuf> {
+    [folder.join(file), folder.join(format!("{file}.gz"))].into_iter().find(|path| path.exists())
+}

@@ -1,0 +1,235 @@
+//! From an image of a data set to the numbers that a model takes: read, cut, resize, change, scale. Bytes until the last of these.
+
+use std::borrow::Cow;
+
+use lethe_tensor::random::Philox;
+
+use super::augment::Augment;
+use super::crop::{evaluation, inception};
+use super::dataset::{Dataset, ImageShape, Images, Pixels};
+use super::decode::decode;
+use super::error::DataError;
+use super::resize::{Resampler, View};
+use crate::config::{AugmentConfig, DataConfig};
+
+/// The most channels an image has.
+const CHANNELS: usize = 3;
+/// Full brightness of what is resized.
+const FULL: u8 = 255;
+
+/// How images become numbers, but for what is drawn in training: their size, then scaled to 0..1, less `mean`, divided by `std`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Preparation {
+    /// Subtracted after scaling, by channel; the first alone counts for a grey image.
+    pub mean: [f64; CHANNELS],
+    /// Divides after that.
+    pub std: [f64; CHANNELS],
+    /// The side of the square that is cut out of every image; without, images stay as they are.
+    pub size: Option<usize>,
+}
+
+impl Preparation {
+    /// As the config says, for training and for what is measured at its resolution.
+    pub fn of(config: &DataConfig) -> Preparation {
+        Preparation { mean: config.mean.by_channel(), std: config.std.by_channel(), size: config.size }
+    }
+
+    /// As the config says, for test images.
+    pub fn of_test(config: &DataConfig) -> Preparation {
+        Preparation { size: config.eval_size.or(config.size), ..Preparation::of(config) }
+    }
+
+    /// The number that each byte becomes, by channel.
+    fn tables(self, max_value: u8) -> [[f32; 256]; CHANNELS] {
+        let number = |value: usize, c: usize| (value as f64 / f64::from(max_value) - self.mean[c]) / self.std[c];
+        std::array::from_fn(|c| std::array::from_fn(|value| number(value, c) as f32))
+    }
+}
+
+/// What becomes of each image of a data set.
+#[derive(Clone, Debug)]
+pub(super) struct Pipeline {
+    tables: [[f32; 256]; CHANNELS],
+    /// The size of what comes out.
+    pub shape: ImageShape,
+    max_value: u8,
+    /// Whether images are cut and resized, or stay as they are in memory.
+    resized: bool,
+    augment: Option<AugmentConfig>,
+}
+
+/// A worker's own buffers, which every image uses again.
+#[derive(Default)]
+pub(super) struct Scratch {
+    resampler: Resampler,
+    side_by_side: Vec<u8>,
+    square: Vec<u8>,
+    planes: Vec<u8>,
+}
+
+impl Pipeline {
+    /// For this data set; `augment` in training only.
+    ///
+    /// # Panics
+    /// If the images are in files and no size is given.
+    #[track_caller]
+    pub fn new(data: &Dataset, prepare: Preparation, augment: Option<AugmentConfig>) -> Pipeline {
+        let augment = augment.filter(|a| *a != AugmentConfig::default());
+        let resized = prepare.size.is_some() || augment.as_ref().is_some_and(|a| a.inception_crop);
+        let (own, max_value) = match &data.images {
+            Images::Memory(pixels) => (pixels.shape, if resized { FULL } else { pixels.max_value }),
+            Images::Files(_) => {
+                assert!(prepare.size.is_some(), "{}: images in files have no size of their own", data.name);
+                (data.shape, FULL)
+            }
+        };
+        let shape = prepare.size.map_or(own, |side| own.square(side));
+        Pipeline { tables: prepare.tables(max_value), shape, max_value, resized, augment }
+    }
+
+    /// Appends the numbers of image `index`, in the order CHW. In training, `random` draws its changes.
+    ///
+    /// # Errors
+    /// If its file cannot be read or decoded.
+    pub fn append(
+        &self,
+        data: &Dataset,
+        index: usize,
+        random: Philox,
+        scratch: &mut Scratch,
+        out: &mut Vec<f32>,
+    ) -> Result<(), DataError> {
+        let mut random = random;
+        let change = self.augment.as_ref().map(|config| Augment::draw(config, &mut random));
+        let mut image = match &data.images {
+            Images::Memory(pixels) if !self.resized => Cow::Borrowed(pixels.image(index)),
+            images => Cow::Borrowed(self.square(images, index, &mut random, scratch)?),
+        };
+        if let Some(stand_in) = data.stand_in {
+            image = Cow::Owned(stand_in.apply(&image, self.shape, self.max_value, index));
+        }
+        let plane = ImageShape { channels: 1, ..self.shape };
+        for (values, table) in image.chunks_exact(plane.len()).zip(&self.tables) {
+            match change {
+                Some(change) => out.extend(change.apply(values, plane).map(|v| table[usize::from(v)])),
+                None => out.extend(values.iter().map(|v| table[usize::from(*v)])),
+            }
+        }
+        Ok(())
+    }
+
+    /// The image cut and resized, in the order CHW.
+    fn square<'a>(
+        &self,
+        images: &Images,
+        index: usize,
+        random: &mut Philox,
+        scratch: &'a mut Scratch,
+    ) -> Result<&'a [u8], DataError> {
+        let Scratch { resampler, side_by_side, square, planes } = scratch;
+        let decoded;
+        let view = match images {
+            Images::Memory(pixels) => interleave(pixels, index, side_by_side),
+            Images::Files(files) => {
+                decoded = decode(&files[index])?;
+                let (width, height) = (decoded.width() as usize, decoded.height() as usize);
+                View { pixels: decoded.as_raw(), shape: ImageShape { channels: CHANNELS, height, width } }
+            }
+        };
+        let ImageShape { channels, height, width } = view.shape;
+        square.resize(self.shape.len(), 0);
+        match self.augment.as_ref().filter(|augment| augment.inception_crop) {
+            Some(augment) => {
+                let region = inception(random, augment.min_area(), width, height);
+                resampler.crop_then_resize(view, region, square, self.shape);
+            }
+            None => {
+                let region = evaluation(self.shape.height, width, height);
+                resampler.resize_then_crop(view, region, square, self.shape);
+            }
+        }
+        planes.clear();
+        (0..channels).for_each(|c| planes.extend(square.iter().skip(c).step_by(channels)));
+        Ok(planes)
+    }
+}
+
+/// An image out of memory with its channels side by side, its values stretched to 0..255.
+fn interleave<'a>(pixels: &Pixels, index: usize, out: &'a mut Vec<u8>) -> View<'a> {
+    let (image, shape, full) = (pixels.image(index), pixels.shape, u32::from(pixels.max_value));
+    let plane = shape.height * shape.width;
+    let stretched = |v: u8| ((u32::from(v) * u32::from(FULL) + full / 2) / full).min(u32::from(FULL)) as u8;
+    out.clear();
+    out.extend((0..plane).flat_map(|i| (0..shape.channels).map(move |c| stretched(image[c * plane + i]))));
+    View { pixels: out, shape }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use lethe_tensor::random::Draw;
+
+    const RAW: Preparation = Preparation { mean: [0.0; 3], std: [1.0 / 255.0; 3], size: None };
+
+    fn prepared(data: &Dataset, prepare: Preparation, augment: Option<AugmentConfig>, place: u32) -> Vec<f32> {
+        let mut out = Vec::new();
+        let random = Philox::new(Draw::new(3, [1, 0, place]));
+        Pipeline::new(data, prepare, augment).append(data, 0, random, &mut Scratch::default(), &mut out).unwrap();
+        out
+    }
+
+    fn colours() -> Dataset {
+        let shape = ImageShape { channels: 3, height: 2, width: 2 };
+        let values = vec![10, 10, 10, 10, 20, 20, 20, 20, 30, 30, 30, 30];
+        Dataset::in_memory("colours".into(), values, shape, 255, vec![0], 2)
+    }
+
+    #[test]
+    fn every_channel_has_its_own_mean_and_deviation() {
+        let prepare = Preparation { mean: [10.0 / 255.0, 0.0, 0.0], std: [1.0, 1.0, 2.0], size: None };
+        let out = prepared(&colours(), prepare, None, 0);
+        let close = |i: usize, expected: f64| assert!((f64::from(out[i]) - expected).abs() < 1e-7, "{i}: {}", out[i]);
+        [(0, 0.0), (4, 20.0 / 255.0), (11, 15.0 / 255.0)].into_iter().for_each(|(i, v)| close(i, v));
+    }
+
+    #[test]
+    fn images_of_one_colour_keep_it_at_any_size() {
+        let inception = AugmentConfig { inception_crop: true, flip: true, ..AugmentConfig::default() };
+        for size in [None, Some(7), Some(32)] {
+            for augment in [None, Some(inception.clone())] {
+                let out = prepared(&colours(), Preparation { size, ..RAW }, augment, 5);
+                let plane = size.unwrap_or(2).pow(2);
+                assert_eq!(out.len(), 3 * plane);
+                assert!(
+                    out.iter().enumerate().all(|(i, v)| (v - 10.0 * (i / plane + 1) as f32).abs() < 1e-4),
+                    "{out:?}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn resized_values_are_stretched_to_bytes() {
+        let shape = ImageShape { channels: 1, height: 8, width: 8 };
+        let digit = Dataset::in_memory("digit".into(), vec![8; 64], shape, 16, vec![0], 10);
+        let unit = Preparation { std: [1.0; 3], ..RAW };
+        assert!(prepared(&digit, unit, None, 0).iter().all(|v| *v == 0.5));
+        let resized = prepared(&digit, Preparation { size: Some(20), ..unit }, None, 0);
+        assert!(resized.iter().all(|v| (v - 0.5).abs() < 0.003), "{resized:?}");
+    }
+
+    #[test]
+    fn crops_differ_from_place_to_place_and_mirror_what_they_crop() {
+        let shape = ImageShape { channels: 1, height: 16, width: 16 };
+        let ramp = Dataset::in_memory("ramp".into(), (0..=255).collect(), shape, 255, vec![0], 2);
+        let crop = |flip, place| {
+            let augment = AugmentConfig { inception_crop: true, flip, ..AugmentConfig::default() };
+            prepared(&ramp, Preparation { size: Some(8), ..RAW }, Some(augment), place)
+        };
+        assert_ne!(crop(false, 0), crop(false, 1));
+        let mirrored = |image: &[f32]| image.chunks(8).flat_map(|row| row.iter().rev().copied()).collect::<Vec<_>>();
+        let turned = (0..40).filter(|&place| crop(true, place) != crop(false, place));
+        let turned: Vec<u32> = turned.inspect(|&p| assert_eq!(crop(true, p), mirrored(&crop(false, p)))).collect();
+        assert!((8..32).contains(&turned.len()), "{turned:?}");
+    }
+}

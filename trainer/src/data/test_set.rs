@@ -1,0 +1,232 @@
+//! The sets that a model is measured on: the test part, ImageNet's other evaluation sets under their protocols, and stand-ins for them.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::dataset::{Dataset, Images};
+use super::error::DataError;
+use super::folder::{classes_of, read_test_classes, root};
+use super::locate::{Places, find};
+use super::stand_in::StandIn;
+use crate::config::{DataConfig, DatasetKind, Problem};
+
+const IMAGENET: &str = "imagenet";
+/// The file of ReaL's labels.
+const REAL: &str = "real.json";
+
+/// One of the sets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TestSet {
+    /// The test part of the data set itself: of ImageNet its validation images, V1.
+    Test,
+    /// ReaL: ImageNet's validation images with all labels that are right (Beyer et al. 2020).
+    Real,
+    /// ImageNet-V2: new images of the same classes (Recht et al. 2019).
+    V2,
+    /// ImageNet-R: renditions of 200 of the classes (Hendrycks et al. 2021).
+    R,
+    /// ImageNet-Sketch: drawings of the same classes (Wang et al. 2019).
+    Sketch,
+    /// An altered test part.
+    StandIn(StandIn),
+}
+
+/// A set with what its protocol judges by.
+#[derive(Clone, Debug)]
+pub struct Judged {
+    /// Its images, with one label each.
+    pub data: Arc<Dataset>,
+    /// All right labels of each image, under ReaL; an image without any is left out.
+    pub right: Option<Vec<Vec<u32>>>,
+}
+
+impl TestSet {
+    /// Those of ImageNet.
+    const OF_IMAGENET: [TestSet; 5] = [TestSet::Test, TestSet::Real, TestSet::V2, TestSet::R, TestSet::Sketch];
+
+    /// The words that [`TestSet::parse`] knows.
+    pub fn words() -> Vec<&'static str> {
+        let sets = TestSet::OF_IMAGENET.map(TestSet::name).into_iter();
+        sets.chain(["v1", "all", "stand-ins"]).chain(StandIn::ALL.map(StandIn::name)).collect()
+    }
+
+    /// The sets that a word means for a data set: `test` or `v1`, `real`, `v2`, `r`, `sketch`, a stand-in's name; `stand-ins` for all of those, `all` for
+    /// all that belong to the data set. `None` for any other word.
+    pub fn parse(word: &str, dataset: DatasetKind) -> Option<Vec<TestSet>> {
+        let stand_ins = || StandIn::ALL.map(TestSet::StandIn).to_vec();
+        match word {
+            "v1" => Some(vec![TestSet::Test]),
+            "stand-ins" => Some(stand_ins()),
+            "all" if dataset == DatasetKind::Imagenet => Some(TestSet::OF_IMAGENET.to_vec()),
+            "all" => Some([vec![TestSet::Test], stand_ins()].concat()),
+            _ => {
+                let single = TestSet::OF_IMAGENET.into_iter().chain(stand_ins()).find(|set| set.name() == word);
+                single.map(|set| vec![set])
+            }
+        }
+    }
+
+    /// Its name on the command line and in records.
+    pub fn name(self) -> &'static str {
+        match self {
+            TestSet::Test => "test",
+            TestSet::Real => "real",
+            TestSet::V2 => "v2",
+            TestSet::R => "r",
+            TestSet::Sketch => "sketch",
+            TestSet::StandIn(stand_in) => stand_in.name(),
+        }
+    }
+
+    /// The set, beside the test part of the data set that the config names.
+    ///
+    /// # Errors
+    /// If it belongs to another data set, is nowhere, cannot be read, or does not fit the test part.
+    pub fn load(self, config: &DataConfig, places: &Places, test: &Arc<Dataset>) -> Result<Judged, DataError> {
+        let judged = |data: Dataset| Ok(Judged { data: Arc::new(data.resized(config.size)), right: None });
+        match self {
+            TestSet::Test => return Ok(Judged { data: test.clone(), right: None }),
+            TestSet::StandIn(stand_in) => return judged(stand_in.of(test)),
+            _ => {}
+        }
+        if config.dataset != DatasetKind::Imagenet {
+            let reason = "belongs to data.dataset = \"imagenet\"; any other has `test` and `stand-ins`";
+            return Err(Problem::value("--on", self.name(), reason).into());
+        }
+        if self == TestSet::Real && config.hold_out.is_some() {
+            let reason = "judges the validation images, and data.hold_out put others in their place";
+            return Err(Problem::value("--on", self.name(), reason).into());
+        }
+        let root = root(IMAGENET, places)?;
+        let beside = |folders: &[&str]| {
+            let looked = around(&root, places).into_iter().flat_map(|base| folders.iter().map(move |f| base.join(f)));
+            find(self.name(), looked.collect(), "such folder", |folder| folder.is_dir())
+        };
+        match self {
+            TestSet::V2 => {
+                // Folders are classes by number, not by the order of their names: 0, 1, 10, 100, …
+                let numbers: Vec<String> = (0..test.classes).map(|class| class.to_string()).collect();
+                let folder = beside(&["imagenet-v2", "imagenetv2-matched-frequency-format-val"])?;
+                judged(read_test_classes("imagenet-v2".into(), &folder, &numbers)?)
+            }
+            TestSet::R => {
+                judged(read_test_classes("imagenet-r".into(), &beside(&["imagenet-r"])?, &classes_of(&root)?)?)
+            }
+            TestSet::Sketch => {
+                let folder = beside(&["imagenet-sketch", "sketch"])?;
+                judged(read_test_classes("imagenet-sketch".into(), &folder, &classes_of(&root)?)?)
+            }
+            _ => {
+                let looked = around(&root, places).into_iter().flat_map(|base| [base.join("imagenet-real"), base]);
+                let looked = looked.chain([root.clone()]).collect();
+                let folder = find(self.name(), looked, REAL, |folder| folder.join(REAL).exists())?;
+                Ok(Judged { data: test.clone(), right: Some(right_labels(&folder.join(REAL), test)?) })
+            }
+        }
+    }
+}
+
+/// The folders that may hold a set's folder: those given, and the one that ImageNet's own stands in.
+fn around(root: &Path, places: &Places) -> Vec<PathBuf> {
+    let mut bases = places.bases();
+    bases.extend(root.parent().map(Path::to_owned));
+    bases.dedup();
+    bases
+}
+
+/// ReaL's labels for each image of the validation set. The file has them in the order of the images' file names, whatever folders those stand in.
+fn right_labels(path: &Path, test: &Dataset) -> Result<Vec<Vec<u32>>, DataError> {
+    let Images::Files(files) = &test.images else { unreachable!("ImageNet is a list of files") };
+    let text = std::fs::read_to_string(path).map_err(|source| DataError::Read { path: path.to_owned(), source })?;
+    let expected = || format!("{} lists of classes below {}, one for each test image", test.len(), test.classes);
+    let malformed = |found: String| DataError::malformed(path, "labels", expected(), found);
+    let mut lists: Vec<Vec<u32>> = serde_json::from_str(&text).map_err(|error| malformed(error.to_string()))?;
+    if lists.len() != test.len() {
+        return Err(malformed(format!("{} lists", lists.len())));
+    }
+    if let Some(label) = lists.iter().flatten().find(|label| **label as usize >= test.classes) {
+        return Err(malformed(format!("class {label}")));
+    }
+    let mut in_order: Vec<usize> = (0..files.len()).collect();
+    in_order.sort_by_key(|&i| files[i].file_name());
+    let mut right = vec![Vec::new(); lists.len()];
+    in_order.into_iter().zip(&mut lists).for_each(|(image, list)| right[image] = std::mem::take(list));
+    Ok(right)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A tree of empty files.
+    fn tree(root: &Path) -> (Places, Arc<Dataset>) {
+        let files = [
+            "imagenet/train/n1/a.jpg",
+            "imagenet/train/n2/b.jpg",
+            "imagenet/train/n3/c.jpg",
+            "imagenet/val/n1/v3.jpg",
+            "imagenet/val/n2/v1.jpg",
+            "imagenet/val/n3/v2.jpg",
+            "imagenet-v2/2/x.jpeg",
+            "imagenet-v2/0/y.jpeg",
+            "imagenet-r/n1/r.jpg",
+            "imagenet-r/n3/r.jpg",
+        ];
+        for file in files {
+            let path = root.join(file);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, "").unwrap();
+        }
+        let places = Places { data_dir: Some(root.to_owned()), variable: None, system: "nowhere".into() };
+        let test = super::super::folder::read(IMAGENET, true, &places).unwrap().test;
+        (places, Arc::new(test))
+    }
+
+    fn config() -> DataConfig {
+        DataConfig { size: Some(8), ..DataConfig::of(DatasetKind::Imagenet) }
+    }
+
+    #[test]
+    fn sets_are_mapped_into_the_training_classes() {
+        let folder = tempfile::tempdir().unwrap();
+        let (places, test) = tree(folder.path());
+        let load = |set: TestSet| set.load(&config(), &places, &test);
+        assert_eq!(load(TestSet::V2).unwrap().data.labels, [2, 0], "x, then y");
+        let r = load(TestSet::R).unwrap().data;
+        assert_eq!((&r.labels[..], r.classes, r.shape.width), (&[0, 2][..], 3, 8));
+        let error = load(TestSet::Sketch).unwrap_err().to_string();
+        assert!(error.contains("sketch not found: no such folder in") && error.contains("imagenet-sketch"), "{error}");
+        let mnist = TestSet::R.load(&DataConfig::of(DatasetKind::Mnist), &places, &test).unwrap_err().to_string();
+        assert!(mnist.contains("--on = r") && mnist.contains("stand-ins"), "{mnist}");
+    }
+
+    #[test]
+    fn real_labels_follow_the_file_names() {
+        let folder = tempfile::tempdir().unwrap();
+        let (places, test) = tree(folder.path());
+        let write = |text: &str| std::fs::write(folder.path().join(REAL), text).unwrap();
+        let load = || TestSet::Real.load(&config(), &places, &test).map(|judged| judged.right.unwrap());
+        write("[[1], [], [0, 2]]");
+        assert_eq!(load().unwrap(), [vec![1], vec![], vec![0, 2]]);
+        let turned = Arc::new(test.select("another order", &[2, 0, 1]));
+        let right = TestSet::Real.load(&config(), &places, &turned).unwrap().right.unwrap();
+        assert_eq!(right, [vec![0, 2], vec![1], vec![]], "v3, v1, v2");
+        for (text, part) in
+            [("[[1]]", "found 1 lists"), ("[[1], [3], []]", "found class 3"), ("{}", "found invalid type")]
+        {
+            write(text);
+            let error = load().unwrap_err().to_string();
+            assert!(error.contains(part) && error.contains("expected 3 lists"), "{error}");
+        }
+    }
+
+    #[test]
+    fn words_name_sets_and_groups() {
+        let parse = |word, dataset| TestSet::parse(word, dataset);
+        assert!(TestSet::words().into_iter().all(|word| parse(word, DatasetKind::Mnist).is_some()));
+        assert_eq!(parse("all", DatasetKind::Imagenet).unwrap().len(), 5);
+        assert_eq!(parse("all", DatasetKind::Cifar10).unwrap().len(), 7);
+        assert_eq!(parse("v1", DatasetKind::Imagenet), Some(vec![TestSet::Test]));
+        assert_eq!(parse("v3", DatasetKind::Imagenet), None);
+    }
+}
