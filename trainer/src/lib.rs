@@ -2,7 +2,8 @@
 //!
 //! The way of a batch through this crate: [`config`] says what is trained, [`data`] makes batches on the host, [`experiment`] builds what
 //! the config describes, [`training`] makes updates, [`evaluation`] and [`analysis`] measure, and [`run`] keeps what came out. [`bench`] measures operations and
-//! steps by themselves; [`doctor`] tries whether a device computes right.
+//! steps by themselves; [`doctor`] tries whether a device computes right, [`miniature`] makes data to try
+//! the pipeline with.
 
 pub mod analysis;
 pub mod bench;
@@ -13,6 +14,7 @@ pub mod doctor;
 mod error;
 pub mod evaluation;
 pub mod experiment;
+pub mod miniature;
 mod progress;
 pub mod run;
 pub mod training;

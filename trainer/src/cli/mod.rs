@@ -11,6 +11,7 @@ mod shaders;
 use crate::config::{Config, MOST_THREADS};
 use crate::data::{DataSplit, Places, load};
 use crate::error::Error;
+use crate::miniature;
 use crate::run::{Existing, RunFolder, default_folder, timestamp, write_atomically};
 use crate::training::{self, Training};
 use clap::builder::RangedU64ValueParser;
@@ -47,6 +48,13 @@ enum Command {
     Bench(bench::BenchArgs),
     /// Try every operation and its gradient on a device, against doubles on the CPU.
     Doctor(doctor::DoctorArgs),
+    /// Write small synthetic data sets in the formats of ImageNet, its evaluation sets and both CIFARs, to try the pipeline with.
+    #[command(hide = true)]
+    Miniature {
+        /// The folder to write: a new or an empty one.
+        #[arg(value_name = "DIR")]
+        folder: PathBuf,
+    },
     /// List the devices of this machine.
     Devices,
     /// Write every GPU kernel as a WGSL file that stands alone.
@@ -115,6 +123,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Analyze(analysis) => analyze::analyze(&analysis),
         Command::Bench(args) => bench::bench(&args),
         Command::Doctor(args) => doctor::examine(&args),
+        Command::Miniature { folder } => miniature::write(&folder),
         Command::Devices => {
             device::list().iter().for_each(|line| say(line));
             Ok(())

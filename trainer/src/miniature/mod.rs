@@ -1,0 +1,34 @@
+//! Small data sets in the true formats of the large ones, made of nothing: ImageNet with all its evaluation sets, and both CIFARs. With them the whole pipeline
+//! of the paper can be driven where the data is not at hand. The same call writes the same files.
+//!
+//! Their images are synthetic and easy: an accuracy on them says that the pipeline works, and nothing about a method.
+
+mod cifar;
+mod imagenet;
+mod painting;
+
+use crate::error::Error;
+use std::path::Path;
+
+/// Writes all of them into a new or empty folder.
+///
+/// # Errors
+/// If the folder holds something already, or cannot be written.
+pub fn write(folder: &Path) -> Result<(), Error> {
+    let error = |error| Error::Write { path: folder.to_owned(), error };
+    std::fs::create_dir_all(folder).map_err(error)?;
+    if std::fs::read_dir(folder).map_err(error)?.next().is_some() {
+        return Err(error(std::io::Error::new(
+            std::io::ErrorKind::AlreadyExists,
+            "it is not empty; name a new folder",
+        )));
+    }
+    imagenet::write(folder)?;
+    cifar::write(folder)
+}
+
+/// Writes a file, and the folders that it stands in.
+fn put(path: &Path, bytes: &[u8]) -> Result<(), Error> {
+    let folder = path.parent().map_or(Ok(()), std::fs::create_dir_all);
+    folder.and_then(|()| std::fs::write(path, bytes)).map_err(|error| Error::Write { path: path.to_owned(), error })
+}
