@@ -54,6 +54,20 @@ pub enum Error {
         /// What it holds instead.
         found: String,
     },
+    /// A folder that an experiment needs holds a run of another config.
+    #[error("{} holds a run of another config than this experiment's; remove it, or choose another --out", path.display())]
+    OtherRun {
+        /// The folder.
+        path: std::path::PathBuf,
+    },
+    /// A picture could not be drawn.
+    #[error("the picture {name} cannot be drawn: {what}")]
+    Picture {
+        /// Its name.
+        name: String,
+        /// What the library said.
+        what: String,
+    },
     /// No case of the benchmark has this shape.
     #[error(transparent)]
     Shape(#[from] UnknownShape),

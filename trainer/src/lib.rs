@@ -1,9 +1,9 @@
 //! Training with perturbed forgetting.
 //!
 //! The way of a batch through this crate: [`config`] says what is trained, [`data`] makes batches on the host, [`experiment`] builds what
-//! the config describes, [`training`] makes updates, [`evaluation`] and [`analysis`] measure, and [`run`] keeps what came out. [`bench`] measures operations and
-//! steps by themselves; [`doctor`] tries whether a device computes right, [`miniature`] makes data to try
-//! the pipeline with.
+//! the config describes, [`training`] makes updates, [`evaluation`] and [`analysis`] measure, and [`run`] keeps what came out. [`paper`]
+//! holds the paper's tables, and [`reproduce`] makes them again. [`bench`] measures operations and steps by themselves; [`doctor`] tries
+//! whether a device computes right; [`miniature`] makes data to try the pipeline with; [`plot`] draws.
 
 pub mod analysis;
 pub mod bench;
@@ -15,7 +15,10 @@ mod error;
 pub mod evaluation;
 pub mod experiment;
 pub mod miniature;
+pub mod paper;
+pub mod plot;
 mod progress;
+pub mod reproduce;
 pub mod run;
 pub mod training;
 

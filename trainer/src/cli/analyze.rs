@@ -1,5 +1,6 @@
 //! `lethe analyze`: measures of a finished run that cost more than an evaluation.
 
+use super::landscape::{LandscapeArgs, landscape};
 use super::{Common, Prepared, note, prepare, say};
 use crate::analysis::forgetting::{ForgettingProbe, ForgettingRecord, Progress, Side};
 use crate::analysis::sharpness::{Dominant, Landscape, Stopping};
@@ -23,10 +24,12 @@ pub enum Analysis {
     Sharpness(SharpnessArgs),
     /// What the run's perturbation makes its network forget; written to analysis/forgetting.json.
     Forgetting(ForgettingArgs),
+    /// The loss along the directions in which perturbations go; written to analysis/landscape.json, .svg and .png.
+    Landscape(LandscapeArgs),
 }
 
 /// A number of things, at least one.
-fn count() -> RangedU64ValueParser<usize> {
+pub(super) fn count() -> RangedU64ValueParser<usize> {
     RangedU64ValueParser::new().range(1..=1_000_000_000)
 }
 
@@ -99,6 +102,7 @@ pub fn analyze(analysis: &Analysis) -> Result<(), Error> {
     match analysis {
         Analysis::Sharpness(args) => sharpness(args),
         Analysis::Forgetting(args) => forgetting(args),
+        Analysis::Landscape(args) => landscape(args),
     }
 }
 

@@ -5,6 +5,9 @@ mod bench;
 mod device;
 mod doctor;
 mod eval;
+mod landscape;
+mod paper_configs;
+mod reproduce;
 #[cfg(feature = "gpu")]
 mod shaders;
 
@@ -55,6 +58,10 @@ enum Command {
         #[arg(value_name = "DIR")]
         folder: PathBuf,
     },
+    /// Write a config for every row of the paper's hyper-parameter table.
+    PaperConfigs(paper_configs::PaperConfigsArgs),
+    /// Make a table or figure of the paper again.
+    Reproduce(reproduce::ReproduceArgs),
     /// List the devices of this machine.
     Devices,
     /// Write every GPU kernel as a WGSL file that stands alone.
@@ -124,6 +131,8 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Bench(args) => bench::bench(&args),
         Command::Doctor(args) => doctor::examine(&args),
         Command::Miniature { folder } => miniature::write(&folder),
+        Command::PaperConfigs(args) => paper_configs::write(&args),
+        Command::Reproduce(args) => reproduce::run(&args),
         Command::Devices => {
             device::list().iter().for_each(|line| say(line));
             Ok(())

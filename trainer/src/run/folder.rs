@@ -220,6 +220,16 @@ impl RunFolder {
         self.replace(SUMMARY, json(&self.file(SUMMARY), summary)?.as_bytes())
     }
 
+    /// Whether it has come to its end.
+    pub fn is_finished(&self) -> bool {
+        self.file(SUMMARY).is_file()
+    }
+
+    /// Whether an epoch of it was saved.
+    pub fn has_checkpoint(&self) -> bool {
+        self.file(CHECKPOINT).is_file()
+    }
+
     pub(super) fn file(&self, name: &str) -> PathBuf {
         self.path.join(name)
     }

@@ -2,12 +2,14 @@
 
 use super::folder::{RunError, RunFolder, json, remove};
 use serde::Serialize;
+use serde::de::DeserializeOwned;
 use std::path::{Path, PathBuf};
 use std::{fs, io};
 
 const ANALYSIS: &str = "analysis";
 /// Those that are no epoch's.
-const RECORDS: [&str; 2] = ["forgetting.json", "sharpness.json"];
+const RECORDS: [&str; 6] =
+    ["forgetting.json", "landscape.json", "landscape.png", "landscape.svg", "measures.json", "sharpness.json"];
 
 impl RunFolder {
     /// Writes a record of an analysis, `analysis/NAME.json`, and says where it stands.
@@ -20,6 +22,26 @@ impl RunFolder {
         let name = format!("{ANALYSIS}/{name}.json");
         self.replace(&name, json(&self.file(&name), record)?.as_bytes())?;
         Ok(self.file(&name))
+    }
+
+    /// Reads such a record, if there is one.
+    ///
+    /// # Errors
+    /// If it cannot be read, or is none.
+    pub fn read_record<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>, RunError> {
+        read(&self.file(&format!("{ANALYSIS}/{name}.json")))
+    }
+
+    /// The records of epochs, in their order.
+    ///
+    /// # Errors
+    /// If one cannot be read, or is none.
+    pub fn epoch_records<T: DeserializeOwned>(&self) -> Result<Vec<T>, RunError> {
+        let mut files = self.records()?;
+        files.retain(|file| epoch_of(name(file)).is_some());
+        files.sort_by_key(|file| epoch_of(name(file)));
+        let all = files.iter().map(|file| read(file)).collect::<Result<Vec<Option<T>>, _>>()?;
+        Ok(all.into_iter().flatten().collect())
     }
 
     /// Writes the record of an analysis made after so many epochs.
@@ -53,6 +75,15 @@ impl RunFolder {
         };
         let ours = |file: &PathBuf| RECORDS.contains(&name(file)) || epoch_of(name(file)).is_some();
         Ok(entries.filter_map(Result::ok).map(|entry| entry.path()).filter(ours).collect())
+    }
+}
+
+/// What a file of JSON holds, if there is one.
+fn read<T: DeserializeOwned>(path: &Path) -> Result<Option<T>, RunError> {
+    let failed = |source| RunError::Read { path: path.to_owned(), source };
+    match fs::read(path) {
+        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
+        bytes => serde_json::from_slice(&bytes.map_err(failed)?).map(Some).map_err(|e| failed(e.into())),
     }
 }
 

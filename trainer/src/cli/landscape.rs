@@ -1,0 +1,119 @@
+//! `lethe analyze landscape`: the loss along the directions of perturbations, as numbers and as a picture.
+
+use super::{Common, Prepared, note, prepare, say};
+use crate::analysis::collect::Ascent;
+use crate::analysis::landscape::{Slice, direction};
+use crate::analysis::sharpness::Landscape;
+use crate::data::{Loader, Preparation};
+use crate::error::Error;
+use crate::evaluation::upload;
+use crate::experiment;
+use crate::plot::{self, Area, Backend, Drawn, FONT, Picture};
+use crate::run::RunFolder;
+use crate::training::{Parts, Restored};
+use clap::Args;
+use lethe_nn::loss::TaskLoss;
+use lethe_optim::{Extragradient, Geometry, Perturbation};
+use plotters::prelude::*;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// Which slices.
+#[derive(Args)]
+pub struct LandscapeArgs {
+    /// The run's folder.
+    #[arg(value_name = "RUN")]
+    run: PathBuf,
+    /// How far from θ; by default twice the run's radius, or 0.1.
+    #[arg(long, value_name = "DISTANCE")]
+    reach: Option<f64>,
+    /// Points of a slice.
+    #[arg(long, value_name = "N", default_value_t = 41, value_parser = clap::value_parser!(u16).range(2..=10_001))]
+    points: u16,
+    /// Take the loss over the first so many training images; over all, if there are no more.
+    #[arg(long, value_name = "N", default_value_t = 1024, value_parser = super::analyze::count())]
+    samples: usize,
+    #[command(flatten)]
+    common: Common,
+}
+
+/// Measures, draws and writes.
+pub fn landscape(args: &LandscapeArgs) -> Result<(), Error> {
+    let run = RunFolder::open(&args.run)?;
+    let Prepared { config, split, device, threads } = prepare(&run.config(), &[], &args.common)?;
+    let mut train = Parts::of(&config, split).train;
+    let classes = train.classes;
+    let restored = Restored::new(&config, &run.load()?, &train, &device)?;
+    Arc::make_mut(&mut train).truncate(args.samples);
+    let m = config.perturb.ascent().map_or(config.train.batch, |a| a.m).min(train.len());
+    let loader = |batch: usize| Loader::evaluation(train.clone(), Preparation::of(&config.data), batch, threads);
+    let all = loader(256);
+    let loss = TaskLoss { smoothing: 0.0, ..experiment::task_loss(&config) };
+    let surface = Landscape { network: restored.network(), loss, loader: &all };
+    let reach = args.reach.unwrap_or_else(|| config.perturb.ascent().map_or(0.1, |a| 2.0 * a.rho).max(1e-6));
+    let first = loader(m).epoch(0)?.next().expect("a run has a training image")?;
+    let first = upload(&device, &first);
+    let obf = Perturbation::obf(1.0 / classes as f64, 1.0, loss.likelihood);
+    let mut slices = vec![];
+    for (name, perturbation) in [("steepest", Perturbation::Steepest), ("obf", obf), ("random", Perturbation::Random)] {
+        let step = experiment::step(&config, classes);
+        let step = Extragradient { perturbation, geometry: Geometry::Euclidean, surrogate_gap: None, ..step };
+        match direction(surface.network, Ascent { step, rho: 1.0 }, &first)? {
+            Some(d) => slices.push(surface.slice(name, &d, reach, args.points.into())?),
+            None => note(&format!("{name}: its gradient is 0 here, there is no direction")),
+        }
+    }
+    let path = run.record("landscape", &slices)?;
+    let folder = path.parent().expect("a record lies in a folder").to_owned();
+    let mut files = plot::save(&folder, "landscape", [760, 480], &Slices(&slices))?;
+    files.push(path);
+    slices.iter().for_each(describe);
+    files.iter().for_each(|file| say(&format!("written to {}", file.display())));
+    Ok(())
+}
+
+fn describe(slice: &Slice) {
+    let ends = [0, slice.loss.len() / 2, slice.loss.len() - 1].map(|i| (slice.distance[i], slice.loss[i]));
+    let [(a, la), (b, lb), (c, lc)] = ends;
+    say(&format!("{:10} loss {la:.5} at {a:+.3}, {lb:.5} at {b:+.3}, {lc:.5} at {c:+.3}", slice.name));
+}
+
+struct Slices<'a>(&'a [Slice]);
+
+impl Picture for Slices<'_> {
+    fn draw<B: Backend>(&self, area: &Area<B>) -> Drawn<B> {
+        let losses = self.0.iter().flat_map(|s| &s.loss).filter(|l| l.is_finite());
+        let (low, high) = losses.fold((f64::INFINITY, f64::NEG_INFINITY), |(l, h), v| (l.min(*v), h.max(*v)));
+        let reach = self.0.iter().flat_map(|s| &s.distance).fold(1e-9f64, |r, t| r.max(t.abs()));
+        let (low, high) = if low < high { (low, high) } else { (0.0, 1.0) };
+        let room = 0.05 * (high - low);
+        let mut chart = ChartBuilder::on(area)
+            .margin(14)
+            .x_label_area_size(42)
+            .y_label_area_size(66)
+            .build_cartesian_2d(-reach..reach, low - room..high + room)?;
+        chart
+            .configure_mesh()
+            .light_line_style(TRANSPARENT)
+            .bold_line_style(BLACK.mix(0.08))
+            .x_desc("distance along the unit direction")
+            .y_desc("mean training loss")
+            .label_style((FONT, 15))
+            .axis_desc_style((FONT, 16))
+            .draw()?;
+        let colors = [RGBColor(32, 92, 178), RGBColor(27, 128, 62), RGBColor(120, 120, 120)];
+        for (slice, color) in self.0.iter().zip(colors) {
+            let points = slice.distance.iter().copied().zip(slice.loss.iter().copied());
+            let line = chart.draw_series(LineSeries::new(points, color.stroke_width(3)))?;
+            line.label(&slice.name)
+                .legend(move |(x, y)| PathElement::new([(x, y), (x + 22, y)], color.stroke_width(3)));
+        }
+        chart
+            .configure_series_labels()
+            .background_style(WHITE.mix(0.85))
+            .border_style(BLACK.mix(0.3))
+            .label_font((FONT, 15))
+            .position(SeriesLabelPosition::UpperMiddle)
+            .draw()
+    }
+}

@@ -1,0 +1,24 @@
+//! `lethe paper-configs`: the paper's hyper-parameter table as experiment files.
+
+use super::say;
+use crate::error::Error;
+use crate::paper::rows;
+use crate::plot;
+use clap::Args;
+use std::path::PathBuf;
+
+/// Where to.
+#[derive(Args)]
+pub struct PaperConfigsArgs {
+    /// The folder, made if need be.
+    #[arg(long, value_name = "DIR", default_value = "configs/paper")]
+    out: PathBuf,
+}
+
+/// Writes a file for each row.
+pub fn write(args: &PaperConfigsArgs) -> Result<(), Error> {
+    let files: Vec<(String, String)> = rows().iter().map(crate::paper::Row::file).collect();
+    files.iter().try_for_each(|(name, text)| plot::write(&args.out, name, text.as_bytes()).map(|_| ()))?;
+    say(&format!("{} configs in {}", files.len(), args.out.display()));
+    Ok(())
+}

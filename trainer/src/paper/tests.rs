@@ -1,0 +1,170 @@
+//! The rows against the table that the specification reconstructs, cell by cell.
+
+use super::*;
+use crate::config::{Asam, Config, GsamBackup, Lambda, PerturbConfig, RhoSchedule, Rule};
+use std::collections::BTreeSet;
+use std::path::Path;
+
+const TABLE: &str = include_str!("table.md");
+
+/// The cells of the rows below the heading that begins with this cell.
+fn cells(first: &str) -> Vec<Vec<String>> {
+    let lines = TABLE.lines().skip_while(|line| !line.starts_with(&format!("| {first} |")));
+    let rows = lines.skip(2).take_while(|line| line.starts_with('|'));
+    rows.map(|line| line.trim_matches('|').split('|').map(|cell| cell.trim().to_owned()).collect()).collect()
+}
+
+fn config(row: &Row) -> Config {
+    let text = row.draft().to_string();
+    Config::parse(&text, Path::new(&row.name()), &[]).unwrap_or_else(|e| panic!("{e}\n{text}"))
+}
+
+fn number(cell: &str) -> f64 {
+    let cell = cell.split_whitespace().next().unwrap();
+    let part = |text: &str| text.parse::<f64>().unwrap_or_else(|_| panic!("{text:?} is no number"));
+    cell.split_once('/').map_or_else(|| part(cell), |(a, b)| part(a) / part(b))
+}
+
+/// The architectures that a cell names.
+fn architectures(cell: &str) -> Vec<Architecture> {
+    use Architecture::{Resnet50, Resnet101, VitS16, VitS32};
+    let all = [("S/32", VitS32), ("S/16", VitS16), ("-50", Resnet50), ("-101", Resnet101)];
+    all.into_iter().filter(|(part, _)| cell.contains(part)).map(|(_, a)| a).collect()
+}
+
+fn tasks(cell: &str) -> &'static [Task] {
+    match cell {
+        c if c.contains("pool") => &[Task::Pool],
+        c if c.contains("ImageNet") => &[Task::ImageNet],
+        c if c.contains("CIFAR") => &[Task::Cifar10, Task::Cifar100],
+        other => panic!("the task {other:?}"),
+    }
+}
+
+/// Whether a config has the method of these cells: algo, perturb, rho, lambda, gamma, xi, norm backup, fixed norm.
+fn agrees(config: &Config, cells: &[String], classes: usize) -> bool {
+    let [algo, perturb, rho, lambda, gamma, xi, backup, fixed] = cells else { panic!("{cells:?}") };
+    let Some(ascent) = config.perturb.ascent() else { return false };
+    let direction = match (&config.perturb, perturb.split_whitespace().next().unwrap()) {
+        (PerturbConfig::Steepest(_), "STEEP") | (PerturbConfig::Random(_), "RANDOM") => true,
+        (PerturbConfig::Obf { forgetting, .. }, "OBF") => {
+            let expected = match lambda.as_str() {
+                "any" => forgetting.lambda.value(classes),
+                "1/C" => 1.0 / classes as f64,
+                text => number(text),
+            };
+            // "script 1e-12, table 1" is two rows, each of which agrees.
+            let gammas = gamma.split(", ").filter_map(|g| {
+                g.trim_start_matches("script ").trim_start_matches("table ").split(' ').next()?.parse().ok()
+            });
+            let mut gammas = gammas.collect::<Vec<f64>>().into_iter();
+            forgetting.lambda.value(classes) == expected && gammas.any(|g| g == forgetting.gamma.0)
+        }
+        _ => false,
+    };
+    let (max, min) = rho.split_once(" -> ").map_or((number(rho), None), |(a, b)| (number(a), Some(number(b))));
+    let radius = ascent.rho == max
+        && match min {
+            None => ascent.rho_schedule == RhoSchedule::Constant,
+            Some(min) => ascent.rho_schedule == RhoSchedule::Lr && ascent.rho_min == min,
+        };
+    let family = match algo.as_str() {
+        "SAM" => ascent.gsam_xi == 0.0 && ascent.asam == Asam::None,
+        "GSAM" => {
+            let expected = if backup == "YES" { GsamBackup::Normalised } else { GsamBackup::Raw };
+            ascent.gsam_xi == number(xi) && ascent.gsam_backup == expected && ascent.asam == Asam::None
+        }
+        "ASAM" => {
+            let expected = if fixed.starts_with("YES") { Asam::Before } else { Asam::After };
+            ascent.gsam_xi == 0.0 && ascent.asam == expected
+        }
+        other => panic!("the method {other:?}"),
+    };
+    direction && radius && family && ascent.m == 64
+}
+
+#[test]
+fn every_row_of_the_table_is_a_config_and_no_config_is_made_up() {
+    let mut used = BTreeSet::new();
+    for line in cells("model") {
+        if line[2] == "none" {
+            continue; // the baselines: below
+        }
+        for architecture in architectures(&line[0]) {
+            for task in tasks(&line[1]) {
+                let all = rows();
+                let found: Vec<&Row> = all
+                    .iter()
+                    .filter(|r| r.architecture == architecture && r.task == *task)
+                    .filter(|r| agrees(&config(r), &line[2..10], task.classes()))
+                    .collect();
+                let expected = if line[6].contains("script") { 2 } else { 1 };
+                assert_eq!(found.len(), expected, "{architecture} {task} {line:?}");
+                used.extend(found.iter().map(|r| r.name()));
+            }
+        }
+    }
+    let perturbed = rows().into_iter().filter(|r| matches!(r.method, Method::Perturbed { .. }));
+    let unused: Vec<String> = perturbed.map(|r| r.name()).filter(|name| !used.contains(name)).collect();
+    assert!(unused.is_empty(), "not in the table: {unused:?}");
+}
+
+#[test]
+fn common_blocks_are_those_of_the_table() {
+    for line in cells("task") {
+        for architecture in architectures(line[0].split(" (6.1)").next().unwrap()) {
+            for task in tasks(&line[0]) {
+                let of = |r: &Row| r.architecture == architecture && r.task == *task;
+                for row in rows().iter().filter(|r| of(r)) {
+                    let (c, what) = (config(row), format!("{} {line:?}", row.name()));
+                    let (epochs, warmup) = line[2].split_once('/').unwrap();
+                    assert_eq!(c.train.batch as f64, number(&line[1]), "{what}");
+                    let lengths = [c.train.epochs as f64, c.optim.common.warmup_epochs as f64];
+                    assert_eq!(lengths, [number(epochs), number(warmup)], "{what}");
+                    assert_eq!(matches!(c.optim.rule, Rule::Adamw(_)), line[3].starts_with("AdamW"), "{what}");
+                    let loss = format!("{:?}", c.loss.kind).to_uppercase();
+                    assert!(line[4].starts_with(&loss), "{what}");
+                    assert_eq!(c.optim.common.weight_decay, number(&line[5]), "{what}");
+                    let (max, min) = line[6].split_once(" -> ").unwrap_or((&line[6], "0"));
+                    let rates = [c.optim.common.lr, c.optim.common.min_lr];
+                    assert_eq!(rates, [number(max), number(min)], "{what}");
+                    let clip = (line[7] != "none").then(|| number(&line[7]));
+                    assert_eq!(c.optim.common.clip, clip, "{what}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn the_configs_that_stand_there_are_those_of_the_rows() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../configs/paper");
+    let mut there: BTreeSet<String> = std::fs::read_dir(&folder)
+        .expect("configs/paper")
+        .map(|entry| entry.expect("an entry").file_name().to_string_lossy().into_owned())
+        .collect();
+    for (name, text) in rows().iter().map(Row::file) {
+        let found = std::fs::read_to_string(folder.join(&name)).unwrap_or_default();
+        assert!(found == text, "{name} is not what its row says; write it again with `lethe paper-configs`");
+        there.remove(&name);
+    }
+    assert!(there.is_empty(), "no rows: {there:?}");
+}
+
+#[test]
+fn names_differ_and_baselines_are_there() {
+    let names: BTreeSet<String> = rows().iter().map(Row::name).collect();
+    assert_eq!(names.len(), rows().len());
+    for architecture in [Architecture::VitS32, Architecture::Resnet50] {
+        for method in [Method::ShrinkPerturb, Method::LabelSmoothing, Method::Plain] {
+            assert!(names.contains(&format!("{architecture}-imagenet-{method}")), "{architecture} {method}");
+        }
+    }
+    let shrunk = rows().into_iter().find(|r| r.method == Method::ShrinkPerturb).unwrap();
+    assert_eq!(config(&shrunk).shrink.unwrap().factor, 1e-5);
+    let smoothed = rows().into_iter().find(|r| r.method == Method::LabelSmoothing).unwrap();
+    assert_eq!(config(&smoothed).loss.label_smoothing, 0.1);
+    let forgetting = rows().into_iter().find(|r| r.method.words() == ["sam", "obf"] && r.task == Task::ImageNet);
+    let PerturbConfig::Obf { forgetting, .. } = config(&forgetting.unwrap()).perturb else { panic!("OBF") };
+    assert_eq!(forgetting.lambda, Lambda::PerClass);
+}

@@ -1,0 +1,73 @@
+//! Pictures, each as SVG and as PNG from one description. The letters of the PNG come with the program: machines without fonts draw the same.
+
+use crate::error::Error;
+use crate::run::write_atomically;
+use plotters::coord::Shift;
+use plotters::prelude::*;
+use plotters::style::{FontStyle, register_font};
+use std::path::{Path, PathBuf};
+use std::sync::Once;
+
+/// What pictures are drawn on.
+pub use plotters::prelude::DrawingBackend as Backend;
+/// A part of a picture.
+pub type Area<B> = DrawingArea<B, Shift>;
+/// What drawing gives.
+pub type Drawn<B> = Result<(), DrawingAreaErrorKind<<B as DrawingBackend>::ErrorType>>;
+
+/// The family of all text.
+pub const FONT: &str = "sans-serif";
+
+/// Something to draw.
+pub trait Picture {
+    /// Draws it on an area of any back end.
+    ///
+    /// # Errors
+    /// Those of the back end.
+    fn draw<B: Backend>(&self, area: &Area<B>) -> Drawn<B>;
+}
+
+/// Writes FOLDER/NAME.svg and FOLDER/NAME.png, of so many pixels.
+///
+/// # Errors
+/// If a file cannot be written.
+pub fn save(folder: &Path, name: &str, size: [u32; 2], picture: &impl Picture) -> Result<Vec<PathBuf>, Error> {
+    static LETTERS: Once = Once::new();
+    LETTERS.call_once(|| {
+        // Fails only for bytes that are no font.
+        let _ = register_font(FONT, FontStyle::Normal, epaint_default_fonts::UBUNTU_LIGHT);
+    });
+    let failed = |what: String| Error::Picture { name: name.to_owned(), what };
+    let (mut svg, mut pixels) = (String::new(), vec![0u8; 3 * (size[0] * size[1]) as usize]);
+    {
+        let area = SVGBackend::with_string(&mut svg, (size[0], size[1])).into_drawing_area();
+        paint(&area, picture).map_err(|e| failed(e.to_string()))?;
+        let area = BitMapBackend::with_buffer(&mut pixels, (size[0], size[1])).into_drawing_area();
+        paint(&area, picture).map_err(|e| failed(e.to_string()))?;
+    }
+    let mut png = std::io::Cursor::new(Vec::new());
+    let encoder = image::codecs::png::PngEncoder::new(&mut png);
+    image::ImageEncoder::write_image(encoder, &pixels, size[0], size[1], image::ExtendedColorType::Rgb8)
+        .map_err(|e| failed(e.to_string()))?;
+    Ok(vec![
+        write(folder, &format!("{name}.svg"), svg.as_bytes())?,
+        write(folder, &format!("{name}.png"), &png.into_inner())?,
+    ])
+}
+
+/// Writes a file into a folder, which is made if need be.
+///
+/// # Errors
+/// If it cannot be written.
+pub fn write(folder: &Path, name: &str, bytes: &[u8]) -> Result<PathBuf, Error> {
+    let path = folder.join(name);
+    let done = std::fs::create_dir_all(folder).and_then(|()| write_atomically(&path, &[bytes]));
+    done.map_err(|error| Error::Write { path: path.clone(), error })?;
+    Ok(path)
+}
+
+fn paint<B: Backend>(area: &Area<B>, picture: &impl Picture) -> Drawn<B> {
+    area.fill(&WHITE)?;
+    picture.draw(area)?;
+    area.present()
+}

@@ -1,0 +1,232 @@
+//! Figure 2: over a pool of models that differ in m, how the final accuracy goes together with what perturbations make them forget, by threshold, and
+//! with flatness (specification, 8.4).
+
+use super::measures::{Measures, sharpness_options};
+use super::{Environment, Planned, Scale, panel};
+use crate::analysis::forgetting::ForgettingRecord;
+use crate::analysis::kendall::{kendall, significance};
+use crate::analysis::threshold::{ADJUSTED_GRID, adjusted_thresholds};
+use crate::error::Error;
+use crate::paper::{Direction, Method, Row, Task, rows};
+use crate::plot::{self, Picture};
+use std::fmt::Write;
+use std::path::PathBuf;
+
+/// A model of a pool.
+pub struct Member {
+    /// Samples of a slice.
+    pub m: usize,
+    /// Its seed.
+    pub seed: u64,
+    /// Its final test accuracy, in percent.
+    pub accuracy: f64,
+    /// The dominant eigenvalue of its Hessian.
+    pub sharpness: f64,
+    /// F_XY by adjusted threshold, the mean over the collections.
+    pub sample_given_label: Vec<f64>,
+    /// F_Y, likewise.
+    pub label: Vec<f64>,
+}
+
+/// A rank correlation with accuracy, and its significance; NaN where there is none.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Correlation {
+    /// τ-b.
+    pub tau: f64,
+    /// Two-sided.
+    pub p: f64,
+}
+
+/// What a panel shows.
+pub struct Panel {
+    /// The perturbation.
+    pub name: &'static str,
+    /// By adjusted threshold: of F_XY with accuracy.
+    pub sample_given_label: Vec<Correlation>,
+    /// Of F_Y.
+    pub label: Vec<Correlation>,
+    /// Of the means over all thresholds: F_XY, F_Y.
+    pub means: [Correlation; 2],
+    /// Of flatness, −λ_max.
+    pub flatness: Correlation,
+    /// The models.
+    pub members: Vec<Member>,
+}
+
+/// Slices of 1, 2, 4, … up to so many samples, epochs with those of warm-up, and epochs between collections.
+struct Pool {
+    largest_m: usize,
+    epochs: [usize; 2],
+    every: usize,
+}
+
+fn pool(scale: Scale) -> Pool {
+    match scale {
+        Scale::Digits => Pool { largest_m: 64, epochs: [40, 4], every: 10 },
+        Scale::Fashion => Pool { largest_m: 128, epochs: [20, 2], every: 5 },
+        Scale::Paper => Pool { largest_m: 512, epochs: [300, 32], every: 25 },
+    }
+}
+
+/// Trains the pools, and writes the figure, its numbers and the models'.
+pub(super) fn make(
+    scale: Scale,
+    seeds: u64,
+    env: &Environment,
+    say: &mut dyn FnMut(&str),
+) -> Result<Vec<PathBuf>, Error> {
+    let mut panels = vec![];
+    for row in rows().into_iter().filter(|r| r.task == Task::Pool) {
+        let mut members = vec![];
+        for seed in 0..seeds {
+            for m in std::iter::successors(Some(1), |m| Some(2 * m)).take_while(|m| *m <= pool(scale).largest_m) {
+                members.push(member(scale, &row, m, seed, env, say)?);
+            }
+        }
+        panels.push(Panel::of(title(&row), members));
+    }
+    let mut files = plot::save(&env.out, "figure-2", [1500, 480], &Panels(&panels))?;
+    files.push(env.write("figure-2.csv", curves(&panels).as_bytes())?);
+    files.push(env.write("figure-2-models.csv", models(&panels).as_bytes())?);
+    files.push(env.write("figure-2.md", summary(scale, seeds, &panels).as_bytes())?);
+    Ok(files)
+}
+
+fn title(row: &Row) -> &'static str {
+    match row.method {
+        Method::Perturbed { direction: Direction::Obf { gamma, .. }, .. } if gamma > 0.0 => "OBF, γ = 1",
+        Method::Perturbed { direction: Direction::Obf { .. }, .. } => "OBF, γ = 0",
+        _ => "steepest ascent",
+    }
+}
+
+fn member(
+    scale: Scale,
+    row: &Row,
+    m: usize,
+    seed: u64,
+    env: &Environment,
+    say: &mut dyn FnMut(&str),
+) -> Result<Member, Error> {
+    let Pool { epochs, every, .. } = pool(scale);
+    let mut draft = scale.draft(row);
+    draft.set("perturb", "m", m);
+    draft.section("train", &[("epochs", &epochs[0])]);
+    draft.set("optim", "warmup_epochs", epochs[1]);
+    draft.set("analysis", "every", every);
+    let name = format!("{}-m-{m}", row.name().replace("vit-s32-cifar-", ""));
+    let planned = Planned::new(&name, &draft, seed);
+    let run = planned.ensure(env, say)?;
+    let measures = Measures::of(&planned, &run, sharpness_options(scale), env)?;
+    let records: Vec<ForgettingRecord> = run.epoch_records()?;
+    let adjusted: Vec<_> = records.into_iter().filter_map(|r| r.adjusted).collect();
+    let mean = |of: &dyn Fn(usize) -> Vec<f64>| -> Vec<f64> {
+        (0..ADJUSTED_GRID).map(of).map(|v| v.iter().sum::<f64>() / v.len() as f64).collect()
+    };
+    Ok(Member {
+        m,
+        seed,
+        accuracy: measures.get(Measures::TEST).unwrap_or(f64::NAN),
+        sharpness: measures.get(Measures::SHARPNESS).unwrap_or(f64::NAN),
+        sample_given_label: mean(&|k| adjusted.iter().map(|a| a.sample_given_label[k]).collect()),
+        label: mean(&|k| adjusted.iter().filter_map(|a| Some(a.label.as_ref()?[k])).collect()),
+    })
+}
+
+/// The correlation of some numbers with others.
+fn correlation(x: &[f64], y: &[f64]) -> Correlation {
+    let tau = kendall(x, y).and_then(|k| k.tau_b).unwrap_or(f64::NAN);
+    Correlation { tau, p: significance(x, y, 0).map_or(f64::NAN, |s| s.p) }
+}
+
+impl Panel {
+    /// The correlations over a pool.
+    pub fn of(name: &'static str, members: Vec<Member>) -> Panel {
+        let accuracy: Vec<f64> = members.iter().map(|m| m.accuracy).collect();
+        let with = |of: &dyn Fn(&Member) -> f64| correlation(&members.iter().map(of).collect::<Vec<_>>(), &accuracy);
+        let mean = |v: &[f64]| v.iter().sum::<f64>() / v.len() as f64;
+        Panel {
+            name,
+            sample_given_label: (0..ADJUSTED_GRID).map(|k| with(&|m| m.sample_given_label[k])).collect(),
+            label: (0..ADJUSTED_GRID).map(|k| with(&|m| m.label[k])).collect(),
+            means: [with(&|m| mean(&m.sample_given_label)), with(&|m| mean(&m.label))],
+            flatness: with(&|m| -m.sharpness),
+            members,
+        }
+    }
+}
+
+/// The three panels beside each other.
+struct Panels<'a>(&'a [Panel]);
+
+impl Picture for Panels<'_> {
+    fn draw<B: plot::Backend>(&self, area: &plot::Area<B>) -> plot::Drawn<B> {
+        let parts = area.split_evenly((1, self.0.len()));
+        self.0.iter().zip(&parts).enumerate().try_for_each(|(i, (panel, part))| panel::draw(panel, part, i == 0))
+    }
+}
+
+fn curves(panels: &[Panel]) -> String {
+    let mut text = String::from("perturbation,s,tau F_XY,p F_XY,tau F_Y,p F_Y,tau flatness,p flatness\n");
+    for panel in panels {
+        for (k, s) in adjusted_thresholds().iter().enumerate() {
+            let (xy, y, flat) = (panel.sample_given_label[k], panel.label[k], panel.flatness);
+            let _ =
+                writeln!(text, "\"{}\",{s},{},{},{},{},{},{}", panel.name, xy.tau, xy.p, y.tau, y.p, flat.tau, flat.p);
+        }
+    }
+    text
+}
+
+fn models(panels: &[Panel]) -> String {
+    let mut text = String::from("perturbation,m,seed,accuracy,sharpness,mean F_XY,mean F_Y\n");
+    let mean = |v: &[f64]| v.iter().sum::<f64>() / v.len() as f64;
+    for panel in panels {
+        for m in &panel.members {
+            let (xy, y) = (mean(&m.sample_given_label), mean(&m.label));
+            let _ = writeln!(text, "\"{}\",{},{},{},{},{xy},{y}", panel.name, m.m, m.seed, m.accuracy, m.sharpness);
+        }
+    }
+    text
+}
+
+fn summary(scale: Scale, seeds: u64, panels: &[Panel]) -> String {
+    let models = panels.first().map_or(0, |p| p.members.len());
+    let mut text = format!(
+        "# figure-2 at scale {scale}, {seeds} seeds\n\nKendall's τ with the final test accuracy over {models} models (all m, all seeds), p in brackets.\n\n\
+         | perturbation | mean F_XY over s | mean F_Y over s | largest τ of F_XY, at s | share of s where F_XY beats flatness | flatness |\n\
+         | --- | --- | --- | --- | --- | --- |\n"
+    );
+    let cell = |c: Correlation| format!("{:.3} ({:.3})", c.tau, c.p);
+    for panel in panels {
+        let all = panel.sample_given_label.iter().enumerate().filter(|(_, c)| !c.tau.is_nan());
+        let best = all.max_by(|a, b| a.1.tau.total_cmp(&b.1.tau));
+        let best = best.map_or("–".into(), |(k, c)| format!("{}, {:.2}", cell(*c), adjusted_thresholds()[k]));
+        let beats = panel.sample_given_label.iter().filter(|c| c.tau > panel.flatness.tau).count();
+        let share = 100.0 * beats as f64 / ADJUSTED_GRID as f64;
+        let [xy, y] = panel.means.map(cell);
+        let _ = writeln!(text, "| {} | {xy} | {y} | {best} | {share:.0} % | {} |", panel.name, cell(panel.flatness));
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn correlations_are_those_of_the_pool() {
+        let member = |i: usize| Member {
+            m: 1 << i,
+            seed: 0,
+            accuracy: i as f64,
+            sharpness: -(i as f64),
+            sample_given_label: vec![i as f64; ADJUSTED_GRID],
+            label: vec![-(i as f64); ADJUSTED_GRID],
+        };
+        let panel = Panel::of("x", (0..10).map(member).collect());
+        assert_eq!([panel.sample_given_label[7].tau, panel.label[7].tau, panel.flatness.tau], [1.0, -1.0, 1.0]);
+        assert!(panel.flatness.p < 1e-5 && panel.means[0].tau == 1.0);
+        assert!(summary(Scale::Digits, 1, &[panel]).contains("| x | 1.000 (0.000) | -1.000 (0.000) |"));
+    }
+}

@@ -1,0 +1,124 @@
+//! Figure 3: the accuracy of SAM with OBF by γ (λ = 1/C) and by λ (γ = 1).
+
+use super::measures::{Measures, sharpness_options};
+use super::{Environment, Planned, Scale, Summary};
+use crate::error::Error;
+use crate::paper::{Direction, Family, Method, Row, Task, rows};
+use crate::plot::{self, Area, Backend, Drawn, FONT, Picture};
+use plotters::prelude::*;
+use std::fmt::Write;
+use std::path::PathBuf;
+
+/// The values of γ that are tried.
+const GAMMAS: [f64; 5] = [0.0, 0.25, 0.5, 0.75, 1.0];
+/// Those of λ: 0 is a fixed α = γ.
+const LAMBDAS: [f64; 6] = [0.0, 0.01, 0.1, 1.0 / 3.0, 0.5, 0.9];
+/// A subset of them.
+const FEW_LAMBDAS: [f64; 4] = [0.0, 0.1, 1.0 / 3.0, 0.9];
+
+/// Accuracies by a parameter.
+struct Sweep {
+    parameter: &'static str,
+    points: Vec<(f64, Vec<f64>)>,
+}
+
+/// Trains, and writes the figure and its numbers.
+pub(super) fn make(
+    scale: Scale,
+    seeds: u64,
+    env: &Environment,
+    say: &mut dyn FnMut(&str),
+) -> Result<Vec<PathBuf>, Error> {
+    let mut accuracies = |lambda: Option<f64>, gamma: f64| -> Result<Vec<f64>, Error> {
+        let row = obf(lambda, gamma);
+        let name = match lambda {
+            None => format!("figure-3-gamma-{gamma}"),
+            Some(lambda) => format!("figure-3-lambda-{lambda:.3}-gamma-{gamma}"),
+        };
+        let one = |seed| {
+            let planned = Planned::new(&name, &scale.draft(&row), seed);
+            let run = planned.ensure(env, say)?;
+            Ok(Measures::of(&planned, &run, sharpness_options(scale), env)?.get(Measures::TEST).unwrap_or(f64::NAN))
+        };
+        (0..seeds).map(one).collect()
+    };
+    let gammas = GAMMAS.iter().map(|g| Ok((*g, accuracies(None, *g)?))).collect::<Result<Vec<_>, Error>>()?;
+    let lambdas = if scale == Scale::Digits { &FEW_LAMBDAS[..] } else { &LAMBDAS };
+    let lambdas = lambdas.iter().map(|l| Ok((*l, accuracies(Some(*l), 1.0)?))).collect::<Result<Vec<_>, Error>>()?;
+    let sweeps = [Sweep { parameter: "γ", points: gammas }, Sweep { parameter: "λ", points: lambdas }];
+    let mut files = plot::save(&env.out, "figure-3", [1000, 420], &Sweeps(&sweeps))?;
+    files.push(env.write("figure-3.csv", csv(&sweeps).as_bytes())?);
+    files.push(env.write("figure-3.md", markdown(scale, seeds, &sweeps).as_bytes())?);
+    Ok(files)
+}
+
+/// The row of ViT-S/32 with another λ and γ.
+fn obf(lambda: Option<f64>, gamma: f64) -> Row {
+    let row = rows().into_iter().find(|r| r.task == Task::ImageNet && r.method.words() == ["sam", "obf"]);
+    let row = row.expect("ViT-S/32 with SAM and OBF is in the table");
+    let Method::Perturbed { reach, .. } = row.method else { unreachable!("SAM perturbs") };
+    Row { method: Method::Perturbed { family: Family::Sam, direction: Direction::Obf { lambda, gamma }, reach }, ..row }
+}
+
+struct Sweeps<'a>(&'a [Sweep]);
+
+impl Picture for Sweeps<'_> {
+    fn draw<B: Backend>(&self, area: &Area<B>) -> Drawn<B> {
+        let all = self.0.iter().flat_map(|s| &s.points).flat_map(|(_, a)| a);
+        let (low, high) = all.fold((f64::INFINITY, f64::NEG_INFINITY), |(l, h), a| (l.min(*a), h.max(*a)));
+        let room = 0.1 * (high - low).max(0.5);
+        let parts = area.split_evenly((1, self.0.len()));
+        self.0.iter().zip(&parts).try_for_each(|(sweep, part)| sweep.draw(part, [low - room, high + room]))
+    }
+}
+
+impl Sweep {
+    /// Every run as a dot, their means as a line.
+    fn draw<B: Backend>(&self, area: &Area<B>, [low, high]: [f64; 2]) -> Drawn<B> {
+        let color = RGBColor(27, 128, 62);
+        let mut chart = ChartBuilder::on(area)
+            .margin(12)
+            .x_label_area_size(42)
+            .y_label_area_size(60)
+            .build_cartesian_2d(-0.03..1.03, low..high)?;
+        chart
+            .configure_mesh()
+            .light_line_style(TRANSPARENT)
+            .bold_line_style(BLACK.mix(0.08))
+            .x_desc(self.parameter)
+            .y_desc("test accuracy, %")
+            .label_style((FONT, 15))
+            .axis_desc_style((FONT, 17))
+            .draw()?;
+        let dots = self.points.iter().flat_map(|(x, all)| all.iter().map(move |y| (*x, *y)));
+        chart.draw_series(dots.map(|at| Circle::new(at, 4, color.mix(0.45).filled())))?;
+        let means = self.points.iter().filter_map(|(x, all)| Some((*x, Summary::of(all)?.mean)));
+        chart.draw_series(LineSeries::new(means, color.stroke_width(2)))?;
+        Ok(())
+    }
+}
+
+fn csv(sweeps: &[Sweep]) -> String {
+    let mut text = String::from("parameter,value,seed,accuracy\n");
+    for sweep in sweeps {
+        for (value, all) in &sweep.points {
+            for (seed, accuracy) in all.iter().enumerate() {
+                let _ = writeln!(text, "{},{value},{seed},{accuracy}", sweep.parameter);
+            }
+        }
+    }
+    text
+}
+
+fn markdown(scale: Scale, seeds: u64, sweeps: &[Sweep]) -> String {
+    let mut text = format!(
+        "# figure-3 at scale {scale}, {seeds} seeds\n\nMean test accuracy, ± half the width of its 95 % interval.\n\n\
+         | parameter | value | accuracy, % |\n| --- | --- | --- |\n"
+    );
+    for sweep in sweeps {
+        for (value, s) in sweep.points.iter().filter_map(|(v, all)| Some((v, Summary::of(all)?))) {
+            let _ = writeln!(text, "| {} | {value:.3} | {:.2} ± {:.2} |", sweep.parameter, s.mean, s.half_width());
+        }
+    }
+    text
+}

@@ -1,0 +1,119 @@
+//! What is measured of a finished run: its accuracy on every evaluation set of the scale, and its sharpness. Measured once, and kept in the run's folder.
+
+use super::{Environment, Planned, Scale};
+use crate::analysis::sharpness::{Landscape, Stopping};
+use crate::config::DatasetKind;
+use crate::data::{Loader, Preparation, TestSet};
+use crate::error::Error;
+use crate::evaluation::Measurement;
+use crate::experiment;
+use crate::run::RunFolder;
+use crate::training::{Parts, Restored};
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+
+/// The name of the record.
+const RECORD: &str = "measures";
+
+/// The measures of a run, by name.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Measures {
+    /// The run's seed.
+    pub seed: u64,
+    /// Accuracies in percent by data set, and the sharpness.
+    pub values: Vec<(String, f64)>,
+}
+
+/// How sharpness is measured at a scale: over so many training images, at most so many iterations, to this relative change.
+#[derive(Clone, Copy, Debug)]
+pub struct SharpnessOptions {
+    /// The first so many training images.
+    pub samples: usize,
+    /// Images at once.
+    pub batch: usize,
+    /// When the iteration ends.
+    pub stopping: Stopping,
+}
+
+impl Measures {
+    /// The name of the dominant eigenvalue of the Hessian among the measures.
+    pub const SHARPNESS: &'static str = "sharpness";
+    /// The name of the accuracy on the test set.
+    pub const TEST: &'static str = "test";
+
+    /// Their names.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.values.iter().map(|(name, _)| &name[..])
+    }
+
+    /// One of them.
+    pub fn get(&self, name: &str) -> Option<f64> {
+        self.values.iter().find(|(n, _)| n == name).map(|(_, value)| *value)
+    }
+
+    /// Those of a finished run: read, or measured now.
+    ///
+    /// # Errors
+    /// If its checkpoint or data cannot be read, or the device fails.
+    pub fn of(
+        planned: &Planned,
+        run: &RunFolder,
+        sharpness: SharpnessOptions,
+        env: &Environment,
+    ) -> Result<Measures, Error> {
+        if let Some(kept) = run.read_record(RECORD)? {
+            return Ok(kept);
+        }
+        let (config, split) = planned.resolve(env)?;
+        let Parts { train: mut images, test, .. } = Parts::of(&config, split);
+        let restored = Restored::new(&config, &run.load()?, &images, &env.device)?;
+        let network = restored.network();
+        let measurement = Measurement {
+            config: &config,
+            places: &env.places,
+            test: &test,
+            workers: env.threads,
+            mask_classes: false,
+        };
+        let measured = measurement.of(network, &sets(config.data.dataset))?;
+        let mut values: Vec<(String, f64)> = measured.iter().map(|m| (label(m.set), m.accuracy())).collect();
+        Arc::make_mut(&mut images).truncate(sharpness.samples);
+        let prepare = Preparation::of_test(&config.data);
+        let loader = Loader::evaluation(images, prepare, sharpness.batch, env.threads);
+        let landscape = Landscape { network, loss: experiment::task_loss(&config), loader: &loader };
+        let found = landscape.dominant_eigenvalue(sharpness.stopping, 0)?;
+        values.push((Measures::SHARPNESS.into(), found.eigenvalue));
+        let measures = Measures { seed: planned.seed, values };
+        run.record(RECORD, &measures)?;
+        Ok(measures)
+    }
+}
+
+/// The specification's options (8.1), or fewer images and iterations at reduced scales.
+pub(super) fn sharpness_options(scale: Scale) -> SharpnessOptions {
+    match scale {
+        Scale::Digits => {
+            SharpnessOptions { samples: 400, batch: 200, stopping: Stopping { most_iterations: 30, tolerance: 1e-2 } }
+        }
+        Scale::Fashion => {
+            SharpnessOptions { samples: 1024, batch: 256, stopping: Stopping { most_iterations: 100, tolerance: 1e-3 } }
+        }
+        Scale::Paper => {
+            SharpnessOptions { samples: 8192, batch: 256, stopping: Stopping { most_iterations: 100, tolerance: 1e-4 } }
+        }
+    }
+}
+
+/// How tables call a set: what is no robustness set says so.
+fn label(set: TestSet) -> String {
+    match set {
+        TestSet::StandIn(_) => format!("{} (stand-in)", set.name()),
+        _ => set.name().to_owned(),
+    }
+}
+
+/// The sets that a model of this data is measured on: those of ImageNet, or the test set and its stand-ins.
+fn sets(dataset: DatasetKind) -> Vec<TestSet> {
+    let words: &[&str] = if dataset == DatasetKind::Imagenet { &["all"] } else { &["test", "stand-ins"] };
+    words.iter().flat_map(|word| TestSet::parse(word, dataset)).flatten().collect()
+}

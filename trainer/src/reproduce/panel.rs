@@ -1,0 +1,81 @@
+//! A panel of figure 2: τ by adjusted threshold. Green: F_XY; orange: F_Y; blue: flatness. A curve is bold where p ≤ 0.05; the grey behind is the p-value of
+//! the green curve, darker where it is smaller; hatching marks where the green curve lies above the blue line.
+
+use super::figure2::{Correlation, Panel};
+use crate::analysis::threshold::adjusted_thresholds;
+use crate::plot::{Area, Backend, Drawn, FONT};
+use plotters::prelude::*;
+
+const GREEN: RGBColor = RGBColor(27, 128, 62);
+const ORANGE: RGBColor = RGBColor(221, 120, 20);
+const BLUE: RGBColor = RGBColor(32, 92, 178);
+/// Where a correlation is called significant.
+const LEVEL: f64 = 0.05;
+
+/// Draws a panel; the first has the legend.
+pub(super) fn draw<B: Backend>(panel: &Panel, area: &Area<B>, first: bool) -> Drawn<B> {
+    let s = adjusted_thresholds();
+    let mut chart = ChartBuilder::on(area)
+        .caption(panel.name, (FONT, 22))
+        .margin(12)
+        .x_label_area_size(42)
+        .y_label_area_size(52)
+        .build_cartesian_2d(0.0..1.0, -1.05..1.05)?;
+    let width = 1.0 / (s.len() - 1) as f64;
+    let strips = s.iter().zip(&panel.sample_given_label).filter(|(_, c)| !c.p.is_nan());
+    chart.draw_series(strips.map(|(s, c)| {
+        let (left, right) = ((s - width / 2.0).max(0.0), (s + width / 2.0).min(1.0));
+        Rectangle::new([(left, -1.05), (right, 1.05)], BLACK.mix(0.28 * (1.0 - c.p).powi(2)).filled())
+    }))?;
+    let above = s.iter().zip(&panel.sample_given_label).filter(|(_, c)| c.tau > panel.flatness.tau);
+    // Every second threshold: a stroke each, slanted.
+    chart.draw_series(above.step_by(2).flat_map(|(s, _)| {
+        (0..21).map(move |i| {
+            let y = -1.05 + 0.1 * f64::from(i);
+            PathElement::new(vec![(*s, y), ((s + width).min(1.0), y + 0.06)], GREEN.mix(0.35).stroke_width(1))
+        })
+    }))?;
+    chart
+        .configure_mesh()
+        .light_line_style(TRANSPARENT)
+        .bold_line_style(BLACK.mix(0.08))
+        .x_desc("adjusted threshold s")
+        .y_desc("Kendall's τ with accuracy")
+        .label_style((FONT, 15))
+        .axis_desc_style((FONT, 16))
+        .draw()?;
+    let flat = panel.flatness;
+    let line = LineSeries::new([(0.0, flat.tau), (1.0, flat.tau)], BLUE.stroke_width(width_of(flat)));
+    let mut labelled = vec![];
+    if !flat.tau.is_nan() {
+        chart.draw_series(line)?;
+        labelled.push((BLUE, "flatness"));
+    }
+    for (color, name, curve) in [(GREEN, "F_XY", &panel.sample_given_label), (ORANGE, "F_Y", &panel.label)] {
+        for (k, pair) in curve.windows(2).enumerate().filter(|(_, pair)| pair.iter().all(|c| !c.tau.is_nan())) {
+            let stroke = width_of(pair[0]).min(width_of(pair[1]));
+            let points = [(s[k], pair[0].tau), (s[k + 1], pair[1].tau)];
+            chart.draw_series(LineSeries::new(points, color.stroke_width(stroke)))?;
+        }
+        labelled.push((color, name));
+    }
+    if first {
+        for (color, name) in labelled {
+            let entry = chart.draw_series(LineSeries::new(std::iter::empty::<(f64, f64)>(), color))?;
+            entry.label(name).legend(move |(x, y)| PathElement::new([(x, y), (x + 22, y)], color.stroke_width(3)));
+        }
+        chart
+            .configure_series_labels()
+            .background_style(WHITE.mix(0.85))
+            .border_style(BLACK.mix(0.3))
+            .label_font((FONT, 15))
+            .position(SeriesLabelPosition::LowerRight)
+            .draw()?;
+    }
+    Ok(())
+}
+
+/// Bold where significant.
+fn width_of(c: Correlation) -> u32 {
+    if c.p <= LEVEL { 4 } else { 1 }
+}

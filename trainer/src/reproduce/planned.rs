@@ -1,0 +1,101 @@
+//! A run that an experiment needs: made once, gone on with after an interruption, and found again the next time.
+
+use super::Environment;
+use crate::config::Config;
+use crate::data::{DataSplit, load};
+use crate::error::Error;
+use crate::paper::Draft;
+use crate::run::{Existing, RunFolder};
+use crate::training::{self, Training};
+use std::path::Path;
+
+/// A run to be.
+#[derive(Clone, Debug)]
+pub struct Planned {
+    /// The name of its folder.
+    pub name: String,
+    /// Its config.
+    pub draft: Draft,
+    /// Its seed.
+    pub seed: u64,
+}
+
+/// Where a run stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Standing {
+    /// Nowhere.
+    New,
+    /// Its config is there, and no checkpoint.
+    Begun,
+    /// There is a checkpoint.
+    Interrupted,
+    /// There is a summary.
+    Finished,
+}
+
+impl Planned {
+    /// A run of this config and seed.
+    pub fn new(name: &str, draft: &Draft, seed: u64) -> Planned {
+        let mut draft = draft.clone();
+        draft.set("train", "seed", seed);
+        Planned { name: format!("{name}-seed-{seed}"), draft, seed }
+    }
+
+    /// The resolved config, and the data that it was resolved for.
+    ///
+    /// # Errors
+    /// If the data is missing, or does not fit.
+    pub fn resolve(&self, env: &Environment) -> Result<(Config, DataSplit), Error> {
+        let path = Path::new(&self.name);
+        let config = Config::parse(&self.draft.to_string(), path, &[])?;
+        let split = load(&config.data, &env.places)?;
+        let config = config.resolve(training::facts(&split)).map_err(|p| p.in_file(path))?;
+        Ok((config, split))
+    }
+
+    /// The finished run: trained now, from where it was left, or long ago. `say` is told which.
+    ///
+    /// # Errors
+    /// If the folder holds a run of another config, or training fails.
+    pub fn ensure(&self, env: &Environment, say: &mut dyn FnMut(&str)) -> Result<RunFolder, Error> {
+        let path = env.runs.join(&self.name);
+        let (config, split) = self.resolve(env)?;
+        let standing = standing(&path, &config)?;
+        if standing == Standing::Finished {
+            say(&format!("{}: finished before", self.name));
+            return Ok(RunFolder::open(&path)?);
+        }
+        let mut training = Training::new(&config, split, &env.device, env.threads)?;
+        let run = if standing == Standing::Interrupted {
+            let mut run = RunFolder::open(&path)?;
+            run.lock()?;
+            training.resume(&run)?;
+            say(&format!("{}: goes on after {} of {} epochs", self.name, training.epochs(), config.train.epochs));
+            run
+        } else {
+            say(&format!("{}: {} epochs", self.name, config.train.epochs));
+            RunFolder::create(&path, Existing::Overwrite, &config)?
+        };
+        let summary = training.run(&run)?;
+        say(&format!("{}: test accuracy {:.2} %", self.name, summary.test_accuracy));
+        Ok(run)
+    }
+}
+
+/// How far the run of a config at this place is.
+fn standing(path: &Path, config: &Config) -> Result<Standing, Error> {
+    let Ok(run) = RunFolder::open(path) else { return Ok(Standing::New) };
+    // Threads change no result.
+    let same = |mut found: Config| {
+        found.train.threads = config.train.threads;
+        found == *config
+    };
+    if !Config::load(&run.config(), &[]).is_ok_and(same) {
+        return Err(Error::OtherRun { path: path.to_owned() });
+    }
+    Ok(match (run.is_finished(), run.has_checkpoint()) {
+        (true, true) => Standing::Finished,
+        (_, true) => Standing::Interrupted,
+        _ => Standing::Begun,
+    })
+}

@@ -1,0 +1,153 @@
+//! What the paper's rows become at each scale: its own sizes, or reduced models of small images that a laptop trains in minutes.
+//!
+//! A reduced run keeps the row's method whole — family, perturbation, ξ, λ, γ, the schedule of ρ — and its optimiser and loss. Model, data, length,
+//! batch and the radius are its own: a radius does not carry over to another number of parameters.
+
+use crate::paper::{Architecture, Direction, Draft, Family, Method, Row, Task};
+use std::fmt::{self, Display};
+
+/// How large an experiment is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Scale {
+    /// 400 of the 8×8 digits, minutes a seed.
+    Digits,
+    /// Fashion-MNIST, hours a seed.
+    Fashion,
+    /// The paper's own.
+    Paper,
+}
+
+impl Display for Scale {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Scale::Digits => "digits",
+            Scale::Fashion => "fashion",
+            Scale::Paper => "paper",
+        })
+    }
+}
+
+/// The sizes of a reduced scale.
+struct Sizes {
+    data: &'static [(&'static str, &'static str)],
+    vit: &'static [(&'static str, &'static str)],
+    resnet: &'static [(&'static str, &'static str)],
+    batch: usize,
+    m: usize,
+    epochs: [usize; 2],
+}
+
+/// 400 images to train on and 1,037 to test on, so that methods have room to differ and a difference can be seen.
+const DIGITS: Sizes = Sizes {
+    data: &[("dataset", "\"digits\""), ("hold_out", "1037")],
+    vit: &[("kind", "\"vit\""), ("patch", "2"), ("width", "64"), ("depth", "4"), ("heads", "4")],
+    resnet: &[("kind", "\"resnet\""), ("block", "\"basic\""), ("blocks", "[1, 1, 1]"), ("width", "16")],
+    batch: 64,
+    m: 16,
+    epochs: [120, 12],
+};
+
+/// 6,000 images to train on, and the test set.
+const FASHION: Sizes = Sizes {
+    data: &[("dataset", "\"fashion-mnist\""), ("train_limit", "6000")],
+    vit: &[("kind", "\"vit\""), ("patch", "4"), ("width", "64"), ("depth", "4"), ("heads", "4"), ("mlp_width", "128")],
+    resnet: &[("kind", "\"resnet\""), ("block", "\"basic\""), ("blocks", "[1, 1, 1]"), ("width", "16")],
+    batch: 128,
+    m: 32,
+    epochs: [40, 4],
+};
+
+impl Scale {
+    fn sizes(self) -> Option<&'static Sizes> {
+        match self {
+            Scale::Digits => Some(&DIGITS),
+            Scale::Fashion => Some(&FASHION),
+            Scale::Paper => None,
+        }
+    }
+
+    /// The models of tables at this scale: at reduced ones a ViT for the ViTs and a ResNet for the ResNets.
+    pub fn architectures(self) -> &'static [Architecture] {
+        use Architecture::{Resnet50, Resnet101, VitS16, VitS32};
+        match self {
+            Scale::Paper => &[VitS32, VitS16, Resnet50, Resnet101],
+            _ => &[VitS32, Resnet50],
+        }
+    }
+
+    /// How tables call a model at this scale.
+    pub fn model_name(self, architecture: Architecture) -> String {
+        match self {
+            Scale::Paper => architecture.to_string(),
+            _ if architecture.is_vit() => "vit".into(),
+            _ => "resnet".into(),
+        }
+    }
+
+    /// The radius of a row at this scale.
+    fn radius(self, architecture: Architecture, family: Family, direction: Direction) -> f64 {
+        let table = if self == Scale::Digits { &DIGITS_RADII } else { &FASHION_RADII };
+        let [sam, asam] = if architecture.is_vit() { table.vit } else { table.resnet };
+        let radii = if matches!(family, Family::Asam { .. }) { asam } else { sam };
+        match direction {
+            Direction::Steepest => radii[0],
+            Direction::Obf { .. } => radii[1],
+            Direction::Random => radii[2],
+        }
+    }
+
+    /// A row's config at this scale.
+    pub fn draft(self, row: &Row) -> Draft {
+        let Some(sizes) = self.sizes() else { return row.draft() };
+        let mut draft = Draft::default();
+        sizes.data.iter().for_each(|(key, value)| draft.set("data", key, value));
+        let vit = row.architecture.is_vit();
+        let model = if vit { sizes.vit } else { sizes.resnet };
+        model.iter().for_each(|(key, value)| draft.set("model", key, value));
+        let pool = row.task == Task::Pool;
+        if vit {
+            draft.section("loss", &[("kind", &"\"bce\"")]);
+            draft.section(
+                "optim",
+                &[("kind", &"\"adamw\""), ("lr", &"1e-3"), ("weight_decay", &"0.3"), ("clip", &"1.0")],
+            );
+        } else {
+            draft.section("loss", &[("kind", &"\"ce\"")]);
+            draft.section(
+                "optim",
+                &[("kind", &"\"sgd\""), ("lr", &"0.1"), ("momentum", &"0.9"), ("weight_decay", &"1e-3")],
+            );
+        }
+        match pool {
+            true => draft.set("optim", "schedule", "\"constant\""),
+            false => draft.set("optim", "min_lr", if vit { "1e-5" } else { "1e-3" }),
+        }
+        draft.set("optim", "warmup_epochs", sizes.epochs[1]);
+        let method = match row.method {
+            Method::Perturbed { family, direction, reach } => {
+                let rho = self.radius(row.architecture, family, direction);
+                Method::Perturbed { family, direction, reach: reach.rescaled(rho) }
+            }
+            plain => plain,
+        };
+        method.write(&mut draft, sizes.m);
+        draft.section(
+            "train",
+            &[("epochs", &sizes.epochs[0]), ("batch", &sizes.batch), ("eval_every", &0), ("checkpoint_every", &10)],
+        );
+        draft
+    }
+}
+
+/// Radii by what is ascended (steepest, OBF, random) of SAM and GSAM, and of ASAM.
+struct Radii {
+    vit: [[f64; 3]; 2],
+    resnet: [[f64; 3]; 2],
+}
+
+/// Found by `docs/results.md`'s sweep.
+const DIGITS_RADII: Radii =
+    Radii { vit: [[0.05, 0.05, 0.05], [0.5, 0.5, 0.5]], resnet: [[0.05, 0.05, 0.05], [0.5, 0.5, 0.5]] };
+/// The same.
+const FASHION_RADII: Radii =
+    Radii { vit: [[0.02, 0.02, 0.02], [0.2, 0.2, 0.2]], resnet: [[0.04, 0.04, 0.04], [0.4, 0.4, 0.4]] };

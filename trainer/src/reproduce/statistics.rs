@@ -1,0 +1,50 @@
+//! Means over seeds, with what is known of their error.
+
+/// A mean over some runs.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Summary {
+    /// How many there were.
+    pub n: usize,
+    /// Their mean.
+    pub mean: f64,
+    /// The sample standard deviation (n − 1); NaN of a single one.
+    pub sd: f64,
+}
+
+/// The 97.5 % points of Student's t by degrees of freedom, from 1 to 30.
+const T: [f64; 30] = [
+    12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228, 2.201, 2.179, 2.160, 2.145, 2.131, 2.120,
+    2.110, 2.101, 2.093, 2.086, 2.080, 2.074, 2.069, 2.064, 2.060, 2.056, 2.052, 2.048, 2.045, 2.042,
+];
+
+impl Summary {
+    /// Of these values; nothing of none.
+    pub fn of(values: &[f64]) -> Option<Summary> {
+        let n = values.len();
+        let mean = values.iter().sum::<f64>() / n as f64;
+        let squares: f64 = values.iter().map(|v| (v - mean).powi(2)).sum();
+        let sd = if n > 1 { (squares / (n - 1) as f64).sqrt() } else { f64::NAN };
+        (n > 0).then_some(Summary { n, mean, sd })
+    }
+
+    /// Half the width of the 95 % confidence interval of the mean, by Student's t; NaN of a single value.
+    pub fn half_width(&self) -> f64 {
+        let t = self.n.checked_sub(2).map_or(f64::NAN, |i| T.get(i).copied().unwrap_or(1.96));
+        t * self.sd / (self.n as f64).sqrt()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn means_have_their_intervals() {
+        let s = Summary::of(&[1.0, 2.0, 3.0]).unwrap();
+        assert_eq!((s.n, s.mean, s.sd), (3, 2.0, 1.0));
+        assert!((s.half_width() - 4.303 / 3f64.sqrt()).abs() < 1e-12);
+        let one = Summary::of(&[5.0]).unwrap();
+        assert!(one.mean == 5.0 && one.sd.is_nan() && one.half_width().is_nan());
+        assert_eq!(Summary::of(&[]), None);
+    }
+}

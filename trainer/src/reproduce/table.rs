@@ -1,0 +1,110 @@
+//! A table of results: rows of runs by name, columns of measures, as Markdown and as CSV.
+
+use super::{Measures, Summary};
+use std::fmt::Write;
+
+/// A row: the runs of one method, by seed.
+pub struct Row {
+    /// The cells that name it: model, method, perturbation.
+    pub names: Vec<String>,
+    /// What was measured, a seed each.
+    pub measured: Vec<Measures>,
+    /// What the paper reports, by measure, as it is printed.
+    pub paper: Vec<(String, String)>,
+}
+
+/// Rows under the names of their first columns.
+pub struct Table {
+    /// The heads of the naming columns.
+    pub heads: Vec<&'static str>,
+    /// The rows.
+    pub rows: Vec<Row>,
+}
+
+impl Table {
+    /// The measures, in the order of the first row's.
+    fn measures(&self) -> Vec<&str> {
+        self.rows.first().and_then(|r| r.measured.first()).map_or(vec![], |m| m.names().collect())
+    }
+
+    /// The columns of the paper, in the order of the first row that has any.
+    fn paper(&self) -> Vec<&str> {
+        self.rows.iter().find(|r| !r.paper.is_empty()).map_or(vec![], |r| r.paper.iter().map(|(n, _)| &n[..]).collect())
+    }
+
+    /// Means over the seeds with half the width of their 95 % interval, and the paper's figures (its mean and deviation) beside them.
+    pub fn markdown(&self) -> String {
+        let (measures, paper) = (self.measures(), self.paper());
+        let heads = self.heads.iter().map(|h| (*h).to_owned());
+        let heads =
+            heads.chain(measures.iter().map(|m| (*m).to_owned())).chain(paper.iter().map(|p| format!("paper: {p}")));
+        let heads: Vec<String> = heads.collect();
+        let mut text = format!("| {} |\n|{}\n", heads.join(" | "), " --- |".repeat(heads.len()));
+        for row in &self.rows {
+            let mut cells = row.names.clone();
+            cells.extend(measures.iter().map(|name| row.summary(name).map_or("–".into(), |s| cell(name, s))));
+            let of =
+                |name: &str| row.paper.iter().find(|(n, _)| n == name).map_or("–".into(), |(_, text)| text.clone());
+            cells.extend(paper.iter().map(|name| of(name)));
+            let _ = writeln!(text, "| {} |", cells.join(" | "));
+        }
+        text
+    }
+
+    /// A line for each row, seed and measure, and behind the seeds the mean, the deviation and half the width of the interval.
+    pub fn csv(&self) -> String {
+        let mut text = format!("{},seed,measure,value\n", self.heads.join(","));
+        for row in &self.rows {
+            let names = row.names.join(",");
+            for name in self.measures() {
+                for (m, value) in row.measured.iter().filter_map(|m| Some((m, m.get(name)?))) {
+                    let _ = writeln!(text, "{names},{},{name},{value}", m.seed);
+                }
+                if let Some(s) = row.summary(name) {
+                    for (what, value) in [("mean", s.mean), ("sd", s.sd), ("half-width-95", s.half_width())] {
+                        let _ = writeln!(text, "{names},{what},{name},{value}");
+                    }
+                }
+            }
+        }
+        text
+    }
+}
+
+impl Row {
+    /// Over the seeds.
+    pub fn summary(&self, measure: &str) -> Option<Summary> {
+        Summary::of(&self.measured.iter().filter_map(|m| m.get(measure)).collect::<Vec<f64>>())
+    }
+}
+
+/// Percentages have two decimals, curvatures three digits.
+fn cell(measure: &str, s: Summary) -> String {
+    let number = |v: f64| if measure == Measures::SHARPNESS { format!("{v:.1}") } else { format!("{v:.2}") };
+    if s.n > 1 { format!("{} ± {}", number(s.mean), number(s.half_width())) } else { number(s.mean) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tables_show_means_with_intervals_and_the_paper() {
+        let measured = |seed, value| Measures { seed, values: vec![("test".into(), value)] };
+        let row = Row {
+            names: vec!["vit".into(), "sam".into()],
+            measured: vec![measured(0, 90.0), measured(1, 92.0)],
+            paper: vec![("V1".into(), "72.77 ± 0.06".into())],
+        };
+        let table = Table { heads: vec!["model", "method"], rows: vec![row] };
+        let expected = "| model | method | test | paper: V1 |\n| --- | --- | --- | --- |\n| vit | sam | 91.00 ± 12.71 | 72.77 ± 0.06 |\n";
+        assert_eq!(table.markdown(), expected);
+        let csv = table.csv();
+        assert!(
+            csv.starts_with(
+                "model,method,seed,measure,value\nvit,sam,0,test,90\nvit,sam,1,test,92\nvit,sam,mean,test,91\n"
+            ),
+            "{csv}"
+        );
+    }
+}
