@@ -3,23 +3,40 @@
 use super::{Work, operations, steps};
 use lethe_tensor::{Device, DeviceError};
 
+/// How much a case asks of a machine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Extent {
+    /// What any device does many times a minute.
+    Usual,
+    /// More than a software GPU does in passing.
+    Large,
+    /// A training step of the paper at full size: done once, and only where it is asked for by name.
+    Whole,
+}
+
 /// A case at one shape.
 pub struct Case {
     /// What is measured.
     pub name: &'static str,
     /// Its size, as the lines print it.
     pub shape: &'static str,
-    /// Whether a software GPU would take too long.
-    pub large: bool,
-    pub(super) work: fn(&Device) -> Result<Work, DeviceError>,
+    /// How much it is.
+    pub extent: Extent,
+    pub(super) work: Build,
 }
 
-const fn case(name: &'static str, shape: &'static str, work: fn(&Device) -> Result<Work, DeviceError>) -> Case {
-    Case { name, shape, large: false, work }
+type Build = fn(&Device) -> Result<Work, DeviceError>;
+
+const fn case(name: &'static str, shape: &'static str, work: Build) -> Case {
+    Case { name, shape, extent: Extent::Usual, work }
 }
 
-const fn large(name: &'static str, shape: &'static str, work: fn(&Device) -> Result<Work, DeviceError>) -> Case {
-    Case { name, shape, large: true, work }
+const fn large(name: &'static str, shape: &'static str, work: Build) -> Case {
+    Case { name, shape, extent: Extent::Large, work }
+}
+
+const fn whole(name: &'static str, shape: &'static str, work: Build) -> Case {
+    Case { name, shape, extent: Extent::Whole, work }
 }
 
 /// Every case, in the order in which they run.
@@ -54,9 +71,11 @@ pub static CASES: &[Case] = &[
     case("obf_vit_small", "b128", |d| steps::vit_small(d, steps::Ascent::Obf)),
     case("chain10", "16Mi", operations::chain),
     case("sum_all", "16Mi", |d| operations::sum(d, &[1 << 24], &[])),
+    whole("step_vit_s32", "b64_m64_224", steps::vit_s32_whole),
+    whole("step_resnet50", "b8_m8_224", steps::resnet50_whole),
 ];
 
-/// Which cases are wanted; empty lists want all.
+/// Which cases are wanted; empty lists want all but the whole steps.
 #[derive(Clone, Debug, Default)]
 pub struct Selection {
     /// Names of cases.
@@ -89,7 +108,14 @@ pub fn names() -> Vec<&'static str> {
 /// If a shape is asked for that none of the cases has.
 pub fn select(selection: &Selection) -> Result<Vec<&'static Case>, UnknownShape> {
     let wanted = |list: &[String], text: &str| list.is_empty() || list.iter().any(|t| t == text);
-    let left = |c: &&Case| wanted(&selection.cases, c.name) && !(selection.small && c.large);
+    let left = |c: &&Case| {
+        let fit = match c.extent {
+            Extent::Usual => true,
+            Extent::Large => !selection.small,
+            Extent::Whole => !selection.cases.is_empty(),
+        };
+        fit && wanted(&selection.cases, c.name)
+    };
     let named: Vec<&Case> = CASES.iter().filter(left).collect();
     for shape in &selection.shapes {
         if !named.iter().any(|c| c.shape == shape) {
@@ -123,7 +149,8 @@ mod tests {
 
     #[test]
     fn selections() {
-        assert_eq!(chosen(&[], &[], false).unwrap().len(), CASES.len());
+        assert_eq!(chosen(&[], &[], false).unwrap().len(), CASES.len() - 2);
+        assert_eq!(chosen(&["step_vit_s32"], &[], true).unwrap(), ["step_vit_s32 b64_m64_224"]);
         assert_eq!(chosen(&["bmm"], &[], true).unwrap(), ["bmm 64x(197x64x197)"]);
         assert_eq!(chosen(&["matmul"], &[], true).unwrap().len(), 2);
         assert_eq!(chosen(&["conv2d_fwd"], &["8x64x56x56_k3"], false).unwrap(), ["conv2d_fwd 8x64x56x56_k3"]);

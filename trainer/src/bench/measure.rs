@@ -1,7 +1,8 @@
 //! Calling a case over and over.
 
-use super::Work;
-use lethe_tensor::{Device, DeviceError};
+use super::record::StepFigures;
+use super::{Step, Work};
+use lethe_tensor::{Device, DeviceError, Tensor};
 use std::time::{Duration, Instant};
 
 /// How long a case is measured.
@@ -49,9 +50,35 @@ pub struct Measured {
     pub flops: f64,
     /// Bytes of a call.
     pub bytes: f64,
-    /// What one more call did on a GPU.
+    /// What one more call did on a GPU; of a step that is made once, that call.
     #[cfg(feature = "gpu")]
     pub counters: Option<lethe_tensor::gpu::Counters>,
+    /// The numbers of a step that is made once.
+    pub step: Option<StepFigures>,
+}
+
+/// Why there are no figures.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    /// The device failed.
+    #[error(transparent)]
+    Device(#[from] DeviceError),
+    /// A step begins elsewhere than it should.
+    #[error("the loss at the initial parameters is {found}, the specification has {expected}")]
+    Loss {
+        /// What was found.
+        found: f32,
+        /// What it should be.
+        expected: f32,
+    },
+    /// A number of a step is infinite or none at all.
+    #[error("the {what} is {value}")]
+    NotFinite {
+        /// Which.
+        what: &'static str,
+        /// What it is.
+        value: f32,
+    },
 }
 
 impl Measured {
@@ -63,8 +90,11 @@ impl Measured {
 }
 
 /// Measures a case.
-pub fn measure(device: &Device, mut work: Work, effort: &Effort) -> Result<Measured, DeviceError> {
+pub fn measure(device: &Device, mut work: Work, effort: &Effort) -> Result<Measured, Failure> {
     device.synchronize()?;
+    if let Some(step) = work.step {
+        return measure_once(device, work, step);
+    }
     let first = timed(device, &mut work)?;
     let start = Instant::now();
     let mut calls = 0;
@@ -84,8 +114,44 @@ pub fn measure(device: &Device, mut work: Work, effort: &Effort) -> Result<Measu
         flops: work.flops,
         bytes: work.bytes,
         #[cfg(feature = "gpu")]
-        counters: counted(device, &mut work)?,
+        counters: counted(device, |device| timed(device, &mut work).map(drop))?.1,
+        step: None,
     })
+}
+
+/// The only call of a step, and its numbers.
+fn measure_once(device: &Device, mut work: Work, step: Step) -> Result<Measured, Failure> {
+    let start = Instant::now();
+    #[cfg(feature = "gpu")]
+    let (numbers, counters) = counted(device, |device| called(device, &mut work))?;
+    #[cfg(not(feature = "gpu"))]
+    let numbers = called(device, &mut work)?;
+    let first = start.elapsed();
+    Ok(Measured {
+        first,
+        samples: vec![first],
+        flops: work.flops,
+        bytes: work.bytes,
+        #[cfg(feature = "gpu")]
+        counters,
+        step: Some(judged(&numbers, step)?),
+    })
+}
+
+/// A step's numbers, once they are known to be what they should.
+fn judged(numbers: &[Tensor], step: Step) -> Result<StepFigures, Failure> {
+    let [loss, perturbed_loss, squared_norm] = numbers else { unreachable!("a step returns three numbers") };
+    let number = |what: &'static str, t: &Tensor| {
+        let value: f32 = t.item()?;
+        if value.is_finite() { Ok(value) } else { Err(Failure::NotFinite { what, value }) }
+    };
+    let loss = number("loss", loss)?;
+    let perturbed_loss = number("loss at the perturbed parameters", perturbed_loss)?;
+    let grad_norm = number("squared norm of the update gradient", squared_norm)?.sqrt();
+    match step.loss {
+        Some(expected) if (loss - expected).abs() > 2e-5 => Err(Failure::Loss { found: loss, expected }),
+        _ => Ok(StepFigures { loss, perturbed_loss, grad_norm }),
+    }
 }
 
 fn enough(samples: &[Duration], elapsed: Duration, effort: &Effort) -> bool {
@@ -94,24 +160,32 @@ fn enough(samples: &[Duration], elapsed: Duration, effort: &Effort) -> bool {
     n >= effort.max_samples || long || n >= effort.min_samples && elapsed >= effort.time
 }
 
+/// One call, once the device has done it all.
+fn called(device: &Device, work: &mut Work) -> Result<Vec<Tensor>, DeviceError> {
+    let results = device.scope(&mut work.call)?;
+    device.synchronize()?;
+    Ok(results)
+}
+
 /// The time of one call and of waiting for the device; its results are dropped after the clock has stopped.
 fn timed(device: &Device, work: &mut Work) -> Result<Duration, DeviceError> {
     let start = Instant::now();
-    let call = &mut work.call;
-    let results = device.scope(call)?;
-    device.synchronize()?;
+    let results = called(device, work)?;
     let time = start.elapsed();
     drop(results);
     Ok(time)
 }
 
-/// What the GPU did in one call.
+/// What a call gives, and what a GPU did in it.
 #[cfg(feature = "gpu")]
-fn counted(device: &Device, work: &mut Work) -> Result<Option<lethe_tensor::gpu::Counters>, DeviceError> {
-    let Device::Gpu(gpu) = device else { return Ok(None) };
+fn counted<T>(
+    device: &Device,
+    mut call: impl FnMut(&Device) -> Result<T, DeviceError>,
+) -> Result<(T, Option<lethe_tensor::gpu::Counters>), DeviceError> {
+    let Device::Gpu(gpu) = device else { return Ok((call(device)?, None)) };
     let before = gpu.counters();
-    timed(device, work)?;
-    Ok(Some(gpu.counters().since(&before)))
+    let result = call(device)?;
+    Ok((result, Some(gpu.counters().since(&before))))
 }
 
 #[cfg(test)]
@@ -143,6 +217,7 @@ mod tests {
                 bytes: 0.0,
                 #[cfg(feature = "gpu")]
                 counters,
+                step: None,
             }
             .median()
         };

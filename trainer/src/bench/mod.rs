@@ -9,9 +9,9 @@ mod operations;
 mod record;
 mod steps;
 
-pub use catalogue::{CASES, Case, Selection, UnknownShape, names, select};
+pub use catalogue::{CASES, Case, Extent, Selection, UnknownShape, names, select};
 pub use measure::Effort;
-pub use record::{Figures, GpuFigures, Outcome, Record};
+pub use record::{Figures, GpuFigures, Outcome, Record, StepFigures};
 
 use lethe_tensor::{Device, DeviceError, Tensor};
 use measure::measure;
@@ -26,15 +26,25 @@ struct Work {
     flops: f64,
     /// Bytes that a call must move; 0 where the case is about arithmetic.
     bytes: f64,
+    /// What is known of the step, where a call is one and no more than one is wanted.
+    step: Option<Step>,
+}
+
+/// A training step that is made once, at the initial parameters. Its call returns the loss there, the loss at the perturbed parameters, and the squared
+/// norm of the update gradient.
+#[derive(Clone, Copy)]
+struct Step {
+    /// The loss at the initial parameters, where the specification has one.
+    loss: Option<f32>,
 }
 
 impl Work {
     fn arithmetic(flops: f64, call: impl FnMut() -> Result<Vec<Tensor>, DeviceError> + Send + 'static) -> Work {
-        Work { call: Box::new(call), flops, bytes: 0.0 }
+        Work { call: Box::new(call), flops, bytes: 0.0, step: None }
     }
 
     fn memory(bytes: f64, call: impl FnMut() -> Result<Vec<Tensor>, DeviceError> + Send + 'static) -> Work {
-        Work { call: Box::new(call), flops: 0.0, bytes }
+        Work { call: Box::new(call), flops: 0.0, bytes, step: None }
     }
 }
 
@@ -42,7 +52,8 @@ impl Work {
 /// a line that says so; the others are measured all the same.
 pub fn run(cases: &[&Case], device: &Device, threads: usize, effort: &Effort, mut report: impl FnMut(&Record)) {
     for case in cases {
-        let measured = (case.work)(device).and_then(|work| measure(device, work, effort));
+        let measured =
+            (case.work)(device).map_err(measure::Failure::from).and_then(|work| measure(device, work, effort));
         report(&Record::new(case, device, threads, measured));
     }
 }

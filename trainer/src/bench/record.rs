@@ -1,8 +1,8 @@
 //! A line of the result.
 
 use super::Case;
-use super::measure::Measured;
-use lethe_tensor::{Device, DeviceError};
+use super::measure::{Failure, Measured};
+use lethe_tensor::Device;
 use serde::Serialize;
 use std::time::Duration;
 
@@ -35,7 +35,7 @@ pub enum Outcome {
     Figures(Figures),
     /// It did not.
     Failed {
-        /// What the device said.
+        /// Why.
         error: String,
     },
 }
@@ -60,6 +60,20 @@ pub struct Figures {
     /// On a GPU, what one call did.
     #[serde(flatten)]
     pub gpu: Option<GpuFigures>,
+    /// The numbers of a training step that is made once.
+    #[serde(flatten)]
+    pub step: Option<StepFigures>,
+}
+
+/// The numbers of a training step from the initial parameters; they are finite.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct StepFigures {
+    /// The loss at the initial parameters.
+    pub loss: f32,
+    /// The loss at the perturbed parameters.
+    pub perturbed_loss: f32,
+    /// The norm of the update gradient.
+    pub grad_norm: f32,
 }
 
 /// What one call did on a GPU, when all that can be kept was kept.
@@ -77,12 +91,14 @@ pub struct GpuFigures {
     pub readbacks: u64,
     /// Memory that the pool owns.
     pub pool_mb: f64,
+    /// The most of it that was ever in use.
+    pub live_mb: f64,
 }
 
 const MIB: f64 = (1 << 20) as f64;
 
 impl Record {
-    pub(super) fn new(case: &Case, device: &Device, threads: usize, measured: Result<Measured, DeviceError>) -> Record {
+    pub(super) fn new(case: &Case, device: &Device, threads: usize, measured: Result<Measured, Failure>) -> Record {
         Record {
             peer: "lethe",
             version: env!("CARGO_PKG_VERSION"),
@@ -120,6 +136,7 @@ impl Figures {
             first_ms: ms(m.first),
             rss_mb: peak_memory().map(|bytes| rounded(bytes / MIB)),
             gpu,
+            step: m.step,
         }
     }
 }
@@ -134,6 +151,7 @@ impl GpuFigures {
             bind_groups_created: c.bind_groups_created,
             readbacks: c.blocking_reads + c.async_reads,
             pool_mb: rounded(c.pool_bytes as f64 / MIB),
+            live_mb: rounded(c.pool_high_water as f64 / MIB),
         }
     }
 }

@@ -1,9 +1,11 @@
 //! Whole training steps: forward, mean cross-entropy, backward, AdamW, loss read back.
 
-use super::Work;
+use super::{Step, Work};
 use lethe_autograd::Var;
 use lethe_nn::loss::{Likelihood, TaskLoss};
-use lethe_nn::models::{HeadNorm, MlpClassifier, MlpConfig, Pooling, ResNet, ResNetConfig, Vit, VitConfig};
+use lethe_nn::models::{
+    BlockKind, HeadNorm, MlpClassifier, MlpConfig, Pooling, ResNet, ResNetConfig, Stem, Vit, VitConfig,
+};
 use lethe_nn::{Forward, Model, layers::Activation};
 use lethe_optim::{AdamW, Batch, Extragradient, Optimizer, Perturbation};
 use lethe_tensor::random::{Draw, Philox};
@@ -13,6 +15,8 @@ const LR: f64 = 1e-3;
 const WEIGHT_DECAY: f64 = 0.01;
 const RHO: f64 = 0.05;
 const SEED: u64 = 0;
+/// Cross-entropy, without a perturbation.
+const PLAIN: (Likelihood, Perturbation) = (Likelihood::Softmax, Perturbation::None);
 
 /// A gradient costs twice its forward pass.
 const PASSES: f64 = 3.0;
@@ -31,7 +35,7 @@ fn training(
     model: impl Model + 'static,
     images: &[usize],
     classes: usize,
-    perturbation: Perturbation,
+    (likelihood, perturbation): (Likelihood, Perturbation),
     forward_flops: f64,
 ) -> Work {
     let mut labels = Philox::new(Draw::new(SEED, [1, 0, 0]));
@@ -40,21 +44,21 @@ fn training(
         inputs: Tensor::normal(device, DType::F32, images, Draw::new(SEED, [0; 3])).force().clone(),
         labels: Tensor::from_slice(device, &labels, &[images[0]]),
     };
-    let loss = TaskLoss { likelihood: Likelihood::Softmax, smoothing: 0.0 };
+    let loss = TaskLoss { likelihood, smoothing: 0.0 };
     let step = Extragradient::sam(perturbation, loss);
     let (mut theta, mut state) = model.init(device, SEED);
     let mut adamw = AdamW::new(&theta, WEIGHT_DECAY, &[]);
     let device = device.clone();
     let call = move || {
         let forward = |f: &Forward<'_>, x: &Var| model.forward(f, x);
-        let out = device.scope(|| {
+        let (out, squared_norm) = device.scope(|| {
             let out = step.gradient(&theta, &state, &batch, RHO, adamw.steps(), &forward);
-            adamw.step(&mut theta, &out.update, LR);
-            out
+            let squared_norm = adamw.step(&mut theta, &out.update, LR);
+            (out, squared_norm)
         });
         state = out.state;
         out.loss.item::<f32>()?;
-        Ok(vec![])
+        Ok(vec![out.loss, out.perturbed_loss, squared_norm])
     };
     let gradients = if perturbation == Perturbation::None { 1.0 } else { 2.0 };
     Work::arithmetic(gradients * PASSES * forward_flops, call)
@@ -65,7 +69,7 @@ pub fn mlp(device: &Device) -> Result<Work, DeviceError> {
     let config = MlpConfig { inputs: 784, hidden: vec![512, 512], classes: 10, activation: Activation::Relu };
     let weights = 784 * 512 + 512 * 512 + 512 * 10;
     let flops = 2.0 * (BATCH * weights) as f64;
-    Ok(training(device, MlpClassifier::new(&config), &[BATCH, 784], 10, Perturbation::None, flops))
+    Ok(training(device, MlpClassifier::new(&config), &[BATCH, 784], 10, PLAIN, flops))
 }
 
 pub fn vit_small(device: &Device, ascent: Ascent) -> Result<Work, DeviceError> {
@@ -85,11 +89,11 @@ pub fn vit_small(device: &Device, ascent: Ascent) -> Result<Work, DeviceError> {
         Ascent::Sam => Perturbation::Steepest,
         Ascent::Obf => Perturbation::obf(1.0 / config.classes as f64, 1.0, Likelihood::Softmax),
     };
-    Ok(vit(device, config, 128, perturbation))
+    Ok(vit(device, config, 128, (Likelihood::Softmax, perturbation)))
 }
 
 pub fn vit_s32(device: &Device) -> Result<Work, DeviceError> {
-    Ok(vit(device, baseline(), 16, Perturbation::None))
+    Ok(vit(device, baseline(), 16, PLAIN))
 }
 
 /// ViT-S/32 with a class token and a final norm before it is read.
@@ -97,17 +101,25 @@ fn baseline() -> VitConfig {
     VitConfig { pooling: Pooling::ClassToken, head_norm: HeadNorm::BeforePooling, ..VitConfig::small(32, 1000) }
 }
 
-fn vit(device: &Device, config: VitConfig, batch: usize, perturbation: Perturbation) -> Work {
+fn vit(device: &Device, config: VitConfig, batch: usize, method: (Likelihood, Perturbation)) -> Work {
     let flops = vit_flops(&config, batch);
     let images = [batch, config.channels, config.image[0], config.image[1]];
     let classes = config.classes;
-    training(device, Vit::new(config), &images, classes, perturbation, flops)
+    training(device, Vit::new(config), &images, classes, method, flops)
+}
+
+/// The paper's ViT-S/32 on a batch of one slice, with OBF. The specification knows its initial loss: a head of zeros and a bias of −10 give every image
+/// the same.
+pub fn vit_s32_whole(device: &Device) -> Result<Work, DeviceError> {
+    let config = VitConfig::small(32, 1000);
+    let method = (Likelihood::Sigmoid, Perturbation::obf(1.0 / config.classes as f64, 1.0, Likelihood::Sigmoid));
+    Ok(Work { step: Some(Step { loss: Some(10.045399) }), ..vit(device, config, 64, method) })
 }
 
 /// The products of a forward pass: patches, projections, attention, perceptrons, head.
 fn vit_flops(c: &VitConfig, batch: usize) -> f64 {
     let patches = (c.image[0] / c.patch) * (c.image[1] / c.patch);
-    let tokens = patches + 1;
+    let tokens = patches + usize::from(c.pooling == Pooling::ClassToken);
     let embedding = patches * c.channels * c.patch * c.patch * c.width;
     let projections = tokens * (4 * c.width * c.width + 2 * c.width * c.mlp);
     let attention = 2 * tokens * tokens * c.width;
@@ -118,22 +130,42 @@ pub fn resnet18(device: &Device) -> Result<Work, DeviceError> {
     const BATCH: usize = 32;
     let config = ResNetConfig::cifar18(10);
     let flops = resnet_flops(&config, BATCH, 32);
-    Ok(training(device, ResNet::new(&config), &[BATCH, 3, 32, 32], 10, Perturbation::None, flops))
+    Ok(training(device, ResNet::new(&config), &[BATCH, 3, 32, 32], 10, PLAIN, flops))
 }
 
-/// The convolutions of basic blocks on square images, and the head.
+/// The paper's ResNet-50 on a batch of one slice, with OBF. Its initial loss depends on the images: the head is drawn.
+pub fn resnet50_whole(device: &Device) -> Result<Work, DeviceError> {
+    const BATCH: usize = 8;
+    let config = ResNetConfig::bottleneck([3, 4, 6, 3], 1000);
+    let flops = resnet_flops(&config, BATCH, 224);
+    let method = (Likelihood::Softmax, Perturbation::obf(1.0 / config.classes as f64, 1.0, Likelihood::Softmax));
+    let work = training(device, ResNet::new(&config), &[BATCH, 3, 224, 224], config.classes, method, flops);
+    Ok(Work { step: Some(Step { loss: None }), ..work })
+}
+
+/// The products of a forward pass on square images: convolutions and the head.
 fn resnet_flops(c: &ResNetConfig, batch: usize, side: usize) -> f64 {
-    let mut products = 9 * side * side * c.channels * c.width;
-    let (mut channels, mut side) = (c.width, side);
+    let (kernel, mut side, pooled) = if c.stem == Stem::Large { (7, side / 2, side / 4) } else { (3, side, side) };
+    let mut products = kernel * kernel * side * side * c.channels * c.width;
+    side = pooled;
+    let mut channels = c.width;
     for (stage, &blocks) in c.blocks.iter().enumerate() {
         let width = c.width << stage;
         for block in 0..blocks {
+            let before = side;
             if stage > 0 && block == 0 {
                 side /= 2;
-                products += side * side * channels * width; // the shortcut
             }
-            products += 9 * side * side * width * (channels + width);
-            channels = width;
+            let (inner, out) = match c.block {
+                BlockKind::Basic => (9 * side * side * width * (channels + width), width),
+                BlockKind::Bottleneck => {
+                    let narrow = before * before * channels * width;
+                    (narrow + side * side * (9 * width * width + 4 * width * width), 4 * width)
+                }
+            };
+            let shortcut = if before != side || channels != out { side * side * channels * out } else { 0 };
+            products += inner + shortcut;
+            channels = out;
         }
     }
     2.0 * (batch * (products + channels * c.classes)) as f64
@@ -149,5 +181,10 @@ mod tests {
         let giga = |flops: f64| flops / 2e9;
         assert!((giga(resnet_flops(&ResNetConfig::cifar18(10), 1, 32)) - 0.5558).abs() < 0.001);
         assert!((giga(vit_flops(&baseline(), 1)) - 1.12).abs() < 0.05);
+        // ResNet-50 and ResNet-101 at 224×224: specification 6.3.
+        for (blocks, published) in [([3, 4, 6, 3], 4.1), ([3, 4, 23, 3], 7.8)] {
+            let found = giga(resnet_flops(&ResNetConfig::bottleneck(blocks, 1000), 1, 224));
+            assert!((found - published).abs() < 0.05, "{found}");
+        }
     }
 }

@@ -16,7 +16,7 @@ pub struct BenchArgs {
     /// CPU threads; 0 for all.
     #[arg(long, value_name = "N", default_value_t = 0, value_parser = RangedU64ValueParser::<usize>::new().range(..=MOST_THREADS as u64))]
     threads: usize,
-    /// Only this case, at all its shapes; may be given again.
+    /// Only this case, at all its shapes; may be given again. Steps of the paper's models at full size (step_…) run only so: once, with their losses.
     #[arg(long, value_name = "NAME", value_parser = PossibleValuesParser::new(bench::names()))]
     case: Vec<String>,
     /// Only this shape; may be given again.
