@@ -1,8 +1,8 @@
-//! Parameter counts of the paper's models, and the objective's golden values (specification 1.5, 6.3).
+//! Parameter counts of the paper's models, the objective's golden values (specification 1.5, 6.3), and positions on another grid.
 
 use lethe_autograd::{Mode, Parameters, Tape, Var};
 use lethe_nn::loss::{Likelihood, Obf};
-use lethe_nn::models::{HeadNorm, Pooling, ResNet, ResNetConfig, Vit, VitConfig};
+use lethe_nn::models::{HeadNorm, Pooling, ResNet, ResNetConfig, Vit, VitConfig, interpolate_positions};
 use lethe_nn::{Forward, Model, Pass};
 use lethe_tensor::random::Draw;
 use lethe_tensor::{DType, Device, Tensor};
@@ -115,4 +115,16 @@ fn extreme_logits_give_finite_alphas() {
         assert_eq!(obf.alpha(&z, &y).to_vec::<f32>().unwrap(), [1.0, 0.0]);
         assert!(obf.seed(&z, &y).to_vec::<f32>().unwrap().iter().all(|g| g.is_finite()));
     }
+}
+
+#[test]
+fn positions_move_to_another_grid_and_the_class_token_stays() {
+    let cpu = Device::cpu();
+    // A token of its own, then 2 × 2 patches of width 1.
+    let embeddings = Tensor::from_slice(&cpu, &[9.0f32, 0.0, 1.0, 2.0, 3.0], &[1, 5, 1]);
+    let at = |to| interpolate_positions(&embeddings, 1, [2, 2], to).to_vec::<f32>().unwrap();
+    assert_eq!(at([2, 2]), [9.0, 0.0, 1.0, 2.0, 3.0]);
+    // What torch.nn.functional.interpolate(mode="bilinear", align_corners=False) gives.
+    assert_eq!(at([2, 4]), [9.0, 0.0, 0.25, 0.75, 1.0, 2.0, 2.25, 2.75, 3.0]);
+    assert_eq!(at([4, 1]), [9.0, 0.5, 1.0, 2.0, 2.5]);
 }

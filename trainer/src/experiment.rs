@@ -45,7 +45,7 @@ pub fn model(config: &Config, images: ImageShape, classes: usize) -> Box<dyn Mod
                 NormPlace::AfterPool => HeadNorm::AfterPooling,
             },
             dropout: c.dropout,
-            head_bias: Some(c.head_bias(config.loss.kind)),
+            head_bias: Some(c.head_bias(config.loss.kind, config.init.is_some()).value(classes)),
         })),
         ModelConfig::Resnet(c) => Box::new(ResNet::new(&ResNetConfig {
             channels: images.channels,

@@ -35,10 +35,12 @@ fn whole_and_resumed(changes: &[&str]) -> [Vec<(String, Vec<f32>)>; 2] {
     let tensors = |session: &Session<'_>| {
         session.checkpoint().unwrap().tensors.into_iter().map(|t| (t.name, t.data)).collect::<Vec<_>>()
     };
-    let (mut whole, mut cut, mut resumed) = (session(), session(), session());
+    let (mut whole, mut cut) = (session(), session());
     run(&mut whole, &batches);
     run(&mut cut, &batches[..CUT]);
-    resumed.restore(&cut.checkpoint().unwrap()).unwrap();
+    let checkpoint = cut.checkpoint().unwrap();
+    let resumed = Session::resumed(&config, images, classes, &device, loader.batches(), &checkpoint);
+    let mut resumed = resumed.unwrap();
     run(&mut resumed, &batches[CUT..]);
     [tensors(&whole), tensors(&resumed)]
 }

@@ -41,6 +41,10 @@ impl MlpClassifier {
 impl Model for MlpClassifier {
     blueprint!();
 
+    fn head(&self) -> String {
+        format!("layers.{}", self.layers.len() - 1)
+    }
+
     #[track_caller]
     fn forward(&self, f: &Forward<'_>, x: &Var) -> Var {
         let mut h = x.reshape(&[x.shape()[0], usize::MAX]);

@@ -1,10 +1,12 @@
 //! Models: a vision transformer, residual networks, a perceptron.
 
 mod mlp;
+mod positions;
 mod resnet;
 mod vit;
 
 pub use mlp::{MlpClassifier, MlpConfig};
+pub use positions::{Positions, interpolate_positions};
 pub use resnet::{BlockKind, ResNet, ResNetConfig, Stem};
 pub use vit::{HeadNorm, Pooling, Vit, VitConfig};
 
@@ -21,6 +23,14 @@ pub trait Model: Send + Sync {
 
     /// The layouts, to be retagged or started differently.
     fn blueprint_mut(&mut self) -> &mut Blueprint;
+
+    /// The layer that tells the classes apart, by the name of its level: what a model for other classes replaces.
+    fn head(&self) -> String;
+
+    /// The position embeddings, in a model whose shapes depend on the size of the images by them alone.
+    fn positions(&self) -> Option<Positions> {
+        None
+    }
 
     /// Logits.
     ///

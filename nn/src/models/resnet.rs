@@ -168,6 +168,10 @@ impl ResNet {
 impl Model for ResNet {
     blueprint!();
 
+    fn head(&self) -> String {
+        "fc".into()
+    }
+
     #[track_caller]
     fn forward(&self, f: &Forward<'_>, x: &Var) -> Var {
         let mut h = self.stem.forward(f, x).relu();

@@ -1,6 +1,6 @@
 //! The vision transformer of the paper (specification 6.1), at any width and depth.
 
-use super::{Model, blueprint};
+use super::{Model, Positions, blueprint};
 use crate::build::Blueprint;
 use crate::layers::{Dropout, LayerNorm, Linear, Mlp, PatchEmbedding, SelfAttention};
 use crate::{Builder, Forward, Init};
@@ -8,6 +8,9 @@ use lethe_autograd::{ParamId, Tags, Var};
 
 /// LayerNorm's epsilon everywhere.
 const EPS: f64 = 1e-6;
+
+/// The name of the position embeddings.
+const POSITIONS: &str = "pos_embed";
 
 /// How tokens become one vector.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -130,7 +133,7 @@ impl Vit {
         let small = Init::Normal { std: 1.0 / (c.width as f64).sqrt() };
         let class_token = (c.pooling == Pooling::ClassToken)
             .then(|| b.param_tagged("cls_token", &[1, 1, c.width], Init::Constant(0.0), undecayed));
-        let positions = b.param_tagged("pos_embed", &[1, tokens, c.width], small, undecayed);
+        let positions = b.param_tagged(POSITIONS, &[1, tokens, c.width], small, undecayed);
         let patches = b.within("patch_embed", |b| PatchEmbedding::new(b, c.channels, c.patch, c.width));
         let drop = Dropout::new(&mut b, c.dropout);
         let blocks = (0..c.depth).map(|i| b.within(&format!("blocks.{i}"), |b| Block::new(b, c))).collect();
@@ -144,6 +147,16 @@ impl Vit {
 
 impl Model for Vit {
     blueprint!();
+
+    fn head(&self) -> String {
+        "head".into()
+    }
+
+    fn positions(&self) -> Option<Positions> {
+        let c = &self.config;
+        let leading = usize::from(c.pooling == Pooling::ClassToken);
+        Some(Positions { name: POSITIONS, leading, grid: c.image.map(|side| side / c.patch) })
+    }
 
     #[track_caller]
     fn forward(&self, f: &Forward<'_>, x: &Var) -> Var {

@@ -5,6 +5,7 @@ mod bench;
 mod device;
 mod doctor;
 mod eval;
+mod export;
 mod landscape;
 mod paper_configs;
 mod reproduce;
@@ -44,6 +45,8 @@ enum Command {
     Resume(RunArgs),
     /// Measure the test set with a run's checkpoint.
     Eval(eval::EvalArgs),
+    /// Write a run's model as a safetensors file with PyTorch's names.
+    Export(export::ExportArgs),
     /// Measure a run's sharpness, or what its perturbation makes it forget.
     #[command(subcommand)]
     Analyze(analyze::Analysis),
@@ -127,6 +130,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Train(args) => train(&args),
         Command::Resume(args) => resume(&args),
         Command::Eval(args) => eval::eval(&args),
+        Command::Export(args) => export::export(&args),
         Command::Analyze(analysis) => analyze::analyze(&analysis),
         Command::Bench(args) => bench::bench(&args),
         Command::Doctor(args) => doctor::examine(&args),
@@ -185,6 +189,9 @@ fn train(args: &TrainArgs) -> Result<(), Error> {
     let run = RunFolder::create(&out, existing, &config)?;
     let (path, (train, test)) = (out.display(), images);
     note(&format!("{path}: {train} training and {test} test images, {threads} threads"));
+    if let Some(origin) = training.origin() {
+        note(&format!("{path} {origin}"));
+    }
     finish(training, &run)
 }
 
@@ -192,8 +199,7 @@ fn resume(args: &RunArgs) -> Result<(), Error> {
     let mut run = RunFolder::open(&args.run)?;
     run.lock()?;
     let Prepared { config, split, device, threads } = prepare(&run.config(), &[], &args.common)?;
-    let mut training = Training::new(&config, split, &device, threads)?;
-    training.resume(&run)?;
+    let training = Training::resumed(&config, split, &device, threads, &run)?;
     let (path, done) = (args.run.display(), training.epochs());
     note(&format!("{path}: {done} of {} epochs are done, {threads} threads", config.train.epochs));
     finish(training, &run)

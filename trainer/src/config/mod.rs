@@ -7,6 +7,7 @@ mod analysis;
 mod ascent;
 mod data;
 mod error;
+mod init;
 mod loss;
 mod model;
 mod nearest;
@@ -28,8 +29,9 @@ pub use analysis::{AnalysisConfig, Protocol, Split};
 pub use ascent::{Asam, AsamScope, AscentConfig, GsamBackup, RhoSchedule, UpdateOn};
 pub use data::{AugmentConfig, DataConfig, DatasetKind, PerChannel};
 pub use error::{ConfigError, Problem};
+pub use init::{Head, InitConfig};
 pub use loss::{LossConfig, LossKind};
-pub use model::{Activation, Block, MlpConfig, ModelConfig, NormPlace, ResnetConfig, Stem, VitConfig};
+pub use model::{Activation, Block, HeadBias, MlpConfig, ModelConfig, NormPlace, ResnetConfig, Stem, VitConfig};
 pub use nearest::nearest;
 pub use optim::{AdamwConfig, LrSchedule, OptimCommon, OptimConfig, Rule, SgdConfig};
 pub use perturb::{ForgettingConfig, Gamma, Lambda, Likelihood, PerturbConfig};
@@ -46,6 +48,8 @@ pub struct Config {
     pub data: DataConfig,
     /// The network.
     pub model: ModelConfig,
+    /// What it starts from, unless from its seed.
+    pub init: Option<InitConfig>,
     /// The task loss.
     pub loss: LossConfig,
     /// The base optimiser.
@@ -71,7 +75,7 @@ pub struct DataFacts {
     pub train: usize,
 }
 
-const SECTIONS: [&str; 8] = ["data", "model", "loss", "optim", "perturb", "shrink", "train", "analysis"];
+const SECTIONS: [&str; 9] = ["data", "model", "init", "loss", "optim", "perturb", "shrink", "train", "analysis"];
 
 /// The keys of a section of this kind, where its keys depend on the kind and there is such a kind.
 fn keys(section: &str, kind: &str) -> Option<Vec<&'static str>> {
@@ -135,7 +139,7 @@ impl Config {
         }
         config.data.resolve();
         config.check_slices(facts.images)?;
-        config.model.resolve(config.loss.kind);
+        config.model.resolve(config.loss.kind, facts.classes, config.init.is_some());
         config.perturb.resolve(facts.classes, config.loss.kind);
         Ok(config)
     }
@@ -165,6 +169,7 @@ impl Config {
         Ok(Config {
             data: reading::section("data", needed("data", take("data")?)?)?,
             model: ModelConfig::read(needed("model", take("model")?)?)?,
+            init: take("init")?.map(|table| reading::section("init", table)).transpose()?,
             loss: reading::section("loss", take("loss")?.unwrap_or_default())?,
             optim: OptimConfig::read(needed("optim", take("optim")?)?)?,
             perturb: take("perturb")?.map_or(Ok(PerturbConfig::None), PerturbConfig::read)?,
@@ -179,6 +184,7 @@ impl Config {
         self.data.check()?;
         self.model.check()?;
         self.check_eval_size()?;
+        self.init.as_ref().map_or(Ok(()), InitConfig::check)?;
         self.loss.check()?;
         self.optim.check()?;
         self.perturb.check(&self.optim)?;

@@ -1,11 +1,11 @@
 //! `[model]`: the network.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use toml::Table;
 
 use super::error::{Problem, require};
 use super::loss::LossKind;
-use super::reading::{fields, section, take_choice};
+use super::reading::{fields, number_or, section, take_choice};
 use crate::data::ImageShape;
 
 /// The section `[model]`.
@@ -65,8 +65,46 @@ pub struct VitConfig {
     /// The share of activations dropped after attention and in the MLP.
     #[serde(default)]
     pub dropout: f64,
-    /// Where the head's bias starts; by default −10 with BCE (so that every likelihood starts near 0) and 0 with CE.
-    pub head_bias: Option<f64>,
+    /// Where the head's bias starts, a number or "-ln C"; by default −10 with BCE (so that every likelihood starts near 0) and 0 with CE, and −ln C in
+    /// fine-tuning (a section [init]).
+    pub head_bias: Option<HeadBias>,
+}
+
+/// The start of the head's bias.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum HeadBias {
+    /// −ln C: with BCE, a likelihood of about 1/C for each class.
+    PerClass,
+    /// This number.
+    Value(f64),
+}
+
+impl HeadBias {
+    const PER_CLASS: &str = "-ln C";
+
+    /// The number it stands for with so many classes.
+    pub fn value(self, classes: usize) -> f64 {
+        match self {
+            HeadBias::PerClass => -(classes as f64).ln(),
+            HeadBias::Value(value) => value,
+        }
+    }
+}
+
+impl Serialize for HeadBias {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            HeadBias::PerClass => serializer.serialize_str(HeadBias::PER_CLASS),
+            HeadBias::Value(value) => serializer.serialize_f64(*value),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for HeadBias {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<HeadBias, D::Error> {
+        let number = number_or(HeadBias::PER_CLASS, deserializer)?;
+        Ok(number.map_or(HeadBias::PerClass, HeadBias::Value))
+    }
 }
 
 /// Where the last layer norm of a ViT stands.
@@ -155,10 +193,10 @@ impl ModelConfig {
     }
 
     /// Every default that depends on other keys written out.
-    pub(super) fn resolve(&mut self, loss: LossKind) {
+    pub(super) fn resolve(&mut self, loss: LossKind, classes: usize, fine_tuned: bool) {
         if let ModelConfig::Vit(vit) = self {
             vit.mlp_width = Some(vit.mlp_width());
-            vit.head_bias = Some(vit.head_bias(loss));
+            vit.head_bias = Some(HeadBias::Value(vit.head_bias(loss, fine_tuned).value(classes)));
         }
     }
 }
@@ -169,11 +207,12 @@ impl VitConfig {
         self.mlp_width.unwrap_or(4 * self.width)
     }
 
-    /// Where the head's bias starts: as given, or by the loss.
-    pub fn head_bias(&self, loss: LossKind) -> f64 {
+    /// Where the head's bias starts: as given, or as is usual for the loss and in fine-tuning.
+    pub fn head_bias(&self, loss: LossKind, fine_tuned: bool) -> HeadBias {
         self.head_bias.unwrap_or(match loss {
-            LossKind::Bce => -10.0,
-            LossKind::Ce => 0.0,
+            _ if fine_tuned => HeadBias::PerClass,
+            LossKind::Bce => HeadBias::Value(-10.0),
+            LossKind::Ce => HeadBias::Value(0.0),
         })
     }
 
@@ -189,7 +228,7 @@ impl VitConfig {
             return Err(Problem::value("model.heads", self.heads, reason));
         }
         require((0.0..1.0).contains(&self.dropout), "model.dropout", self.dropout, "must be in 0..1, without 1")?;
-        let bias = self.head_bias.unwrap_or_default();
+        let bias = self.head_bias.map_or(0.0, |bias| bias.value(1));
         require(bias.is_finite(), "model.head_bias", bias, "must be a finite number")
     }
 }

@@ -1,8 +1,5 @@
 //! `[perturb]`: the step of θ taken before the update gradient is measured.
 
-use std::fmt;
-
-use serde::de::{Error, Unexpected, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use toml::Table;
 
@@ -10,7 +7,7 @@ use super::ascent::AscentConfig;
 use super::error::{Problem, require};
 use super::loss::LossKind;
 use super::optim::OptimConfig;
-use super::reading::{fields, section, section_of_two, take_choice};
+use super::reading::{fields, number_or, section, section_of_two, take_choice};
 
 /// The section `[perturb]`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
@@ -146,6 +143,8 @@ impl ForgettingConfig {
 }
 
 impl Lambda {
+    const PER_CLASS: &str = "1/C";
+
     /// The number it stands for with so many classes.
     pub fn value(self, classes: usize) -> f64 {
         match self {
@@ -174,7 +173,7 @@ struct NoKeys {}
 impl Serialize for Lambda {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self {
-            Lambda::PerClass => serializer.serialize_str("1/C"),
+            Lambda::PerClass => serializer.serialize_str(Lambda::PER_CLASS),
             Lambda::Value(value) => serializer.serialize_f64(*value),
         }
     }
@@ -182,28 +181,6 @@ impl Serialize for Lambda {
 
 impl<'de> Deserialize<'de> for Lambda {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Lambda, D::Error> {
-        deserializer.deserialize_any(LambdaVisitor)
-    }
-}
-
-struct LambdaVisitor;
-
-impl Visitor<'_> for LambdaVisitor {
-    type Value = Lambda;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a number or \"1/C\"")
-    }
-
-    fn visit_f64<E: Error>(self, value: f64) -> Result<Lambda, E> {
-        Ok(Lambda::Value(value))
-    }
-
-    fn visit_i64<E: Error>(self, value: i64) -> Result<Lambda, E> {
-        Ok(Lambda::Value(value as f64))
-    }
-
-    fn visit_str<E: Error>(self, text: &str) -> Result<Lambda, E> {
-        if text == "1/C" { Ok(Lambda::PerClass) } else { Err(E::invalid_value(Unexpected::Str(text), &self)) }
+        Ok(number_or(Lambda::PER_CLASS, deserializer)?.map_or(Lambda::PerClass, Lambda::Value))
     }
 }

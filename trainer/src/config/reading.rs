@@ -3,9 +3,10 @@
 //! Which keys a struct has is asked of serde itself: the structs stay plain `Deserialize`, and no list is kept twice.
 
 use std::cell::RefCell;
+use std::fmt;
 
 use serde::de::value::MapDeserializer;
-use serde::de::{DeserializeOwned, Deserializer, Error as _, Visitor};
+use serde::de::{DeserializeOwned, Deserializer, Error, Unexpected, Visitor};
 use toml::{Table, Value};
 
 use super::error::Problem;
@@ -61,6 +62,33 @@ pub fn take_choice(section: &str, key: &str, table: &mut Table, choices: &[&str]
         }
         Some(Value::String(word)) if choices.contains(&word.as_str()) => Ok(word),
         Some(value) => Err(Problem::choice(&name, &value, value.as_str().unwrap_or_default(), choices)),
+    }
+}
+
+/// Reads a number, or `None` for the one word that may stand in its place.
+pub fn number_or<'de, D: Deserializer<'de>>(word: &'static str, deserializer: D) -> Result<Option<f64>, D::Error> {
+    deserializer.deserialize_any(NumberOr(word))
+}
+
+struct NumberOr(&'static str);
+
+impl Visitor<'_> for NumberOr {
+    type Value = Option<f64>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "a number or \"{}\"", self.0)
+    }
+
+    fn visit_f64<E: Error>(self, value: f64) -> Result<Option<f64>, E> {
+        Ok(Some(value))
+    }
+
+    fn visit_i64<E: Error>(self, value: i64) -> Result<Option<f64>, E> {
+        Ok(Some(value as f64))
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<Option<f64>, E> {
+        if text == self.0 { Ok(None) } else { Err(E::invalid_value(Unexpected::Str(text), &self)) }
     }
 }
 

@@ -227,6 +227,26 @@ fn shrink_and_perturb_is_a_section_that_may_be_left_out() {
 }
 
 #[test]
+fn the_bias_of_a_head_is_a_number_or_minus_the_logarithm_of_the_classes() {
+    let bias = |set: &[&str]| {
+        let config = read(set).unwrap();
+        assert_eq!(Config::parse(&config.to_toml(), Path::new("y.toml"), &[]).unwrap(), config);
+        let ModelConfig::Vit(vit) = config.resolve(facts()).unwrap().model else { panic!("a ViT") };
+        vit.head_bias.unwrap()
+    };
+    let per_class = HeadBias::Value(-(10f64.ln()));
+    assert_eq!(bias(&["model.head_bias=-ln C"]), per_class);
+    assert_eq!(bias(&["model.head_bias=-3"]), HeadBias::Value(-3.0));
+    assert_eq!((bias(&[]), bias(&["loss.kind=ce"])), (HeadBias::Value(-10.0), HeadBias::Value(0.0)));
+    // In fine-tuning, as the paper's.
+    assert_eq!((bias(&["init.from=a"]), bias(&["init.from=a", "model.head_bias=-10"])), (per_class, bias(&[])));
+    refused(&["model.head_bias=ln C"], &["model.head_bias = \"ln C\"", "a number or \"-ln C\""]);
+    refused(&["init.from="], &["init.from = \"\"", "leave [init] out"]);
+    refused(&["init.from=a", "init.head=old"], &["init.head = \"old\"", "auto", "new", "keep"]);
+    refused(&["init.head=new"], &["key `init.from` is missing"]);
+}
+
+#[test]
 fn a_batch_must_be_made_of_whole_slices() {
     refused(&["train.batch=100"], &["train.batch = 100", "perturb.m = 64", "try 64"]);
     refused(&["train.accumulate=4"], &["its 4 parts", "32 images", "perturb.m = 64", "try 256"]);

@@ -65,16 +65,16 @@ impl Planned {
             say(&format!("{}: finished before", self.name));
             return Ok(RunFolder::open(&path)?);
         }
-        let mut training = Training::new(&config, split, &env.device, env.threads)?;
-        let run = if standing == Standing::Interrupted {
+        let (training, run) = if standing == Standing::Interrupted {
             let mut run = RunFolder::open(&path)?;
             run.lock()?;
-            training.resume(&run)?;
+            let training = Training::resumed(&config, split, &env.device, env.threads, &run)?;
             say(&format!("{}: goes on after {} of {} epochs", self.name, training.epochs(), config.train.epochs));
-            run
+            (training, run)
         } else {
+            let training = Training::new(&config, split, &env.device, env.threads)?;
             say(&format!("{}: {} epochs", self.name, config.train.epochs));
-            RunFolder::create(&path, Existing::Overwrite, &config)?
+            (training, RunFolder::create(&path, Existing::Overwrite, &config)?)
         };
         let summary = training.run(&run)?;
         say(&format!("{}: test accuracy {:.2} %", self.name, summary.test_accuracy));

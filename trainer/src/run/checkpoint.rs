@@ -5,6 +5,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use half::{bf16, f16};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 
 use super::atomic::write_atomically;
@@ -99,22 +100,20 @@ impl Checkpoint {
     /// If two tensors have one name, or a tensor has another number of values than its shape says.
     #[track_caller]
     pub fn save(&self, path: &Path) -> Result<(), CheckpointError> {
-        let mut bytes: BTreeMap<&str, (Vec<u8>, &[usize])> = BTreeMap::new();
-        for NamedTensor { name, shape, data } in &self.tensors {
-            let count: usize = shape.iter().product();
-            assert!(count == data.len(), "checkpoint: `{name}` has {} values for the shape {shape:?}", data.len());
-            let values = data.iter().flat_map(|v| v.to_le_bytes()).collect();
-            assert!(bytes.insert(name, (values, shape)).is_none(), "checkpoint: two tensors are named `{name}`");
-        }
-        let views = bytes.iter().map(|(name, (values, shape))| {
-            let view = TensorView::new(Dtype::F32, shape.to_vec(), values).expect("the length was checked above");
-            (*name, view)
-        });
         let notes = serde_json::to_string(&self.notes).expect("strings can be written as JSON");
-        let metadata = HashMap::from([(NOTES.to_owned(), notes)]);
-        let error = |source| CheckpointError::Write { path: path.to_owned(), source };
-        let file = safetensors::serialize(views, Some(metadata)).map_err(|e| error(io::Error::other(e.to_string())))?;
-        write_atomically(path, &[&file]).map_err(error)
+        write(path, self.tensors.iter(), (NOTES, &notes))
+    }
+
+    /// Writes tensors alone, marked as PyTorch's own files are.
+    ///
+    /// # Errors
+    /// As [`Checkpoint::save`].
+    ///
+    /// # Panics
+    /// As [`Checkpoint::save`].
+    #[track_caller]
+    pub fn save_weights(tensors: &[&NamedTensor], path: &Path) -> Result<(), CheckpointError> {
+        write(path, tensors.iter().copied(), ("format", "pt"))
     }
 
     /// Reads a checkpoint.
@@ -122,28 +121,18 @@ impl Checkpoint {
     /// # Errors
     /// If the file cannot be read, is no whole safetensors file, or holds a tensor that is not f32.
     pub fn load(path: &Path) -> Result<Checkpoint, CheckpointError> {
-        let file = fs::read(path).map_err(|source| CheckpointError::Read { path: path.to_owned(), source })?;
-        let malformed = |message: String| CheckpointError::Malformed { path: path.to_owned(), message };
-        let (_, header) = SafeTensors::read_metadata(&file).map_err(|e| malformed(e.to_string()))?;
-        let content = SafeTensors::deserialize(&file).map_err(|e| malformed(e.to_string()))?;
-        let notes = header.metadata().as_ref().and_then(|m| m.get(NOTES));
-        let notes = notes.map_or(Ok(BTreeMap::new()), |notes| serde_json::from_str(notes));
-        let notes = notes.map_err(|e| malformed(format!("its metadata under `{NOTES}`: {e}")))?;
-        let mut tensors = Vec::new();
-        for (name, view) in content.iter() {
-            if view.dtype() != Dtype::F32 {
-                return Err(CheckpointError::Tensor {
-                    path: path.to_owned(),
-                    tensor: name.to_owned(),
-                    expected: "type F32".to_owned(),
-                    found: format!("{:?}", view.dtype()),
-                });
-            }
-            let data = view.data().as_chunks::<4>().0.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect();
-            tensors.push(NamedTensor { name: name.to_owned(), shape: view.shape().to_vec(), data });
-        }
-        tensors.sort_by(|a, b| a.name.cmp(&b.name));
-        Ok(Checkpoint { tensors, notes, path: path.to_owned() })
+        Ok(read(path, Origin::Lethe)?.0)
+    }
+
+    /// Reads the weights of a file that another program may have written: floating-point numbers of any width, as f32. Tensors of whole numbers and truth
+    /// values, such as batch norm's counters, hold no weights: they are left out, and the names of all but those counters returned.
+    ///
+    /// # Errors
+    /// If the file cannot be read, is no whole safetensors file, or holds a tensor of another type.
+    pub fn load_weights(path: &Path) -> Result<(Checkpoint, Vec<String>), CheckpointError> {
+        let (file, mut others) = read(path, Origin::Any)?;
+        others.retain(|name| !name.ends_with(".num_batches_tracked"));
+        Ok((file, others))
     }
 
     /// The values of the tensor of this name and shape.
@@ -194,6 +183,86 @@ impl Checkpoint {
             }),
         }
     }
+}
+
+/// Writes tensors, in the order of their names, and one key of metadata, replacing the file in one piece.
+#[track_caller]
+fn write<'a>(
+    path: &Path,
+    tensors: impl Iterator<Item = &'a NamedTensor>,
+    (key, text): (&str, &str),
+) -> Result<(), CheckpointError> {
+    let mut bytes: BTreeMap<&str, (Vec<u8>, &[usize])> = BTreeMap::new();
+    for NamedTensor { name, shape, data } in tensors {
+        let count: usize = shape.iter().product();
+        assert!(count == data.len(), "checkpoint: `{name}` has {} values for the shape {shape:?}", data.len());
+        let values = data.iter().flat_map(|v| v.to_le_bytes()).collect();
+        assert!(bytes.insert(name, (values, shape)).is_none(), "checkpoint: two tensors are named `{name}`");
+    }
+    let views = bytes.iter().map(|(name, (values, shape))| {
+        let view = TensorView::new(Dtype::F32, shape.to_vec(), values).expect("the length was checked above");
+        (*name, view)
+    });
+    let metadata = HashMap::from([(key.to_owned(), text.to_owned())]);
+    let error = |source| CheckpointError::Write { path: path.to_owned(), source };
+    let file = safetensors::serialize(views, Some(metadata)).map_err(|e| error(io::Error::other(e.to_string())))?;
+    write_atomically(path, &[&file]).map_err(error)
+}
+
+/// Who wrote a file.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Origin {
+    /// This program: every tensor is f32.
+    Lethe,
+    /// Whoever.
+    Any,
+}
+
+/// The tensors of a file with the notes of Lethe's metadata, and the names of those of whole numbers, which only others' files may hold.
+fn read(path: &Path, origin: Origin) -> Result<(Checkpoint, Vec<String>), CheckpointError> {
+    let file = fs::read(path).map_err(|source| CheckpointError::Read { path: path.to_owned(), source })?;
+    let malformed = |message: String| CheckpointError::Malformed { path: path.to_owned(), message };
+    let (_, header) = SafeTensors::read_metadata(&file).map_err(|e| malformed(e.to_string()))?;
+    let content = SafeTensors::deserialize(&file).map_err(|e| malformed(e.to_string()))?;
+    let notes = header.metadata().as_ref().and_then(|m| m.get(NOTES));
+    let notes = notes.map_or(Ok(BTreeMap::new()), |notes| serde_json::from_str(notes));
+    let notes = notes.map_err(|e| malformed(format!("its metadata under `{NOTES}`: {e}")))?;
+    let (mut tensors, mut others) = (Vec::new(), Vec::new());
+    for (name, view) in content.iter() {
+        let dtype = view.dtype();
+        if origin == Origin::Any && is_whole(dtype) {
+            others.push(name.to_owned());
+            continue;
+        }
+        let data = if origin == Origin::Lethe && dtype != Dtype::F32 { None } else { floats(&view) };
+        let data = data.ok_or_else(|| CheckpointError::Tensor {
+            path: path.to_owned(),
+            tensor: name.to_owned(),
+            expected: if origin == Origin::Lethe { "type F32" } else { "type F64, F32, F16 or BF16" }.to_owned(),
+            found: format!("{dtype:?}"),
+        })?;
+        tensors.push(NamedTensor { name: name.to_owned(), shape: view.shape().to_vec(), data });
+    }
+    tensors.sort_by(|a, b| a.name.cmp(&b.name));
+    Ok((Checkpoint { tensors, notes, path: path.to_owned() }, others))
+}
+
+/// The numbers of a tensor as f32, if they are floating-point numbers of a common width.
+fn floats(view: &TensorView<'_>) -> Option<Vec<f32>> {
+    let data = view.data();
+    let halves = |f: fn([u8; 2]) -> f32| data.as_chunks::<2>().0.iter().map(|b| f(*b)).collect();
+    Some(match view.dtype() {
+        Dtype::F64 => data.as_chunks::<8>().0.iter().map(|b| f64::from_le_bytes(*b) as f32).collect(),
+        Dtype::F32 => data.as_chunks::<4>().0.iter().map(|b| f32::from_le_bytes(*b)).collect(),
+        Dtype::F16 => halves(|b| f16::from_le_bytes(b).to_f32()),
+        Dtype::BF16 => halves(|b| bf16::from_le_bytes(b).to_f32()),
+        _ => return None,
+    })
+}
+
+fn is_whole(dtype: Dtype) -> bool {
+    use Dtype::{BOOL, I8, I16, I32, I64, U8, U16, U32, U64};
+    matches!(dtype, BOOL | I8 | I16 | I32 | I64 | U8 | U16 | U32 | U64)
 }
 
 #[cfg(test)]

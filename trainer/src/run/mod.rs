@@ -17,6 +17,7 @@ mod checkpoint;
 mod clock;
 mod folder;
 mod log;
+mod note;
 mod records;
 
 pub use atomic::write_atomically;

@@ -11,7 +11,8 @@ use crate::data::{DataSplit, Loader, Preparation};
 use crate::error::Error;
 use crate::evaluation::{Evaluation, upload};
 use crate::progress::Progress;
-use crate::run::{Log, RunFolder};
+use crate::run::{Checkpoint, Log, RunFolder};
+use crate::weights::Transfer;
 use lethe_tensor::Device;
 use serde::Serialize;
 use std::time::Instant;
@@ -70,8 +71,34 @@ impl<'a> Training<'a> {
     /// What a resolved config describes, with all the memory that parameters need.
     ///
     /// # Errors
-    /// If there is not so much, or the analysis asks for more than the data holds.
+    /// If there is not so much, what it starts from cannot be loaded, or the analysis asks for more than the data holds.
     pub fn new(config: &'a Config, split: DataSplit, device: &Device, workers: usize) -> Result<Training<'a>, Error> {
+        Training::at(config, split, device, workers, None)
+    }
+
+    /// The same at the last checkpoint of a run, to which its logs go back too. What the run once started from is not needed any more.
+    ///
+    /// # Errors
+    /// As [`Training::new`], and if the run has no checkpoint, or one that does not fit its config, or the logs cannot be read or written.
+    pub fn resumed(
+        config: &'a Config,
+        split: DataSplit,
+        device: &Device,
+        workers: usize,
+        run: &RunFolder,
+    ) -> Result<Training<'a>, Error> {
+        let training = Training::at(config, split, device, workers, Some(&run.load()?))?;
+        run.forget_after(training.epochs())?;
+        Ok(training)
+    }
+
+    fn at(
+        config: &'a Config,
+        split: DataSplit,
+        device: &Device,
+        workers: usize,
+        checkpoint: Option<&Checkpoint>,
+    ) -> Result<Training<'a>, Error> {
         let Parts { train, test, analysed } = Parts::of(config, split);
         let (images, classes) = (train.shape, train.classes);
         let prepare = Preparation::of(&config.data);
@@ -81,7 +108,10 @@ impl<'a> Training<'a> {
         let probe = probe.transpose()?;
         let loader = Loader::training(train, prepare, batch, workers, config.train.seed, augment);
         let test_loader = Loader::evaluation(test, Preparation::of_test(&config.data), batch.max(100), workers);
-        let session = Session::new(config, images, classes, device, loader.batches())?;
+        let session = match checkpoint {
+            None => Session::new(config, images, classes, device, loader.batches()),
+            Some(checkpoint) => Session::resumed(config, images, classes, device, loader.batches(), checkpoint),
+        }?;
         Ok(Training { config, device: device.clone(), session, loader, test_loader, probe })
     }
 
@@ -90,13 +120,9 @@ impl<'a> Training<'a> {
         self.session.detect_anomaly();
     }
 
-    /// Goes back to the last checkpoint of a run, and its logs with it.
-    ///
-    /// # Errors
-    /// If the run has no checkpoint, or one that does not fit its config, or the logs cannot be read or written.
-    pub fn resume(&mut self, run: &RunFolder) -> Result<(), Error> {
-        self.session.restore(&run.load()?)?;
-        Ok(run.forget_after(self.session.epochs())?)
+    /// What was loaded to start from, if anything.
+    pub fn origin(&self) -> Option<&Transfer> {
+        self.session.origin()
     }
 
     /// Epochs gone through.

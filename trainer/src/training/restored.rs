@@ -1,6 +1,6 @@
 //! A run's network as its checkpoint holds it, to be measured and not to be trained.
 
-use super::state::{MODEL, UPDATES, description, vector};
+use super::state::{UPDATES, vector};
 use crate::analysis::collect::Ascent;
 use crate::analysis::forgetting::Progress;
 use crate::config::Config;
@@ -27,7 +27,7 @@ impl Restored {
     /// # Errors
     /// If the checkpoint does not fit the config's model.
     pub fn new(config: &Config, checkpoint: &Checkpoint, train: &Dataset, device: &Device) -> Result<Restored, Error> {
-        checkpoint.expect(MODEL, &description(config))?;
+        checkpoint.expect_model(&config.model)?;
         let model = experiment::model(config, train.shape, train.classes);
         let (layout, state_layout) = (model.blueprint().layout(), model.blueprint().state_layout());
         let theta = Theta::new(vector("", checkpoint, layout, device)?, layout);

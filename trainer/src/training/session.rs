@@ -1,6 +1,6 @@
 //! Model, optimiser and step of a config on their way through the updates.
 
-use super::state::{MODEL, UPDATES, description, named, vector};
+use super::state::{UPDATES, named, vector};
 use crate::analysis::collect::Ascent;
 use crate::analysis::forgetting::Progress;
 use crate::config::Config;
@@ -8,17 +8,20 @@ use crate::data::{ImageShape, Loader};
 use crate::error::Error;
 use crate::evaluation::{Evaluation, Network, evaluate};
 use crate::experiment;
-use crate::run::Checkpoint;
+use crate::run::{Checkpoint, CheckpointError};
+use crate::weights::{self, Transfer};
 use lethe_autograd::Var;
 use lethe_autograd::anomaly::{self, Anomaly};
 use lethe_nn::{Forward, Model, State, Theta};
 use lethe_optim::{Extragradient, LinearSchedule, Optimizer, RhoSchedule, ShrinkPerturb, StepOutput};
 use lethe_tensor::{Device, Later, Tensor};
 use serde::Serialize;
-use std::collections::BTreeMap;
 
 /// The note of a checkpoint that says how many steps the optimiser made.
 const OPTIMIZER_STEPS: &str = "optimizer_steps";
+
+/// Before the names of the tensors that a run began with.
+const START: &str = "start.";
 
 /// A line of `metrics.jsonl` for an update.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -50,8 +53,12 @@ pub struct Session<'a> {
     state: State,
     optimizer: Box<dyn Optimizer>,
     step: Extragradient,
-    /// It holds where the run began, which is a function of the config: a run that is resumed begins there too.
+    /// It holds where the run began.
     shrink: Option<ShrinkPerturb>,
+    /// The same, where a checkpoint must hold it too.
+    start: Option<(Theta, State)>,
+    /// What the run began with, if not with its seed.
+    origin: Option<Transfer>,
     lr: LinearSchedule,
     rho: RhoSchedule,
     updates_per_epoch: u64,
@@ -74,7 +81,7 @@ impl<'a> Session<'a> {
     /// At the first update of a resolved config, for images of this shape.
     ///
     /// # Errors
-    /// If the machine has not the memory for the model's vectors.
+    /// If the machine has not the memory for the model's vectors, or what the config starts from cannot be loaded.
     pub fn new(
         config: &'a Config,
         images: ImageShape,
@@ -82,25 +89,76 @@ impl<'a> Session<'a> {
         device: &Device,
         updates_per_epoch: usize,
     ) -> Result<Session<'a>, Error> {
-        let model = experiment::model(config, images, classes);
-        check_memory(model.blueprint().layout().len(), config)?;
-        let (theta, state) = model.init(device, config.train.seed);
+        let model = built(config, images, classes)?;
+        let seed = config.train.seed;
+        let Some(init) = &config.init else {
+            let start = model.init(device, seed);
+            return Ok(Session::at(config, model, start, device, classes, updates_per_epoch));
+        };
+        let (theta, state, transfer) = weights::transfer(init, &config.model, &*model, seed)?;
+        let start = (theta.to_device(device)?, state.to_device(device)?);
+        let session = Session::at(config, model, start, device, classes, updates_per_epoch);
+        Ok(Session { origin: Some(transfer), ..session })
+    }
+
+    /// Where a checkpoint of this config was written.
+    ///
+    /// # Errors
+    /// As [`Session::new`], and if the checkpoint is of another model, or of another optimiser.
+    pub fn resumed(
+        config: &'a Config,
+        images: ImageShape,
+        classes: usize,
+        device: &Device,
+        updates_per_epoch: usize,
+        checkpoint: &Checkpoint,
+    ) -> Result<Session<'a>, Error> {
+        checkpoint.expect_model(&config.model)?;
+        let model = built(config, images, classes)?;
+        let blueprint = model.blueprint();
+        let vectors = |prefix: &str| -> Result<_, CheckpointError> {
+            let (layout, state_layout) = (blueprint.layout(), blueprint.state_layout());
+            let theta = Theta::new(vector(prefix, checkpoint, layout, device)?, layout);
+            Ok((theta, State::new(vector(prefix, checkpoint, state_layout, device)?, state_layout)))
+        };
+        let start = if keeps_start(config) { vectors(START)? } else { model.init(device, config.train.seed) };
+        let now = vectors("")?;
+        let mut session = Session::at(config, model, start, device, classes, updates_per_epoch);
+        let names = session.optimizer.state().into_iter().map(|(name, _)| format!("{name}."));
+        let moments = names.map(|name| vector(&name, checkpoint, now.0.layout(), device)).collect::<Result<_, _>>()?;
+        session.optimizer.restore(moments, checkpoint.number(OPTIMIZER_STEPS)?);
+        (session.theta, session.state) = now;
+        session.update = checkpoint.number(UPDATES)?;
+        Ok(session)
+    }
+
+    /// At the first update, from this start.
+    fn at(
+        config: &'a Config,
+        model: Box<dyn Model>,
+        (theta, state): (Theta, State),
+        device: &Device,
+        classes: usize,
+        updates_per_epoch: usize,
+    ) -> Session<'a> {
         let (lr, rho) = experiment::schedules(config, updates_per_epoch);
-        Ok(Session {
+        Session {
             config,
             device: device.clone(),
             optimizer: experiment::optimizer(config, &theta),
             step: experiment::step(config, classes),
             shrink: experiment::shrink(config, &theta, &state),
+            start: keeps_start(config).then(|| (theta.clone(), state.clone())),
             model,
             theta,
             state,
+            origin: None,
             lr,
             rho,
             updates_per_epoch: updates_per_epoch as u64,
             update: 0,
             detect_anomaly: false,
-        })
+        }
     }
 
     /// Looks at every result of every operation from now on, so that the first NaN or infinity is reported with its operation: slow.
@@ -108,21 +166,9 @@ impl<'a> Session<'a> {
         self.detect_anomaly = true;
     }
 
-    /// Goes on where a checkpoint of this config was written.
-    ///
-    /// # Errors
-    /// If the checkpoint is of another model, or of another optimiser.
-    pub fn restore(&mut self, checkpoint: &Checkpoint) -> Result<(), Error> {
-        checkpoint.expect(MODEL, &description(self.config))?;
-        let (layout, state_layout) = (self.theta.layout(), self.state.layout());
-        let part = |prefix: &str, layout| vector(prefix, checkpoint, layout, &self.device);
-        let (theta, state) = (part("", layout)?, part("", state_layout)?);
-        let names = self.optimizer.state().into_iter().map(|(name, _)| format!("{name}."));
-        let moments = names.map(|name| part(&name, layout)).collect::<Result<_, _>>()?;
-        (self.theta, self.state) = (Theta::new(theta, layout), State::new(state, state_layout));
-        self.optimizer.restore(moments, checkpoint.number(OPTIMIZER_STEPS)?);
-        self.update = checkpoint.number(UPDATES)?;
-        Ok(())
+    /// What was loaded to start from, if anything.
+    pub fn origin(&self) -> Option<&Transfer> {
+        self.origin.as_ref()
     }
 
     /// Updates made.
@@ -223,14 +269,32 @@ impl<'a> Session<'a> {
     pub fn checkpoint(&self) -> Result<Checkpoint, Error> {
         let mut tensors = named("", self.theta.layout(), self.theta.values())?;
         tensors.extend(named("", self.state.layout(), self.state.values())?);
+        if let Some((theta, state)) = &self.start {
+            tensors.extend(named(START, theta.layout(), theta.values())?);
+            tensors.extend(named(START, state.layout(), state.values())?);
+        }
         for (name, vector) in self.optimizer.state() {
             tensors.extend(named(&format!("{name}."), self.theta.layout(), vector)?);
         }
         let notes = [(UPDATES, self.update), (OPTIMIZER_STEPS, self.optimizer.steps())];
-        let mut notes: BTreeMap<String, String> = notes.map(|(k, v)| (k.to_owned(), v.to_string())).into();
-        notes.insert(MODEL.into(), description(self.config));
-        Ok(Checkpoint { tensors, notes, ..Checkpoint::default() })
+        let notes = notes.map(|(k, v)| (k.to_owned(), v.to_string())).into();
+        let mut checkpoint = Checkpoint { tensors, notes, ..Checkpoint::default() };
+        checkpoint.note_model(&self.config.model);
+        Ok(checkpoint)
     }
+}
+
+/// The model of a resolved config, if its vectors find room.
+fn built(config: &Config, images: ImageShape, classes: usize) -> Result<Box<dyn Model>, Error> {
+    let model = experiment::model(config, images, classes);
+    check_memory(model.blueprint().layout().len(), config)?;
+    Ok(model)
+}
+
+/// Whether a run goes back to where it began, and that is no function of its config, so that its checkpoints must hold it: the file that it was loaded from
+/// may be gone.
+fn keeps_start(config: &Config) -> bool {
+    config.shrink.is_some() && config.init.is_some()
 }
 
 /// θ, its gradient and perturbation, the optimiser's vectors and what the config keeps beside them must find room; where they do not, the allocator

@@ -1,20 +1,12 @@
 //! Between the vectors of a training and the tensors of its checkpoint.
 
-use crate::config::Config;
 use crate::error::Error;
 use crate::run::{Checkpoint, CheckpointError, NamedTensor};
 use lethe_autograd::{Param, ParamLayout};
 use lethe_tensor::{Device, Tensor};
 
-/// The note that says which model a checkpoint is of: others may have tensors of the same names and shapes.
-pub(super) const MODEL: &str = "model";
-
 /// The note that says how many updates were made.
 pub(super) const UPDATES: &str = "updates";
-
-pub(super) fn description(config: &Config) -> String {
-    serde_json::to_string(&config.model).expect("a section of the config can be written as JSON")
-}
 
 /// The parts of a vector under their names.
 pub(super) fn named(prefix: &str, layout: &ParamLayout, vector: &Tensor) -> Result<Vec<NamedTensor>, Error> {

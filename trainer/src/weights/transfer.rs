@@ -1,0 +1,134 @@
+//! From the tensors of a file to θ and the state of a model: the backbone is taken over, running statistics come along, and a head for other classes starts
+//! anew. Every tensor that is not replaced must be there, in its shape; what is done is said.
+
+use super::Source;
+use crate::config::{Head, InitConfig, ModelConfig};
+use crate::error::Error;
+use crate::run::CheckpointError;
+use lethe_autograd::{Param, ParamLayout};
+use lethe_nn::models::{Positions, interpolate_positions};
+use lethe_nn::{Model, State, Theta};
+use lethe_tensor::{Device, Tensor};
+use std::fmt;
+use std::path::PathBuf;
+
+/// Names that a message lists before it only counts.
+const LISTED: usize = 8;
+
+/// What was taken from where.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Transfer {
+    /// The file or folder.
+    pub from: PathBuf,
+    /// Tensors taken over.
+    pub loaded: Vec<String>,
+    /// The grids between which position embeddings were interpolated.
+    pub interpolated: Option<[[usize; 2]; 2]>,
+    /// Parameters that start by the model's own rules.
+    pub new: Vec<String>,
+    /// What the file holds besides; the vectors that an optimiser left in a run's checkpoint are not counted.
+    pub unused: Vec<String>,
+}
+
+impl fmt::Display for Transfer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "starts from {}: {} tensors loaded", self.from.display(), self.loaded.len())?;
+        if let Some([[h, w], [rows, columns]]) = self.interpolated {
+            write!(f, "\n  positions interpolated from {h}×{w} to {rows}×{columns} patches")?;
+        }
+        for (what, names) in [("new", &self.new), ("in the file and not used", &self.unused)] {
+            if !names.is_empty() {
+                let more = names.len().saturating_sub(LISTED);
+                let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+                write!(f, "\n  {what}: {}{more}", names[..names.len().min(LISTED)].join(", "))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// θ and the state of a model as `[init]` has them start: those of its seed, with all that the file holds for it in their place.
+///
+/// # Errors
+/// If the file cannot be read, is of a model that computes differently, or lacks a tensor or has it in another shape.
+pub fn transfer(
+    init: &InitConfig,
+    config: &ModelConfig,
+    model: &dyn Model,
+    seed: u64,
+) -> Result<(Theta, State, Transfer), Error> {
+    let source = Source::open(&init.from)?;
+    source.tensors.expect_alike(config)?;
+    let (theta, state) = model.init(&Device::cpu(), seed);
+    let head = format!("{}.", model.head());
+    let replaced = replaces_head(init.head, &source, &head, theta.layout());
+    let mut filling = Filling { source: &source, positions: model.positions(), interpolated: None, loaded: vec![] };
+    let theta_values = filling.fill(theta.layout(), theta.values(), |p| replaced && p.name.starts_with(&head))?;
+    let state_values = filling.fill(state.layout(), state.values(), |_| false)?;
+    let Filling { loaded, interpolated, .. } = filling;
+    let names = |layout: &ParamLayout| layout.owned().map(|(_, p)| p.name.clone()).collect::<Vec<_>>();
+    let own = [names(theta.layout()), names(state.layout())].concat();
+    let new = own.iter().filter(|name| !loaded.contains(name)).cloned().collect();
+    let all = source.tensors.tensors.iter().map(|t| &t.name).chain(&source.others);
+    let unused = all.filter(|name| !loaded.contains(name) && (!source.tensors.is_of_a_run() || own.contains(name)));
+    let report = Transfer { from: init.from.clone(), interpolated, new, unused: unused.cloned().collect(), loaded };
+    Ok((Theta::new(theta_values, theta.layout()), State::new(state_values, state.layout()), report))
+}
+
+/// Whether the model's own head stays, in place of the file's.
+fn replaces_head(choice: Head, source: &Source, head: &str, layout: &ParamLayout) -> bool {
+    let name = format!("{head}weight");
+    let classes = layout.owned().find(|(_, p)| p.name == name).map(|(_, p)| p.shape[0]);
+    match choice {
+        Head::New => true,
+        Head::Keep => false,
+        Head::Auto => source.shape(&name).and_then(|shape| shape.first().copied()) != classes,
+    }
+}
+
+/// Vectors being filled from a file.
+struct Filling<'a> {
+    source: &'a Source,
+    positions: Option<Positions>,
+    interpolated: Option<[[usize; 2]; 2]>,
+    loaded: Vec<String>,
+}
+
+impl Filling<'_> {
+    /// A vector of a layout with the file's numbers, but for the parts that stay.
+    fn fill(&mut self, layout: &ParamLayout, start: &Tensor, stays: impl Fn(&Param) -> bool) -> Result<Tensor, Error> {
+        let mut values: Vec<f32> = start.to_vec()?;
+        for (_, p) in layout.owned().filter(|(_, p)| !stays(p)) {
+            match self.positions.filter(|at| at.name == p.name) {
+                Some(at) => values[p.range()].copy_from_slice(&self.positions(p, at)?),
+                None => values[p.range()].copy_from_slice(self.source.tensors.tensor(&p.name, &p.shape)?),
+            }
+            self.loaded.push(p.name.clone());
+        }
+        Ok(Tensor::from_slice(start.device(), &values, &[layout.len()]))
+    }
+
+    /// Position embeddings of the file for the model's grid. A grid of other images is taken to be square, which all common models' are: the file does not
+    /// say. Bilinear interpolation keeps neighbours alike, which is what embeddings have learnt; to start them anew would scramble the image.
+    fn positions(&mut self, p: &Param, at: Positions) -> Result<Vec<f32>, Error> {
+        let file = &self.source.tensors;
+        let found = match self.source.shape(&p.name) {
+            Some(&[1, tokens, width]) if width == p.shape[2] && tokens != p.shape[1] => tokens,
+            _ => return Ok(file.tensor(&p.name, &p.shape)?.to_vec()),
+        };
+        let side = found.saturating_sub(at.leading).isqrt();
+        if side == 0 || side * side + at.leading != found {
+            let leading = if at.leading > 0 { " behind the class token" } else { ", without a class token" };
+            return Err(Error::Checkpoint(CheckpointError::Tensor {
+                path: file.path.clone(),
+                tensor: p.name.clone(),
+                expected: format!("shape {:?}, or a square grid of patches{leading}", p.shape),
+                found: format!("shape [1, {found}, {}]", p.shape[2]),
+            }));
+        }
+        let shape = [1, found, p.shape[2]];
+        let embeddings = Tensor::from_slice(&Device::cpu(), file.tensor(&p.name, &shape)?, &shape);
+        self.interpolated = Some([[side; 2], at.grid]);
+        Ok(interpolate_positions(&embeddings, at.leading, [side; 2], at.grid).to_vec()?)
+    }
+}
