@@ -12,6 +12,8 @@ pub struct DataConfig {
     pub dataset: DatasetKind,
     /// The number of classes, for `idx` only; by default one more than the largest label of the training set.
     pub classes: Option<usize>,
+    /// Only the images of these classes, which become the classes 0, 1, … in this order. Chosen before all that follows.
+    pub only_classes: Option<Vec<u32>>,
     /// Take so many training images, of each class its share and the same ones in every run, as the test set.
     pub hold_out: Option<usize>,
     /// Train on the first so many training images only, of those that are not held out.
@@ -145,6 +147,7 @@ impl DataConfig {
         DataConfig {
             dataset,
             classes: None,
+            only_classes: None,
             hold_out: None,
             train_limit: None,
             size: None,
@@ -164,10 +167,21 @@ impl DataConfig {
             require(idx, "data.classes", classes, "only dataset = \"idx\" takes a number of classes")?;
             require(classes >= 2, "data.classes", classes, "must be at least 2")?;
         }
+        self.check_only_classes()?;
         require(self.hold_out != Some(0), "data.hold_out", 0, "must be at least 1")?;
         require(self.train_limit != Some(0), "data.train_limit", 0, "must be at least 1")?;
         self.check_sizes()?;
         self.augment.check()
+    }
+
+    fn check_only_classes(&self) -> Result<(), Problem> {
+        let Some(only) = &self.only_classes else { return Ok(()) };
+        let (key, value) = ("data.only_classes", format!("{only:?}"));
+        let all = self.dataset != DatasetKind::Imagenet;
+        require(all, key, &value, "ImageNet's other evaluation sets name all of its classes; leave it out")?;
+        require(only.len() >= 2, key, &value, "needs at least two classes")?;
+        let twice = only.iter().enumerate().find(|(i, class)| only[..*i].contains(class));
+        require(twice.is_none(), key, &value, "names a class twice")
     }
 
     fn check_sizes(&self) -> Result<(), Problem> {

@@ -134,7 +134,7 @@ impl Config {
             let reason = format!("must not exceed the training set, {limit} images");
             return Err(Problem::value("train.batch", config.train.batch, reason));
         }
-        if config.data.dataset == DatasetKind::Idx {
+        if config.data.dataset == DatasetKind::Idx && config.data.only_classes.is_none() {
             config.data.classes = Some(facts.classes);
         }
         config.data.resolve();

@@ -154,11 +154,29 @@ impl Dataset {
         let labels = indices.iter().map(|&i| self.labels[i]).collect();
         Dataset { name: name.to_owned(), images, labels, ..*self }
     }
+
+    /// The images of these classes, which become classes 0, 1, … in this order.
+    pub fn of_classes(&self, classes: &[u32]) -> Dataset {
+        let place = |label: &u32| classes.iter().position(|class| class == label);
+        let kept: Vec<usize> = (0..self.len()).filter(|&i| place(&self.labels[i]).is_some()).collect();
+        let kept = self.select(&self.name, &kept);
+        let labels = kept.labels.iter().filter_map(place).map(|label| label as u32).collect();
+        Dataset { labels, classes: classes.len(), ..kept }
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn chosen_classes_are_numbered_anew() {
+        let shape = ImageShape { channels: 1, height: 1, width: 1 };
+        let all = Dataset::in_memory("m".into(), (0..5).collect(), shape, 255, vec![3, 0, 2, 3, 1], 4);
+        let some = all.of_classes(&[3, 1]);
+        assert_eq!((some.labels, some.classes), (vec![0, 0, 1], 2));
+        assert_eq!(some.images, all.select("m", &[0, 3, 4]).images);
+    }
 
     #[test]
     fn both_kinds_are_cut_and_chosen_alike() {

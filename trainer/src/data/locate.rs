@@ -76,10 +76,10 @@ fn advice(name: &str) -> String {
     format!("{package}say where the files are with --data-dir DIR or the environment variable LETHE_DATA")
 }
 
-/// Reads the data set that the config names, divided by `hold_out`, then cut to `train_limit`.
+/// Reads the data set that the config names, the classes that it wants, divided by `hold_out`, then cut to `train_limit`.
 ///
 /// # Errors
-/// If its files are nowhere, cannot be read or contradict each other, or fewer images are there than are to be held out.
+/// If its files are nowhere, cannot be read or contradict each other, if a class is not there, or fewer images are there than are to be held out.
 pub fn load(config: &DataConfig, places: &Places) -> Result<DataSplit, DataError> {
     let mut split = match config.dataset {
         DatasetKind::Digits => digits(),
@@ -91,6 +91,9 @@ pub fn load(config: &DataConfig, places: &Places) -> Result<DataSplit, DataError
         DatasetKind::Imagenet => folder::read("imagenet", config.hold_out.is_none(), places)?,
         DatasetKind::ImageFolder => folder::read("image-folder", config.hold_out.is_none(), places)?,
     };
+    if let Some(only) = &config.only_classes {
+        split = of_classes(&split, only)?;
+    }
     if let Some(count) = config.hold_out {
         split = held_out(split, count)?;
     }
@@ -98,6 +101,16 @@ pub fn load(config: &DataConfig, places: &Places) -> Result<DataSplit, DataError
         split.train.truncate(limit);
     }
     Ok(DataSplit { train: split.train.resized(config.size), test: split.test.resized(config.size) })
+}
+
+/// Both parts with these classes only.
+fn of_classes(split: &DataSplit, only: &[u32]) -> Result<DataSplit, DataError> {
+    let classes = split.train.classes;
+    if let Some(class) = only.iter().find(|class| **class as usize >= classes) {
+        let reason = format!("the data set has the classes 0 to {}", classes - 1);
+        return Err(Problem::value("data.only_classes", class, reason).into());
+    }
+    Ok(DataSplit { train: split.train.of_classes(only), test: split.test.of_classes(only) })
 }
 
 /// The training part alone, `count` images of it as the test part; both in their order.

@@ -54,6 +54,9 @@ impl Row {
         let mut draft = Draft::default();
         write(self.architecture, self.task, matches!(self.method, Method::Perturbed { .. }), &mut draft);
         self.method.write(&mut draft, M);
+        if self.task.is_fine_tuning() {
+            draft.set("init", "from", format!("\"runs/{}-imagenet-base\"", self.architecture));
+        }
         draft
     }
 

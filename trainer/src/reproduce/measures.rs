@@ -51,14 +51,14 @@ impl Measures {
         self.values.iter().find(|(n, _)| n == name).map(|(_, value)| *value)
     }
 
-    /// Those of a finished run: read, or measured now.
+    /// Those of a finished run: read, or measured now. Without options the sharpness is left out.
     ///
     /// # Errors
     /// If its checkpoint or data cannot be read, or the device fails.
     pub fn of(
         planned: &Planned,
         run: &RunFolder,
-        sharpness: SharpnessOptions,
+        sharpness: Option<SharpnessOptions>,
         env: &Environment,
     ) -> Result<Measures, Error> {
         if let Some(kept) = run.read_record(RECORD)? {
@@ -77,12 +77,13 @@ impl Measures {
         };
         let measured = measurement.of(network, &sets(config.data.dataset))?;
         let mut values: Vec<(String, f64)> = measured.iter().map(|m| (label(m.set), m.accuracy())).collect();
-        Arc::make_mut(&mut images).truncate(sharpness.samples);
-        let prepare = Preparation::of_test(&config.data);
-        let loader = Loader::evaluation(images, prepare, sharpness.batch, env.threads);
-        let landscape = Landscape { network, loss: experiment::task_loss(&config), loader: &loader };
-        let found = landscape.dominant_eigenvalue(sharpness.stopping, 0)?;
-        values.push((Measures::SHARPNESS.into(), found.eigenvalue));
+        if let Some(options) = sharpness {
+            Arc::make_mut(&mut images).truncate(options.samples);
+            let loader = Loader::evaluation(images, Preparation::of(&config.data), options.batch, env.threads);
+            let landscape = Landscape { network, loss: experiment::task_loss(&config), loader: &loader };
+            let found = landscape.dominant_eigenvalue(options.stopping, 0)?;
+            values.push((Measures::SHARPNESS.into(), found.eigenvalue));
+        }
         let measures = Measures { seed: planned.seed, values };
         run.record(RECORD, &measures)?;
         Ok(measures)
@@ -90,8 +91,8 @@ impl Measures {
 }
 
 /// The specification's options (8.1), or fewer images and iterations at reduced scales.
-pub(super) fn sharpness_options(scale: Scale) -> SharpnessOptions {
-    match scale {
+pub(super) fn sharpness_options(scale: Scale) -> Option<SharpnessOptions> {
+    Some(match scale {
         Scale::Digits => {
             SharpnessOptions { samples: 400, batch: 200, stopping: Stopping { most_iterations: 30, tolerance: 1e-2 } }
         }
@@ -101,7 +102,7 @@ pub(super) fn sharpness_options(scale: Scale) -> SharpnessOptions {
         Scale::Paper => {
             SharpnessOptions { samples: 8192, batch: 256, stopping: Stopping { most_iterations: 100, tolerance: 1e-4 } }
         }
-    }
+    })
 }
 
 /// How tables call a set: what is no robustness set says so.

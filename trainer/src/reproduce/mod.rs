@@ -3,6 +3,7 @@
 
 mod figure2;
 mod figure3;
+mod fine_tuning;
 mod measures;
 mod panel;
 mod planned;
@@ -35,6 +36,9 @@ pub enum Experiment {
     /// AdamW or SGD, SAM and GSAM, by steepest ascent and OBF.
     #[value(name = "table-1")]
     Table1,
+    /// Fine-tuning, perturbed in one half of the training or the other.
+    #[value(name = "table-2")]
+    Table2,
     /// The other baselines, random SAM and ASAM.
     #[value(name = "table-b1")]
     TableB1,
@@ -49,6 +53,7 @@ impl fmt::Display for Experiment {
             Experiment::Figure2 => "figure-2",
             Experiment::Figure3 => "figure-3",
             Experiment::Table1 => "table-1",
+            Experiment::Table2 => "table-2",
             Experiment::TableB1 => "table-b1",
             Experiment::TableB2 => "table-b2",
         })
@@ -93,6 +98,7 @@ pub fn reproduce(
     let files = match experiment {
         Experiment::Figure2 => figure2::make(scale, seeds, env, say),
         Experiment::Figure3 => figure3::make(scale, seeds, env, say),
+        Experiment::Table2 => fine_tuning::make(scale, seeds, env, say),
         _ => tables::make(experiment, scale, seeds, env, say),
     }?;
     files.iter().for_each(|path| say(&format!("written: {}", path.display())));

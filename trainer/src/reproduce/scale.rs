@@ -35,6 +35,10 @@ struct Sizes {
     batch: usize,
     m: usize,
     epochs: [usize; 2],
+    /// What the data of pre-training and of fine-tuning have of their own: five classes each.
+    halves: [&'static [(&'static str, &'static str)]; 2],
+    /// The epochs of fine-tuning, with those of warm-up.
+    tuning_epochs: [usize; 2],
 }
 
 /// 400 images to train on and 1,037 to test on, so that methods have room to differ and a difference can be seen.
@@ -45,6 +49,11 @@ const DIGITS: Sizes = Sizes {
     batch: 64,
     m: 16,
     epochs: [120, 12],
+    halves: [
+        &[("only_classes", "[0, 1, 2, 3, 4]"), ("hold_out", "400")],
+        &[("only_classes", "[5, 6, 7, 8, 9]"), ("hold_out", "500"), ("train_limit", "128")],
+    ],
+    tuning_epochs: [60, 3],
 };
 
 /// 6,000 images to train on, and the test set.
@@ -55,6 +64,8 @@ const FASHION: Sizes = Sizes {
     batch: 128,
     m: 32,
     epochs: [40, 4],
+    halves: [&[("only_classes", "[0, 1, 2, 3, 4]")], &[("only_classes", "[5, 6, 7, 8, 9]"), ("train_limit", "512")]],
+    tuning_epochs: [60, 3],
 };
 
 impl Scale {
@@ -96,6 +107,19 @@ impl Scale {
         }
     }
 
+    /// The config of a row of ImageNet as pre-training for table 2. Reduced, that and the fine-tuning have five classes each.
+    pub fn pretraining(self, row: &Row) -> Draft {
+        let mut draft = self.draft(row);
+        let own = self.sizes().map_or(&[][..], |sizes| sizes.halves[0]);
+        own.iter().for_each(|(key, value)| draft.set("data", key, value));
+        draft
+    }
+
+    /// The tasks that table 2 fine-tunes for, at reduced scales one for both.
+    pub fn tunings(self) -> &'static [Task] {
+        if self == Scale::Paper { &[Task::Cifar10, Task::Cifar100] } else { &[Task::Cifar10] }
+    }
+
     /// A row's config at this scale.
     pub fn draft(self, row: &Row) -> Draft {
         let Some(sizes) = self.sizes() else { return row.draft() };
@@ -104,25 +128,13 @@ impl Scale {
         let vit = row.architecture.is_vit();
         let model = if vit { sizes.vit } else { sizes.resnet };
         model.iter().for_each(|(key, value)| draft.set("model", key, value));
-        let pool = row.task == Task::Pool;
-        if vit {
-            draft.section("loss", &[("kind", &"\"bce\"")]);
-            draft.section(
-                "optim",
-                &[("kind", &"\"adamw\""), ("lr", &"1e-3"), ("weight_decay", &"0.3"), ("clip", &"1.0")],
-            );
-        } else {
-            draft.section("loss", &[("kind", &"\"ce\"")]);
-            draft.section(
-                "optim",
-                &[("kind", &"\"sgd\""), ("lr", &"0.1"), ("momentum", &"0.9"), ("weight_decay", &"1e-3")],
-            );
+        draft.set("loss", "kind", if vit { "\"bce\"" } else { "\"ce\"" });
+        optimizer(row, &mut draft);
+        let [epochs, warmup] = if row.task.is_fine_tuning() { sizes.tuning_epochs } else { sizes.epochs };
+        draft.set("optim", "warmup_epochs", warmup);
+        if row.task.is_fine_tuning() {
+            sizes.halves[1].iter().for_each(|(key, value)| draft.set("data", key, value));
         }
-        match pool {
-            true => draft.set("optim", "schedule", "\"constant\""),
-            false => draft.set("optim", "min_lr", if vit { "1e-5" } else { "1e-3" }),
-        }
-        draft.set("optim", "warmup_epochs", sizes.epochs[1]);
         let method = match row.method {
             Method::Perturbed { family, direction, reach } => {
                 let rho = self.radius(row.architecture, family, direction);
@@ -133,9 +145,27 @@ impl Scale {
         method.write(&mut draft, sizes.m);
         draft.section(
             "train",
-            &[("epochs", &sizes.epochs[0]), ("batch", &sizes.batch), ("eval_every", &0), ("checkpoint_every", &10)],
+            &[("epochs", &epochs), ("batch", &sizes.batch), ("eval_every", &0), ("checkpoint_every", &10)],
         );
         draft
+    }
+}
+
+/// The base optimiser of reduced runs.
+fn optimizer(row: &Row, draft: &mut Draft) {
+    let vit = row.architecture.is_vit();
+    let keys: &[(&str, &dyn Display)] = match row.task {
+        Task::Cifar10 | Task::Cifar100 => {
+            &[("kind", &"\"sgd\""), ("lr", &"0.03"), ("momentum", &"0.9"), ("clip", &"1.0")]
+        }
+        _ if vit => &[("kind", &"\"adamw\""), ("lr", &"1e-3"), ("weight_decay", &"0.3"), ("clip", &"1.0")],
+        _ => &[("kind", &"\"sgd\""), ("lr", &"0.1"), ("momentum", &"0.9"), ("weight_decay", &"1e-3")],
+    };
+    draft.section("optim", keys);
+    match row.task {
+        Task::Pool => draft.set("optim", "schedule", "\"constant\""),
+        Task::ImageNet => draft.set("optim", "min_lr", if vit { "1e-5" } else { "1e-3" }),
+        _ => {}
     }
 }
 
@@ -145,9 +175,33 @@ struct Radii {
     resnet: [[f64; 3]; 2],
 }
 
-/// Found by `docs/results.md`'s sweep.
+/// Guesses from the quick start's model; no sweep has been made.
 const DIGITS_RADII: Radii =
-    Radii { vit: [[0.05, 0.05, 0.05], [0.5, 0.5, 0.5]], resnet: [[0.05, 0.05, 0.05], [0.5, 0.5, 0.5]] };
+    Radii { vit: [[0.02, 0.02, 0.02], [0.2, 0.2, 0.2]], resnet: [[0.05, 0.05, 0.05], [0.5, 0.5, 0.5]] };
 /// The same.
 const FASHION_RADII: Radii =
     Radii { vit: [[0.02, 0.02, 0.02], [0.2, 0.2, 0.2]], resnet: [[0.04, 0.04, 0.04], [0.4, 0.4, 0.4]] };
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Config;
+    use crate::paper::rows;
+    use std::path::Path;
+
+    #[test]
+    fn every_row_has_a_config_at_every_scale_that_keeps_its_method() {
+        for scale in [Scale::Digits, Scale::Fashion, Scale::Paper] {
+            for row in rows() {
+                for draft in [scale.draft(&row), scale.pretraining(&row)] {
+                    let text = draft.to_string();
+                    let config = Config::parse(&text, Path::new("x.toml"), &[]);
+                    let config = config.unwrap_or_else(|e| panic!("{scale}, {}: {e}\n{text}", row.name()));
+                    let direction = row.method.words()[1];
+                    assert!(text.contains(&format!("kind = \"{direction}\"")) || direction == "none", "{text}");
+                    assert_eq!(config.perturb.ascent().is_some(), direction != "none", "{text}");
+                }
+            }
+        }
+    }
+}
