@@ -148,8 +148,9 @@ fn a_model_that_diverges() {
 
 #[test]
 fn every_config_of_the_repository_reads() {
-    for entry in fs::read_dir(repository().join("configs")).unwrap() {
-        let path = entry.unwrap().path();
+    let entries = ["configs", "configs/paper"].map(|folder| fs::read_dir(repository().join(folder)).unwrap());
+    let paths = entries.into_iter().flatten().map(|entry| entry.unwrap().path());
+    for path in paths.filter(|path| path.is_file()) {
         if let Err(error) = lethe::config::Config::load(&path, &[]) {
             panic!("{error}");
         }

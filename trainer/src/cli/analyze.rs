@@ -28,6 +28,12 @@ pub enum Analysis {
     Landscape(LandscapeArgs),
 }
 
+/// A finite number, 0 or more.
+pub(super) fn not_negative(text: &str) -> Result<f64, String> {
+    let number = text.parse::<f64>().ok().filter(|x| x.is_finite() && *x >= 0.0);
+    number.ok_or_else(|| "expected a finite number, 0 or more".into())
+}
+
 /// A number of things, at least one.
 pub(super) fn count() -> RangedU64ValueParser<usize> {
     RangedU64ValueParser::new().range(1..=1_000_000_000)
@@ -49,7 +55,7 @@ pub struct SharpnessArgs {
     #[arg(long, value_name = "N", default_value_t = 100, value_parser = count())]
     iterations: usize,
     /// Stop at a relative change of the estimate below this.
-    #[arg(long, value_name = "SHARE", default_value_t = 1e-4)]
+    #[arg(long, value_name = "SHARE", default_value_t = 1e-4, value_parser = not_negative)]
     tolerance: f64,
     /// The seed of the start vector.
     #[arg(long, default_value_t = 0)]

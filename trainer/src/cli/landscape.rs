@@ -25,7 +25,7 @@ pub struct LandscapeArgs {
     #[arg(value_name = "RUN")]
     run: PathBuf,
     /// How far from θ; by default twice the run's radius, or 0.1.
-    #[arg(long, value_name = "DISTANCE")]
+    #[arg(long, value_name = "DISTANCE", value_parser = distance)]
     reach: Option<f64>,
     /// Points of a slice.
     #[arg(long, value_name = "N", default_value_t = 41, value_parser = clap::value_parser!(u16).range(2..=10_001))]
@@ -35,6 +35,14 @@ pub struct LandscapeArgs {
     samples: usize,
     #[command(flatten)]
     common: Common,
+}
+
+/// A finite number above 0.
+fn distance(text: &str) -> Result<f64, String> {
+    super::analyze::not_negative(text)
+        .ok()
+        .filter(|x| *x > 0.0)
+        .ok_or_else(|| "expected a finite number above 0".into())
 }
 
 /// Measures, draws and writes.
@@ -101,8 +109,12 @@ impl Picture for Slices<'_> {
             .label_style((FONT, 15))
             .axis_desc_style((FONT, 16))
             .draw()?;
-        let colors = [RGBColor(32, 92, 178), RGBColor(27, 128, 62), RGBColor(120, 120, 120)];
-        for (slice, color) in self.0.iter().zip(colors) {
+        for slice in self.0 {
+            let color = match &slice.name[..] {
+                "steepest" => RGBColor(32, 92, 178),
+                "obf" => RGBColor(27, 128, 62),
+                _ => RGBColor(120, 120, 120),
+            };
             let points = slice.distance.iter().copied().zip(slice.loss.iter().copied());
             let line = chart.draw_series(LineSeries::new(points, color.stroke_width(3)))?;
             line.label(&slice.name)

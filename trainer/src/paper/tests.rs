@@ -7,9 +7,10 @@ use std::path::Path;
 
 const TABLE: &str = include_str!("table.md");
 
-/// The cells of the rows below the heading that begins with this cell.
-fn cells(first: &str) -> Vec<Vec<String>> {
-    let lines = TABLE.lines().skip_while(|line| !line.starts_with(&format!("| {first} |")));
+/// The cells of the rows below the heading.
+fn cells(heading: &str) -> Vec<Vec<String>> {
+    let below = TABLE.lines().skip_while(|line| *line != format!("## {heading}"));
+    let lines = below.skip_while(|line| !line.starts_with('|'));
     let rows = lines.skip(2).take_while(|line| line.starts_with('|'));
     rows.map(|line| line.trim_matches('|').split('|').map(|cell| cell.trim().to_owned()).collect()).collect()
 }
@@ -86,7 +87,7 @@ fn agrees(config: &Config, cells: &[String], classes: usize) -> bool {
 #[test]
 fn every_row_of_the_table_is_a_config_and_no_config_is_made_up() {
     let mut used = BTreeSet::new();
-    for line in cells("model") {
+    for line in cells("Per method") {
         if line[2] == "none" {
             continue; // the baselines: below
         }
@@ -111,7 +112,7 @@ fn every_row_of_the_table_is_a_config_and_no_config_is_made_up() {
 
 #[test]
 fn common_blocks_are_those_of_the_table() {
-    for line in cells("task") {
+    for line in cells("Common blocks") {
         for architecture in architectures(line[0].split(" (6.1)").next().unwrap()) {
             for task in tasks(&line[0]) {
                 let of = |r: &Row| r.architecture == architecture && r.task == *task;
@@ -167,4 +168,54 @@ fn names_differ_and_baselines_are_there() {
     let forgetting = rows().into_iter().find(|r| r.method.words() == ["sam", "obf"] && r.task == Task::ImageNet);
     let PerturbConfig::Obf { forgetting, .. } = config(&forgetting.unwrap()).perturb else { panic!("OBF") };
     assert_eq!(forgetting.lambda, Lambda::PerClass);
+}
+
+/// "mean+-sd", or "n/l".
+fn measured(cell: &str) -> [Option<f64>; 2] {
+    let parts = cell.split_once("+-");
+    [parts.map(|(mean, _)| number(mean)), parts.map(|(_, sd)| number(sd))]
+}
+
+fn as_cell(Measured(mean, sd): Measured) -> [Option<f64>; 2] {
+    [mean, sd].map(|v| (!v.is_nan()).then_some(v))
+}
+
+/// A column whose empty cells mean what stands above.
+fn filled(rows: Vec<Vec<String>>) -> Vec<Vec<String>> {
+    let mut last = String::new();
+    let fill = |mut row: Vec<String>| {
+        if row[0].is_empty() {
+            row[0].clone_from(&last);
+        }
+        last.clone_from(&row[0]);
+        row
+    };
+    rows.into_iter().map(fill).collect()
+}
+
+#[test]
+fn reported_results_are_those_of_the_tables() {
+    for (heading, anchors) in [("Table 1", &TABLE_1[..]), ("Table B.1", &TABLE_B1[..])] {
+        let rows = filled(cells(heading));
+        assert_eq!(rows.len(), anchors.len(), "{heading}");
+        for (row, anchor) in rows.iter().zip(anchors) {
+            assert_eq!(architectures(&row[0]), [anchor.architecture], "{row:?}");
+            let perturbation = match &row[2][..] {
+                "STEEP" => "steepest",
+                other => &other.to_lowercase(),
+            };
+            assert_eq!(anchor.method[1], perturbation, "{row:?}");
+            for (cell, value) in row[3..8].iter().zip(anchor.accuracy) {
+                assert_eq!(measured(cell), as_cell(value), "{row:?}");
+            }
+            assert_eq!(measured(&row[8]), as_cell(anchor.sharpness), "{row:?}");
+        }
+    }
+    let rows = filled(cells("Table 2"));
+    assert_eq!(rows.len(), FINE_TUNING.len());
+    for (row, entry) in rows.iter().zip(FINE_TUNING) {
+        assert_eq!(architectures(&row[0]), [entry.architecture], "{row:?}");
+        assert_eq!([&row[1], &row[2]].map(|w| w.to_lowercase().replace("steep", "steepest")), entry.perturbations);
+        assert_eq!([&row[3], &row[4]].map(|cell| measured(cell)), entry.accuracy.map(as_cell), "{row:?}");
+    }
 }

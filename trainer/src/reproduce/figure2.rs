@@ -1,7 +1,7 @@
 //! Figure 2: over a pool of models that differ in m, how the final accuracy goes together with what perturbations make them forget, by threshold, and
 //! with flatness (specification, 8.4).
 
-use super::measures::{Measures, sharpness_options};
+use super::measures::{Measures, Wanted};
 use super::{Environment, Planned, Scale, panel};
 use crate::analysis::forgetting::ForgettingRecord;
 use crate::analysis::kendall::{kendall, significance};
@@ -53,18 +53,20 @@ pub struct Panel {
     pub members: Vec<Member>,
 }
 
-/// Slices of 1, 2, 4, … up to so many samples, epochs with those of warm-up, and epochs between collections.
+/// Slices of 1, 2, 4, … up to so many samples, epochs with those of warm-up, epochs between collections, and perturbed networks of each: no more
+/// than the training set has slices of the largest m.
 struct Pool {
     largest_m: usize,
     epochs: [usize; 2],
     every: usize,
+    draws: usize,
 }
 
 fn pool(scale: Scale) -> Pool {
     match scale {
-        Scale::Digits => Pool { largest_m: 64, epochs: [40, 4], every: 10 },
-        Scale::Fashion => Pool { largest_m: 128, epochs: [20, 2], every: 5 },
-        Scale::Paper => Pool { largest_m: 512, epochs: [300, 32], every: 25 },
+        Scale::Digits => Pool { largest_m: 64, epochs: [40, 4], every: 10, draws: 4 },
+        Scale::Fashion => Pool { largest_m: 128, epochs: [20, 2], every: 5, draws: 8 },
+        Scale::Paper => Pool { largest_m: 512, epochs: [300, 32], every: 25, draws: 8 },
     }
 }
 
@@ -79,7 +81,7 @@ pub(super) fn make(
     for row in rows().into_iter().filter(|r| r.task == Task::Pool) {
         let mut members = vec![];
         for seed in 0..seeds {
-            for m in std::iter::successors(Some(1), |m| Some(2 * m)).take_while(|m| *m <= pool(scale).largest_m) {
+            for m in slice_sizes(scale) {
                 members.push(member(scale, &row, m, seed, env, say)?);
             }
         }
@@ -100,6 +102,22 @@ fn title(row: &Row) -> &'static str {
     }
 }
 
+/// The run of a row of the pool with slices of m samples.
+fn planned(scale: Scale, row: &Row, m: usize, seed: u64) -> Planned {
+    let Pool { epochs, every, draws, .. } = pool(scale);
+    let mut draft = scale.draft(row);
+    draft.set("perturb", "m", m);
+    draft.set("train", "epochs", epochs[0]);
+    draft.set("optim", "warmup_epochs", epochs[1]);
+    draft.section("analysis", &[("every", &every), ("draws", &draws)]);
+    Planned::new(&format!("{}-m-{m}", row.name().replace("vit-s32-cifar-", "")), &draft, seed)
+}
+
+/// 1, 2, 4, … up to the largest m of a scale.
+fn slice_sizes(scale: Scale) -> impl Iterator<Item = usize> {
+    std::iter::successors(Some(1), |m| Some(2 * m)).take_while(move |m| *m <= pool(scale).largest_m)
+}
+
 fn member(
     scale: Scale,
     row: &Row,
@@ -108,16 +126,9 @@ fn member(
     env: &Environment,
     say: &mut dyn FnMut(&str),
 ) -> Result<Member, Error> {
-    let Pool { epochs, every, .. } = pool(scale);
-    let mut draft = scale.draft(row);
-    draft.set("perturb", "m", m);
-    draft.section("train", &[("epochs", &epochs[0])]);
-    draft.set("optim", "warmup_epochs", epochs[1]);
-    draft.set("analysis", "every", every);
-    let name = format!("{}-m-{m}", row.name().replace("vit-s32-cifar-", ""));
-    let planned = Planned::new(&name, &draft, seed);
+    let planned = planned(scale, row, m, seed);
     let run = planned.ensure(env, say)?;
-    let measures = Measures::of(&planned, &run, sharpness_options(scale), env)?;
+    let measures = Measures::of(&planned, &run, &Wanted::curvature(scale), env)?;
     let records: Vec<ForgettingRecord> = run.epoch_records()?;
     let adjusted: Vec<_> = records.into_iter().filter_map(|r| r.adjusted).collect();
     let mean = |of: &dyn Fn(usize) -> Vec<f64>| -> Vec<f64> {
@@ -213,6 +224,26 @@ fn summary(scale: Scale, seeds: u64, panels: &[Panel]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::analysis::forgetting::ForgettingProbe;
+    use crate::config::Config;
+    use crate::data::{Places, load};
+    use crate::training::{Parts, facts};
+    use std::path::Path;
+
+    #[test]
+    fn every_pool_of_digits_can_be_collected_from() {
+        for row in rows().iter().filter(|r| r.task == Task::Pool) {
+            for m in slice_sizes(Scale::Digits) {
+                let text = planned(Scale::Digits, row, m, 0).draft.to_string();
+                let config = Config::parse(&text, Path::new("x.toml"), &[]).unwrap();
+                let split = load(&config.data, &Places::of_process(None)).unwrap();
+                let config = config.resolve(facts(&split)).unwrap();
+                let Parts { train, analysed, .. } = Parts::of(&config, split);
+                assert_eq!(train.len(), 400);
+                assert!(ForgettingProbe::new(&config, &train, &analysed, 1).is_ok(), "m = {m}");
+            }
+        }
+    }
 
     #[test]
     fn correlations_are_those_of_the_pool() {

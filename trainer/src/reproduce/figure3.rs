@@ -1,6 +1,6 @@
 //! Figure 3: the accuracy of SAM with OBF by γ (λ = 1/C) and by λ (γ = 1).
 
-use super::measures::{Measures, sharpness_options};
+use super::measures::{Measures, Wanted};
 use super::{Environment, Planned, Scale, Summary};
 use crate::error::Error;
 use crate::paper::{Direction, Family, Method, Row, Task, rows};
@@ -31,14 +31,11 @@ pub(super) fn make(
 ) -> Result<Vec<PathBuf>, Error> {
     let mut accuracies = |lambda: Option<f64>, gamma: f64| -> Result<Vec<f64>, Error> {
         let row = obf(lambda, gamma);
-        let name = match lambda {
-            None => format!("figure-3-gamma-{gamma}"),
-            Some(lambda) => format!("figure-3-lambda-{lambda:.3}-gamma-{gamma}"),
-        };
+        let name = scale.run_name(&row);
         let one = |seed| {
             let planned = Planned::new(&name, &scale.draft(&row), seed);
             let run = planned.ensure(env, say)?;
-            Ok(Measures::of(&planned, &run, sharpness_options(scale), env)?.get(Measures::TEST).unwrap_or(f64::NAN))
+            Ok(Measures::of(&planned, &run, &Wanted::accuracy(), env)?.get(Measures::TEST).unwrap_or(f64::NAN))
         };
         (0..seeds).map(one).collect()
     };

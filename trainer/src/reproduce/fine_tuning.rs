@@ -1,5 +1,6 @@
 //! Table 2: fine-tuning, with the perturbation in the pre-training or in the fine-tuning. Each pre-trained model is fine-tuned twice.
 
+use super::measures::Wanted;
 use super::table::{Row as Line, Table};
 use super::{Environment, Measures, Planned, Scale};
 use crate::error::Error;
@@ -26,7 +27,7 @@ pub(super) fn make(
         }
         let model = scale.model_name(entry.architecture);
         let names = [&model, entry.perturbations[0], entry.perturbations[1]].map(str::to_owned);
-        let text = |Measured(mean, sd): Measured| format!("{mean} ± {sd}");
+        let text = |Measured(mean, sd): Measured| format!("{mean:.2} ± {sd:.2}");
         let paper = ["CIFAR-10", "CIFAR-100"].into_iter().zip(entry.accuracy).map(|(n, m)| (n.to_owned(), text(m)));
         lines.push(Line { names: names.into(), measured, paper: paper.collect() });
     }
@@ -55,12 +56,7 @@ fn tuned(
     let model = scale.model_name(entry.architecture);
     let source = row(entry.architecture, Task::ImageNet, before);
     // At the paper's scale these are the runs of table 1.
-    let [method, perturbation] = source.method.words();
-    let name = if scale == Scale::Paper {
-        format!("{model}-{method}-{perturbation}")
-    } else {
-        format!("{model}-half-{before}")
-    };
+    let name = if scale == Scale::Paper { scale.run_name(&source) } else { format!("{model}-half-{before}") };
     let source = Planned::new(&name, &scale.pretraining(&source), seed).ensure(env, say)?;
     let mut values = vec![];
     for task in scale.tunings() {
@@ -70,7 +66,10 @@ fn tuned(
         let planned = Planned::new(&name, &draft, AGAIN * seed + again);
         let run = planned.ensure(env, say)?;
         let name = if scale == Scale::Paper { task.to_string() } else { "other classes".into() };
-        values.push((name, Measures::of(&planned, &run, None, env)?.get(Measures::TEST).unwrap_or(f64::NAN)));
+        values.push((
+            name,
+            Measures::of(&planned, &run, &Wanted::accuracy(), env)?.get(Measures::TEST).unwrap_or(f64::NAN),
+        ));
     }
     Ok(Measures { seed: AGAIN * seed + again, values })
 }

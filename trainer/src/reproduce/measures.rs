@@ -24,8 +24,24 @@ pub struct Measures {
     pub values: Vec<(String, f64)>,
 }
 
+/// What is to be measured.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Wanted {
+    /// Beside the test set, all others of the scale.
+    pub other_sets: bool,
+    /// How the sharpness is measured, if it is.
+    pub sharpness: Option<SharpnessOptions>,
+}
+
+/// The record: measures, and what they were measured for.
+#[derive(Serialize, Deserialize)]
+struct Kept {
+    wanted: Wanted,
+    measures: Measures,
+}
+
 /// How sharpness is measured at a scale: over so many training images, at most so many iterations, to this relative change.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SharpnessOptions {
     /// The first so many training images.
     pub samples: usize,
@@ -51,18 +67,14 @@ impl Measures {
         self.values.iter().find(|(n, _)| n == name).map(|(_, value)| *value)
     }
 
-    /// Those of a finished run: read, or measured now. Without options the sharpness is left out.
+    /// Those of a finished run: read, or measured now.
     ///
     /// # Errors
     /// If its checkpoint or data cannot be read, or the device fails.
-    pub fn of(
-        planned: &Planned,
-        run: &RunFolder,
-        sharpness: Option<SharpnessOptions>,
-        env: &Environment,
-    ) -> Result<Measures, Error> {
-        if let Some(kept) = run.read_record(RECORD)? {
-            return Ok(kept);
+    pub fn of(planned: &Planned, run: &RunFolder, wanted: &Wanted, env: &Environment) -> Result<Measures, Error> {
+        let kept: Option<Kept> = run.read_record(RECORD)?;
+        if let Some(kept) = kept.filter(|kept| kept.wanted == *wanted) {
+            return Ok(kept.measures);
         }
         let (config, split) = planned.resolve(env)?;
         let Parts { train: mut images, test, .. } = Parts::of(&config, split);
@@ -75,9 +87,9 @@ impl Measures {
             workers: env.threads,
             mask_classes: false,
         };
-        let measured = measurement.of(network, &sets(config.data.dataset))?;
+        let measured = measurement.of(network, &wanted.sets(config.data.dataset))?;
         let mut values: Vec<(String, f64)> = measured.iter().map(|m| (label(m.set), m.accuracy())).collect();
-        if let Some(options) = sharpness {
+        if let Some(options) = wanted.sharpness {
             Arc::make_mut(&mut images).truncate(options.samples);
             let loader = Loader::evaluation(images, Preparation::of(&config.data), options.batch, env.threads);
             let landscape = Landscape { network, loss: experiment::task_loss(&config), loader: &loader };
@@ -85,14 +97,41 @@ impl Measures {
             values.push((Measures::SHARPNESS.into(), found.eigenvalue));
         }
         let measures = Measures { seed: planned.seed, values };
-        run.record(RECORD, &measures)?;
+        run.record(RECORD, &Kept { wanted: *wanted, measures: measures.clone() })?;
         Ok(measures)
     }
 }
 
+impl Wanted {
+    /// The accuracy on the test set.
+    pub fn accuracy() -> Wanted {
+        Wanted { other_sets: false, sharpness: None }
+    }
+
+    /// The accuracy on the test set, and the sharpness.
+    pub fn curvature(scale: Scale) -> Wanted {
+        Wanted { sharpness: Some(sharpness_options(scale)), ..Wanted::accuracy() }
+    }
+
+    /// The accuracies on all sets, and the sharpness.
+    pub fn all(scale: Scale) -> Wanted {
+        Wanted { other_sets: true, ..Wanted::curvature(scale) }
+    }
+
+    /// The sets for a model of this data: those of ImageNet, or the test set and its stand-ins.
+    fn sets(&self, dataset: DatasetKind) -> Vec<TestSet> {
+        let words: &[&str] = match self.other_sets {
+            false => &["test"],
+            true if dataset == DatasetKind::Imagenet => &["all"],
+            true => &["test", "stand-ins"],
+        };
+        words.iter().flat_map(|word| TestSet::parse(word, dataset)).flatten().collect()
+    }
+}
+
 /// The specification's options (8.1), or fewer images and iterations at reduced scales.
-pub(super) fn sharpness_options(scale: Scale) -> Option<SharpnessOptions> {
-    Some(match scale {
+fn sharpness_options(scale: Scale) -> SharpnessOptions {
+    match scale {
         Scale::Digits => {
             SharpnessOptions { samples: 400, batch: 200, stopping: Stopping { most_iterations: 30, tolerance: 1e-2 } }
         }
@@ -102,7 +141,7 @@ pub(super) fn sharpness_options(scale: Scale) -> Option<SharpnessOptions> {
         Scale::Paper => {
             SharpnessOptions { samples: 8192, batch: 256, stopping: Stopping { most_iterations: 100, tolerance: 1e-4 } }
         }
-    })
+    }
 }
 
 /// How tables call a set: what is no robustness set says so.
@@ -111,10 +150,4 @@ fn label(set: TestSet) -> String {
         TestSet::StandIn(_) => format!("{} (stand-in)", set.name()),
         _ => set.name().to_owned(),
     }
-}
-
-/// The sets that a model of this data is measured on: those of ImageNet, or the test set and its stand-ins.
-fn sets(dataset: DatasetKind) -> Vec<TestSet> {
-    let words: &[&str] = if dataset == DatasetKind::Imagenet { &["all"] } else { &["test", "stand-ins"] };
-    words.iter().flat_map(|word| TestSet::parse(word, dataset)).flatten().collect()
 }

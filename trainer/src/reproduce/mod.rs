@@ -99,7 +99,9 @@ pub fn reproduce(
         Experiment::Figure2 => figure2::make(scale, seeds, env, say),
         Experiment::Figure3 => figure3::make(scale, seeds, env, say),
         Experiment::Table2 => fine_tuning::make(scale, seeds, env, say),
-        _ => tables::make(experiment, scale, seeds, env, say),
+        Experiment::Table1 | Experiment::TableB1 | Experiment::TableB2 => {
+            tables::make(experiment, scale, seeds, env, say)
+        }
     }?;
     files.iter().for_each(|path| say(&format!("written: {}", path.display())));
     Ok(())

@@ -95,6 +95,15 @@ impl Scale {
         }
     }
 
+    /// The name of a row's run, the same for rows of the same config: of OBF with its λ and γ as numbers.
+    pub fn run_name(self, row: &Row) -> String {
+        let name = format!("{}-{}", self.model_name(row.architecture), row.method);
+        let Method::Perturbed { direction: Direction::Obf { lambda, gamma }, .. } = row.method else { return name };
+        let classes = if self == Scale::Paper { row.task.classes() } else { 10 };
+        let lambda = lambda.unwrap_or(1.0 / classes as f64);
+        format!("{name}-lambda-{lambda}-gamma-{gamma}")
+    }
+
     /// The radius of a row at this scale.
     fn radius(self, architecture: Architecture, family: Family, direction: Direction) -> f64 {
         let table = if self == Scale::Digits { &DIGITS_RADII } else { &FASHION_RADII };

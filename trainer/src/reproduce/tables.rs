@@ -1,6 +1,6 @@
 //! Tables 1, B.1 and B.2: a row a method, over seeds, with the paper's figures beside.
 
-use super::measures::sharpness_options;
+use super::measures::Wanted;
 use super::table::{Row as Line, Table};
 use super::{Environment, Experiment, Measures, Planned, Scale};
 use crate::error::Error;
@@ -34,13 +34,12 @@ pub(super) fn make(
     };
     let mut lines = vec![];
     for entry in entries {
-        let name = format!("{}-{}", scale.model_name(entry.row.architecture), entry.names[1..].join("-"));
-        let name = if entry.names.len() > 1 { name } else { format!("b2-{}", slug(&entry.names[0])) };
+        let name = scale.run_name(&entry.row);
         let mut measured = vec![];
         for seed in 0..seeds {
             let planned = Planned::new(&name, &scale.draft(&entry.row), seed);
             let run = planned.ensure(env, say)?;
-            measured.push(Measures::of(&planned, &run, sharpness_options(scale), env)?);
+            measured.push(Measures::of(&planned, &run, &Wanted::all(scale), env)?);
         }
         lines.push(Line { names: entry.names, measured, paper: entry.paper });
     }
@@ -68,9 +67,11 @@ fn anchored(scale: Scale, anchors: &[Anchor]) -> Vec<Entry> {
 }
 
 fn reported(a: &Anchor) -> Vec<(String, String)> {
-    let text = |Measured(mean, sd): Measured| if mean.is_nan() { "–".into() } else { format!("{mean} ± {sd}") };
-    let sets = ["V1", "ReaL", "V2", "R", "Sketch"].into_iter().zip(a.accuracy).map(|(n, m)| (n.to_owned(), text(m)));
-    sets.chain([(Measures::SHARPNESS.to_owned(), text(a.sharpness))]).collect()
+    let text = |Measured(mean, sd): Measured, digits: usize| {
+        if mean.is_nan() { "–".into() } else { format!("{mean:.digits$} ± {sd:.digits$}") }
+    };
+    let sets = ["V1", "ReaL", "V2", "R", "Sketch"].into_iter().zip(a.accuracy).map(|(n, m)| (n.to_owned(), text(m, 2)));
+    sets.chain([(Measures::SHARPNESS.to_owned(), text(a.sharpness, 1))]).collect()
 }
 
 /// Table B.2: SAM by steepest ascent, by OBF with α fixed (λ = 0, γ = α), and by OBF as it is.
@@ -94,10 +95,4 @@ fn fixed_alpha() -> Vec<Entry> {
         Entry { names: vec![name.to_owned()], row, paper: vec![("V1".into(), accuracy.to_string())] }
     };
     FIXED_ALPHA.map(entry).into()
-}
-
-/// Letters and digits only.
-fn slug(name: &str) -> String {
-    let plain = name.replace('α', "alpha").replace('γ', "gamma").replace('λ', "lambda");
-    plain.split(|c: char| !c.is_ascii_alphanumeric()).filter(|part| !part.is_empty()).collect::<Vec<_>>().join("-")
 }
