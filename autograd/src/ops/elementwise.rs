@@ -82,10 +82,7 @@ unary_of_input! {
     /// 1/(1 + e⁻ˣ); `dx = dy σ(x) σ(−x)`: 1 − y would have no digits where y is near 1
     sigmoid: |dy, x| dy * &(&x.sigmoid() * &x.neg().sigmoid());
     /// tanh x; `dx = dy · 4 σ(2x) σ(−2x)`: 1 − y² would have no digits where y is near ±1
-    tanh: |dy, x| {
-        let twice = x.mul_scalar(2.0);
-        (dy * &(&twice.sigmoid() * &twice.neg().sigmoid())).mul_scalar(4.0)
-    };
+    tanh: |dy, x| (dy * &(&x.mul_scalar(2.0).sigmoid() * &x.mul_scalar(-2.0).sigmoid())).mul_scalar(4.0);
     /// sin x; `dx = dy cos x`
     sin: |dy, x| dy * &x.cos();
     /// cos x; `dx = −dy sin x`
