@@ -15,6 +15,7 @@ pub mod doctor;
 mod error;
 pub mod evaluation;
 pub mod experiment;
+mod files;
 pub mod miniature;
 pub mod paper;
 pub mod plot;

@@ -1,7 +1,7 @@
 //! Pictures, each as SVG and as PNG from one description. The letters of the PNG come with the program: machines without fonts draw the same.
 
 use crate::error::Error;
-use crate::run::write_atomically;
+use crate::files;
 use plotters::coord::Shift;
 use plotters::prelude::*;
 use plotters::style::{FontStyle, register_font};
@@ -50,20 +50,9 @@ pub fn save(folder: &Path, name: &str, size: [u32; 2], picture: &impl Picture) -
     image::ImageEncoder::write_image(encoder, &pixels, size[0], size[1], image::ExtendedColorType::Rgb8)
         .map_err(|e| failed(e.to_string()))?;
     Ok(vec![
-        write(folder, &format!("{name}.svg"), svg.as_bytes())?,
-        write(folder, &format!("{name}.png"), &png.into_inner())?,
+        files::write(&folder.join(format!("{name}.svg")), svg.as_bytes())?,
+        files::write(&folder.join(format!("{name}.png")), &png.into_inner())?,
     ])
-}
-
-/// Writes a file into a folder, which is made if need be.
-///
-/// # Errors
-/// If it cannot be written.
-pub fn write(folder: &Path, name: &str, bytes: &[u8]) -> Result<PathBuf, Error> {
-    let path = folder.join(name);
-    let done = std::fs::create_dir_all(folder).and_then(|()| write_atomically(&path, &[bytes]));
-    done.map_err(|error| Error::Write { path: path.clone(), error })?;
-    Ok(path)
 }
 
 fn paint<B: Backend>(area: &Area<B>, picture: &impl Picture) -> Drawn<B> {

@@ -2,14 +2,10 @@
 
 use lethe::data::Places;
 use lethe::paper::Draft;
-use lethe::reproduce::{Environment, Planned};
+use lethe::reproduce::{Planned, Scale, Study};
 use lethe_tensor::Device;
+use std::cell::RefCell;
 use std::path::Path;
-
-fn environment(folder: &Path) -> Environment {
-    let places = Places { data_dir: None, variable: None, system: folder.to_owned() };
-    Environment { device: Device::cpu(), threads: 1, places, runs: folder.join("runs"), out: folder.to_owned() }
-}
 
 fn draft(epochs: usize) -> Draft {
     let mut draft = Draft::default();
@@ -20,38 +16,47 @@ fn draft(epochs: usize) -> Draft {
     draft
 }
 
-fn ensure(planned: &Planned, env: &Environment) -> Result<Vec<String>, lethe::Error> {
-    let mut said = vec![];
-    planned.ensure(env, &mut |line| said.push(line.to_owned()))?;
-    Ok(said)
+/// What is said while a run is made sure of, in this folder.
+fn ensure(planned: &Planned, folder: &Path) -> Result<Vec<String>, lethe::Error> {
+    let said = RefCell::new(vec![]);
+    let study = Study {
+        scale: Scale::Digits,
+        seeds: 1,
+        device: Device::cpu(),
+        threads: 1,
+        places: Places { data_dir: None, variable: None, system: folder.to_owned() },
+        runs: folder.join("runs"),
+        out: folder.to_owned(),
+        say: &|line| said.borrow_mut().push(line.to_owned()),
+    };
+    planned.ensure(&study)?;
+    Ok(said.into_inner())
 }
 
 #[test]
 fn a_run_is_made_once_and_one_that_was_interrupted_goes_on() {
     let folder = tempfile::tempdir().unwrap();
-    let env = environment(folder.path());
     let planned = Planned::new("mlp", &draft(3), 5);
-    assert!(ensure(&planned, &env).unwrap()[0].ends_with("3 epochs"));
-    let run = env.runs.join("mlp-seed-5");
+    assert!(ensure(&planned, folder.path()).unwrap()[0].ends_with("3 epochs"));
+    let run = folder.path().join("runs/mlp-seed-5");
     let bytes = || std::fs::read(run.join("checkpoint.safetensors")).unwrap();
     let whole = bytes();
-    assert_eq!(ensure(&planned, &env).unwrap(), ["mlp-seed-5: finished before"]);
+    assert_eq!(ensure(&planned, folder.path()).unwrap(), ["mlp-seed-5: finished before"]);
     // What a program leaves that was killed behind the last checkpoint.
     std::fs::remove_file(run.join("summary.json")).unwrap();
-    assert!(ensure(&planned, &env).unwrap()[0].contains("goes on after 3 of 3 epochs"));
+    assert!(ensure(&planned, folder.path()).unwrap()[0].contains("goes on after 3 of 3 epochs"));
     assert!(bytes() == whole && run.join("summary.json").exists());
     // And before the first one.
     std::fs::remove_file(run.join("summary.json")).unwrap();
     std::fs::remove_file(run.join("checkpoint.safetensors")).unwrap();
-    assert!(ensure(&planned, &env).unwrap()[0].ends_with("3 epochs"));
+    assert!(ensure(&planned, folder.path()).unwrap()[0].ends_with("3 epochs"));
     assert!(bytes() == whole);
 }
 
 #[test]
 fn a_run_of_another_config_is_not_touched() {
     let folder = tempfile::tempdir().unwrap();
-    let env = environment(folder.path());
-    ensure(&Planned::new("mlp", &draft(1), 0), &env).unwrap();
-    let error = ensure(&Planned::new("mlp", &draft(2), 0), &env).unwrap_err().to_string();
+    ensure(&Planned::new("mlp", &draft(1), 0), folder.path()).unwrap();
+    let error = ensure(&Planned::new("mlp", &draft(2), 0), folder.path()).unwrap_err().to_string();
     assert!(error.contains("mlp-seed-0") && error.contains("another config"), "{error}");
 }

@@ -15,8 +15,9 @@ mod shaders;
 use crate::config::{Config, MOST_THREADS};
 use crate::data::{DataSplit, Places, load};
 use crate::error::Error;
+use crate::files;
 use crate::miniature;
-use crate::run::{Existing, RunFolder, default_folder, timestamp, write_atomically};
+use crate::run::{Existing, RunFolder, default_folder, timestamp};
 use crate::training::{self, Training};
 use clap::builder::RangedU64ValueParser;
 use clap::{Args, Parser, Subcommand};
@@ -215,7 +216,7 @@ fn finish(training: Training<'_>, run: &RunFolder) -> Result<(), Error> {
 /// Writes a record as JSON where the command line says.
 fn write_json(path: &Path, record: &impl Serialize) -> Result<(), Error> {
     let text = serde_json::to_string_pretty(record).expect("records can be written as JSON") + "\n";
-    write_atomically(path, &[text.as_bytes()]).map_err(|error| Error::Write { path: path.to_owned(), error })
+    files::write(path, text.as_bytes()).map(drop)
 }
 
 /// A config, the data that it fits, and where to compute.

@@ -2,8 +2,8 @@
 
 use super::say;
 use crate::error::Error;
+use crate::files;
 use crate::paper::rows;
-use crate::plot;
 use clap::Args;
 use std::path::PathBuf;
 
@@ -18,7 +18,7 @@ pub struct PaperConfigsArgs {
 /// Writes a file for each row.
 pub fn write(args: &PaperConfigsArgs) -> Result<(), Error> {
     let files: Vec<(String, String)> = rows().iter().map(crate::paper::Row::file).collect();
-    files.iter().try_for_each(|(name, text)| plot::write(&args.out, name, text.as_bytes()).map(|_| ()))?;
+    files.iter().try_for_each(|(name, text)| files::write(&args.out.join(name), text.as_bytes()).map(|_| ()))?;
     say(&format!("{} configs in {}", files.len(), args.out.display()));
     Ok(())
 }

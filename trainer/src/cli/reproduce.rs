@@ -3,7 +3,7 @@
 use super::{Common, note, say, threads};
 use crate::data::Places;
 use crate::error::Error;
-use crate::reproduce::{Environment, Experiment, Scale, reproduce};
+use crate::reproduce::{Experiment, Scale, Study, reproduce};
 use clap::Args;
 use clap::builder::RangedU64ValueParser;
 use std::path::PathBuf;
@@ -31,13 +31,16 @@ pub struct ReproduceArgs {
 pub fn run(args: &ReproduceArgs) -> Result<(), Error> {
     let threads = threads(args.common.threads.unwrap_or(0));
     let out = args.out.join(args.scale.to_string());
-    let env = Environment {
+    let study = Study {
+        scale: args.scale,
+        seeds: args.seeds,
         device: args.common.device.choice.open(threads)?,
         threads,
         places: Places::of_process(args.common.data_dir.clone()),
         runs: out.join("runs"),
         out,
+        say: &say,
     };
-    note(&format!("{} at scale {}, {} seeds, in {}", args.experiment, args.scale, args.seeds, env.out.display()));
-    reproduce(args.experiment, args.scale, args.seeds, &env, &mut |line| say(line))
+    note(&format!("{} at scale {}, {} seeds, in {}", args.experiment, args.scale, args.seeds, study.out.display()));
+    reproduce(args.experiment, &study)
 }

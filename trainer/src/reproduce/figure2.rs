@@ -2,7 +2,8 @@
 //! with flatness (specification, 8.4).
 
 use super::measures::{Measures, Wanted};
-use super::{Environment, Planned, Scale, panel};
+use super::statistics::mean;
+use super::{Experiment, Planned, Scale, Study, panel};
 use crate::analysis::forgetting::ForgettingRecord;
 use crate::analysis::kendall::{kendall, significance};
 use crate::analysis::threshold::{ADJUSTED_GRID, adjusted_thresholds};
@@ -71,26 +72,22 @@ fn pool(scale: Scale) -> Pool {
 }
 
 /// Trains the pools, and writes the figure, its numbers and the models'.
-pub(super) fn make(
-    scale: Scale,
-    seeds: u64,
-    env: &Environment,
-    say: &mut dyn FnMut(&str),
-) -> Result<Vec<PathBuf>, Error> {
+pub(super) fn make(study: &Study<'_>) -> Result<Vec<PathBuf>, Error> {
     let mut panels = vec![];
     for row in rows().into_iter().filter(|r| r.task == Task::Pool) {
-        let mut members = vec![];
-        for seed in 0..seeds {
-            for m in slice_sizes(scale) {
-                members.push(member(scale, &row, m, seed, env, say)?);
-            }
-        }
+        let all = (0..study.seeds).flat_map(|seed| slice_sizes(study.scale).map(move |m| (seed, m)));
+        let members = all.map(|(seed, m)| member(study, &row, m, seed)).collect::<Result<_, Error>>()?;
         panels.push(Panel::of(title(&row), members));
     }
-    let mut files = plot::save(&env.out, "figure-2", [1500, 480], &Panels(&panels))?;
-    files.push(env.write("figure-2.csv", curves(&panels).as_bytes())?);
-    files.push(env.write("figure-2-models.csv", models(&panels).as_bytes())?);
-    files.push(env.write("figure-2.md", summary(scale, seeds, &panels).as_bytes())?);
+    let models_of_each = panels.first().map_or(0, |p| p.members.len());
+    let note = format!(
+        "Kendall's τ with the final test accuracy over {models_of_each} models (all m, all seeds), p in brackets."
+    );
+    let text = study.title(Experiment::Figure2, &note) + &summary(&panels);
+    let mut files = plot::save(&study.out, "figure-2", [1500, 480], &Panels(&panels))?;
+    files.push(study.write("figure-2.csv", curves(&panels).as_bytes())?);
+    files.push(study.write("figure-2-models.csv", models(&panels).as_bytes())?);
+    files.push(study.write("figure-2.md", text.as_bytes())?);
     Ok(files)
 }
 
@@ -118,29 +115,20 @@ fn slice_sizes(scale: Scale) -> impl Iterator<Item = usize> {
     std::iter::successors(Some(1), |m| Some(2 * m)).take_while(move |m| *m <= pool(scale).largest_m)
 }
 
-fn member(
-    scale: Scale,
-    row: &Row,
-    m: usize,
-    seed: u64,
-    env: &Environment,
-    say: &mut dyn FnMut(&str),
-) -> Result<Member, Error> {
-    let planned = planned(scale, row, m, seed);
-    let run = planned.ensure(env, say)?;
-    let measures = Measures::of(&planned, &run, &Wanted::curvature(scale), env)?;
+fn member(study: &Study<'_>, row: &Row, m: usize, seed: u64) -> Result<Member, Error> {
+    let planned = planned(study.scale, row, m, seed);
+    let run = planned.ensure(study)?;
+    let measures = Measures::of(&planned, &run, &Wanted::curvature(study.scale), study)?;
     let records: Vec<ForgettingRecord> = run.epoch_records()?;
     let adjusted: Vec<_> = records.into_iter().filter_map(|r| r.adjusted).collect();
-    let mean = |of: &dyn Fn(usize) -> Vec<f64>| -> Vec<f64> {
-        (0..ADJUSTED_GRID).map(of).map(|v| v.iter().sum::<f64>() / v.len() as f64).collect()
-    };
+    let mean_of = |of: &dyn Fn(usize) -> Vec<f64>| (0..ADJUSTED_GRID).map(|k| mean(&of(k))).collect();
     Ok(Member {
         m,
         seed,
-        accuracy: measures.get(Measures::TEST).unwrap_or(f64::NAN),
+        accuracy: measures.test(),
         sharpness: measures.get(Measures::SHARPNESS).unwrap_or(f64::NAN),
-        sample_given_label: mean(&|k| adjusted.iter().map(|a| a.sample_given_label[k]).collect()),
-        label: mean(&|k| adjusted.iter().filter_map(|a| Some(a.label.as_ref()?[k])).collect()),
+        sample_given_label: mean_of(&|k| adjusted.iter().map(|a| a.sample_given_label[k]).collect()),
+        label: mean_of(&|k| adjusted.iter().filter_map(|a| Some(a.label.as_ref()?[k])).collect()),
     })
 }
 
@@ -155,7 +143,6 @@ impl Panel {
     pub fn of(name: &'static str, members: Vec<Member>) -> Panel {
         let accuracy: Vec<f64> = members.iter().map(|m| m.accuracy).collect();
         let with = |of: &dyn Fn(&Member) -> f64| correlation(&members.iter().map(of).collect::<Vec<_>>(), &accuracy);
-        let mean = |v: &[f64]| v.iter().sum::<f64>() / v.len() as f64;
         Panel {
             name,
             sample_given_label: (0..ADJUSTED_GRID).map(|k| with(&|m| m.sample_given_label[k])).collect(),
@@ -191,7 +178,6 @@ fn curves(panels: &[Panel]) -> String {
 
 fn models(panels: &[Panel]) -> String {
     let mut text = String::from("perturbation,m,seed,accuracy,sharpness,mean F_XY,mean F_Y\n");
-    let mean = |v: &[f64]| v.iter().sum::<f64>() / v.len() as f64;
     for panel in panels {
         for m in &panel.members {
             let (xy, y) = (mean(&m.sample_given_label), mean(&m.label));
@@ -201,12 +187,10 @@ fn models(panels: &[Panel]) -> String {
     text
 }
 
-fn summary(scale: Scale, seeds: u64, panels: &[Panel]) -> String {
-    let models = panels.first().map_or(0, |p| p.members.len());
-    let mut text = format!(
-        "# figure-2 at scale {scale}, {seeds} seeds\n\nKendall's τ with the final test accuracy over {models} models (all m, all seeds), p in brackets.\n\n\
-         | perturbation | mean F_XY over s | mean F_Y over s | largest τ of F_XY, at s | share of s where F_XY beats flatness | flatness |\n\
-         | --- | --- | --- | --- | --- | --- |\n"
+fn summary(panels: &[Panel]) -> String {
+    let mut text = String::from(
+        "| perturbation | mean F_XY over s | mean F_Y over s | largest τ of F_XY, at s | share of s where F_XY beats flatness | flatness |\n\
+         | --- | --- | --- | --- | --- | --- |\n",
     );
     let cell = |c: Correlation| format!("{:.3} ({:.3})", c.tau, c.p);
     for panel in panels {
@@ -258,6 +242,6 @@ mod tests {
         let panel = Panel::of("x", (0..10).map(member).collect());
         assert_eq!([panel.sample_given_label[7].tau, panel.label[7].tau, panel.flatness.tau], [1.0, -1.0, 1.0]);
         assert!(panel.flatness.p < 1e-5 && panel.means[0].tau == 1.0);
-        assert!(summary(Scale::Digits, 1, &[panel]).contains("| x | 1.000 (0.000) | -1.000 (0.000) |"));
+        assert!(summary(&[panel]).contains("| x | 1.000 (0.000) | -1.000 (0.000) |"));
     }
 }

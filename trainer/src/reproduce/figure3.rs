@@ -1,7 +1,7 @@
 //! Figure 3: the accuracy of SAM with OBF by γ (λ = 1/C) and by λ (γ = 1).
 
 use super::measures::{Measures, Wanted};
-use super::{Environment, Planned, Scale, Summary};
+use super::{Experiment, Scale, Study, Summary};
 use crate::error::Error;
 use crate::paper::{Direction, Family, Method, Row, Task, rows};
 use crate::plot::{self, Area, Backend, Drawn, FONT, Picture};
@@ -23,29 +23,20 @@ struct Sweep {
 }
 
 /// Trains, and writes the figure and its numbers.
-pub(super) fn make(
-    scale: Scale,
-    seeds: u64,
-    env: &Environment,
-    say: &mut dyn FnMut(&str),
-) -> Result<Vec<PathBuf>, Error> {
-    let mut accuracies = |lambda: Option<f64>, gamma: f64| -> Result<Vec<f64>, Error> {
+pub(super) fn make(study: &Study<'_>) -> Result<Vec<PathBuf>, Error> {
+    let accuracies = |lambda: Option<f64>, gamma: f64| -> Result<Vec<f64>, Error> {
         let row = obf(lambda, gamma);
-        let name = scale.run_name(&row);
-        let one = |seed| {
-            let planned = Planned::new(&name, &scale.draft(&row), seed);
-            let run = planned.ensure(env, say)?;
-            Ok(Measures::of(&planned, &run, &Wanted::accuracy(), env)?.get(Measures::TEST).unwrap_or(f64::NAN))
-        };
-        (0..seeds).map(one).collect()
+        let (name, draft) = (study.scale.run_name(&row), study.scale.draft(&row));
+        Ok(study.measured(&name, &draft, &Wanted::accuracy())?.iter().map(Measures::test).collect())
     };
-    let gammas = GAMMAS.iter().map(|g| Ok((*g, accuracies(None, *g)?))).collect::<Result<Vec<_>, Error>>()?;
-    let lambdas = if scale == Scale::Digits { &FEW_LAMBDAS[..] } else { &LAMBDAS };
-    let lambdas = lambdas.iter().map(|l| Ok((*l, accuracies(Some(*l), 1.0)?))).collect::<Result<Vec<_>, Error>>()?;
+    let gammas = GAMMAS.iter().map(|g| Ok((*g, accuracies(None, *g)?))).collect::<Result<_, Error>>()?;
+    let lambdas = if study.scale == Scale::Digits { &FEW_LAMBDAS[..] } else { &LAMBDAS };
+    let lambdas = lambdas.iter().map(|l| Ok((*l, accuracies(Some(*l), 1.0)?))).collect::<Result<_, Error>>()?;
     let sweeps = [Sweep { parameter: "γ", points: gammas }, Sweep { parameter: "λ", points: lambdas }];
-    let mut files = plot::save(&env.out, "figure-3", [1000, 420], &Sweeps(&sweeps))?;
-    files.push(env.write("figure-3.csv", csv(&sweeps).as_bytes())?);
-    files.push(env.write("figure-3.md", markdown(scale, seeds, &sweeps).as_bytes())?);
+    let text = study.title(Experiment::Figure3, "Mean test accuracy, ± half the width of its 95 % interval.");
+    let mut files = plot::save(&study.out, "figure-3", [1000, 420], &Sweeps(&sweeps))?;
+    files.push(study.write("figure-3.csv", csv(&sweeps).as_bytes())?);
+    files.push(study.write("figure-3.md", (text + &markdown(&sweeps)).as_bytes())?);
     Ok(files)
 }
 
@@ -107,11 +98,8 @@ fn csv(sweeps: &[Sweep]) -> String {
     text
 }
 
-fn markdown(scale: Scale, seeds: u64, sweeps: &[Sweep]) -> String {
-    let mut text = format!(
-        "# figure-3 at scale {scale}, {seeds} seeds\n\nMean test accuracy, ± half the width of its 95 % interval.\n\n\
-         | parameter | value | accuracy, % |\n| --- | --- | --- |\n"
-    );
+fn markdown(sweeps: &[Sweep]) -> String {
+    let mut text = String::from("| parameter | value | accuracy, % |\n| --- | --- | --- |\n");
     for sweep in sweeps {
         for (value, s) in sweep.points.iter().filter_map(|(v, all)| Some((v, Summary::of(all)?))) {
             let _ = writeln!(text, "| {} | {value:.3} | {:.2} ± {:.2} |", sweep.parameter, s.mean, s.half_width());

@@ -1,6 +1,6 @@
 //! What is measured of a finished run: its accuracy on every evaluation set of the scale, and its sharpness. Measured once, and kept in the run's folder.
 
-use super::{Environment, Planned, Scale};
+use super::{Planned, Scale, Study};
 use crate::analysis::sharpness::{Landscape, Stopping};
 use crate::config::DatasetKind;
 use crate::data::{Loader, Preparation, TestSet};
@@ -67,31 +67,36 @@ impl Measures {
         self.values.iter().find(|(n, _)| n == name).map(|(_, value)| *value)
     }
 
+    /// The accuracy on the test set, in percent; NaN where it was not measured.
+    pub fn test(&self) -> f64 {
+        self.get(Measures::TEST).unwrap_or(f64::NAN)
+    }
+
     /// Those of a finished run: read, or measured now.
     ///
     /// # Errors
     /// If its checkpoint or data cannot be read, or the device fails.
-    pub fn of(planned: &Planned, run: &RunFolder, wanted: &Wanted, env: &Environment) -> Result<Measures, Error> {
+    pub fn of(planned: &Planned, run: &RunFolder, wanted: &Wanted, study: &Study<'_>) -> Result<Measures, Error> {
         let kept: Option<Kept> = run.read_record(RECORD)?;
         if let Some(kept) = kept.filter(|kept| kept.wanted == *wanted) {
             return Ok(kept.measures);
         }
-        let (config, split) = planned.resolve(env)?;
+        let (config, split) = planned.resolve(study)?;
         let Parts { train: mut images, test, .. } = Parts::of(&config, split);
-        let restored = Restored::new(&config, &run.load()?, &images, &env.device)?;
+        let restored = Restored::new(&config, &run.load()?, &images, &study.device)?;
         let network = restored.network();
         let measurement = Measurement {
             config: &config,
-            places: &env.places,
+            places: &study.places,
             test: &test,
-            workers: env.threads,
+            workers: study.threads,
             mask_classes: false,
         };
         let measured = measurement.of(network, &wanted.sets(config.data.dataset))?;
         let mut values: Vec<(String, f64)> = measured.iter().map(|m| (label(m.set), m.accuracy())).collect();
         if let Some(options) = wanted.sharpness {
             Arc::make_mut(&mut images).truncate(options.samples);
-            let loader = Loader::evaluation(images, Preparation::of(&config.data), options.batch, env.threads);
+            let loader = Loader::evaluation(images, Preparation::of(&config.data), options.batch, study.threads);
             let landscape = Landscape { network, loss: experiment::task_loss(&config), loader: &loader };
             let found = landscape.dominant_eigenvalue(options.stopping, 0)?;
             values.push((Measures::SHARPNESS.into(), found.eigenvalue));

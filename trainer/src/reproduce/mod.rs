@@ -14,8 +14,10 @@ mod tables;
 
 use crate::data::Places;
 use crate::error::Error;
-use crate::plot;
+use crate::files;
+use crate::paper::Draft;
 use lethe_tensor::Device;
+use measures::Wanted;
 use std::fmt;
 use std::path::PathBuf;
 
@@ -49,19 +51,21 @@ pub enum Experiment {
 
 impl fmt::Display for Experiment {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Experiment::Figure2 => "figure-2",
-            Experiment::Figure3 => "figure-3",
-            Experiment::Table1 => "table-1",
-            Experiment::Table2 => "table-2",
-            Experiment::TableB1 => "table-b1",
-            Experiment::TableB2 => "table-b2",
-        })
+        f.write_str(&word(self))
     }
 }
 
-/// Where experiments compute, read and write.
-pub struct Environment {
+/// The word that means a value on the command line.
+fn word(value: &impl clap::ValueEnum) -> String {
+    value.to_possible_value().map_or_else(String::new, |value| value.get_name().to_owned())
+}
+
+/// What an experiment is made at, where, and with how many seeds.
+pub struct Study<'a> {
+    /// How large.
+    pub scale: Scale,
+    /// Runs of every method, with seeds 0, 1, …
+    pub seeds: u64,
     /// Where networks are trained and measured.
     pub device: Device,
     /// CPU threads, of loaders too.
@@ -72,37 +76,44 @@ pub struct Environment {
     pub runs: PathBuf,
     /// The folder of what comes out.
     pub out: PathBuf,
+    /// Told what is done.
+    pub say: &'a dyn Fn(&str),
 }
 
-impl Environment {
+impl Study<'_> {
+    /// The measures of a config's runs, a seed each. Runs that are missing are made.
+    fn measured(&self, name: &str, draft: &Draft, wanted: &Wanted) -> Result<Vec<Measures>, Error> {
+        let one = |seed| {
+            let planned = Planned::new(name, draft, seed);
+            Measures::of(&planned, &planned.ensure(self)?, wanted, self)
+        };
+        (0..self.seeds).map(one).collect()
+    }
+
     /// Writes a file of the result.
-    ///
-    /// # Errors
-    /// If it cannot be written.
-    pub fn write(&self, name: &str, bytes: &[u8]) -> Result<PathBuf, Error> {
-        plot::write(&self.out, name, bytes)
+    fn write(&self, name: &str, bytes: &[u8]) -> Result<PathBuf, Error> {
+        files::write(&self.out.join(name), bytes)
+    }
+
+    /// The head of a result in Markdown.
+    fn title(&self, experiment: Experiment, what: &str) -> String {
+        format!("# {experiment} at scale {}, {} seeds\n\n{what}\n\n", self.scale, self.seeds)
     }
 }
 
-/// Makes an experiment with seeds 0 .. `seeds`; `say` is told what is done and what was written.
+/// Makes an experiment.
 ///
 /// # Errors
 /// If data is missing, a run fails, or a file cannot be written. What was finished stays.
-pub fn reproduce(
-    experiment: Experiment,
-    scale: Scale,
-    seeds: u64,
-    env: &Environment,
-    say: &mut dyn FnMut(&str),
-) -> Result<(), Error> {
+pub fn reproduce(experiment: Experiment, study: &Study<'_>) -> Result<(), Error> {
     let files = match experiment {
-        Experiment::Figure2 => figure2::make(scale, seeds, env, say),
-        Experiment::Figure3 => figure3::make(scale, seeds, env, say),
-        Experiment::Table2 => fine_tuning::make(scale, seeds, env, say),
-        Experiment::Table1 | Experiment::TableB1 | Experiment::TableB2 => {
-            tables::make(experiment, scale, seeds, env, say)
-        }
+        Experiment::Figure2 => figure2::make(study),
+        Experiment::Figure3 => figure3::make(study),
+        Experiment::Table1 => tables::table_1(study),
+        Experiment::Table2 => fine_tuning::make(study),
+        Experiment::TableB1 => tables::table_b1(study),
+        Experiment::TableB2 => tables::table_b2(study),
     }?;
-    files.iter().for_each(|path| say(&format!("written: {}", path.display())));
+    files.iter().for_each(|path| (study.say)(&format!("written: {}", path.display())));
     Ok(())
 }

@@ -1,6 +1,6 @@
 //! A run that an experiment needs: made once, gone on with after an interruption, and found again the next time.
 
-use super::Environment;
+use super::Study;
 use crate::config::Config;
 use crate::data::{DataSplit, load};
 use crate::error::Error;
@@ -23,10 +23,8 @@ pub struct Planned {
 /// Where a run stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Standing {
-    /// Nowhere.
+    /// Nowhere, or before its first checkpoint.
     New,
-    /// Its config is there, and no checkpoint.
-    Begun,
     /// There is a checkpoint.
     Interrupted,
     /// There is a summary.
@@ -45,39 +43,44 @@ impl Planned {
     ///
     /// # Errors
     /// If the data is missing, or does not fit.
-    pub fn resolve(&self, env: &Environment) -> Result<(Config, DataSplit), Error> {
+    pub fn resolve(&self, study: &Study<'_>) -> Result<(Config, DataSplit), Error> {
         let path = Path::new(&self.name);
         let config = Config::parse(&self.draft.to_string(), path, &[])?;
-        let split = load(&config.data, &env.places)?;
+        let split = load(&config.data, &study.places)?;
         let config = config.resolve(training::facts(&split)).map_err(|p| p.in_file(path))?;
         Ok((config, split))
     }
 
-    /// The finished run: trained now, from where it was left, or long ago. `say` is told which.
+    /// The finished run: trained now, from where it was left, or long ago. The study is told which.
     ///
     /// # Errors
     /// If the folder holds a run of another config, or training fails.
-    pub fn ensure(&self, env: &Environment, say: &mut dyn FnMut(&str)) -> Result<RunFolder, Error> {
-        let path = env.runs.join(&self.name);
-        let (config, split) = self.resolve(env)?;
+    pub fn ensure(&self, study: &Study<'_>) -> Result<RunFolder, Error> {
+        let path = study.runs.join(&self.name);
+        let (config, split) = self.resolve(study)?;
         let standing = standing(&path, &config)?;
         if standing == Standing::Finished {
-            say(&format!("{}: finished before", self.name));
+            (study.say)(&format!("{}: finished before", self.name));
             return Ok(RunFolder::open(&path)?);
         }
         let (training, run) = if standing == Standing::Interrupted {
             let mut run = RunFolder::open(&path)?;
             run.lock()?;
-            let training = Training::resumed(&config, split, &env.device, env.threads, &run)?;
-            say(&format!("{}: goes on after {} of {} epochs", self.name, training.epochs(), config.train.epochs));
+            let training = Training::resumed(&config, split, &study.device, study.threads, &run)?;
+            (study.say)(&format!(
+                "{}: goes on after {} of {} epochs",
+                self.name,
+                training.epochs(),
+                config.train.epochs
+            ));
             (training, run)
         } else {
-            let training = Training::new(&config, split, &env.device, env.threads)?;
-            say(&format!("{}: {} epochs", self.name, config.train.epochs));
+            let training = Training::new(&config, split, &study.device, study.threads)?;
+            (study.say)(&format!("{}: {} epochs", self.name, config.train.epochs));
             (training, RunFolder::create(&path, Existing::Overwrite, &config)?)
         };
         let summary = training.run(&run)?;
-        say(&format!("{}: test accuracy {:.2} %", self.name, summary.test_accuracy));
+        (study.say)(&format!("{}: test accuracy {:.2} %", self.name, summary.test_accuracy));
         Ok(run)
     }
 }
@@ -96,6 +99,6 @@ fn standing(path: &Path, config: &Config) -> Result<Standing, Error> {
     Ok(match (run.is_finished(), run.has_checkpoint()) {
         (true, true) => Standing::Finished,
         (_, true) => Standing::Interrupted,
-        _ => Standing::Begun,
+        _ => Standing::New,
     })
 }

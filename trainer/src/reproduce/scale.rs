@@ -19,11 +19,7 @@ pub enum Scale {
 
 impl Display for Scale {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Scale::Digits => "digits",
-            Scale::Fashion => "fashion",
-            Scale::Paper => "paper",
-        })
+        f.write_str(&super::word(self))
     }
 }
 

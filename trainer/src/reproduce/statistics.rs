@@ -11,6 +11,11 @@ pub struct Summary {
     pub sd: f64,
 }
 
+/// The mean of some numbers; NaN of none.
+pub fn mean(values: &[f64]) -> f64 {
+    values.iter().sum::<f64>() / values.len() as f64
+}
+
 /// The 97.5 % points of Student's t by degrees of freedom, from 1 to 30.
 const T: [f64; 30] = [
     12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228, 2.201, 2.179, 2.160, 2.145, 2.131, 2.120,
@@ -21,7 +26,7 @@ impl Summary {
     /// Of these values; nothing of none.
     pub fn of(values: &[f64]) -> Option<Summary> {
         let n = values.len();
-        let mean = values.iter().sum::<f64>() / n as f64;
+        let mean = mean(values);
         let squares: f64 = values.iter().map(|v| (v - mean).powi(2)).sum();
         let sd = if n > 1 { (squares / (n - 1) as f64).sqrt() } else { f64::NAN };
         (n > 0).then_some(Summary { n, mean, sd })

@@ -1,7 +1,9 @@
 //! A table of results: rows of runs by name, columns of measures, as Markdown and as CSV.
 
-use super::{Measures, Summary};
+use super::{Experiment, Measures, Study, Summary};
+use crate::error::Error;
 use std::fmt::Write;
+use std::path::PathBuf;
 
 /// A row: the runs of one method, by seed.
 pub struct Row {
@@ -30,6 +32,15 @@ impl Table {
     /// The columns of the paper, in the order of the first row that has any.
     fn paper(&self) -> Vec<&str> {
         self.rows.iter().find(|r| !r.paper.is_empty()).map_or(vec![], |r| r.paper.iter().map(|(n, _)| &n[..]).collect())
+    }
+
+    /// Writes the table of an experiment as CSV, and as Markdown below a note.
+    pub fn write(&self, study: &Study<'_>, experiment: Experiment, note: &str) -> Result<Vec<PathBuf>, Error> {
+        let text = study.title(experiment, note) + &self.markdown();
+        Ok(vec![
+            study.write(&format!("{experiment}.csv"), self.csv().as_bytes())?,
+            study.write(&format!("{experiment}.md"), text.as_bytes())?,
+        ])
     }
 
     /// Means over the seeds with half the width of their 95 % interval, and the paper's figures (its mean and deviation) beside them.

@@ -2,9 +2,9 @@
 
 use super::measures::Wanted;
 use super::table::{Row as Line, Table};
-use super::{Environment, Experiment, Measures, Planned, Scale};
+use super::{Experiment, Measures, Scale, Study};
 use crate::error::Error;
-use crate::paper::{Anchor, Direction, FIXED_ALPHA, Family, Measured, Method, Row, TABLE_1, TABLE_B1, Task, rows};
+use crate::paper::{Anchor, Direction, FIXED_ALPHA, Family, Method, Row, TABLE_1, TABLE_B1, Task, rows};
 use std::path::PathBuf;
 
 /// A method of a table: how it is called, the row that is trained, and what the paper reports of it.
@@ -14,85 +14,79 @@ struct Entry {
     paper: Vec<(String, String)>,
 }
 
-/// Makes a table and gives the files that were written.
-pub(super) fn make(
-    experiment: Experiment,
-    scale: Scale,
-    seeds: u64,
-    env: &Environment,
-    say: &mut dyn FnMut(&str),
-) -> Result<Vec<PathBuf>, Error> {
-    let (heads, entries) = match experiment {
-        Experiment::Table1 => (vec!["model", "method", "perturbation"], anchored(scale, &TABLE_1)),
-        Experiment::TableB1 => {
-            let all: Vec<Anchor> = TABLE_1.iter().chain(&TABLE_B1).copied().collect();
-            let models: Vec<_> = TABLE_B1.iter().map(|a| a.architecture).collect();
-            let all: Vec<Anchor> = all.into_iter().filter(|a| models.contains(&a.architecture)).collect();
-            (vec!["model", "method", "perturbation"], anchored(scale, &all))
-        }
-        _ => (vec!["perturbation"], fixed_alpha()),
+/// What a table of sharpness must say.
+const NOTE: &str = "Means, ± half the width of their 95 % interval. Sharpness is that of the loss that was trained: with label smoothing, of the smoothed one.";
+
+/// Plain training, SAM and GSAM.
+pub(super) fn table_1(study: &Study<'_>) -> Result<Vec<PathBuf>, Error> {
+    make(study, Experiment::Table1, vec!["model", "method", "perturbation"], anchored(study.scale, &TABLE_1))
+}
+
+/// The other baselines, random SAM and ASAM, beside the rows of table 1 for the same models.
+pub(super) fn table_b1(study: &Study<'_>) -> Result<Vec<PathBuf>, Error> {
+    let own = |a: &&Anchor| TABLE_B1.iter().any(|b| b.architecture == a.architecture);
+    let all: Vec<Anchor> = TABLE_1.iter().filter(own).chain(&TABLE_B1).copied().collect();
+    make(study, Experiment::TableB1, vec!["model", "method", "perturbation"], anchored(study.scale, &all))
+}
+
+/// SAM on the first model by every perturbation of [`FIXED_ALPHA`].
+pub(super) fn table_b2(study: &Study<'_>) -> Result<Vec<PathBuf>, Error> {
+    let base = rows().into_iter().find(|r| r.task == Task::ImageNet && r.method.words() == ["sam", "obf"]);
+    let base = base.expect("ViT-S/32 stands first");
+    let Method::Perturbed { reach, .. } = base.method else { unreachable!("SAM perturbs") };
+    let entry = |(direction, accuracy): (Direction, f64)| {
+        let row = match direction {
+            // Its radius has a schedule of its own.
+            Direction::Steepest => rows().into_iter().find(|r| {
+                r.architecture == base.architecture && r.task == base.task && r.method.words() == ["sam", "steepest"]
+            }),
+            _ => Some(Row { method: Method::Perturbed { family: Family::Sam, direction, reach }, ..base }),
+        };
+        let row = row.expect("the table has SAM by steepest ascent");
+        Entry { names: vec![name(direction)], row, paper: vec![("V1".into(), format!("{accuracy:.2}"))] }
     };
-    let mut lines = vec![];
-    for entry in entries {
-        let name = scale.run_name(&entry.row);
-        let mut measured = vec![];
-        for seed in 0..seeds {
-            let planned = Planned::new(&name, &scale.draft(&entry.row), seed);
-            let run = planned.ensure(env, say)?;
-            measured.push(Measures::of(&planned, &run, &Wanted::all(scale), env)?);
-        }
-        lines.push(Line { names: entry.names, measured, paper: entry.paper });
+    make(study, Experiment::TableB2, vec!["perturbation"], FIXED_ALPHA.map(entry).into())
+}
+
+/// As the paper's table calls it.
+fn name(direction: Direction) -> String {
+    match direction {
+        Direction::Obf { lambda: Some(0.0), gamma } => format!("α = {gamma}"),
+        Direction::Obf { gamma, .. } => format!("γ = {gamma}, λ = 1/C"),
+        Direction::Steepest => "steepest".into(),
+        Direction::Random => "random".into(),
     }
-    let table = Table { heads, rows: lines };
-    let title = format!(
-        "# {experiment} at scale {scale}, {seeds} seeds\n\nMeans, ± half the width of their 95 % interval.\n\n"
-    );
-    Ok(vec![
-        env.write(&format!("{experiment}.csv"), table.csv().as_bytes())?,
-        env.write(&format!("{experiment}.md"), (title + &table.markdown()).as_bytes())?,
-    ])
+}
+
+/// Makes a table and gives the files that were written.
+fn make(
+    study: &Study<'_>,
+    experiment: Experiment,
+    heads: Vec<&'static str>,
+    entries: Vec<Entry>,
+) -> Result<Vec<PathBuf>, Error> {
+    let line = |Entry { names, row, paper }: Entry| {
+        let (name, draft) = (study.scale.run_name(&row), study.scale.draft(&row));
+        Ok(Line { names, measured: study.measured(&name, &draft, &Wanted::all(study.scale))?, paper })
+    };
+    let rows = entries.into_iter().map(line).collect::<Result<_, Error>>()?;
+    Table { heads, rows }.write(study, experiment, NOTE)
 }
 
 /// The rows of a table of the paper that belong to this scale.
 fn anchored(scale: Scale, anchors: &[Anchor]) -> Vec<Entry> {
     let mine = |a: &&Anchor| scale.architectures().contains(&a.architecture);
     let entry = |a: &Anchor| {
-        let row = rows()
-            .into_iter()
-            .find(|r| r.architecture == a.architecture && r.task == Task::ImageNet && r.method.words() == a.method);
+        let of = |r: &Row| r.architecture == a.architecture && r.task == Task::ImageNet && r.method.words() == a.method;
+        let row = rows().into_iter().find(of).expect("a reported method has a row");
         let names = [scale.model_name(a.architecture), a.method[0].into(), a.method[1].into()];
-        Entry { names: names.into(), row: row.expect("a reported method has a row"), paper: reported(a) }
+        Entry { names: names.into(), row, paper: reported(a) }
     };
     anchors.iter().filter(mine).map(entry).collect()
 }
 
 fn reported(a: &Anchor) -> Vec<(String, String)> {
-    let text = |Measured(mean, sd): Measured, digits: usize| {
-        if mean.is_nan() { "–".into() } else { format!("{mean:.digits$} ± {sd:.digits$}") }
-    };
-    let sets = ["V1", "ReaL", "V2", "R", "Sketch"].into_iter().zip(a.accuracy).map(|(n, m)| (n.to_owned(), text(m, 2)));
-    sets.chain([(Measures::SHARPNESS.to_owned(), text(a.sharpness, 1))]).collect()
-}
-
-/// Table B.2: SAM by steepest ascent, by OBF with α fixed (λ = 0, γ = α), and by OBF as it is.
-fn fixed_alpha() -> Vec<Entry> {
-    let of = |words: [&str; 2]| {
-        let found = rows().into_iter().find(|r| r.task == Task::ImageNet && r.method.words() == words);
-        found.expect("ViT-S/32 stands first")
-    };
-    let obf = of(["sam", "obf"]);
-    let Method::Perturbed { reach, .. } = obf.method else { unreachable!("SAM perturbs") };
-    let fixed = |gamma: f64| {
-        let direction = Direction::Obf { lambda: Some(0.0), gamma };
-        Row { method: Method::Perturbed { family: Family::Sam, direction, reach }, ..obf }
-    };
-    let entry = |(name, accuracy): (&str, f64)| {
-        let row = match name.strip_prefix("α = ") {
-            Some(alpha) => fixed(alpha.parse().expect("a number")),
-            None if name == "steepest" => of(["sam", "steepest"]),
-            None => obf,
-        };
-        Entry { names: vec![name.to_owned()], row, paper: vec![("V1".into(), accuracy.to_string())] }
-    };
-    FIXED_ALPHA.map(entry).into()
+    let sets = ["V1", "ReaL", "V2", "R", "Sketch"].into_iter().zip(a.accuracy);
+    let accuracies = sets.map(|(name, measured)| (name.to_owned(), measured.text(2)));
+    accuracies.chain([(Measures::SHARPNESS.to_owned(), a.sharpness.text(1))]).collect()
 }
