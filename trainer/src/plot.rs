@@ -3,6 +3,7 @@
 use crate::error::Error;
 use crate::files;
 use plotters::coord::Shift;
+use plotters::coord::types::RangedCoordf64;
 use plotters::prelude::*;
 use plotters::style::{FontStyle, register_font};
 use std::path::{Path, PathBuf};
@@ -25,6 +26,44 @@ pub trait Picture {
     /// # Errors
     /// Those of the back end.
     fn draw<B: Backend>(&self, area: &Area<B>) -> Drawn<B>;
+}
+
+/// A chart of numbers by numbers.
+pub type Chart<'a, B> = ChartContext<'a, B, Cartesian2d<RangedCoordf64, RangedCoordf64>>;
+
+/// Draws a chart's axes under these names.
+///
+/// # Errors
+/// Those of the back end.
+pub fn axes<B: Backend>(chart: &mut Chart<'_, B>, x: &str, y: &str) -> Drawn<B> {
+    chart
+        .configure_mesh()
+        .light_line_style(TRANSPARENT)
+        .bold_line_style(BLACK.mix(0.08))
+        .x_desc(x)
+        .y_desc(y)
+        .label_style((FONT, 15))
+        .axis_desc_style((FONT, 16))
+        .draw()
+}
+
+/// Draws the legend of all series that have a label; [`key`] is its sign.
+///
+/// # Errors
+/// Those of the back end.
+pub fn legend<'a, B: Backend + 'a>(chart: &mut Chart<'a, B>, place: SeriesLabelPosition) -> Drawn<B> {
+    chart
+        .configure_series_labels()
+        .background_style(WHITE.mix(0.85))
+        .border_style(BLACK.mix(0.3))
+        .label_font((FONT, 15))
+        .position(place)
+        .draw()
+}
+
+/// The sign of a line in a legend.
+pub fn key((x, y): (i32, i32), color: RGBColor) -> PathElement<(i32, i32)> {
+    PathElement::new([(x, y), (x + 22, y)], color.stroke_width(3))
 }
 
 /// Writes FOLDER/NAME.svg and FOLDER/NAME.png, of so many pixels.

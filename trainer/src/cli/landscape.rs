@@ -8,7 +8,7 @@ use crate::data::{Loader, Preparation};
 use crate::error::Error;
 use crate::evaluation::upload;
 use crate::experiment;
-use crate::plot::{self, Area, Backend, Drawn, FONT, Picture};
+use crate::plot::{self, Area, Backend, Drawn, Picture};
 use crate::run::RunFolder;
 use crate::training::{Parts, Restored};
 use clap::Args;
@@ -100,15 +100,7 @@ impl Picture for Slices<'_> {
             .x_label_area_size(42)
             .y_label_area_size(66)
             .build_cartesian_2d(-reach..reach, low - room..high + room)?;
-        chart
-            .configure_mesh()
-            .light_line_style(TRANSPARENT)
-            .bold_line_style(BLACK.mix(0.08))
-            .x_desc("distance along the unit direction")
-            .y_desc("mean training loss")
-            .label_style((FONT, 15))
-            .axis_desc_style((FONT, 16))
-            .draw()?;
+        plot::axes(&mut chart, "distance along the unit direction", "mean training loss")?;
         for slice in self.0 {
             let color = match &slice.name[..] {
                 "steepest" => RGBColor(32, 92, 178),
@@ -117,15 +109,8 @@ impl Picture for Slices<'_> {
             };
             let points = slice.distance.iter().copied().zip(slice.loss.iter().copied());
             let line = chart.draw_series(LineSeries::new(points, color.stroke_width(3)))?;
-            line.label(&slice.name)
-                .legend(move |(x, y)| PathElement::new([(x, y), (x + 22, y)], color.stroke_width(3)));
+            line.label(&slice.name).legend(move |at| plot::key(at, color));
         }
-        chart
-            .configure_series_labels()
-            .background_style(WHITE.mix(0.85))
-            .border_style(BLACK.mix(0.3))
-            .label_font((FONT, 15))
-            .position(SeriesLabelPosition::UpperMiddle)
-            .draw()
+        plot::legend(&mut chart, SeriesLabelPosition::UpperMiddle)
     }
 }

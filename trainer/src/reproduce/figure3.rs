@@ -4,7 +4,7 @@ use super::measures::{Measures, Wanted};
 use super::{Experiment, Scale, Study, Summary};
 use crate::error::Error;
 use crate::paper::{Direction, Family, Method, Row, Task, rows};
-use crate::plot::{self, Area, Backend, Drawn, FONT, Picture};
+use crate::plot::{self, Area, Backend, Drawn, Picture};
 use plotters::prelude::*;
 use std::fmt::Write;
 use std::path::PathBuf;
@@ -69,15 +69,7 @@ impl Sweep {
             .x_label_area_size(42)
             .y_label_area_size(60)
             .build_cartesian_2d(-0.03..1.03, low..high)?;
-        chart
-            .configure_mesh()
-            .light_line_style(TRANSPARENT)
-            .bold_line_style(BLACK.mix(0.08))
-            .x_desc(self.parameter)
-            .y_desc("test accuracy, %")
-            .label_style((FONT, 15))
-            .axis_desc_style((FONT, 17))
-            .draw()?;
+        plot::axes(&mut chart, self.parameter, "test accuracy, %")?;
         let dots = self.points.iter().flat_map(|(x, all)| all.iter().map(move |y| (*x, *y)));
         chart.draw_series(dots.map(|at| Circle::new(at, 4, color.mix(0.45).filled())))?;
         let means = self.points.iter().filter_map(|(x, all)| Some((*x, Summary::of(all)?.mean)));

@@ -3,7 +3,7 @@
 
 use super::figure2::{Correlation, Panel};
 use crate::analysis::threshold::adjusted_thresholds;
-use crate::plot::{Area, Backend, Drawn, FONT};
+use crate::plot::{self, Area, Backend, Drawn, FONT};
 use plotters::prelude::*;
 
 const GREEN: RGBColor = RGBColor(27, 128, 62);
@@ -35,15 +35,7 @@ pub(super) fn draw<B: Backend>(panel: &Panel, area: &Area<B>, first: bool) -> Dr
             PathElement::new(vec![(*s, y), ((s + width).min(1.0), y + 0.06)], GREEN.mix(0.35).stroke_width(1))
         })
     }))?;
-    chart
-        .configure_mesh()
-        .light_line_style(TRANSPARENT)
-        .bold_line_style(BLACK.mix(0.08))
-        .x_desc("adjusted threshold s")
-        .y_desc("Kendall's τ with accuracy")
-        .label_style((FONT, 15))
-        .axis_desc_style((FONT, 16))
-        .draw()?;
+    plot::axes(&mut chart, "adjusted threshold s", "Kendall's τ with accuracy")?;
     let flat = panel.flatness;
     let line = LineSeries::new([(0.0, flat.tau), (1.0, flat.tau)], BLUE.stroke_width(width_of(flat)));
     let mut labelled = vec![];
@@ -62,15 +54,9 @@ pub(super) fn draw<B: Backend>(panel: &Panel, area: &Area<B>, first: bool) -> Dr
     if first {
         for (color, name) in labelled {
             let entry = chart.draw_series(LineSeries::new(std::iter::empty::<(f64, f64)>(), color))?;
-            entry.label(name).legend(move |(x, y)| PathElement::new([(x, y), (x + 22, y)], color.stroke_width(3)));
+            entry.label(name).legend(move |at| plot::key(at, color));
         }
-        chart
-            .configure_series_labels()
-            .background_style(WHITE.mix(0.85))
-            .border_style(BLACK.mix(0.3))
-            .label_font((FONT, 15))
-            .position(SeriesLabelPosition::LowerRight)
-            .draw()?;
+        plot::legend(&mut chart, SeriesLabelPosition::LowerRight)?;
     }
     Ok(())
 }
