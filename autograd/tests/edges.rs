@@ -86,12 +86,7 @@ fn nan_stays_nan(device: &Device) {
 
 #[test]
 fn nan_stays_nan_on_every_device() {
-    nan_stays_nan(&Device::cpu());
-    #[cfg(feature = "gpu")]
-    {
-        use lethe_tensor::gpu::{GpuDevice, GpuOptions};
-        GpuDevice::for_tests(GpuOptions::default()).into_iter().for_each(|gpu| nan_stays_nan(&Device::Gpu(gpu)));
-    }
+    Device::all_for_tests().iter().for_each(nan_stays_nan);
 }
 
 #[test]

@@ -6,18 +6,6 @@ use lethe_tensor::{Device, Tensor};
 
 const BOTH: [Likelihood; 2] = [Likelihood::Softmax, Likelihood::Sigmoid];
 
-/// The CPU, and a GPU where there is one (and where `LETHE_REQUIRE_GPU=1` says that there is).
-fn devices() -> Vec<Device> {
-    #[allow(unused_mut)]
-    let mut devices = vec![Device::cpu()];
-    #[cfg(feature = "gpu")]
-    {
-        use lethe_tensor::gpu::{GpuDevice, GpuOptions};
-        devices.extend(GpuDevice::for_tests(GpuOptions::default()).map(Device::Gpu));
-    }
-    devices
-}
-
 /// z = (2, 0, −1, 0.5), y = 0.
 fn case(device: &Device) -> (Var, Tensor) {
     let z = Tensor::from_slice(device, &[2.0f32, 0.0, -1.0, 0.5], &[1, 4]);
@@ -33,7 +21,7 @@ fn close(got: &Tensor, expected: &[f32]) {
 
 #[test]
 fn the_task_losses_have_their_golden_values() {
-    for device in devices() {
+    for device in Device::all_for_tests() {
         let (z, y) = case(&device);
         for (likelihood, smoothing, value) in [
             (Likelihood::Softmax, 0.0, 0.342350),
@@ -48,7 +36,7 @@ fn the_task_losses_have_their_golden_values() {
 
 #[test]
 fn smoothing_goes_from_the_label_to_uniform() {
-    for device in devices() {
+    for device in Device::all_for_tests() {
         let (z, y) = case(&device);
         for likelihood in BOTH {
             let loss = |target: &[f32]| {
@@ -65,7 +53,7 @@ fn smoothing_goes_from_the_label_to_uniform() {
 #[test]
 fn forgetting_has_its_golden_values_and_softmax_seeds_sum_to_zero() {
     let (soft, sig) = BOTH.into();
-    for device in devices() {
+    for device in Device::all_for_tests() {
         let (z, y) = case(&device);
         for (likelihood, lambda, gamma, alpha, seed) in [
             (soft, 0.25, 1.0, 0.863916, [-0.499551, 0.166976, 0.219457, 0.113117]),

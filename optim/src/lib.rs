@@ -10,7 +10,7 @@ mod shrink_perturb;
 
 pub use extragradient::{
     Adaptive, Ascent, Backup, Batch, Direction, Extragradient, Geometry, Logits, Perturbation, Place, Scale, Scope,
-    StepOutput, SurrogateGap, UpdateOn,
+    StepOutput, SurrogateGap, UpdateOn, random_direction,
 };
 pub use optimizer::{AdamW, Group, Optimizer, Sgd};
 pub use schedule::{LinearSchedule, RhoSchedule};

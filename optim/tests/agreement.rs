@@ -4,6 +4,7 @@ mod common;
 
 use common::*;
 use lethe_optim::{Adaptive, Backup, Extragradient, Geometry, Scale, Scope, SurrogateGap, UpdateOn};
+use lethe_tensor::Device;
 
 /// Combinations that touch every choice.
 fn rules() -> Vec<Extragradient> {
@@ -32,7 +33,7 @@ fn rules() -> Vec<Extragradient> {
 
 #[test]
 fn devices_agree_and_repeat_themselves() {
-    let (model, devices) = (vit(), devices());
+    let (model, devices) = (vit(), Device::all_for_tests());
     for rule in rules() {
         let runs: Vec<_> = devices
             .iter()

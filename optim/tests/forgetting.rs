@@ -30,7 +30,7 @@ fn to_uniform(model: &dyn Model, at: &(Theta, State), batch: &Batch, loss: TaskL
 #[test]
 fn whole_forgetting_descends_to_the_uniform_likelihoods() {
     let model = vit();
-    for device in devices() {
+    for device in Device::all_for_tests() {
         let (at, batch) = (started(&device, &model), batch(&device, 8));
         for loss in [CE, BCE] {
             let rule = Extragradient::sam(Perturbation::obf(0.0, 1.0, loss.likelihood), loss);
@@ -48,7 +48,7 @@ fn whole_forgetting_descends_to_the_uniform_likelihoods() {
 #[test]
 fn without_forgetting_the_seed_is_the_label_against_uniform_whatever_is_predicted() {
     let model = vit();
-    for device in devices() {
+    for device in Device::all_for_tests() {
         let (at, batch) = (started(&device, &model), batch(&device, 8));
         for likelihood in [Likelihood::Softmax, Likelihood::Sigmoid] {
             let seed = host(&Obf::new(0.1, 0.0, likelihood).seed(&logits(&model, &at, &batch), &batch.labels));
@@ -66,7 +66,7 @@ fn without_forgetting_the_seed_is_the_label_against_uniform_whatever_is_predicte
 
 #[test]
 fn alpha_rises_with_the_likelihood_of_the_label() {
-    for device in devices() {
+    for device in Device::all_for_tests() {
         for (likelihood, lambda) in
             [Likelihood::Softmax, Likelihood::Sigmoid].into_iter().flat_map(|l| [(l, 0.25), (l, 0.5)])
         {

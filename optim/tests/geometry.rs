@@ -23,7 +23,7 @@ const ALL: [Geometry; 4] = [
 
 #[test]
 fn the_three_variants_have_their_golden_values() {
-    for device in devices() {
+    for device in Device::all_for_tests() {
         let (theta, p) = (theta(&device, &[2.0, -0.5, 0.0]), padded(&device, &[1.0, 2.0, 3.0]));
         let epsilon = |scale| adaptive(scale).direction(&theta, p.clone()).epsilon(1.0);
         golden(&epsilon(Scale::Before), &[0.894427, 0.447214, 0.0]);
@@ -35,7 +35,7 @@ fn the_three_variants_have_their_golden_values() {
 
 #[test]
 fn eta_and_scope_change_the_scaling_of_what_they_name() {
-    for device in devices() {
+    for device in Device::all_for_tests() {
         let mut layout = ParamLayout::new();
         layout.add("bias", &[2], Tags::default());
         layout.add("weight", &[1, 2], Tags::default());
@@ -70,7 +70,7 @@ fn eta_and_scope_change_the_scaling_of_what_they_name() {
 #[test]
 fn a_perturbation_is_as_long_as_its_geometry_says() {
     let model = vit();
-    for device in devices() {
+    for device in Device::all_for_tests() {
         let (at, batch) = (started(&device, &model), batch(&device, 8));
         for (kind, geometry) in kinds().into_iter().flat_map(|k| ALL.map(|g| (k, g))) {
             let rule = Extragradient { geometry, ..Extragradient::sam(kind, CE) };
@@ -90,7 +90,7 @@ fn a_perturbation_is_as_long_as_its_geometry_says() {
 
 #[test]
 fn no_direction_is_no_perturbation() {
-    for device in devices() {
+    for device in Device::all_for_tests() {
         let (theta, zero) = (theta(&device, &[2.0, -0.5, 0.0]), padded(&device, &[0.0; 3]));
         for geometry in ALL {
             let direction = geometry.direction(&theta, zero.clone());
@@ -140,7 +140,7 @@ impl Rescaled {
 
 #[test]
 fn a_factor_of_the_loss_changes_no_perturbation() {
-    for device in devices() {
+    for device in Device::all_for_tests() {
         let net = Rescaled::by(&device, 1.0);
         for geometry in ALL {
             let (plain, scaled) = (net.epsilon(geometry, 1.0), net.epsilon(geometry, 1e3));
@@ -154,7 +154,7 @@ fn only_asams_both_follows_a_rescaling_of_layers() {
     const K: f32 = 4.0;
     let differ = |a: &[f32], b: &[f32]| norm(&a.iter().zip(b).map(|(a, b)| a - b).collect::<Vec<_>>()) > 0.1 * norm(b);
     let times = |v: &[f32], k: f32| v.iter().map(|x| x * k).collect::<Vec<f32>>();
-    for device in devices() {
+    for device in Device::all_for_tests() {
         let (net, scaled) = (Rescaled::by(&device, 1.0), Rescaled::by(&device, K.into()));
         let params = [&net, &scaled].map(|n| n.theta.constants());
         let logits = [0, 1].map(|i| {

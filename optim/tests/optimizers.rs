@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{CE, batch, close, devices, host, norm, started, step, vit};
+use common::{CE, batch, close, host, norm, started, step, vit};
 use lethe_autograd::{ParamLayout, Tags};
 use lethe_nn::Theta;
 use lethe_optim::{AdamW, Extragradient, Optimizer, Sgd};
@@ -57,7 +57,7 @@ fn an_update_that_is_not_finite_moves_nothing_and_clipping_bounds_the_step() {
 #[test]
 fn what_has_one_axis_and_the_positions_do_not_decay() {
     let model = vit();
-    for device in devices() {
+    for device in Device::all_for_tests() {
         let (mut theta, _) = started(&device, &model);
         let (before, zero) = (host(theta.values()), theta.values().zeros_like());
         Sgd::new(&theta, 0.0, 0.5, &[]).step(&mut theta, &zero, 0.1);
@@ -73,7 +73,7 @@ fn what_has_one_axis_and_the_positions_do_not_decay() {
 #[test]
 fn an_update_longer_than_the_bound_is_cut_to_it_and_a_shorter_one_is_not() {
     let model = vit();
-    for device in devices() {
+    for device in Device::all_for_tests() {
         let (at, batch) = (started(&device, &model), batch(&device, 8));
         let gradient = step(&Extragradient::none(CE), &model, &at, &batch, 0.0).update;
         let length = norm(&host(&gradient));

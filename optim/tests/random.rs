@@ -21,7 +21,7 @@ fn epsilon(model: &dyn Model, device: &Device, seed: u64, place: Place, rho: f64
 fn coordinates_have_mean_zero_and_the_variance_of_the_sphere() {
     const DRAWS: u64 = 64;
     let model = vit();
-    for device in devices() {
+    for device in Device::all_for_tests() {
         let layout = model.blueprint().layout();
         let (d, rho) = (layout.count() as f64, 0.7);
         let all: Vec<f32> = (0..DRAWS)
@@ -45,7 +45,7 @@ fn coordinates_have_mean_zero_and_the_variance_of_the_sphere() {
 #[test]
 fn draws_are_functions_of_seed_update_and_slice() {
     let model = vit();
-    for device in devices() {
+    for device in Device::all_for_tests() {
         let draw = |seed, update, slice| epsilon(&model, &device, seed, Place { update, slice }, 1.0);
         let first = draw(1, 2, 3);
         assert_eq!(first, draw(1, 2, 3));
@@ -57,7 +57,7 @@ fn draws_are_functions_of_seed_update_and_slice() {
 
 #[test]
 fn frozen_parameters_and_padding_are_not_drawn() {
-    for device in devices() {
+    for device in Device::all_for_tests() {
         let mut layout = ParamLayout::new();
         layout.add("a", &[70], Tags::default());
         layout.add("still", &[3], Tags { frozen: true, ..Tags::default() });

@@ -5,12 +5,13 @@ mod common;
 use common::*;
 use lethe_nn::{Model, State, Theta};
 use lethe_optim::{ShrinkPerturb, ShrinkScaling};
+use lethe_tensor::Device;
 
 /// A model's start, and what one step makes of another place.
 fn stepped(factor: f64, scaling: ShrinkScaling, lr: f64) -> Vec<[Vec<f32>; 3]> {
     let model = resnet();
     let mut all = vec![];
-    for device in devices() {
+    for device in Device::all_for_tests() {
         let (theta_0, state_0) = model.init(&device, 0);
         let shrink = ShrinkPerturb::new(factor, scaling, &theta_0, &state_0);
         let (mut theta, _) = started(&device, &model);
@@ -55,7 +56,7 @@ fn the_factor_follows_the_learning_rate_or_stays() {
 
 #[test]
 fn what_is_at_the_start_stays_there_for_any_number_of_updates() {
-    for device in devices() {
+    for device in Device::all_for_tests() {
         let (mut theta, mut state): (Theta, State) = started(&device, &resnet());
         let shrink = ShrinkPerturb::new(1e-5, ShrinkScaling::Lr { max: 1.0 }, &theta, &state);
         let start = host(theta.values());

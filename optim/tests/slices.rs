@@ -6,6 +6,7 @@ use common::*;
 use lethe_autograd::Var;
 use lethe_nn::{Forward, Model};
 use lethe_optim::{Extragradient, Perturbation, Place, UpdateOn};
+use lethe_tensor::Device;
 
 fn mean(parts: &[Vec<f32>]) -> Vec<f32> {
     (0..parts[0].len()).map(|i| parts.iter().map(|p| p[i]).sum::<f32>() / parts.len() as f32).collect()
@@ -14,7 +15,7 @@ fn mean(parts: &[Vec<f32>]) -> Vec<f32> {
 #[test]
 fn slices_average_and_a_radius_of_zero_is_the_plain_gradient() {
     let model = vit();
-    for device in devices() {
+    for device in Device::all_for_tests() {
         let (at, batch) = (started(&device, &model), batch(&device, 8));
         let before = host(at.0.values());
         let plain = update(&Extragradient::none(CE), &model, &at, &batch, 0.0);
@@ -38,7 +39,7 @@ fn slices_average_and_a_radius_of_zero_is_the_plain_gradient() {
 #[test]
 fn on_the_whole_batch_the_update_is_the_mean_over_all_perturbations() {
     let model = vit();
-    for device in devices() {
+    for device in Device::all_for_tests() {
         let (at, batch) = (started(&device, &model), batch(&device, 8));
         for kind in kinds() {
             let rule = Extragradient { update_on: UpdateOn::Batch, ..Extragradient::sam(kind, CE).slices_of(4) };
@@ -59,7 +60,7 @@ fn on_the_whole_batch_the_update_is_the_mean_over_all_perturbations() {
 fn perturbed_parameters_can_be_had_without_the_gradient_there() {
     let model = vit();
     let f = |f: &Forward<'_>, x: &Var| model.forward(f, x);
-    for device in devices() {
+    for device in Device::all_for_tests() {
         let (at, batch) = (started(&device, &model), batch(&device, 4));
         for kind in kinds() {
             let rule = Extragradient::sam(kind, CE);
@@ -75,7 +76,7 @@ fn perturbed_parameters_can_be_had_without_the_gradient_there() {
 #[test]
 fn ascent_raises_the_loss_and_forgetting_lowers_the_labels_likelihood() {
     let model = vit();
-    for device in devices() {
+    for device in Device::all_for_tests() {
         let (at, batch) = (started(&device, &model), batch(&device, 8));
         for kind in [Perturbation::Steepest, Perturbation::obf(0.0, 0.0, CE.likelihood)] {
             let out = step(&Extragradient::sam(kind, CE), &model, &at, &batch, 0.05);
@@ -88,7 +89,7 @@ fn ascent_raises_the_loss_and_forgetting_lowers_the_labels_likelihood() {
 #[test]
 fn running_statistics_move_in_the_first_pass_alone() {
     let model = resnet();
-    for device in devices() {
+    for device in Device::all_for_tests() {
         let (batch, at) = (batch(&device, 8), started(&device, &model));
         let state = |kind, update_on| {
             let rule = Extragradient { update_on, ..Extragradient::sam(kind, CE).slices_of(4) };

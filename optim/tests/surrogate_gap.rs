@@ -4,10 +4,11 @@ mod common;
 
 use common::*;
 use lethe_optim::{Backup, Extragradient, Geometry, Perturbation, SurrogateGap};
+use lethe_tensor::Device;
 
 #[test]
 fn both_backups_have_their_golden_values() {
-    for device in devices() {
+    for device in Device::all_for_tests() {
         let (c, g) = (padded(&device, &[3.0, -1.0, 2.0]), padded(&device, &[1.0, 2.0, 2.0]));
         let direction = Geometry::Euclidean.direction(&theta(&device, &[1.0; 3]), c);
         for (backup, perpendicular, update) in [
@@ -25,7 +26,7 @@ fn both_backups_have_their_golden_values() {
 #[test]
 fn the_perturbing_gradient_falls_into_a_part_along_the_update_and_one_across() {
     let model = vit();
-    for device in devices() {
+    for device in Device::all_for_tests() {
         let (at, batch) = (started(&device, &model), batch(&device, 8));
         for kind in [Perturbation::Steepest, obf(1.0)] {
             let sam = Extragradient::sam(kind, CE);
@@ -53,7 +54,7 @@ fn the_perturbing_gradient_falls_into_a_part_along_the_update_and_one_across() {
 #[test]
 fn without_a_share_it_is_sam_and_with_one_every_slice_is_corrected() {
     let model = vit();
-    for device in devices() {
+    for device in Device::all_for_tests() {
         let (at, samples) = (started(&device, &model), batch(&device, 8));
         let sam = Extragradient::sam(Perturbation::Steepest, CE).slices_of(4);
         let with = |xi| Extragradient { surrogate_gap: Some(SurrogateGap { xi, backup: Backup::Raw }), ..sam };

@@ -57,6 +57,20 @@ impl Device {
         }
     }
 
+    /// The CPU, and a GPU where `GpuDevice::for_tests` finds one: what a test of every device runs on.
+    ///
+    /// # Panics
+    /// Where there is no GPU although the environment says `LETHE_REQUIRE_GPU=1`.
+    #[cfg(not(target_arch = "wasm32"))]
+    #[track_caller]
+    pub fn all_for_tests() -> Vec<Device> {
+        #[cfg(feature = "gpu")]
+        let gpu = crate::gpu::GpuDevice::for_tests(crate::gpu::GpuOptions::default()).map(Device::Gpu);
+        #[cfg(not(feature = "gpu"))]
+        let gpu = None;
+        [Device::cpu()].into_iter().chain(gpu).collect()
+    }
+
     /// Whether this is the CPU.
     pub fn is_cpu(&self) -> bool {
         matches!(self, Device::Cpu(_))

@@ -1,7 +1,7 @@
 //! Sharpness: power iteration on matrices with known eigenvalues, and Hessian products through the program's models, over uneven batches and on
 //! both devices.
 
-use lethe::analysis::sharpness::{Landscape, Stopping, power_iteration, random_vector};
+use lethe::analysis::sharpness::{Landscape, Stopping, power_iteration};
 use lethe::config::{Config, DataFacts};
 use lethe::data::{Dataset, Loader, Preparation, digits};
 use lethe::evaluation::Network;
@@ -9,6 +9,7 @@ use lethe::experiment;
 use lethe_autograd::{ParamLayout, Tags, hessian_vector_product};
 use lethe_nn::loss::TaskLoss;
 use lethe_nn::{Model, State, Theta};
+use lethe_optim::random_direction;
 use lethe_tensor::random::{Draw, Philox};
 use lethe_tensor::{Device, Tensor};
 use std::path::Path;
@@ -41,7 +42,7 @@ fn dominant_of(eigenvalues: &[f64; N]) -> f64 {
     let id = layout.add("theta", &[N], Tags::default());
     let layout = Arc::new(layout);
     let theta = Tensor::zeros(&Device::cpu(), lethe_tensor::DType::F32, &[layout.len()]);
-    let start = random_vector(&Device::cpu(), &layout, 3);
+    let start = random_direction(&Theta::new(theta.clone(), &layout), 3, 0, 0);
     let stopping = Stopping { most_iterations: 1000, tolerance: 1e-6 };
     let found = power_iteration(&start, stopping, |v| {
         let loss = |p: &lethe_autograd::Parameters| {
@@ -103,7 +104,7 @@ fn network(model: &str, loss: &str, samples: usize) -> Trained {
     let model = experiment::model(&config, data.shape, data.classes);
     let (theta, state) = model.init(&Device::cpu(), 1);
     // Off the start, where the head's zeros make half of the Hessian zero.
-    let noise = random_vector(&Device::cpu(), theta.layout(), 9).mul_scalar(0.05);
+    let noise = random_direction(&theta, 9, 0, 0).mul_scalar(0.05);
     let theta = Theta::new(theta.values().add(&noise), theta.layout());
     Trained { config, model, theta, state, data: Arc::new(data) }
 }
@@ -134,8 +135,7 @@ fn close(a: &Tensor, b: &Tensor, share: f64) {
 fn products_are_symmetric_and_do_not_depend_on_batches() {
     for (model, loss) in [(VIT, "bce"), (RESNET, "ce")] {
         let t = network(model, loss, 20);
-        let (u, v) =
-            (random_vector(&Device::cpu(), t.theta.layout(), 1), random_vector(&Device::cpu(), t.theta.layout(), 2));
+        let (u, v) = (random_direction(&t.theta, 1, 0, 0), random_direction(&t.theta, 2, 0, 0));
         let product = |batch, v: &Tensor| t.product(&t.theta, &t.state, batch, v);
         let (hu, hv) = (product(20, &u), product(20, &v));
         let (a, b) = (dot(&u, &hv), dot(&v, &hu));
@@ -152,7 +152,7 @@ fn a_gpu_finds_what_the_cpu_finds() {
     let Some(gpu) = GpuDevice::for_tests(GpuOptions::default()).map(Device::Gpu) else { return };
     for (model, loss) in [(VIT, "bce"), (RESNET, "ce")] {
         let t = network(model, loss, 12);
-        let v = random_vector(&Device::cpu(), t.theta.layout(), 2);
+        let v = random_direction(&t.theta, 2, 0, 0);
         let there = (t.theta.to_device(&gpu).unwrap(), t.state.to_device(&gpu).unwrap());
         let found = t.product(&there.0, &there.1, 8, &v.to_device(&gpu).unwrap());
         close(&found.to_device(&Device::cpu()).unwrap(), &t.product(&t.theta, &t.state, 8, &v), 1e-3);

@@ -44,16 +44,6 @@ pub enum Error {
         /// What the system said.
         error: std::io::Error,
     },
-    /// A file of labels is none, or not one of the test set.
-    #[error("{path}: expected a JSON list of {images} lists of classes, one for each test image, found {found}")]
-    Labels {
-        /// The file.
-        path: std::path::PathBuf,
-        /// The test images.
-        images: usize,
-        /// What it holds instead.
-        found: String,
-    },
     /// A folder that an experiment needs holds a run of another config.
     #[error("{} holds a run of another config than this experiment's; remove it, or choose another --out", path.display())]
     OtherRun {
@@ -102,6 +92,14 @@ pub enum Error {
     /// A model that was measured has diverged.
     #[error("the test loss is {loss}: the model has diverged; lower optim.lr or perturb.rho, or set optim.clip")]
     TestNotFinite {
+        /// What it is.
+        loss: f64,
+    },
+    /// So far from θ the loss is infinite or none at all.
+    #[error("the loss is {loss} at the distance {distance}: take a smaller --reach")]
+    SliceNotFinite {
+        /// How far.
+        distance: f64,
         /// What it is.
         loss: f64,
     },

@@ -1,9 +1,10 @@
 //! `lethe eval` and `lethe analyze` from outside, on runs of a few updates: what they print and write, and what they refuse.
 
+mod common;
+
 use serde_json::Value;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
 
 const CONFIG: &str = r#"
 [data]
@@ -30,26 +31,12 @@ every = 2
 draws = 3
 "#;
 
-fn lethe(arguments: &[&str]) -> Output {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_lethe"));
-    command.env_remove("LETHE_DATA").args(arguments).args(["--device", "cpu"]).output().unwrap()
-}
-
-#[track_caller]
 fn runs(arguments: &[&str]) -> String {
-    let output = lethe(arguments);
-    let error = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert_eq!(output.status.code(), Some(0), "{arguments:?}: {error}");
-    String::from_utf8(output.stdout).unwrap()
+    common::runs(&[arguments, &["--device", "cpu"]].concat())
 }
 
-#[track_caller]
 fn fails(arguments: &[&str], status: i32, parts: &[&str]) {
-    let output = lethe(arguments);
-    let message = String::from_utf8(output.stderr).unwrap();
-    assert_eq!(output.status.code(), Some(status), "{arguments:?}: {message}");
-    assert!(!message.contains("panicked"), "{message}");
-    parts.iter().for_each(|part| assert!(message.contains(part), "{arguments:?}: `{part}` not in: {message}"));
+    common::fails(&[arguments, &["--device", "cpu"]].concat(), status, parts);
 }
 
 /// A run of that config with changes, and the folder that it goes with.
@@ -155,7 +142,7 @@ fn sharpness_is_found_again_and_says_how_it_was() {
     let first = json(path.clone());
     assert_eq!(
         (&first["samples"], &first["label_smoothing"], &first["loss"]),
-        (&160.into(), &0.0.into(), &"ce".into())
+        (&160.into(), &0.1.into(), &"ce".into())
     );
     assert_eq!((&first["epochs"], &first["converged"]), (&4.into(), &true.into()));
     runs(&arguments);
@@ -165,9 +152,9 @@ fn sharpness_is_found_again_and_says_how_it_was() {
     let other = json(path.clone());
     assert!(other["estimates"] != first["estimates"]);
     assert!((value(&other) - value(&first)).abs() < 0.05 * value(&first).abs(), "{other}, {first}");
-    runs(&[&arguments[..], &["--smoothed", "--samples", "64"]].concat());
-    let smoothed = json(path);
-    assert_eq!((&smoothed["samples"], &smoothed["label_smoothing"]), (&64.into(), &0.1.into()));
+    runs(&[&arguments[..], &["--without-smoothing", "--samples", "64"]].concat());
+    let plain = json(path);
+    assert_eq!((&plain["samples"], &plain["label_smoothing"]), (&64.into(), &0.0.into()));
 }
 
 #[test]

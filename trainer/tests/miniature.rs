@@ -1,27 +1,10 @@
 //! The pipeline of the paper from outside, on miniatures of its data: trained, and measured on every evaluation set.
 
+mod common;
+
+use common::{fails, runs};
 use std::fs;
 use std::path::Path;
-use std::process::{Command, Output};
-
-fn lethe(arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_lethe")).args(arguments).env_remove("LETHE_DATA").output().unwrap()
-}
-
-#[track_caller]
-fn succeeds(arguments: &[&str]) -> String {
-    let output = lethe(arguments);
-    assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
-    String::from_utf8(output.stdout).unwrap()
-}
-
-#[track_caller]
-fn fails(arguments: &[&str], parts: &[&str]) {
-    let output = lethe(arguments);
-    let message = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(!output.status.success() && !message.contains("panicked"), "{arguments:?}: {message}");
-    parts.iter().for_each(|part| assert!(message.contains(part), "{arguments:?}: `{part}` not in: {message}"));
-}
 
 const VIT: &str = "[model]\nkind = \"vit\"\npatch = 8\nwidth = 16\ndepth = 1\nheads = 2\n";
 const RESNET: &str = "[model]\nkind = \"resnet\"\nblock = \"basic\"\nblocks = [1, 1]\nwidth = 8\n";
@@ -39,14 +22,14 @@ fn config(folder: &Path, name: &str, data: &str, model: &str) -> (String, String
 fn imagenet_is_trained_on_and_measured_on_all_its_sets() {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join("data").display().to_string();
-    succeeds(&["miniature", &data]);
-    fails(&["miniature", &data], &["not empty"]);
+    runs(&["miniature", &data]);
+    fails(&["miniature", &data], 1, &["not empty"]);
     let keys = "dataset = \"imagenet\"\nsize = 32\naugment = { inception_crop = true, flip = true }";
     let (path, run) = config(folder.path(), "imagenet", keys, VIT);
     let at = ["--device", "cpu", "--data-dir", &data];
-    succeeds(&[&["train", &path, "--out", &run], &at[..]].concat());
+    runs(&[&["train", &path, "--out", &run], &at[..]].concat());
     let json = folder.path().join("sets.json").display().to_string();
-    let lines = succeeds(&[&["eval", &run, "--on", "all", "--json", &json], &at[..]].concat());
+    let lines = runs(&[&["eval", &run, "--on", "all", "--json", &json], &at[..]].concat());
     let starts = ["test accuracy", "real accuracy", "v2 accuracy", "r accuracy", "sketch accuracy"];
     assert!(lines.lines().map(str::to_owned).zip(starts).all(|(line, start)| line.starts_with(start)), "{lines}");
     let sets: serde_json::Value = serde_json::from_str(&fs::read_to_string(json).unwrap()).unwrap();
@@ -54,19 +37,19 @@ fn imagenet_is_trained_on_and_measured_on_all_its_sets() {
     assert_eq!(["test", "real", "v2", "r", "sketch"].map(images), [80, 80, 80, 16, 80]);
     assert!(lines.contains("73 images; 7 have no label") && sets["real"]["multi_label_accuracy"].is_f64(), "{lines}");
     // The same numbers with one thread, and with answers among R's four classes no worse.
-    let again = succeeds(&[&["eval", &run, "--on", "v1,real,v2,r,sketch", "--threads", "1"], &at[..]].concat());
+    let again = runs(&[&["eval", &run, "--on", "v1,real,v2,r,sketch", "--threads", "1"], &at[..]].concat());
     assert_eq!(lines, again);
-    let masked = succeeds(&[&["eval", &run, "--on", "r", "--mask-classes"], &at[..]].concat());
+    let masked = runs(&[&["eval", &run, "--on", "r", "--mask-classes"], &at[..]].concat());
     let accuracy = |line: &str| {
         let number = line.split_once("accuracy ").unwrap().1.split_once(" %").unwrap().0;
         number.parse::<f64>().unwrap()
     };
     let unmasked = lines.lines().find(|line| line.starts_with("r accuracy")).unwrap();
     assert!(accuracy(&masked) >= accuracy(unmasked) && masked.contains("among its classes only"), "{masked}{unmasked}");
-    let stand_ins = succeeds(&[&["eval", &run, "--on", "stand-ins"], &at[..]].concat());
+    let stand_ins = runs(&[&["eval", &run, "--on", "stand-ins"], &at[..]].concat());
     assert_eq!(stand_ins.lines().filter(|line| line.starts_with("stand-in ")).count(), 6, "{stand_ins}");
-    fails(&[&["eval", &run, "--mask-classes"], &at[..]].concat(), &["--mask-classes", "--on r"]);
-    fails(&["eval", &run, "--on", "v3"], &["v3", "possible values", "sketch"]);
+    fails(&[&["eval", &run, "--mask-classes"], &at[..]].concat(), 2, &["--mask-classes", "--on r"]);
+    fails(&["eval", &run, "--on", "v3"], 2, &["v3", "possible values", "sketch"]);
     broken_files_are_named(folder.path(), &run, &at);
 }
 
@@ -74,40 +57,40 @@ fn imagenet_is_trained_on_and_measured_on_all_its_sets() {
 fn broken_files_are_named(folder: &Path, run: &str, at: &[&str]) {
     let sketch = folder.join("data/imagenet-sketch/n01440764/sketch_0.JPEG");
     fs::write(&sketch, "no image").unwrap();
-    fails(&[&["eval", run, "--on", "sketch"], at].concat(), &["sketch_0.JPEG", "no whole JPEG or PNG"]);
+    fails(&[&["eval", run, "--on", "sketch"], at].concat(), 1, &["sketch_0.JPEG", "no whole JPEG or PNG"]);
     fs::remove_dir_all(folder.join("data/imagenet-v2")).unwrap();
-    fails(&[&["eval", run, "--on", "v2"], at].concat(), &["v2 not found", "imagenet-v2"]);
+    fails(&[&["eval", run, "--on", "v2"], at].concat(), 1, &["v2 not found", "imagenet-v2"]);
 }
 
 #[test]
 fn a_resnet_is_tested_at_another_size() {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join("data").display().to_string();
-    succeeds(&["miniature", &data]);
+    runs(&["miniature", &data]);
     let keys = "dataset = \"image-folder\"\nsize = 16\neval_size = 24\nhold_out = 60\ntrain_limit = 200\n\
                 mean = [0.485, 0.456, 0.406]\nstd = [0.229, 0.224, 0.225]";
     let (path, run) = config(folder.path(), "folder", keys, RESNET);
     let at = ["--device", "cpu", "--data-dir", &format!("{data}/imagenet")];
-    let trained = succeeds(&[&["train", &path, "--out", &run], &at[..]].concat());
-    let evaluated = succeeds(&[&["eval", &run], &at[..]].concat());
+    let trained = runs(&[&["train", &path, "--out", &run], &at[..]].concat());
+    let evaluated = runs(&[&["eval", &run], &at[..]].concat());
     assert!(evaluated.ends_with("60 images\n"), "{evaluated}");
     let percent = |text: &str| text.split_once("test accuracy ").unwrap().1.split_once(" %").unwrap().0.to_owned();
     assert_eq!(percent(&trained), percent(&evaluated), "both at 24 pixels");
-    fails(&[&["eval", &run, "--on", "real"], &at[..]].concat(), &["--on = real", "imagenet"]);
+    fails(&[&["eval", &run, "--on", "real"], &at[..]].concat(), 2, &["--on = real", "imagenet"]);
 }
 
 #[test]
 fn both_cifars_are_trained_on_small_and_enlarged() {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join("data").display().to_string();
-    succeeds(&["miniature", &data]);
+    runs(&["miniature", &data]);
     let native = "augment = { crop_padding = 4, flip = true }";
     let enlarged = "size = 48\naugment = { inception_crop = true, flip = true, min_area = 0.3 }";
     for (dataset, keys) in [("cifar-10", native), ("cifar-100", enlarged)] {
         let (path, run) = config(folder.path(), dataset, &format!("dataset = \"{dataset}\"\n{keys}"), VIT);
         let at = ["--device", "cpu", "--data-dir", &data];
-        succeeds(&[&["train", &path, "--out", &run], &at[..]].concat());
-        let lines = succeeds(&[&["eval", &run, "--on", "all"], &at[..]].concat());
+        runs(&[&["train", &path, "--out", &run], &at[..]].concat());
+        let lines = runs(&[&["eval", &run, "--on", "all"], &at[..]].concat());
         assert_eq!(lines.lines().filter(|line| line.contains("stand-in ")).count(), 6, "{lines}");
         assert_eq!(lines.lines().count(), 7, "{lines}");
     }

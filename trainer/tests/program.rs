@@ -1,9 +1,12 @@
 //! The program from outside, above all on inputs that are wrong: each of these ends with a message that names the fault and the right exit status, none
 //! with a panic.
 
+mod common;
+
+use common::{fails, program, runs};
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::Stdio;
 
 const STATUS_FAILURE: i32 = 1;
 const STATUS_USAGE: i32 = 2;
@@ -32,29 +35,6 @@ fn digits() -> String {
     repository().join("configs/digits.toml").display().to_string()
 }
 
-fn program() -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_lethe"));
-    command.env_remove("LETHE_DATA");
-    command
-}
-
-fn lethe(arguments: &[&str]) -> Output {
-    let folder = tempfile::tempdir().unwrap();
-    program().args(arguments).current_dir(folder.path()).output().unwrap()
-}
-
-/// Runs the program and checks that it fails with this status and a message that holds all parts.
-#[track_caller]
-fn fails(arguments: &[&str], status: i32, parts: &[&str]) {
-    let output = lethe(arguments);
-    let message = String::from_utf8(output.stderr).unwrap();
-    assert_eq!(output.status.code(), Some(status), "{arguments:?}: {message}");
-    assert!(!message.contains("panicked"), "{message}");
-    for part in parts {
-        assert!(message.contains(part), "{arguments:?}: `{part}` not in: {message}");
-    }
-}
-
 /// Writes four IDX files of 2×2 images: so many images, these labels, and so many bytes cut off the images.
 fn idx(folder: &Path, images: u32, labels: &[u8], cut: usize) {
     let words = |words: &[u32]| words.iter().flat_map(|w| w.to_be_bytes()).collect::<Vec<u8>>();
@@ -71,11 +51,9 @@ fn idx(folder: &Path, images: u32, labels: &[u8], cut: usize) {
 fn what_is_right_trains_and_evaluates_alike() {
     let folder = tempfile::tempdir().unwrap();
     let out = folder.path().join("run").display().to_string();
-    let trained = lethe(&[&["train", &digits(), "--device", "cpu", "--out", &out], &SMALL[..]].concat());
-    assert_eq!(trained.status.code(), Some(0), "{}", String::from_utf8_lossy(&trained.stderr));
-    let evaluated = lethe(&["eval", &out, "--threads", "1"]);
-    let accuracy = |output: &Output| {
-        let text = String::from_utf8(output.stdout.clone()).unwrap();
+    let trained = runs(&[&["train", &digits(), "--device", "cpu", "--out", &out], &SMALL[..]].concat());
+    let evaluated = runs(&["eval", &out, "--threads", "1"]);
+    let accuracy = |text: &str| {
         let last = text.lines().last().unwrap().to_owned();
         let percent = last.strip_prefix("test accuracy ").and_then(|rest| rest.split_once(" %"));
         percent.unwrap_or_else(|| panic!("{last}")).0.to_owned()
@@ -111,8 +89,7 @@ fn a_killed_run_goes_on_as_if_nothing_had_happened() {
     child.kill().unwrap();
     child.wait().unwrap();
     assert!(!cut.join("summary.json").exists(), "it was killed too late to show anything");
-    let resumed = lethe(&["resume", &path, "--device", "cpu"]);
-    assert_eq!(resumed.status.code(), Some(0), "{}", String::from_utf8_lossy(&resumed.stderr));
+    runs(&["resume", &path, "--device", "cpu"]);
     assert!(program().args(arguments(&whole)).output().unwrap().status.success());
     let records = ["analysis/epoch-040.json", "analysis/epoch-080.json"];
     for file in ["config.toml", "metrics.jsonl", "checkpoint.safetensors", "summary.json"].into_iter().chain(records) {
@@ -224,7 +201,7 @@ fn broken_idx_files() {
     idx(folder.path(), 3, &[0, 1], 0);
     fails(&arguments, STATUS_FAILURE, &["train-labels-idx1-ubyte", "expected 3 labels", "found 2"]);
     idx(folder.path(), 3, &[0, 1, 0], 0);
-    assert_eq!(lethe(&arguments).status.code(), Some(0));
+    runs(&arguments);
 }
 
 #[test]
@@ -243,7 +220,7 @@ fn a_device_that_is_not_there() {
 fn an_adapter_of_the_environment_that_is_not_there() {
     for (variable, value) in [("WGPU_ADAPTER_NAME", "no such adapter"), ("WGPU_BACKEND", "noop")] {
         for device in ["auto", "gpu"] {
-            let mut command = Command::new(env!("CARGO_BIN_EXE_lethe"));
+            let mut command = program();
             let out = command.args(["train", &digits(), "--device", device]).env(variable, value).output().unwrap();
             let text = String::from_utf8_lossy(&out.stderr);
             assert_eq!(out.status.code(), Some(STATUS_FAILURE), "{variable}, {device}: {text}");
@@ -254,9 +231,8 @@ fn an_adapter_of_the_environment_that_is_not_there() {
 
 #[test]
 fn devices_are_listed() {
-    let out = lethe(&["devices"]);
-    assert_eq!(out.status.code(), Some(0));
-    assert!(String::from_utf8_lossy(&out.stdout).starts_with("cpu"), "{out:?}");
+    let text = runs(&["devices"]);
+    assert!(text.starts_with("cpu"), "{text}");
 }
 
 #[test]
@@ -288,9 +264,7 @@ fn an_output_folder_that_cannot_be_used() {
 fn the_doctor_examines_a_device() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("checkup.json");
-    let output = lethe(&["doctor", "--device", "cpu", "--cases", "1", "--json", file.to_str().unwrap()]);
-    let text = String::from_utf8(output.stdout).unwrap();
-    assert_eq!(output.status.code(), Some(0), "{text}");
+    let text = runs(&["doctor", "--device", "cpu", "--cases", "1", "--json", file.to_str().unwrap()]);
     assert!(text.contains("conv2d ") && text.contains("operations are right on cpu"), "{text}");
     let json: serde_json::Value = serde_json::from_str(&fs::read_to_string(file).unwrap()).unwrap();
     assert!(

@@ -27,17 +27,6 @@ fn fixture(file: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/pytorch").join(file)
 }
 
-fn devices() -> Vec<Device> {
-    #[allow(unused_mut)]
-    let mut devices = vec![Device::cpu()];
-    #[cfg(feature = "gpu")]
-    {
-        use lethe_tensor::gpu::{GpuDevice, GpuOptions};
-        devices.extend(GpuDevice::for_tests(GpuOptions::default()).map(Device::Gpu));
-    }
-    devices
-}
-
 /// A config that starts from a file.
 fn config(model: &str, file: &Path, images: ImageShape) -> Config {
     let text = format!(
@@ -64,7 +53,7 @@ fn logits_are_pytorchs_on_every_device() {
     for (name, model) in fixtures() {
         let (shape, images, logits) = expected(name);
         let config = config(&model, &fixture(&format!("{name}.safetensors")), shape);
-        for device in devices() {
+        for device in Device::all_for_tests() {
             let session = Session::new(&config, shape, CLASSES, &device, 8).unwrap();
             let origin = session.origin().unwrap();
             assert!(origin.new.is_empty() && origin.unused.is_empty() && origin.interpolated.is_none(), "{origin}");

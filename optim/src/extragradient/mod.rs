@@ -14,6 +14,7 @@ mod surrogate_gap;
 pub use batch::{Batch, StepOutput};
 pub use geometry::{Adaptive, Direction, Geometry, Scale, Scope};
 pub use perturbation::Perturbation;
+pub use random::random_direction;
 pub use surrogate_gap::{Backup, SurrogateGap};
 
 use lethe_autograd::Var;
@@ -166,7 +167,7 @@ impl Extragradient {
         if self.perturbation == Perturbation::Random {
             let (logits, state) = infer(theta, state, slice, pass, model);
             let (loss, _) = self.task(&logits, &slice.labels);
-            let p = random::direction(theta, self.seed, place.update as u32, place.slice as u32);
+            let p = random_direction(theta, self.seed, place.update as u32, place.slice as u32);
             return Ascent { p, state, loss, correct: slice.correct(&logits), logits };
         }
         let (first, state) = record(theta, state, slice, pass, model);
@@ -208,7 +209,10 @@ impl Extragradient {
         drop(perturbed);
         let (perturbed_loss, seed) = self.task(second.logits.tensor(), &samples.labels);
         let gradient = second.pull_back(&seed);
-        let update = kept.map_or_else(|| gradient.clone(), |(gap, c)| gap.close(&c, &gradient));
+        let update = match kept {
+            Some((gap, c)) => gap.close(&c, &gradient),
+            None => gradient,
+        };
         StepOutput { update, state, loss, perturbed_loss, correct }
     }
 

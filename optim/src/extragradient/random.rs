@@ -8,7 +8,7 @@ use lethe_tensor::random::Draw;
 
 /// `p ~ N(0, I)` over all parameters but the frozen ones, in θ's layout; padding is 0. An element is a function of the seed, the update, the slice
 /// and its place in the vector, so a run that is resumed draws what it would have drawn.
-pub(super) fn direction(theta: &Theta, seed: u64, update: u32, slice: u32) -> Tensor {
+pub fn random_direction(theta: &Theta, seed: u64, update: u32, slice: u32) -> Tensor {
     /// Tells directions apart from whatever else is drawn under the seed.
     const STREAM: u32 = 0xD12E;
     let values = theta.values();

@@ -13,18 +13,6 @@ use std::sync::Arc;
 pub const CE: TaskLoss = TaskLoss { likelihood: Likelihood::Softmax, smoothing: 0.0 };
 pub const BCE: TaskLoss = TaskLoss { likelihood: Likelihood::Sigmoid, smoothing: 0.0 };
 
-/// The CPU, and a GPU where there is one (and where `LETHE_REQUIRE_GPU=1` says that there is).
-pub fn devices() -> Vec<Device> {
-    #[allow(unused_mut)]
-    let mut devices = vec![Device::cpu()];
-    #[cfg(feature = "gpu")]
-    {
-        use lethe_tensor::gpu::{GpuDevice, GpuOptions};
-        devices.extend(GpuDevice::for_tests(GpuOptions::default()).map(Device::Gpu));
-    }
-    devices
-}
-
 /// OBF with λ = 1/10.
 pub fn obf(gamma: f64) -> Perturbation {
     Perturbation::obf(0.1, gamma, Likelihood::Softmax)

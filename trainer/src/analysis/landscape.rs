@@ -1,11 +1,12 @@
 //! Slices of the loss along the directions in which perturbations go: L(θ + t d), d of unit length, the loss as in evaluation.
 
 use super::collect::Ascent;
-use super::sharpness::Landscape;
+use crate::data::Loader;
 use crate::error::Error;
-use crate::evaluation::{Network, upload};
+use crate::evaluation::{Network, evaluate};
 use lethe_autograd::Var;
-use lethe_nn::{Forward, Theta};
+use lethe_nn::Forward;
+use lethe_nn::loss::Likelihood;
 use lethe_optim::{Batch, Place};
 use lethe_tensor::Tensor;
 use serde::{Deserialize, Serialize};
@@ -37,32 +38,27 @@ pub fn direction(network: Network<'_>, ascent: Ascent, images: &Batch) -> Result
     Ok((length > 0.0).then(|| moved.mul_scalar(1.0 / f64::from(length)).force().clone()))
 }
 
-impl Landscape<'_> {
-    /// The mean loss at other parameters than the network's.
-    ///
-    /// # Errors
-    /// If a batch cannot be made, or the device fails.
-    pub fn loss_at(&self, theta: &Theta) -> Result<f64, Error> {
-        let network = Network { theta, ..self.network };
-        let mut sum = 0.0;
-        for host in self.loader.epoch(0)? {
-            let batch = upload(network.device(), &host?);
-            let rows = || self.loss.rows(&network.logits(&batch.inputs), &batch.labels).tensor().force().clone();
-            sum += network.device().scope(rows).to_vec::<f32>()?.iter().map(|l| f64::from(*l)).sum::<f64>();
+/// The loss at `points` distances from −reach to reach along a direction of unit length.
+///
+/// # Errors
+/// If a batch cannot be made, the device fails, or a loss is no number.
+pub fn slice(
+    name: &str,
+    network: Network<'_>,
+    (loader, likelihood): (&Loader, Likelihood),
+    direction: &Tensor,
+    reach: f64,
+    points: usize,
+) -> Result<Slice, Error> {
+    let step = 2.0 * reach / (points.max(2) - 1) as f64;
+    let distance: Vec<f64> = (0..points).map(|i| -reach + step * i as f64).collect();
+    let at = |t: &f64| {
+        let theta = network.theta.step_along(direction, &direction.scalar_like(*t));
+        match evaluate(Network { theta: &theta, ..network }, loader, likelihood) {
+            Err(Error::TestNotFinite { loss }) => Err(Error::SliceNotFinite { distance: *t, loss }),
+            tally => Ok(tally?.evaluation().loss),
         }
-        Ok(sum / self.loader.images() as f64)
-    }
-
-    /// The loss at `points` distances from −reach to reach along a direction of unit length.
-    ///
-    /// # Errors
-    /// As [`Landscape::loss_at`].
-    pub fn slice(&self, name: &str, direction: &Tensor, reach: f64, points: usize) -> Result<Slice, Error> {
-        let step = 2.0 * reach / (points.max(2) - 1) as f64;
-        let distance: Vec<f64> = (0..points).map(|i| -reach + step * i as f64).collect();
-        let theta = self.network.theta;
-        let at = |t: &f64| self.loss_at(&theta.step_along(direction, &direction.scalar_like(*t)));
-        let loss = distance.iter().map(at).collect::<Result<_, Error>>()?;
-        Ok(Slice { name: name.to_owned(), distance, loss })
-    }
+    };
+    let loss = distance.iter().map(at).collect::<Result<_, Error>>()?;
+    Ok(Slice { name: name.to_owned(), distance, loss })
 }

@@ -4,12 +4,11 @@
 use crate::data::Loader;
 use crate::error::Error;
 use crate::evaluation::{Network, upload};
-use lethe_autograd::{ParamLayout, Parameters, Var, hessian_vector_product};
+use lethe_autograd::{Parameters, Var, hessian_vector_product};
 use lethe_nn::loss::TaskLoss;
 use lethe_nn::{Forward, Pass};
-use lethe_tensor::cpu::reference::special::normal_quantile;
-use lethe_tensor::random::{Draw, Philox};
-use lethe_tensor::{Device, Tensor};
+use lethe_optim::random_direction;
+use lethe_tensor::Tensor;
 use serde::{Deserialize, Serialize};
 
 /// Added to what is divided by.
@@ -77,18 +76,6 @@ pub fn power_iteration(
     Ok(Dominant { eigenvalue, converged: false, estimates })
 }
 
-/// A vector of N(0, 1) in the layout of θ: 0 in the padding, and where parameters are frozen.
-pub fn random_vector(device: &Device, layout: &ParamLayout, seed: u64) -> Tensor {
-    /// Tells this vector apart from whatever else is drawn under the seed.
-    const STREAM: u32 = 0x4E55;
-    let mut values = vec![0f32; layout.len()];
-    for (id, p) in layout.owned().filter(|(_, p)| !p.tags.frozen) {
-        let mut random = Philox::new(Draw::new(seed, [STREAM, id.0 as u32, 0]));
-        values[p.range()].fill_with(|| normal_quantile(random.uniform()) as f32);
-    }
-    Tensor::from_slice(device, &values, &[layout.len()])
-}
-
 /// The mean loss of a network, as in evaluation, over all that a loader gives: what sharpness is the curvature of.
 pub struct Landscape<'a> {
     /// The network at whose θ the curvature is taken.
@@ -133,7 +120,7 @@ impl Landscape<'_> {
     /// # Errors
     /// As [`power_iteration`] and [`Landscape::hessian_product`].
     pub fn dominant_eigenvalue(&self, stopping: Stopping, seed: u64) -> Result<Dominant, Error> {
-        let start = random_vector(self.network.device(), self.network.theta.layout(), seed);
+        let start = random_direction(self.network.theta, seed, 0, 0);
         power_iteration(&start, stopping, |v| self.hessian_product(v))
     }
 }

@@ -1,7 +1,7 @@
 //! `lethe analyze`: measures of a finished run that cost more than an evaluation.
 
 use super::landscape::{LandscapeArgs, landscape};
-use super::{Common, Prepared, note, prepare, say};
+use super::{Common, Prepared, prepare, say};
 use crate::analysis::forgetting::{ForgettingProbe, ForgettingRecord, Progress, Side};
 use crate::analysis::sharpness::{Dominant, Landscape, Stopping};
 use crate::config::{Config, LossKind, Problem};
@@ -60,9 +60,9 @@ pub struct SharpnessArgs {
     /// The seed of the start vector.
     #[arg(long, default_value_t = 0)]
     seed: u64,
-    /// Take the loss with the run's label smoothing; by default without.
+    /// Take the loss without the run's label smoothing; by default it is the loss that was trained.
     #[arg(long)]
-    smoothed: bool,
+    without_smoothing: bool,
     #[command(flatten)]
     common: Common,
 }
@@ -119,12 +119,9 @@ fn sharpness(args: &SharpnessArgs) -> Result<(), Error> {
     let restored = Restored::new(&config, &run.load()?, &train, &device)?;
     Arc::make_mut(&mut train).truncate(args.samples);
     let samples = train.len();
-    let loader = Loader::evaluation(train, Preparation::of(&config.data), args.batch, threads);
+    let loader = Loader::evaluation(train, Preparation::of_curvature(&config.data), args.batch, threads);
     let task = experiment::task_loss(&config);
-    let loss = TaskLoss { smoothing: if args.smoothed { task.smoothing } else { 0.0 }, ..task };
-    if task.smoothing != loss.smoothing {
-        note(&format!("the run was trained with label smoothing {}; --smoothed measures that loss", task.smoothing));
-    }
+    let loss = TaskLoss { smoothing: if args.without_smoothing { 0.0 } else { task.smoothing }, ..task };
     let stopping = Stopping { most_iterations: args.iterations, tolerance: args.tolerance };
     let landscape = Landscape { network: restored.network(), loss, loader: &loader };
     let found = landscape.dominant_eigenvalue(stopping, args.seed)?;

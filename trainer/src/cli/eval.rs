@@ -2,7 +2,7 @@
 
 use super::{Common, Prepared, prepare, say, write_json};
 use crate::config::{Config, Problem};
-use crate::data::{Places, TestSet};
+use crate::data::{Places, TestSet, read_right_labels};
 use crate::error::Error;
 use crate::evaluation::{ClassScore, Evaluation, Measured, Measurement, multi_label_accuracy};
 use crate::run::RunFolder;
@@ -11,7 +11,7 @@ use clap::Args;
 use clap::builder::PossibleValuesParser;
 use serde::Serialize;
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// Which run, and what else to say of it.
 #[derive(Args)]
@@ -57,7 +57,8 @@ pub fn eval(args: &EvalArgs) -> Result<(), Error> {
     let sets = sets(args, &Config::load(&run.config(), &[])?)?;
     let Prepared { config, split, device, threads } = prepare(&run.config(), &[], &args.common)?;
     let Parts { train, test, .. } = Parts::of(&config, split);
-    let labels = args.multi_label.as_deref().map(|path| right_labels(path, test.len())).transpose()?;
+    let labels =
+        args.multi_label.as_deref().map(|path| read_right_labels(path, test.len(), test.classes)).transpose()?;
     let restored = Restored::new(&config, &run.load()?, &train, &device)?;
     let places = Places::of_process(args.common.data_dir.clone());
     let (config, test, workers) = (&config, &test, threads);
@@ -130,12 +131,4 @@ fn record(measured: Measured, by_file: Option<f64>) -> Record {
 fn line(class: usize, score: &ClassScore) -> String {
     let accuracy = score.accuracy().map_or_else(|| "-".into(), |percent| format!("{percent:.2} %"));
     format!("{class:>6} {:>8} {:>8} {accuracy:>10}", score.images, score.correct)
-}
-
-/// The right labels of every test image.
-fn right_labels(path: &Path, images: usize) -> Result<Vec<Vec<u32>>, Error> {
-    let wrong = |found: String| Error::Labels { path: path.to_owned(), images, found };
-    let text = std::fs::read_to_string(path).map_err(|e| wrong(e.to_string()))?;
-    let labels: Vec<Vec<u32>> = serde_json::from_str(&text).map_err(|e| wrong(e.to_string()))?;
-    if labels.len() == images { Ok(labels) } else { Err(wrong(format!("{} lists", labels.len()))) }
 }

@@ -2,8 +2,7 @@
 
 use super::{Common, Prepared, note, prepare, say};
 use crate::analysis::collect::Ascent;
-use crate::analysis::landscape::{Slice, direction};
-use crate::analysis::sharpness::Landscape;
+use crate::analysis::landscape::{Slice, direction, slice};
 use crate::data::{Loader, Preparation};
 use crate::error::Error;
 use crate::evaluation::upload;
@@ -12,7 +11,6 @@ use crate::plot::{self, Area, Backend, Drawn, Picture};
 use crate::run::RunFolder;
 use crate::training::{Parts, Restored};
 use clap::Args;
-use lethe_nn::loss::TaskLoss;
 use lethe_optim::{Extragradient, Geometry, Perturbation};
 use plotters::prelude::*;
 use std::path::PathBuf;
@@ -56,19 +54,18 @@ pub fn landscape(args: &LandscapeArgs) -> Result<(), Error> {
     let m = config.perturb.ascent().map_or(config.train.batch, |a| a.m).min(train.len());
     let loader = |batch: usize| Loader::evaluation(train.clone(), Preparation::of(&config.data), batch, threads);
     let all = loader(256);
-    let loss = TaskLoss { smoothing: 0.0, ..experiment::task_loss(&config) };
-    let surface = Landscape { network: restored.network(), loss, loader: &all };
+    let (network, likelihood) = (restored.network(), experiment::task_loss(&config).likelihood);
     let reach = args.reach.unwrap_or_else(|| config.perturb.ascent().map_or(0.1, |a| 2.0 * a.rho).max(1e-6));
     let first = loader(m).epoch(0)?.next().expect("a run has a training image")?;
     let first = upload(&device, &first);
-    let obf = Perturbation::obf(1.0 / classes as f64, 1.0, loss.likelihood);
+    let obf = Perturbation::obf(1.0 / classes as f64, 1.0, likelihood);
     let mut slices = vec![];
     for (name, perturbation) in [("steepest", Perturbation::Steepest), ("obf", obf), ("random", Perturbation::Random)] {
         let step = experiment::step(&config, classes);
         let step = Extragradient { perturbation, geometry: Geometry::Euclidean, surrogate_gap: None, ..step };
-        match direction(surface.network, Ascent { step, rho: 1.0 }, &first)? {
-            Some(d) => slices.push(surface.slice(name, &d, reach, args.points.into())?),
-            None => note(&format!("{name}: its gradient is 0 here, there is no direction")),
+        match direction(network, Ascent { step, rho: 1.0 }, &first)? {
+            Some(d) => slices.push(slice(name, network, (&all, likelihood), &d, reach, args.points.into())?),
+            None => note(&format!("{name}: there is no direction: its gradient is 0, or no number")),
         }
     }
     let path = run.record("landscape", &slices)?;

@@ -261,11 +261,12 @@ impl Drop for Epoch {
 
 #[cfg(test)]
 mod tests {
+    use super::super::resize::Filter;
     use super::*;
     use crate::config::AugmentConfig;
 
     const SHAPE: ImageShape = ImageShape { channels: 1, height: 2, width: 2 };
-    const PLAIN: Preparation = Preparation { mean: [0.0; 3], std: [1.0; 3], size: None };
+    const PLAIN: Preparation = Preparation { mean: [0.0; 3], std: [1.0; 3], size: None, filter: Filter::Bicubic };
 
     /// Image i is filled with the value i and has the label i.
     fn data(count: usize) -> Arc<Dataset> {
@@ -315,7 +316,7 @@ mod tests {
 
     #[test]
     fn an_evaluation_takes_all_in_order_and_the_last_batch_short() {
-        let loader = Loader::evaluation(data(10), Preparation { mean: [0.5; 3], std: [0.25; 3], size: None }, 4, 2);
+        let loader = Loader::evaluation(data(10), Preparation { mean: [0.5; 3], std: [0.25; 3], ..PLAIN }, 4, 2);
         let batches = collect(&loader, 0);
         assert_eq!((loader.batches(), loader.images()), (3, 10));
         assert_eq!(batches.iter().map(|b| b.labels.len()).collect::<Vec<_>>(), [4, 4, 2]);

@@ -31,5 +31,6 @@ pub use idx::{read_images, read_labels};
 pub use loader::{Batch, Epoch, Loader, LoaderError};
 pub use locate::{Places, load};
 pub use pipeline::Preparation;
+pub use resize::Filter;
 pub use stand_in::StandIn;
-pub use test_set::{Judged, TestSet};
+pub use test_set::{Judged, TestSet, read_right_labels};

@@ -9,7 +9,7 @@ use super::crop::{evaluation, inception};
 use super::dataset::{Dataset, ImageShape, Images, Pixels};
 use super::decode::decode;
 use super::error::DataError;
-use super::resize::{Resampler, View};
+use super::resize::{Filter, Resampler, View};
 use crate::config::{AugmentConfig, DataConfig};
 
 /// The most channels an image has.
@@ -26,12 +26,20 @@ pub struct Preparation {
     pub std: [f64; CHANNELS],
     /// The side of the square that is cut out of every image; without, images stay as they are.
     pub size: Option<usize>,
+    /// How images that are not augmented are resized.
+    pub filter: Filter,
 }
 
 impl Preparation {
     /// As the config says, for training and for what is measured at its resolution.
     pub fn of(config: &DataConfig) -> Preparation {
-        Preparation { mean: config.mean.by_channel(), std: config.std.by_channel(), size: config.size }
+        let (mean, std) = (config.mean.by_channel(), config.std.by_channel());
+        Preparation { mean, std, size: config.size, filter: Filter::Bicubic }
+    }
+
+    /// The same for the Hessian, whose images the reference resizes bilinearly (specification, 8.1).
+    pub fn of_curvature(config: &DataConfig) -> Preparation {
+        Preparation { filter: Filter::Bilinear, ..Preparation::of(config) }
     }
 
     /// As the config says, for test images.
@@ -55,6 +63,7 @@ pub(super) struct Pipeline {
     max_value: u8,
     /// Whether images are cut and resized, or stay as they are in memory.
     resized: bool,
+    filter: Filter,
     augment: Option<AugmentConfig>,
 }
 
@@ -84,7 +93,7 @@ impl Pipeline {
             }
         };
         let shape = prepare.size.map_or(own, |side| own.square(side));
-        Pipeline { tables: prepare.tables(max_value), shape, max_value, resized, augment }
+        Pipeline { tables: prepare.tables(max_value), shape, max_value, resized, filter: prepare.filter, augment }
     }
 
     /// Appends the numbers of image `index`, in the order CHW. In training, `random` draws its changes.
@@ -145,7 +154,7 @@ impl Pipeline {
             }
             None => {
                 let region = evaluation(self.shape.height, width, height);
-                resampler.resize_then_crop(view, region, square, self.shape);
+                resampler.resize_then_crop(view, region, self.filter, square, self.shape);
             }
         }
         planes.clear();
@@ -169,7 +178,7 @@ mod tests {
     use super::*;
     use lethe_tensor::random::Draw;
 
-    const RAW: Preparation = Preparation { mean: [0.0; 3], std: [1.0 / 255.0; 3], size: None };
+    const RAW: Preparation = Preparation { mean: [0.0; 3], std: [1.0 / 255.0; 3], size: None, filter: Filter::Bicubic };
 
     fn prepared(data: &Dataset, prepare: Preparation, augment: Option<AugmentConfig>, place: u32) -> Vec<f32> {
         let mut out = Vec::new();
@@ -186,7 +195,7 @@ mod tests {
 
     #[test]
     fn every_channel_has_its_own_mean_and_deviation() {
-        let prepare = Preparation { mean: [10.0 / 255.0, 0.0, 0.0], std: [1.0, 1.0, 2.0], size: None };
+        let prepare = Preparation { mean: [10.0 / 255.0, 0.0, 0.0], std: [1.0, 1.0, 2.0], ..RAW };
         let out = prepared(&colours(), prepare, None, 0);
         let close = |i: usize, expected: f64| assert!((f64::from(out[i]) - expected).abs() < 1e-7, "{i}: {}", out[i]);
         [(0, 0.0), (4, 20.0 / 255.0), (11, 15.0 / 255.0)].into_iter().for_each(|(i, v)| close(i, v));

@@ -9,8 +9,31 @@ use fast_image_resize::{FilterType, IntoImageView, PixelType, ResizeAlg, ResizeO
 use super::crop::Region;
 use super::dataset::ImageShape;
 
-/// How far PIL's bicubic filter reaches, in pixels of the smaller of the two images.
-const BICUBIC_REACH: f64 = 2.0;
+/// How a whole image is resized.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Filter {
+    /// As in evaluation.
+    Bicubic,
+    /// As for the Hessian.
+    Bilinear,
+}
+
+impl Filter {
+    /// How far PIL's filter reaches, in pixels of the smaller of the two images.
+    fn reach(self) -> f64 {
+        match self {
+            Filter::Bicubic => 2.0,
+            Filter::Bilinear => 1.0,
+        }
+    }
+
+    fn kind(self) -> FilterType {
+        match self {
+            Filter::Bicubic => FilterType::CatmullRom,
+            Filter::Bilinear => FilterType::Bilinear,
+        }
+    }
+}
 
 /// Bytes of an image whose channels stand side by side, in the order HWC.
 #[derive(Clone, Copy, Debug)]
@@ -40,19 +63,19 @@ impl Resampler {
         self.resample(&source, Region { left: 0.0, top: 0.0, ..region }, FilterType::Bilinear, out, to);
     }
 
-    /// Bicubic, as in evaluation: the image is resized and the region is what is kept of it, so that pixels beyond its edge count.
+    /// As in evaluation: the image is resized and the region is what is kept of it, so that pixels beyond its edge count.
     ///
     /// # Panics
     /// If the region does not lie within the image.
-    pub fn resize_then_crop(&mut self, image: View, region: Region, out: &mut [u8], to: ImageShape) {
+    pub fn resize_then_crop(&mut self, image: View, region: Region, filter: Filter, out: &mut [u8], to: ImageShape) {
         // Rows that no pixel of the region is made of need not be resampled.
-        let reach = BICUBIC_REACH * (region.height / to.height as f64).max(1.0) + 1.0;
+        let reach = filter.reach() * (region.height / to.height as f64).max(1.0) + 1.0;
         let first = (region.top - reach).floor().max(0.0);
         let end = (region.top + region.height + reach).ceil().min(image.shape.height as f64);
         let whole = image.source();
         let rows = CroppedImage::new(&whole, 0, first as u32, image.shape.width as u32, (end - first) as u32);
         let region = Region { top: region.top - first, ..region };
-        self.resample(&rows.expect("rows lie within their image"), region, FilterType::CatmullRom, out, to);
+        self.resample(&rows.expect("rows lie within their image"), region, filter.kind(), out, to);
     }
 
     fn resample(
@@ -154,7 +177,7 @@ mod tests {
         for Evaluation { size, pixels } in golden.evaluations {
             let mut out = vec![0; pixels.len()];
             let region = evaluation(size, shape.width, shape.height);
-            resampler.resize_then_crop(view, region, &mut out, shape.square(size));
+            resampler.resize_then_crop(view, region, Filter::Bicubic, &mut out, shape.square(size));
             close(&out, &pixels);
         }
     }

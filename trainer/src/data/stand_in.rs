@@ -5,6 +5,7 @@
 
 use std::fmt::{Display, Formatter};
 
+use lethe_tensor::cpu::reference::special::normal_quantile;
 use lethe_tensor::random::{Draw, Philox};
 use serde::{Deserialize, Serialize};
 
@@ -78,7 +79,7 @@ impl StandIn {
         let altered = match self {
             StandIn::GaussianNoise => {
                 let mut random = Philox::new(Draw::new(SEED, [index as u32, 0, 0]));
-                values.iter().map(|v| v + NOISE * full * normal(&mut random)).collect()
+                values.iter().map(|v| v + NOISE * full * normal_quantile(random.uniform())).collect()
             }
             StandIn::Blur => each_plane(&|p| blurred(p, shape)),
             StandIn::Contrast => {
@@ -104,12 +105,6 @@ impl Display for StandIn {
     fn fmt(&self, f: &mut Formatter<'_>) -> std::fmt::Result {
         write!(f, "stand-in {}", self.name())
     }
-}
-
-/// A normal number (Box and Muller).
-fn normal(random: &mut Philox) -> f64 {
-    let (radius, angle) = (random.uniform(), random.uniform());
-    (-2.0 * radius.ln()).sqrt() * (std::f64::consts::TAU * angle).cos()
 }
 
 /// The value of a plane at a pixel, or at the nearest one that there is.

@@ -134,19 +134,28 @@ fn around(root: &Path, places: &Places) -> Vec<PathBuf> {
     bases
 }
 
+/// The right labels of so many images, in order: a JSON list of lists of classes below `classes`.
+///
+/// # Errors
+/// If the file cannot be read, or is something else.
+pub fn read_right_labels(path: &Path, images: usize, classes: usize) -> Result<Vec<Vec<u32>>, DataError> {
+    let text = std::fs::read_to_string(path).map_err(|source| DataError::Read { path: path.to_owned(), source })?;
+    let expected = || format!("{images} lists of classes below {classes}, one for each test image");
+    let malformed = |found: String| DataError::malformed(path, "labels", expected(), found);
+    let lists: Vec<Vec<u32>> = serde_json::from_str(&text).map_err(|error| malformed(error.to_string()))?;
+    if lists.len() != images {
+        return Err(malformed(format!("{} lists", lists.len())));
+    }
+    match lists.iter().flatten().find(|label| **label as usize >= classes) {
+        Some(label) => Err(malformed(format!("class {label}"))),
+        None => Ok(lists),
+    }
+}
+
 /// ReaL's labels for each image of the validation set. The file has them in the order of the images' file names, whatever folders those stand in.
 fn right_labels(path: &Path, test: &Dataset) -> Result<Vec<Vec<u32>>, DataError> {
     let Images::Files(files) = &test.images else { unreachable!("ImageNet is a list of files") };
-    let text = std::fs::read_to_string(path).map_err(|source| DataError::Read { path: path.to_owned(), source })?;
-    let expected = || format!("{} lists of classes below {}, one for each test image", test.len(), test.classes);
-    let malformed = |found: String| DataError::malformed(path, "labels", expected(), found);
-    let mut lists: Vec<Vec<u32>> = serde_json::from_str(&text).map_err(|error| malformed(error.to_string()))?;
-    if lists.len() != test.len() {
-        return Err(malformed(format!("{} lists", lists.len())));
-    }
-    if let Some(label) = lists.iter().flatten().find(|label| **label as usize >= test.classes) {
-        return Err(malformed(format!("class {label}")));
-    }
+    let mut lists = read_right_labels(path, test.len(), test.classes)?;
     let mut in_order: Vec<usize> = (0..files.len()).collect();
     in_order.sort_by_key(|&i| files[i].file_name());
     let mut right = vec![Vec::new(); lists.len()];

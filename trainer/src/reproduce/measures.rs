@@ -96,7 +96,8 @@ impl Measures {
         let mut values: Vec<(String, f64)> = measured.iter().map(|m| (label(m.set), m.accuracy())).collect();
         if let Some(options) = wanted.sharpness {
             Arc::make_mut(&mut images).truncate(options.samples);
-            let loader = Loader::evaluation(images, Preparation::of(&config.data), options.batch, study.threads);
+            let loader =
+                Loader::evaluation(images, Preparation::of_curvature(&config.data), options.batch, study.threads);
             let landscape = Landscape { network, loss: experiment::task_loss(&config), loader: &loader };
             let found = landscape.dominant_eigenvalue(options.stopping, 0)?;
             values.push((Measures::SHARPNESS.into(), found.eigenvalue));

@@ -273,13 +273,8 @@ fn check_free(path: &Path, existing: Existing) -> Result<(), RunError> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::testing::config;
     use super::*;
-
-    fn config() -> Config {
-        let text = "[data]\ndataset = \"digits\"\n[model]\nkind = \"mlp\"\nwidths = [4]\n[optim]\nkind = \"sgd\"\nlr = 1\n\
-                    [train]\nepochs = 1\nbatch = 8\n";
-        Config::parse(text, Path::new("x.toml"), &[]).unwrap()
-    }
 
     #[test]
     fn a_new_run_holds_its_config() {

@@ -19,6 +19,8 @@ mod folder;
 mod log;
 mod note;
 mod records;
+#[cfg(test)]
+mod testing;
 
 pub use atomic::write_atomically;
 pub use checkpoint::{Checkpoint, CheckpointError, NamedTensor};

@@ -98,15 +98,9 @@ fn epoch_of(name: &str) -> Option<usize> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::testing::config;
     use super::*;
-    use crate::config::Config;
     use crate::run::Existing;
-
-    fn config() -> Config {
-        let text = "[data]\ndataset = \"digits\"\n[model]\nkind = \"mlp\"\nwidths = [4]\n[optim]\nkind = \"sgd\"\nlr = 1\n\
-                    [train]\nepochs = 1\nbatch = 8\n";
-        Config::parse(text, Path::new("x.toml"), &[]).unwrap()
-    }
 
     #[test]
     fn records_of_later_epochs_go_with_the_logs_and_the_folder_with_the_last() {
