@@ -62,6 +62,35 @@ fn broken_files_are_named(folder: &Path, run: &str, at: &[&str]) {
     fails(&[&["eval", run, "--on", "v2"], at].concat(), 1, &["v2 not found", "imagenet-v2"]);
 }
 
+/// Pre-training, fine-tuning for other classes, and the analyses of both, as with the paper's own data.
+#[test]
+fn the_way_of_the_paper_is_gone_from_end_to_end() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data").display().to_string();
+    runs(&["miniature", &data]);
+    let at = ["--device", "cpu", "--data-dir", &data];
+    let keys =
+        |set: &str| format!("dataset = \"{set}\"\nsize = 32\naugment = {{ inception_crop = true, flip = true }}");
+    let (path, first) = config(folder.path(), "imagenet", &keys("imagenet"), VIT);
+    runs(&[&["train", &path, "--out", &first], &at[..]].concat());
+    for (set, classes) in [("cifar-10", 10), ("cifar-100", 100)] {
+        let (path, tuned) = config(folder.path(), set, &keys(set), VIT);
+        let from = format!("init.from={first}");
+        runs(&[&["train", &path, "--out", &tuned, "--set", &from], &at[..]].concat());
+        let lines = runs(&[&["eval", &tuned, "--on", "all", "--per-class"], &at[..]].concat());
+        assert_eq!(lines.lines().filter(|line| line.contains("accuracy ")).count(), 7, "{lines}");
+        assert!(lines.lines().count() >= 7 * classes, "{lines}");
+        let sharpness = ["analyze", "sharpness", &tuned, "--samples", "32", "--iterations", "3"];
+        assert!(runs(&[&sharpness[..], &at[..]].concat()).contains("dominant eigenvalue"));
+        let forgetting = ["analyze", "forgetting", &tuned, "--draws", "2"];
+        assert!(runs(&[&forgetting[..], &at[..]].concat()).contains(&format!("{classes} classes")));
+        let landscape = ["analyze", "landscape", &tuned, "--samples", "32", "--points", "3"];
+        runs(&[&landscape[..], &at[..]].concat());
+        let picture = fs::read(Path::new(&tuned).join("analysis/landscape.png")).unwrap();
+        assert!(image::load_from_memory(&picture).unwrap().to_rgb8().pixels().any(|p| p.0 != [255; 3]), "it is blank");
+    }
+}
+
 #[test]
 fn a_resnet_is_tested_at_another_size() {
     let folder = tempfile::tempdir().unwrap();

@@ -154,7 +154,8 @@ fn describe_sharpness(r: &SharpnessRecord) {
 
 fn forgetting(args: &ForgettingArgs) -> Result<(), Error> {
     let run = RunFolder::open(&args.run)?;
-    let mut set = args.set.clone();
+    // What is measured during a training is not asked for here.
+    let mut set = [args.set.clone(), vec!["analysis.every=0".to_owned()]].concat();
     set.extend(args.protocol.as_ref().map(|protocol| format!("analysis.protocol={protocol}")));
     set.extend(args.draws.map(|draws| format!("analysis.draws={draws}")));
     let trained = Config::load(&run.config(), &[])?.analysis.split;

@@ -56,7 +56,6 @@ enum Command {
     /// Try every operation and its gradient on a device, against doubles on the CPU.
     Doctor(doctor::DoctorArgs),
     /// Write small synthetic data sets in the formats of ImageNet, its evaluation sets and both CIFARs, to try the pipeline with.
-    #[command(hide = true)]
     Miniature {
         /// The folder to write: a new or an empty one.
         #[arg(value_name = "DIR")]
@@ -135,7 +134,9 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Analyze(analysis) => analyze::analyze(&analysis),
         Command::Bench(args) => bench::bench(&args),
         Command::Doctor(args) => doctor::examine(&args),
-        Command::Miniature { folder } => miniature::write(&folder),
+        Command::Miniature { folder } => {
+            miniature::write(&folder).map(|()| say(&format!("written to {}", folder.display())))
+        }
         Command::PaperConfigs(args) => paper_configs::write(&args),
         Command::Reproduce(args) => reproduce::run(&args),
         Command::Devices => {

@@ -242,6 +242,13 @@ mod tests {
         let panel = Panel::of("x", (0..10).map(member).collect());
         assert_eq!([panel.sample_given_label[7].tau, panel.label[7].tau, panel.flatness.tau], [1.0, -1.0, 1.0]);
         assert!(panel.flatness.p < 1e-5 && panel.means[0].tau == 1.0);
-        assert!(summary(&[panel]).contains("| x | 1.000 (0.000) | -1.000 (0.000) |"));
+        assert!(summary(std::slice::from_ref(&panel)).contains("| x | 1.000 (0.000) | -1.000 (0.000) |"));
+        let folder = tempfile::tempdir().unwrap();
+        let files = plot::save(folder.path(), "figure", [400, 300], &Panels(&[panel])).unwrap();
+        let svg = std::fs::read_to_string(&files[0]).unwrap();
+        assert!(svg.contains("adjusted threshold s") && svg.contains("F_XY"), "{svg}");
+        let picture = image::open(&files[1]).unwrap().to_rgb8();
+        // The curve of F_XY, which is significant and so bold.
+        assert!(picture.pixels().filter(|p| p.0 == [27, 128, 62]).count() > 300);
     }
 }
