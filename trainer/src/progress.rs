@@ -43,6 +43,11 @@ impl Progress {
         Progress::with(view, done, epochs, epoch_images)
     }
 
+    /// One that nobody sees.
+    pub fn hidden(done: usize, epochs: usize, epoch_images: usize) -> Progress {
+        Progress::with(View::lines(Box::new(io::sink()), Duration::MAX), done, epochs, epoch_images)
+    }
+
     fn with(view: View, done: usize, epochs: usize, epoch_images: usize) -> Progress {
         let (loss, accuracy, images) = (f64::NAN, f64::NAN, done * epoch_images);
         Progress { view, epochs, epoch_images, before: images, images, start: Instant::now(), loss, accuracy }

@@ -1,11 +1,14 @@
 //! Experiments make each run once, go on with what was interrupted, and leave other runs alone.
 
+mod common;
+
+use common::fails;
 use lethe::data::Places;
 use lethe::paper::Draft;
 use lethe::reproduce::{Planned, Scale, Study};
 use lethe_tensor::Device;
-use std::cell::RefCell;
 use std::path::Path;
+use std::sync::Mutex;
 
 fn draft(epochs: usize) -> Draft {
     let mut draft = Draft::default();
@@ -18,19 +21,20 @@ fn draft(epochs: usize) -> Draft {
 
 /// What is said while a run is made sure of, in this folder.
 fn ensure(planned: &Planned, folder: &Path) -> Result<Vec<String>, lethe::Error> {
-    let said = RefCell::new(vec![]);
+    let said = Mutex::new(vec![]);
     let study = Study {
         scale: Scale::Digits,
         seeds: 1,
-        device: Device::cpu(),
+        architectures: vec![],
+        devices: vec![Device::cpu()],
         threads: 1,
         places: Places { data_dir: None, variable: None, system: folder.to_owned() },
         runs: folder.join("runs"),
         out: folder.to_owned(),
-        say: &|line| said.borrow_mut().push(line.to_owned()),
+        say: &|line| said.lock().unwrap().push(line.to_owned()),
     };
-    planned.ensure(&study)?;
-    Ok(said.into_inner())
+    planned.ensure(&study, &Device::cpu())?;
+    Ok(said.into_inner().unwrap())
 }
 
 #[test]
@@ -59,4 +63,13 @@ fn a_run_of_another_config_is_not_touched() {
     ensure(&Planned::new("mlp", &draft(1), 0), folder.path()).unwrap();
     let error = ensure(&Planned::new("mlp", &draft(2), 0), folder.path()).unwrap_err().to_string();
     assert!(error.contains("mlp-seed-0") && error.contains("another config"), "{error}");
+}
+
+#[test]
+fn models_and_scales_that_an_experiment_has_not_are_refused() {
+    let of = |arguments: &[&str], parts: &[&str]| fails(&[&["reproduce"], arguments].concat(), 2, parts);
+    of(&["table-1", "--model", "vit-s32", "--device", "cpu"], &["--model = vit-s32", "digits has vit, resnet"]);
+    of(&["figure-3", "--model", "resnet", "--device", "cpu"], &["--model = resnet", "figure-3 is of vit alone"]);
+    of(&["radii", "--scale", "paper", "--device", "cpu"], &["--scale = paper", "configs/paper"]);
+    of(&["table-1", "--jobs", "0"], &["--jobs", "0 is not in 1..="]);
 }

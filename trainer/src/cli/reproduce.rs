@@ -1,11 +1,14 @@
 //! `lethe reproduce`: the paper's tables and figures.
 
-use super::{Common, note, say, threads};
+use super::{Common, DeviceChoice, note, say, threads};
+use crate::config::{MOST_THREADS, Problem};
 use crate::data::Places;
 use crate::error::Error;
+use crate::paper::Architecture;
 use crate::reproduce::{Experiment, Scale, Study, reproduce};
 use clap::Args;
 use clap::builder::RangedU64ValueParser;
+use lethe_tensor::Device;
 use std::path::PathBuf;
 
 /// What to make.
@@ -23,6 +26,12 @@ pub struct ReproduceArgs {
     /// The folder for runs and results; runs that are there are not made again.
     #[arg(long, value_name = "DIR", default_value = "results")]
     out: PathBuf,
+    /// The models of tables: those of these names alone (vit and resnet at reduced scales; vit-s32, … at the paper's); may be given again.
+    #[arg(long, value_name = "MODEL")]
+    model: Vec<String>,
+    /// Runs at a time, each on its share of the threads; by default, on a CPU at a reduced scale, as many as threads, else one.
+    #[arg(long, value_name = "N", value_parser = RangedU64ValueParser::<usize>::new().range(1..=MOST_THREADS as u64))]
+    jobs: Option<usize>,
     #[command(flatten)]
     common: Common,
 }
@@ -31,16 +40,51 @@ pub struct ReproduceArgs {
 pub fn run(args: &ReproduceArgs) -> Result<(), Error> {
     let threads = threads(args.common.threads.unwrap_or(0));
     let out = args.out.join(args.scale.to_string());
+    let (devices, threads) = devices(args, threads)?;
     let study = Study {
         scale: args.scale,
+        architectures: architectures(args)?,
         seeds: args.seeds,
-        device: args.common.device.choice.open(threads)?,
+        devices,
         threads,
         places: Places::of_process(args.common.data_dir.clone()),
         runs: out.join("runs"),
         out,
         say: &say,
     };
-    note(&format!("{} at scale {}, {} seeds, in {}", args.experiment, args.scale, args.seeds, study.out.display()));
+    let jobs = study.devices.len();
+    note(&format!(
+        "{} at scale {}, {} seeds, {jobs} runs at a time, in {}",
+        args.experiment,
+        args.scale,
+        args.seeds,
+        study.out.display()
+    ));
     reproduce(args.experiment, &study)
+}
+
+/// A device for each of the runs that go on at the same time, and a run's threads. Small networks leave threads idle: a run a thread is the fastest.
+fn devices(args: &ReproduceArgs, threads: usize) -> Result<(Vec<Device>, usize), Error> {
+    let first = args.common.device.choice.open(threads)?;
+    let cpu = matches!(first, Device::Cpu(_));
+    let jobs = args.jobs.unwrap_or(if cpu && args.scale != Scale::Paper { threads } else { 1 });
+    if jobs == 1 {
+        return Ok((vec![first], threads));
+    }
+    let share = (threads / jobs).max(1);
+    let choice = if cpu { &DeviceChoice::Cpu } else { &args.common.device.choice };
+    Ok(((0..jobs).map(|_| choice.open(share)).collect::<Result<_, Error>>()?, share))
+}
+
+/// The models that are asked for: all of the scale if none is.
+fn architectures(args: &ReproduceArgs) -> Result<Vec<Architecture>, Error> {
+    let all = args.scale.architectures();
+    let name = |a: &Architecture| args.scale.model_name(*a);
+    if let Some(unknown) = args.model.iter().find(|wanted| all.iter().all(|a| name(a) != **wanted)) {
+        let names: Vec<String> = all.iter().map(name).collect();
+        let reason = format!("scale {} has {}", args.scale, names.join(", "));
+        return Err(Problem::value("--model", unknown, reason).into());
+    }
+    let wanted = |a: &&Architecture| args.model.is_empty() || args.model.contains(&name(a));
+    Ok(all.iter().filter(wanted).copied().collect())
 }

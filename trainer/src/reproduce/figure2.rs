@@ -10,6 +10,7 @@ use crate::analysis::threshold::{ADJUSTED_GRID, adjusted_thresholds};
 use crate::error::Error;
 use crate::paper::{Direction, Method, Row, Task, rows};
 use crate::plot::{self, Picture};
+use lethe_tensor::Device;
 use std::fmt::Write;
 use std::path::PathBuf;
 
@@ -76,7 +77,8 @@ pub(super) fn make(study: &Study<'_>) -> Result<Vec<PathBuf>, Error> {
     let mut panels = vec![];
     for row in rows().into_iter().filter(|r| r.task == Task::Pool) {
         let all = (0..study.seeds).flat_map(|seed| slice_sizes(study.scale).map(move |m| (seed, m)));
-        let members = all.map(|(seed, m)| member(study, &row, m, seed)).collect::<Result<_, Error>>()?;
+        let all: Vec<(u64, usize)> = all.collect();
+        let members = study.all(&all, |(seed, m), device| member(study, &row, *m, *seed, device))?;
         panels.push(Panel::of(title(&row), members));
     }
     let models_of_each = panels.first().map_or(0, |p| p.members.len());
@@ -115,10 +117,10 @@ fn slice_sizes(scale: Scale) -> impl Iterator<Item = usize> {
     std::iter::successors(Some(1), |m| Some(2 * m)).take_while(move |m| *m <= pool(scale).largest_m)
 }
 
-fn member(study: &Study<'_>, row: &Row, m: usize, seed: u64) -> Result<Member, Error> {
+fn member(study: &Study<'_>, row: &Row, m: usize, seed: u64, device: &Device) -> Result<Member, Error> {
     let planned = planned(study.scale, row, m, seed);
-    let run = planned.ensure(study)?;
-    let measures = Measures::of(&planned, &run, &Wanted::curvature(study.scale), study)?;
+    let run = planned.ensure(study, device)?;
+    let measures = Measures::of(&planned, &run, &Wanted::curvature(study.scale), study, device)?;
     let records: Vec<ForgettingRecord> = run.epoch_records()?;
     let adjusted: Vec<_> = records.into_iter().filter_map(|r| r.adjusted).collect();
     let mean_of = |of: &dyn Fn(usize) -> Vec<f64>| (0..ADJUSTED_GRID).map(|k| mean(&of(k))).collect();

@@ -24,15 +24,14 @@ struct Sweep {
 
 /// Trains, and writes the figure and its numbers.
 pub(super) fn make(study: &Study<'_>) -> Result<Vec<PathBuf>, Error> {
-    let accuracies = |lambda: Option<f64>, gamma: f64| -> Result<Vec<f64>, Error> {
-        let row = obf(lambda, gamma);
-        let (name, draft) = (study.scale.run_name(&row), study.scale.draft(&row));
-        Ok(study.measured(&name, &draft, &Wanted::accuracy())?.iter().map(Measures::test).collect())
-    };
-    let gammas = GAMMAS.iter().map(|g| Ok((*g, accuracies(None, *g)?))).collect::<Result<_, Error>>()?;
     let lambdas = if study.scale == Scale::Digits { &FEW_LAMBDAS[..] } else { &LAMBDAS };
-    let lambdas = lambdas.iter().map(|l| Ok((*l, accuracies(Some(*l), 1.0)?))).collect::<Result<_, Error>>()?;
-    let sweeps = [Sweep { parameter: "γ", points: gammas }, Sweep { parameter: "λ", points: lambdas }];
+    let rows = GAMMAS.iter().map(|gamma| obf(None, *gamma)).chain(lambdas.iter().map(|lambda| obf(Some(*lambda), 1.0)));
+    let configs: Vec<_> = rows.map(|row| (study.scale.run_name(&row), study.scale.draft(&row))).collect();
+    let measured = study.measured(&configs, &Wanted::accuracy())?;
+    let accuracies = measured.iter().map(|all| all.iter().map(Measures::test).collect());
+    let mut points: Vec<_> = GAMMAS.iter().chain(lambdas).copied().zip(accuracies).collect();
+    let lambdas = points.split_off(GAMMAS.len());
+    let sweeps = [Sweep { parameter: "γ", points }, Sweep { parameter: "λ", points: lambdas }];
     let text = study.title(Experiment::Figure3, "Mean test accuracy, ± half the width of its 95 % interval.");
     let mut files = plot::save(&study.out, "figure-3", [1000, 420], &Sweeps(&sweeps))?;
     files.push(study.write("figure-3.csv", csv(&sweeps).as_bytes())?);

@@ -5,6 +5,7 @@ use super::table::{Row as Line, Table};
 use super::{Experiment, Measures, Planned, Scale, Study};
 use crate::error::Error;
 use crate::paper::{Architecture, FINE_TUNING, FineTuning, Row, Task, rows};
+use lethe_tensor::Device;
 use std::path::PathBuf;
 
 /// Fine-tunings of a pre-trained model.
@@ -12,16 +13,26 @@ const AGAIN: u64 = 2;
 
 /// Trains, and writes the table.
 pub(super) fn make(study: &Study<'_>) -> Result<Vec<PathBuf>, Error> {
-    let line = |entry: &FineTuning| {
-        let all = (0..study.seeds).flat_map(|seed| (0..AGAIN).map(move |again| (seed, again)));
-        let measured = all.map(|(seed, again)| tuned(study, entry, seed, again)).collect::<Result<_, Error>>()?;
+    let mine: Vec<&FineTuning> =
+        FINE_TUNING.iter().filter(|entry| study.architectures.contains(&entry.architecture)).collect();
+    let mut sources: Vec<Planned> = vec![];
+    for planned in mine.iter().flat_map(|entry| (0..study.seeds).map(|seed| source(study.scale, entry, seed))) {
+        if sources.iter().all(|other| other.name != planned.name) {
+            sources.push(planned);
+        }
+    }
+    study.all(&sources, |source, device| source.ensure(study, device).map(drop))?;
+    let runs = |entry| (0..study.seeds).flat_map(move |seed| (0..AGAIN).map(move |again| (entry, seed, again)));
+    let all: Vec<_> = mine.iter().flat_map(|entry| runs(*entry)).collect();
+    let measured = study.all(&all, |(entry, seed, again), device| tuned(study, entry, *seed, *again, device))?;
+    let line = |(entry, measured): (&&FineTuning, &[Measures])| {
         let model = study.scale.model_name(entry.architecture);
         let names = [&model, entry.perturbations[0], entry.perturbations[1]].map(str::to_owned).into();
         let sets = ["CIFAR-10", "CIFAR-100"].into_iter().zip(entry.accuracy);
-        Ok(Line { names, measured, paper: sets.map(|(name, m)| (name.to_owned(), m.text(2))).collect() })
+        let paper = sets.map(|(name, m)| (name.to_owned(), m.text(2))).collect();
+        Line { names, measured: measured.to_vec(), paper }
     };
-    let mine = |entry: &&FineTuning| study.scale.architectures().contains(&entry.architecture);
-    let rows = FINE_TUNING.iter().filter(mine).map(line).collect::<Result<_, Error>>()?;
+    let rows = mine.iter().zip(measured.chunks((study.seeds * AGAIN) as usize)).map(line).collect();
     let what =
         if study.scale == Scale::Paper { "" } else { " Pre-trained on five classes, fine-tuned for the other five." };
     let note = format!(
@@ -30,20 +41,26 @@ pub(super) fn make(study: &Study<'_>) -> Result<Vec<PathBuf>, Error> {
     Table { heads: vec!["model", "pre-training", "fine-tuning"], rows }.write(study, Experiment::Table2, &note)
 }
 
+/// The pre-training of an entry.
+fn source(scale: Scale, entry: &FineTuning, seed: u64) -> Planned {
+    let (model, [before, _]) = (scale.model_name(entry.architecture), entry.perturbations);
+    let row = row(entry.architecture, Task::ImageNet, before);
+    // At the paper's scale these are the runs of table 1.
+    let name = if scale == Scale::Paper { scale.run_name(&row) } else { format!("{model}-half-{before}") };
+    Planned::new(&name, &scale.pretraining(&row), seed)
+}
+
 /// The accuracies of one fine-tuning, a task each.
-fn tuned(study: &Study<'_>, entry: &FineTuning, seed: u64, again: u64) -> Result<Measures, Error> {
+fn tuned(study: &Study<'_>, entry: &FineTuning, seed: u64, again: u64, device: &Device) -> Result<Measures, Error> {
     let (scale, [before, now]) = (study.scale, entry.perturbations);
     let model = scale.model_name(entry.architecture);
-    let source = row(entry.architecture, Task::ImageNet, before);
-    // At the paper's scale these are the runs of table 1.
-    let name = if scale == Scale::Paper { scale.run_name(&source) } else { format!("{model}-half-{before}") };
-    let source = Planned::new(&name, &scale.pretraining(&source), seed).ensure(study)?;
+    let source = study.runs.join(source(scale, entry, seed).name);
     let mut values = vec![];
     for task in scale.tunings() {
         let mut draft = scale.draft(&row(entry.architecture, *task, now));
-        draft.set("init", "from", format!("{:?}", source.path()));
+        draft.set("init", "from", format!("{source:?}"));
         let planned = Planned::new(&format!("{model}-{task}-{before}-{now}"), &draft, AGAIN * seed + again);
-        let measures = Measures::of(&planned, &planned.ensure(study)?, &Wanted::accuracy(), study)?;
+        let measures = Measures::of(&planned, &planned.ensure(study, device)?, &Wanted::accuracy(), study, device)?;
         values.push((if scale == Scale::Paper { task.to_string() } else { "other classes".into() }, measures.test()));
     }
     Ok(Measures { seed: AGAIN * seed + again, values })

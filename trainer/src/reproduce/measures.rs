@@ -9,6 +9,7 @@ use crate::evaluation::Measurement;
 use crate::experiment;
 use crate::run::RunFolder;
 use crate::training::{Parts, Restored};
+use lethe_tensor::Device;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
@@ -76,14 +77,20 @@ impl Measures {
     ///
     /// # Errors
     /// If its checkpoint or data cannot be read, or the device fails.
-    pub fn of(planned: &Planned, run: &RunFolder, wanted: &Wanted, study: &Study<'_>) -> Result<Measures, Error> {
+    pub fn of(
+        planned: &Planned,
+        run: &RunFolder,
+        wanted: &Wanted,
+        study: &Study<'_>,
+        device: &Device,
+    ) -> Result<Measures, Error> {
         let kept: Option<Kept> = run.read_record(RECORD)?;
         if let Some(kept) = kept.filter(|kept| kept.wanted == *wanted) {
             return Ok(kept.measures);
         }
         let (config, split) = planned.resolve(study)?;
         let Parts { train: mut images, test, .. } = Parts::of(&config, split);
-        let restored = Restored::new(&config, &run.load()?, &images, &study.device)?;
+        let restored = Restored::new(&config, &run.load()?, &images, device)?;
         let network = restored.network();
         let measurement = Measurement {
             config: &config,

@@ -7,26 +7,26 @@ mod fine_tuning;
 mod measures;
 mod panel;
 mod planned;
+mod radii;
 mod scale;
+mod sizes;
 mod statistics;
+mod study;
 mod table;
 mod tables;
 
-use crate::data::Places;
+use crate::config::Problem;
 use crate::error::Error;
-use crate::files;
-use crate::paper::Draft;
-use lethe_tensor::Device;
-use measures::Wanted;
+use crate::paper::Architecture;
 use std::fmt;
-use std::path::PathBuf;
 
 pub use measures::Measures;
 pub use planned::Planned;
 pub use scale::Scale;
 pub use statistics::Summary;
+pub use study::Study;
 
-/// A table or figure of the paper.
+/// A table or figure of the paper, or what it takes to make them at a reduced scale.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum Experiment {
     /// How accuracy goes together with forgetting and with flatness over a pool of models.
@@ -47,6 +47,8 @@ pub enum Experiment {
     /// OBF with a fixed α.
     #[value(name = "table-b2")]
     TableB2,
+    /// Accuracy by radius, from which those of the reduced scales were taken.
+    Radii,
 }
 
 impl fmt::Display for Experiment {
@@ -60,52 +62,20 @@ fn word(value: &impl clap::ValueEnum) -> String {
     value.to_possible_value().map_or_else(String::new, |value| value.get_name().to_owned())
 }
 
-/// What an experiment is made at, where, and with how many seeds.
-pub struct Study<'a> {
-    /// How large.
-    pub scale: Scale,
-    /// Runs of every method, with seeds 0, 1, …
-    pub seeds: u64,
-    /// Where networks are trained and measured.
-    pub device: Device,
-    /// CPU threads, of loaders too.
-    pub threads: usize,
-    /// Where data is looked for.
-    pub places: Places,
-    /// The folder of all runs of this scale: experiments share them.
-    pub runs: PathBuf,
-    /// The folder of what comes out.
-    pub out: PathBuf,
-    /// Told what is done.
-    pub say: &'a dyn Fn(&str),
-}
-
-impl Study<'_> {
-    /// The measures of a config's runs, a seed each. Runs that are missing are made.
-    fn measured(&self, name: &str, draft: &Draft, wanted: &Wanted) -> Result<Vec<Measures>, Error> {
-        let one = |seed| {
-            let planned = Planned::new(name, draft, seed);
-            Measures::of(&planned, &planned.ensure(self)?, wanted, self)
-        };
-        (0..self.seeds).map(one).collect()
-    }
-
-    /// Writes a file of the result.
-    fn write(&self, name: &str, bytes: &[u8]) -> Result<PathBuf, Error> {
-        files::write(&self.out.join(name), bytes)
-    }
-
-    /// The head of a result in Markdown.
-    fn title(&self, experiment: Experiment, what: &str) -> String {
-        format!("# {experiment} at scale {}, {} seeds\n\n{what}\n\n", self.scale, self.seeds)
-    }
-}
-
 /// Makes an experiment.
 ///
 /// # Errors
 /// If data is missing, a run fails, or a file cannot be written. What was finished stays.
 pub fn reproduce(experiment: Experiment, study: &Study<'_>) -> Result<(), Error> {
+    let one = Architecture::VitS32;
+    let alone = matches!(experiment, Experiment::Figure2 | Experiment::Figure3 | Experiment::TableB2);
+    if alone && !study.architectures.contains(&one) {
+        let name = |a: &Architecture| study.scale.model_name(*a);
+        let asked: Vec<String> = study.architectures.iter().map(name).collect();
+        return Err(
+            Problem::value("--model", asked.join(", "), format!("{experiment} is of {} alone", name(&one))).into()
+        );
+    }
     let files = match experiment {
         Experiment::Figure2 => figure2::make(study),
         Experiment::Figure3 => figure3::make(study),
@@ -113,6 +83,7 @@ pub fn reproduce(experiment: Experiment, study: &Study<'_>) -> Result<(), Error>
         Experiment::Table2 => fine_tuning::make(study),
         Experiment::TableB1 => tables::table_b1(study),
         Experiment::TableB2 => tables::table_b2(study),
+        Experiment::Radii => radii::make(study),
     }?;
     files.iter().for_each(|path| (study.say)(&format!("written: {}", path.display())));
     Ok(())

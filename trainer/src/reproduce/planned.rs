@@ -7,6 +7,7 @@ use crate::error::Error;
 use crate::paper::Draft;
 use crate::run::{Existing, RunFolder};
 use crate::training::{self, Training};
+use lethe_tensor::Device;
 use std::path::Path;
 
 /// A run to be.
@@ -55,7 +56,7 @@ impl Planned {
     ///
     /// # Errors
     /// If the folder holds a run of another config, or training fails.
-    pub fn ensure(&self, study: &Study<'_>) -> Result<RunFolder, Error> {
+    pub fn ensure(&self, study: &Study<'_>, device: &Device) -> Result<RunFolder, Error> {
         let path = study.runs.join(&self.name);
         let (config, split) = self.resolve(study)?;
         let standing = standing(&path, &config)?;
@@ -63,10 +64,10 @@ impl Planned {
             (study.say)(&format!("{}: finished before", self.name));
             return Ok(RunFolder::open(&path)?);
         }
-        let (training, run) = if standing == Standing::Interrupted {
+        let (mut training, run) = if standing == Standing::Interrupted {
             let mut run = RunFolder::open(&path)?;
             run.lock()?;
-            let training = Training::resumed(&config, split, &study.device, study.threads, &run)?;
+            let training = Training::resumed(&config, split, device, study.threads, &run)?;
             (study.say)(&format!(
                 "{}: goes on after {} of {} epochs",
                 self.name,
@@ -75,10 +76,14 @@ impl Planned {
             ));
             (training, run)
         } else {
-            let training = Training::new(&config, split, &study.device, study.threads)?;
+            let training = Training::new(&config, split, device, study.threads)?;
             (study.say)(&format!("{}: {} epochs", self.name, config.train.epochs));
             (training, RunFolder::create(&path, Existing::Overwrite, &config)?)
         };
+        if study.devices.len() > 1 {
+            // Lines of several runs would mingle.
+            training.quiet();
+        }
         let summary = training.run(&run)?;
         (study.say)(&format!("{}: test accuracy {:.2} %", self.name, summary.test_accuracy));
         Ok(run)

@@ -3,6 +3,7 @@
 //! A reduced run keeps the row's method whole — family, perturbation, ξ, λ, γ, the schedule of ρ — and its optimiser and loss. Model, data, length,
 //! batch and the radius are its own: a radius does not carry over to another number of parameters.
 
+use super::sizes::{DIGITS, FASHION, Model, Radii, Sizes};
 use crate::paper::{Architecture, Direction, Draft, Family, Method, Row, Task};
 use std::fmt::{self, Display};
 
@@ -22,47 +23,6 @@ impl Display for Scale {
         f.write_str(&super::word(self))
     }
 }
-
-/// The sizes of a reduced scale.
-struct Sizes {
-    data: &'static [(&'static str, &'static str)],
-    vit: &'static [(&'static str, &'static str)],
-    resnet: &'static [(&'static str, &'static str)],
-    batch: usize,
-    m: usize,
-    epochs: [usize; 2],
-    /// What the data of pre-training and of fine-tuning have of their own: five classes each.
-    halves: [&'static [(&'static str, &'static str)]; 2],
-    /// The epochs of fine-tuning, with those of warm-up.
-    tuning_epochs: [usize; 2],
-}
-
-/// 400 images to train on and 1,037 to test on, so that methods have room to differ and a difference can be seen.
-const DIGITS: Sizes = Sizes {
-    data: &[("dataset", "\"digits\""), ("hold_out", "1037")],
-    vit: &[("kind", "\"vit\""), ("patch", "2"), ("width", "64"), ("depth", "4"), ("heads", "4")],
-    resnet: &[("kind", "\"resnet\""), ("block", "\"basic\""), ("blocks", "[1, 1, 1]"), ("width", "16")],
-    batch: 64,
-    m: 16,
-    epochs: [120, 12],
-    halves: [
-        &[("only_classes", "[0, 1, 2, 3, 4]"), ("hold_out", "400")],
-        &[("only_classes", "[5, 6, 7, 8, 9]"), ("hold_out", "500"), ("train_limit", "128")],
-    ],
-    tuning_epochs: [60, 3],
-};
-
-/// 6,000 images to train on, and the test set.
-const FASHION: Sizes = Sizes {
-    data: &[("dataset", "\"fashion-mnist\""), ("train_limit", "6000")],
-    vit: &[("kind", "\"vit\""), ("patch", "4"), ("width", "64"), ("depth", "4"), ("heads", "4"), ("mlp_width", "128")],
-    resnet: &[("kind", "\"resnet\""), ("block", "\"basic\""), ("blocks", "[1, 1, 1]"), ("width", "16")],
-    batch: 128,
-    m: 32,
-    epochs: [40, 4],
-    halves: [&[("only_classes", "[0, 1, 2, 3, 4]")], &[("only_classes", "[5, 6, 7, 8, 9]"), ("train_limit", "512")]],
-    tuning_epochs: [60, 3],
-};
 
 impl Scale {
     fn sizes(self) -> Option<&'static Sizes> {
@@ -100,16 +60,10 @@ impl Scale {
         format!("{name}-lambda-{lambda}-gamma-{gamma}")
     }
 
-    /// The radius of a row at this scale.
-    fn radius(self, architecture: Architecture, family: Family, direction: Direction) -> f64 {
-        let table = if self == Scale::Digits { &DIGITS_RADII } else { &FASHION_RADII };
-        let [sam, asam] = if architecture.is_vit() { table.vit } else { table.resnet };
-        let radii = if matches!(family, Family::Asam { .. }) { asam } else { sam };
-        match direction {
-            Direction::Steepest => radii[0],
-            Direction::Obf { .. } => radii[1],
-            Direction::Random => radii[2],
-        }
+    /// The radii that are tried for a row, in ascending order: none at the paper's scale.
+    pub fn radii_tried(self, row: &Row) -> &'static [f64] {
+        let Method::Perturbed { family, .. } = row.method else { return &[] };
+        self.sizes().map_or(&[], |sizes| sizes.model(row.architecture).radii(family).tried)
     }
 
     /// The config of a row of ImageNet as pre-training for table 2. Reduced, that and the fine-tuning have five classes each.
@@ -128,32 +82,69 @@ impl Scale {
     /// A row's config at this scale.
     pub fn draft(self, row: &Row) -> Draft {
         let Some(sizes) = self.sizes() else { return row.draft() };
+        let model = sizes.model(row.architecture);
+        let mut draft = sizes.draft(row, model.method(row.method));
+        let halves = if row.task.is_fine_tuning() { sizes.halves[1] } else { &[] };
+        model.reported.iter().chain(halves).for_each(|(key, value)| draft.set("data", key, value));
+        draft
+    }
+
+    /// A row's config with another radius, measured on images that no table is measured on.
+    pub fn tuning(self, row: &Row, rho: f64) -> Draft {
+        let Some(sizes) = self.sizes() else { return row.draft() };
+        let mut draft = sizes.draft(row, at_radius(row.method, rho));
+        sizes.model(row.architecture).tuning.iter().for_each(|(key, value)| draft.set("data", key, value));
+        draft
+    }
+}
+
+impl Sizes {
+    /// What stands for a model of the paper.
+    fn model(&self, architecture: Architecture) -> &Model {
+        &self.models[usize::from(!architecture.is_vit())]
+    }
+
+    /// The config of a row by this method, but for what its data has of its own.
+    fn draft(&self, row: &Row, method: Method) -> Draft {
         let mut draft = Draft::default();
-        sizes.data.iter().for_each(|(key, value)| draft.set("data", key, value));
-        let vit = row.architecture.is_vit();
-        let model = if vit { sizes.vit } else { sizes.resnet };
+        let Model { model, epochs, .. } = self.model(row.architecture);
+        self.data.iter().for_each(|(key, value)| draft.set("data", key, value));
         model.iter().for_each(|(key, value)| draft.set("model", key, value));
-        draft.set("loss", "kind", if vit { "\"bce\"" } else { "\"ce\"" });
+        draft.set("loss", "kind", if row.architecture.is_vit() { "\"bce\"" } else { "\"ce\"" });
         optimizer(row, &mut draft);
-        let [epochs, warmup] = if row.task.is_fine_tuning() { sizes.tuning_epochs } else { sizes.epochs };
+        let [epochs, warmup] = if row.task.is_fine_tuning() { self.tuning_epochs } else { *epochs };
         draft.set("optim", "warmup_epochs", warmup);
-        if row.task.is_fine_tuning() {
-            sizes.halves[1].iter().for_each(|(key, value)| draft.set("data", key, value));
-        }
-        let method = match row.method {
-            Method::Perturbed { family, direction, reach } => {
-                let rho = self.radius(row.architecture, family, direction);
-                Method::Perturbed { family, direction, reach: reach.rescaled(rho) }
-            }
-            plain => plain,
-        };
-        method.write(&mut draft, sizes.m);
+        method.write(&mut draft, self.m);
         draft.section(
             "train",
-            &[("epochs", &epochs), ("batch", &sizes.batch), ("eval_every", &0), ("checkpoint_every", &10)],
+            &[("epochs", &epochs), ("batch", &self.batch), ("eval_every", &0), ("checkpoint_every", &10)],
         );
         draft
     }
+}
+
+impl Model {
+    fn radii(&self, family: Family) -> &Radii {
+        if matches!(family, Family::Asam { .. }) { &self.asam } else { &self.sam }
+    }
+
+    /// A method of the paper with the radius that was best for it here.
+    fn method(&self, method: Method) -> Method {
+        let Method::Perturbed { family, direction, .. } = method else { return method };
+        let [steepest, obf, random] = self.radii(family).best;
+        let rho = match direction {
+            Direction::Steepest => steepest,
+            Direction::Obf { .. } => obf,
+            Direction::Random => random,
+        };
+        at_radius(method, rho)
+    }
+}
+
+/// A method with another radius.
+fn at_radius(method: Method, rho: f64) -> Method {
+    let Method::Perturbed { family, direction, reach } = method else { return method };
+    Method::Perturbed { family, direction, reach: reach.rescaled(rho) }
 }
 
 /// The base optimiser of reduced runs.
@@ -174,19 +165,6 @@ fn optimizer(row: &Row, draft: &mut Draft) {
     }
 }
 
-/// Radii by what is ascended (steepest, OBF, random) of SAM and GSAM, and of ASAM.
-struct Radii {
-    vit: [[f64; 3]; 2],
-    resnet: [[f64; 3]; 2],
-}
-
-/// Guesses from the quick start's model; no sweep has been made.
-const DIGITS_RADII: Radii =
-    Radii { vit: [[0.02, 0.02, 0.02], [0.2, 0.2, 0.2]], resnet: [[0.05, 0.05, 0.05], [0.5, 0.5, 0.5]] };
-/// The same.
-const FASHION_RADII: Radii =
-    Radii { vit: [[0.02, 0.02, 0.02], [0.2, 0.2, 0.2]], resnet: [[0.04, 0.04, 0.04], [0.4, 0.4, 0.4]] };
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -198,7 +176,7 @@ mod tests {
     fn every_row_has_a_config_at_every_scale_that_keeps_its_method() {
         for scale in [Scale::Digits, Scale::Fashion, Scale::Paper] {
             for row in rows() {
-                for draft in [scale.draft(&row), scale.pretraining(&row)] {
+                for draft in [scale.draft(&row), scale.pretraining(&row), scale.tuning(&row, 0.05)] {
                     let text = draft.to_string();
                     let config = Config::parse(&text, Path::new("x.toml"), &[]);
                     let config = config.unwrap_or_else(|e| panic!("{scale}, {}: {e}\n{text}", row.name()));

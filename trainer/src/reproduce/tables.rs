@@ -2,7 +2,7 @@
 
 use super::measures::Wanted;
 use super::table::{Row as Line, Table};
-use super::{Experiment, Measures, Scale, Study};
+use super::{Experiment, Measures, Study};
 use crate::error::Error;
 use crate::paper::{Anchor, Direction, FIXED_ALPHA, Family, Method, Row, TABLE_1, TABLE_B1, Task, rows};
 use std::path::PathBuf;
@@ -19,14 +19,14 @@ const NOTE: &str = "Means, ± half the width of their 95 % interval. Sharpness i
 
 /// Plain training, SAM and GSAM.
 pub(super) fn table_1(study: &Study<'_>) -> Result<Vec<PathBuf>, Error> {
-    make(study, Experiment::Table1, vec!["model", "method", "perturbation"], anchored(study.scale, &TABLE_1))
+    make(study, Experiment::Table1, vec!["model", "method", "perturbation"], anchored(study, &TABLE_1))
 }
 
 /// The other baselines, random SAM and ASAM, beside the rows of table 1 for the same models.
 pub(super) fn table_b1(study: &Study<'_>) -> Result<Vec<PathBuf>, Error> {
     let own = |a: &&Anchor| TABLE_B1.iter().any(|b| b.architecture == a.architecture);
     let all: Vec<Anchor> = TABLE_1.iter().filter(own).chain(&TABLE_B1).copied().collect();
-    make(study, Experiment::TableB1, vec!["model", "method", "perturbation"], anchored(study.scale, &all))
+    make(study, Experiment::TableB1, vec!["model", "method", "perturbation"], anchored(study, &all))
 }
 
 /// SAM on the first model by every perturbation of [`FIXED_ALPHA`].
@@ -65,21 +65,21 @@ fn make(
     heads: Vec<&'static str>,
     entries: Vec<Entry>,
 ) -> Result<Vec<PathBuf>, Error> {
-    let line = |Entry { names, row, paper }: Entry| {
-        let (name, draft) = (study.scale.run_name(&row), study.scale.draft(&row));
-        Ok(Line { names, measured: study.measured(&name, &draft, &Wanted::all(study.scale))?, paper })
-    };
-    let rows = entries.into_iter().map(line).collect::<Result<_, Error>>()?;
+    let config = |e: &Entry| (study.scale.run_name(&e.row), study.scale.draft(&e.row));
+    let configs: Vec<_> = entries.iter().map(config).collect();
+    let measured = study.measured(&configs, &Wanted::all(study.scale))?;
+    let line = |(Entry { names, paper, .. }, measured)| Line { names, measured, paper };
+    let rows = entries.into_iter().zip(measured).map(line).collect();
     Table { heads, rows }.write(study, experiment, NOTE)
 }
 
-/// The rows of a table of the paper that belong to this scale.
-fn anchored(scale: Scale, anchors: &[Anchor]) -> Vec<Entry> {
-    let mine = |a: &&Anchor| scale.architectures().contains(&a.architecture);
+/// The rows of a table of the paper for the models of this study.
+fn anchored(study: &Study<'_>, anchors: &[Anchor]) -> Vec<Entry> {
+    let mine = |a: &&Anchor| study.architectures.contains(&a.architecture);
     let entry = |a: &Anchor| {
         let of = |r: &Row| r.architecture == a.architecture && r.task == Task::ImageNet && r.method.words() == a.method;
         let row = rows().into_iter().find(of).expect("a reported method has a row");
-        let names = [scale.model_name(a.architecture), a.method[0].into(), a.method[1].into()];
+        let names = [study.scale.model_name(a.architecture), a.method[0].into(), a.method[1].into()];
         Entry { names: names.into(), row, paper: reported(a) }
     };
     anchors.iter().filter(mine).map(entry).collect()

@@ -65,6 +65,7 @@ pub struct Training<'a> {
     loader: Loader,
     test_loader: Loader,
     probe: Option<ForgettingProbe>,
+    quiet: bool,
 }
 
 impl<'a> Training<'a> {
@@ -112,12 +113,17 @@ impl<'a> Training<'a> {
             None => Session::new(config, images, classes, device, loader.batches()),
             Some(checkpoint) => Session::resumed(config, images, classes, device, loader.batches(), checkpoint),
         }?;
-        Ok(Training { config, device: device.clone(), session, loader, test_loader, probe })
+        Ok(Training { config, device: device.clone(), session, loader, test_loader, probe, quiet: false })
     }
 
     /// Has every update look for the first operation that makes a NaN or an infinity: slow.
     pub fn detect_anomaly(&mut self) {
         self.session.detect_anomaly();
+    }
+
+    /// Shows no progress.
+    pub fn quiet(&mut self) {
+        self.quiet = true;
     }
 
     /// What was loaded to start from, if anything.
@@ -137,7 +143,8 @@ impl<'a> Training<'a> {
     pub fn run(mut self, run: &RunFolder) -> Result<Summary, Error> {
         let (mut metrics, mut timing) = (run.metrics()?, run.timing()?);
         let train = &self.config.train;
-        let mut progress = Progress::new(self.epochs(), train.epochs, self.loader.images());
+        let show = if self.quiet { Progress::hidden } else { Progress::new };
+        let mut progress = show(self.epochs(), train.epochs, self.loader.images());
         let mut last = None;
         for epoch in self.epochs()..train.epochs {
             let start = Instant::now();

@@ -1,0 +1,108 @@
+//! The sizes of the reduced scales: models, data, length and radii.
+
+/// Keys of a section with their values as TOML.
+pub type Keys = &'static [(&'static str, &'static str)];
+
+/// What a reduced scale is made of.
+pub struct Sizes {
+    /// The data set.
+    pub data: Keys,
+    /// What stands for the ViTs, and for the ResNets.
+    pub models: [Model; 2],
+    /// Images of an update.
+    pub batch: usize,
+    /// Images of a slice.
+    pub m: usize,
+    /// What the data of pre-training and of fine-tuning have of their own: five classes each.
+    pub halves: [Keys; 2],
+    /// The epochs of fine-tuning, with those of warm-up.
+    pub tuning_epochs: [usize; 2],
+}
+
+/// A reduced model, on as many images as leave methods room to differ.
+pub struct Model {
+    /// Its section.
+    pub model: Keys,
+    /// What the data of tables has of its own.
+    pub reported: Keys,
+    /// What the data has on which radii are tuned: as many images to train on, others to measure on.
+    pub tuning: Keys,
+    /// The epochs, with those of warm-up.
+    pub epochs: [usize; 2],
+    /// The radii of SAM and GSAM.
+    pub sam: Radii,
+    /// Those of ASAM.
+    pub asam: Radii,
+}
+
+/// Radii of a family.
+pub struct Radii {
+    /// Those that are tried, in ascending order.
+    pub tried: &'static [f64],
+    /// The best of them by what is ascended: steepest, OBF, random (SAM alone).
+    pub best: [f64; 3],
+}
+
+/// Tested on what remains of the 1,437 training images; radii are tuned on the 360 test images.
+pub const DIGITS: Sizes = Sizes {
+    data: &[("dataset", "\"digits\"")],
+    models: [
+        Model {
+            model: &[("kind", "\"vit\""), ("patch", "2"), ("width", "64"), ("depth", "4"), ("heads", "4")],
+            reported: &[("hold_out", "1037")],
+            tuning: &[("train_limit", "400")],
+            epochs: [120, 12],
+            sam: Radii { tried: &[0.002, 0.005, 0.01, 0.02], best: [0.02, 0.02, 0.02] },
+            asam: Radii { tried: &[0.02, 0.05, 0.1, 0.2], best: [0.2, 0.2, 0.2] },
+        },
+        Model {
+            model: &[("kind", "\"resnet\""), ("block", "\"basic\""), ("blocks", "[1, 1, 1]"), ("width", "16")],
+            reported: &[("hold_out", "1337")],
+            tuning: &[("train_limit", "100")],
+            epochs: [240, 24],
+            sam: Radii { tried: &[0.02, 0.05, 0.1, 0.2], best: [0.05, 0.05, 0.05] },
+            asam: Radii { tried: &[0.2, 0.5, 1.0, 2.0], best: [0.5, 0.5, 0.5] },
+        },
+    ],
+    batch: 64,
+    m: 16,
+    halves: [
+        &[("only_classes", "[0, 1, 2, 3, 4]"), ("hold_out", "400")],
+        &[("only_classes", "[5, 6, 7, 8, 9]"), ("hold_out", "500"), ("train_limit", "128")],
+    ],
+    tuning_epochs: [60, 3],
+};
+
+/// Tested on the test set; radii are tuned on 10,000 of the training images that are not trained on.
+pub const FASHION: Sizes = Sizes {
+    data: &[("dataset", "\"fashion-mnist\""), ("train_limit", "4000")],
+    models: [
+        Model {
+            model: &[
+                ("kind", "\"vit\""),
+                ("patch", "4"),
+                ("width", "64"),
+                ("depth", "4"),
+                ("heads", "4"),
+                ("mlp_width", "128"),
+            ],
+            reported: &[],
+            tuning: &[("hold_out", "10000")],
+            epochs: [30, 3],
+            sam: Radii { tried: &[0.01, 0.02, 0.05, 0.1], best: [0.02, 0.02, 0.02] },
+            asam: Radii { tried: &[0.1, 0.2, 0.5, 1.0], best: [0.2, 0.2, 0.2] },
+        },
+        Model {
+            model: &[("kind", "\"resnet\""), ("block", "\"basic\""), ("blocks", "[1, 1, 1]"), ("width", "16")],
+            reported: &[],
+            tuning: &[("hold_out", "10000")],
+            epochs: [30, 3],
+            sam: Radii { tried: &[0.02, 0.05, 0.1, 0.2], best: [0.04, 0.04, 0.04] },
+            asam: Radii { tried: &[0.2, 0.5, 1.0, 2.0], best: [0.4, 0.4, 0.4] },
+        },
+    ],
+    batch: 128,
+    m: 32,
+    halves: [&[("only_classes", "[0, 1, 2, 3, 4]")], &[("only_classes", "[5, 6, 7, 8, 9]"), ("train_limit", "512")]],
+    tuning_epochs: [60, 3],
+};

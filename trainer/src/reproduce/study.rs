@@ -1,0 +1,154 @@
+//! What experiments are made at, where, and with how many seeds; and their runs, made by several jobs at once.
+
+use super::measures::Wanted;
+use super::{Experiment, Measures, Planned, Scale};
+use crate::data::Places;
+use crate::error::Error;
+use crate::files;
+use crate::paper::{Architecture, Draft};
+use lethe_tensor::Device;
+use std::panic::resume_unwind;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread;
+
+/// What an experiment is made at, where, and with how many seeds.
+pub struct Study<'a> {
+    /// How large.
+    pub scale: Scale,
+    /// The models that tables have rows of; figures have one.
+    pub architectures: Vec<Architecture>,
+    /// Runs of every method, with seeds 0, 1, …
+    pub seeds: u64,
+    /// Where networks are trained and measured: a run on each at a time.
+    pub devices: Vec<Device>,
+    /// CPU threads of a run, those of its loaders too.
+    pub threads: usize,
+    /// Where data is looked for.
+    pub places: Places,
+    /// The folder of all runs of this scale: experiments share them.
+    pub runs: PathBuf,
+    /// The folder of what comes out.
+    pub out: PathBuf,
+    /// Told what is done.
+    pub say: &'a (dyn Fn(&str) + Sync),
+}
+
+impl Study<'_> {
+    /// The measures of these configs by name: a run each for every seed. Runs that are missing are made, those of one name once.
+    pub(super) fn measured(&self, configs: &[(String, Draft)], wanted: &Wanted) -> Result<Vec<Vec<Measures>>, Error> {
+        let first = |name: &str| configs.iter().position(|(n, _)| n == name);
+        let once = configs.iter().enumerate().filter(|(i, (name, _))| first(name) == Some(*i));
+        let runs: Vec<(usize, Planned)> = once
+            .flat_map(|(i, (name, draft))| (0..self.seeds).map(move |seed| (i, Planned::new(name, draft, seed))))
+            .collect();
+        let measured = self.all(&runs, |(i, planned), device| {
+            let run = planned.ensure(self, device)?;
+            Ok((*i, Measures::of(planned, &run, wanted, self, device)?))
+        })?;
+        let of = |name: &str| {
+            let mine = measured.iter().filter(|(i, _)| Some(*i) == first(name));
+            mine.map(|(_, measures)| measures.clone()).collect()
+        };
+        Ok(configs.iter().map(|(name, _)| of(name)).collect())
+    }
+
+    /// What is made of each item, in their order: on every device the next item that nobody has taken. After an error no further one is begun.
+    ///
+    /// # Errors
+    /// The first of those of `make`, by device.
+    pub(super) fn all<T: Sync, R: Send>(
+        &self,
+        items: &[T],
+        make: impl Fn(&T, &Device) -> Result<R, Error> + Sync,
+    ) -> Result<Vec<R>, Error> {
+        let (next, failed) = (AtomicUsize::new(0), AtomicBool::new(false));
+        let job = |device: &Device| {
+            let mut made = vec![];
+            while !failed.load(Ordering::Relaxed) {
+                let i = next.fetch_add(1, Ordering::Relaxed);
+                let Some(item) = items.get(i) else { break };
+                made.push((i, make(item, device).inspect_err(|_| failed.store(true, Ordering::Relaxed))?));
+            }
+            Ok(made)
+        };
+        let made: Vec<Result<Vec<(usize, R)>, Error>> = thread::scope(|scope| {
+            let jobs: Vec<_> = self.devices.iter().map(|device| scope.spawn(|| job(device))).collect();
+            jobs.into_iter().map(|j| j.join().unwrap_or_else(|panic| resume_unwind(panic))).collect()
+        });
+        let mut all: Vec<(usize, R)> =
+            made.into_iter().collect::<Result<Vec<_>, Error>>()?.into_iter().flatten().collect();
+        all.sort_by_key(|(i, _)| *i);
+        Ok(all.into_iter().map(|(_, made)| made).collect())
+    }
+
+    /// Writes a file of the result.
+    pub(super) fn write(&self, name: &str, bytes: &[u8]) -> Result<PathBuf, Error> {
+        files::write(&self.out.join(name), bytes)
+    }
+
+    /// The head of a result in Markdown.
+    pub(super) fn title(&self, experiment: Experiment, what: &str) -> String {
+        format!("# {experiment} at scale {}, {} seeds\n\n{what}\n\n", self.scale, self.seeds)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Problem;
+    use std::path::Path;
+
+    fn study(folder: &Path, jobs: usize) -> Study<'static> {
+        Study {
+            scale: Scale::Digits,
+            architectures: vec![],
+            seeds: 2,
+            devices: vec![Device::cpu(); jobs],
+            threads: 1,
+            places: Places { data_dir: None, variable: None, system: folder.to_owned() },
+            runs: folder.join("runs"),
+            out: folder.to_owned(),
+            say: &|_| {},
+        }
+    }
+
+    #[test]
+    fn items_come_back_in_their_order_and_an_error_ends_the_rest() {
+        let items: Vec<usize> = (0..40).collect();
+        let study = study(Path::new("."), 3);
+        assert_eq!(study.all(&items, |i, _| Ok(2 * i)).unwrap(), items.iter().map(|i| 2 * i).collect::<Vec<_>>());
+        let begun = AtomicUsize::new(0);
+        let failing = |i: &usize, _: &Device| {
+            begun.fetch_add(1, Ordering::Relaxed);
+            if *i == 0 {
+                Err(Problem::value("item", i, "fails").into())
+            } else {
+                Ok(thread::sleep(std::time::Duration::from_millis(20)))
+            }
+        };
+        assert!(study.all(&items, failing).unwrap_err().to_string().contains("item = 0"));
+        assert!(begun.into_inner() < items.len());
+    }
+
+    #[test]
+    fn configs_of_one_name_share_their_runs() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut draft = Draft::default();
+        draft.section("data", &[("dataset", &"\"digits\""), ("train_limit", &64)]);
+        draft.section("model", &[("kind", &"\"mlp\""), ("widths", &"[8]")]);
+        draft.section("optim", &[("kind", &"\"sgd\""), ("lr", &"0.1")]);
+        draft.section("train", &[("epochs", &1), ("batch", &32)]);
+        let mut faster = draft.clone();
+        faster.set("optim", "lr", "0.2");
+        let configs = [("a".into(), draft.clone()), ("b".into(), faster), ("a".into(), draft)];
+        let of = |jobs, name| study(&folder.path().join(name), jobs).measured(&configs, &Wanted::accuracy()).unwrap();
+        let measured = of(2, "two");
+        let seeds = |all: &Vec<Measures>| all.iter().map(|m| m.seed).collect::<Vec<_>>();
+        assert!(
+            measured.iter().all(|all| seeds(all) == [0, 1]) && measured[0] == measured[2] && measured[0] != measured[1]
+        );
+        assert_eq!(std::fs::read_dir(folder.path().join("two/runs")).unwrap().count(), 4);
+        assert_eq!(measured, of(1, "one"));
+    }
+}
