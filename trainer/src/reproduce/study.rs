@@ -124,7 +124,8 @@ mod tests {
             if *i == 0 {
                 Err(Problem::value("item", i, "fails").into())
             } else {
-                Ok(thread::sleep(std::time::Duration::from_millis(20)))
+                thread::sleep(std::time::Duration::from_millis(20));
+                Ok(())
             }
         };
         assert!(study.all(&items, failing).unwrap_err().to_string().contains("item = 0"));
