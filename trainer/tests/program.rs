@@ -276,3 +276,12 @@ fn the_doctor_examines_a_device() {
     fails(&arguments, STATUS_FAILURE, &["none/checkup.json: cannot be written"]);
     fails(&["doctor", "--cases", "0"], STATUS_USAGE, &["--cases"]);
 }
+
+#[test]
+fn models_and_scales_that_an_experiment_has_not_are_refused() {
+    let of = |arguments: &[&str], parts: &[&str]| fails(&[&["reproduce"], arguments].concat(), STATUS_USAGE, parts);
+    of(&["table-1", "--model", "vit-s32", "--device", "cpu"], &["--model = vit-s32", "digits has vit, resnet"]);
+    of(&["figure-3", "--model", "resnet", "--device", "cpu"], &["--model = resnet", "figure-3 is of vit alone"]);
+    of(&["radii", "--scale", "paper", "--device", "cpu"], &["--scale = paper", "configs/paper"]);
+    of(&["table-1", "--jobs", "0"], &["--jobs", "0 is not in 1..="]);
+}

@@ -1,8 +1,5 @@
 //! Experiments make each run once, go on with what was interrupted, and leave other runs alone.
 
-mod common;
-
-use common::fails;
 use lethe::data::Places;
 use lethe::paper::Draft;
 use lethe::reproduce::{Planned, Scale, Study};
@@ -63,13 +60,4 @@ fn a_run_of_another_config_is_not_touched() {
     ensure(&Planned::new("mlp", &draft(1), 0), folder.path()).unwrap();
     let error = ensure(&Planned::new("mlp", &draft(2), 0), folder.path()).unwrap_err().to_string();
     assert!(error.contains("mlp-seed-0") && error.contains("another config"), "{error}");
-}
-
-#[test]
-fn models_and_scales_that_an_experiment_has_not_are_refused() {
-    let of = |arguments: &[&str], parts: &[&str]| fails(&[&["reproduce"], arguments].concat(), 2, parts);
-    of(&["table-1", "--model", "vit-s32", "--device", "cpu"], &["--model = vit-s32", "digits has vit, resnet"]);
-    of(&["figure-3", "--model", "resnet", "--device", "cpu"], &["--model = resnet", "figure-3 is of vit alone"]);
-    of(&["radii", "--scale", "paper", "--device", "cpu"], &["--scale = paper", "configs/paper"]);
-    of(&["table-1", "--jobs", "0"], &["--jobs", "0 is not in 1..="]);
 }
