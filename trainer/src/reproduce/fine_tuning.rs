@@ -38,7 +38,7 @@ pub(super) fn make(study: &Study<'_>) -> Result<Vec<PathBuf>, Error> {
     let note = format!(
         "Mean test accuracies, ± half the width of their 95 % interval; every pre-trained model is fine-tuned {AGAIN} times.{what}"
     );
-    Table { heads: vec!["model", "pre-training", "fine-tuning"], rows }.write(study, Experiment::Table2, &note)
+    Table { heads: vec!["model", "pre-training", "fine-tuning"], rows }.write(study, Experiment::Table2, &note, "")
 }
 
 /// The pre-training of an entry.

@@ -1,6 +1,7 @@
 //! The paper's tables and figures, made again: which runs an experiment needs at a scale, those runs, what is measured of them, and the files that
 //! come of it. A run is made once: one that is finished is found again, and one that was interrupted goes on.
 
+mod comparisons;
 mod figure2;
 mod figure3;
 mod fine_tuning;

@@ -10,6 +10,8 @@ use crate::paper::{Draft, Family, Method, Row, Task, rows};
 use std::fmt::Write;
 use std::path::PathBuf;
 
+/// Means that differ by no more than this many percent are equal.
+const EQUAL: f64 = 1e-9;
 /// The column of what is measured.
 const HELD_OUT: &str = "held-out accuracy";
 
@@ -27,8 +29,8 @@ pub(super) fn make(study: &Study<'_>) -> Result<Vec<PathBuf>, Error> {
     let lines = tried.iter().zip(measured).map(|((row, rho), measured)| line(study.scale, row, *rho, measured));
     let table = Table { heads: vec!["model", "method", "perturbation", "radius"], rows: lines.collect() };
     let note = "Accuracy on images that are neither trained on nor those of the tables; means, ± half the width of their 95 % interval.";
-    let text = study.title(Experiment::Radii, note) + &table.markdown() + "\n" + &best(study.scale, &tuned, &table);
-    Ok(vec![study.write("radii.csv", table.csv().as_bytes())?, study.write("radii.md", text.as_bytes())?])
+    let best = best(study.scale, &tuned, &table);
+    table.write(study, Experiment::Radii, note, &best)
 }
 
 /// Whether a row has a radius of its own: GSAM takes SAM's.
@@ -57,7 +59,7 @@ fn best(scale: Scale, tuned: &[Row], table: &Table) -> String {
     for row in tuned {
         let radii = scale.radii_tried(row);
         let of_row = radii.iter().zip(means.by_ref());
-        let best = of_row.reduce(|best, other| if other.1 > best.1 { other } else { best });
+        let best = of_row.reduce(|best, other| if other.1 > best.1 + EQUAL { other } else { best });
         let all: Vec<String> = radii.iter().map(f64::to_string).collect();
         let (model, best) = (scale.model_name(row.architecture), best.map_or(f64::NAN, |(rho, _)| *rho));
         let _ = writeln!(text, "| {model} | {} | {best} | {} |", row.method, all.join(", "));

@@ -131,11 +131,11 @@ impl Model {
     /// A method of the paper with the radius that was best for it here.
     fn method(&self, method: Method) -> Method {
         let Method::Perturbed { family, direction, .. } = method else { return method };
-        let [steepest, obf, random] = self.radii(family).best;
+        let [steepest, obf] = self.radii(family).best;
         let rho = match direction {
             Direction::Steepest => steepest,
             Direction::Obf { .. } => obf,
-            Direction::Random => random,
+            Direction::Random => self.random,
         };
         at_radius(method, rho)
     }

@@ -25,7 +25,7 @@ pub struct Table {
 
 impl Table {
     /// The measures, in the order of the first row's.
-    fn measures(&self) -> Vec<&str> {
+    pub fn measures(&self) -> Vec<&str> {
         self.rows.first().and_then(|r| r.measured.first()).map_or(vec![], |m| m.names().collect())
     }
 
@@ -34,9 +34,16 @@ impl Table {
         self.rows.iter().find(|r| !r.paper.is_empty()).map_or(vec![], |r| r.paper.iter().map(|(n, _)| &n[..]).collect())
     }
 
-    /// Writes the table of an experiment as CSV, and as Markdown below a note.
-    pub fn write(&self, study: &Study<'_>, experiment: Experiment, note: &str) -> Result<Vec<PathBuf>, Error> {
-        let text = study.title(experiment, note) + &self.markdown();
+    /// Writes the table of an experiment as CSV, and as Markdown below a note and above what else there is to say.
+    pub fn write(
+        &self,
+        study: &Study<'_>,
+        experiment: Experiment,
+        note: &str,
+        below: &str,
+    ) -> Result<Vec<PathBuf>, Error> {
+        let below = if below.is_empty() { String::new() } else { format!("\n{below}") };
+        let text = study.title(experiment, note) + &self.markdown() + &below;
         Ok(vec![
             study.write(&format!("{experiment}.csv"), self.csv().as_bytes())?,
             study.write(&format!("{experiment}.md"), text.as_bytes())?,
@@ -83,6 +90,12 @@ impl Table {
 }
 
 impl Row {
+    /// The mean that the paper reports of a measure.
+    pub fn paper_mean(&self, measure: &str) -> Option<f64> {
+        let (_, text) = self.paper.iter().find(|(name, _)| name == measure)?;
+        text.split(' ').next()?.parse().ok()
+    }
+
     /// Over the seeds.
     pub fn summary(&self, measure: &str) -> Option<Summary> {
         Summary::of(&self.measured.iter().filter_map(|m| m.get(measure)).collect::<Vec<f64>>())
@@ -90,7 +103,7 @@ impl Row {
 }
 
 /// Percentages have two decimals, curvatures three digits.
-fn cell(measure: &str, s: Summary) -> String {
+pub(super) fn cell(measure: &str, s: Summary) -> String {
     let number = |v: f64| if measure == Measures::SHARPNESS { format!("{v:.1}") } else { format!("{v:.2}") };
     if s.n > 1 { format!("{} ± {}", number(s.mean), number(s.half_width())) } else { number(s.mean) }
 }

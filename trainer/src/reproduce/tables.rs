@@ -2,7 +2,7 @@
 
 use super::measures::Wanted;
 use super::table::{Row as Line, Table};
-use super::{Experiment, Measures, Study};
+use super::{Experiment, Measures, Study, comparisons};
 use crate::error::Error;
 use crate::paper::{Anchor, Direction, FIXED_ALPHA, Family, Method, Row, TABLE_1, TABLE_B1, Task, rows};
 use std::path::PathBuf;
@@ -16,6 +16,10 @@ struct Entry {
 
 /// What a table of sharpness must say.
 const NOTE: &str = "Means, ± half the width of their 95 % interval. Sharpness is that of the loss that was trained: with label smoothing, of the smoothed one.";
+
+/// What a table of differences must say.
+const PAIRED: &str =
+    "Differences of runs with the same seed, means over seeds, ± half the width of their 95 % interval.\n\n";
 
 /// Plain training, SAM and GSAM.
 pub(super) fn table_1(study: &Study<'_>) -> Result<Vec<PathBuf>, Error> {
@@ -70,7 +74,13 @@ fn make(
     let measured = study.measured(&configs, &Wanted::all(study.scale))?;
     let line = |(Entry { names, paper, .. }, measured)| Line { names, measured, paper };
     let rows = entries.into_iter().zip(measured).map(line).collect();
-    Table { heads, rows }.write(study, experiment, NOTE)
+    let table = Table { heads, rows };
+    let below = if experiment == Experiment::TableB2 {
+        String::new()
+    } else {
+        PAIRED.to_owned() + &comparisons::markdown(&table)
+    };
+    table.write(study, experiment, NOTE, &below)
 }
 
 /// The rows of a table of the paper for the models of this study.
