@@ -91,6 +91,51 @@ fn the_way_of_the_paper_is_gone_from_end_to_end() {
     }
 }
 
+/// The experiments themselves at the paper's scale, but for a network, images and epochs that a test can afford.
+#[test]
+fn the_tables_of_the_paper_are_made_of_miniatures() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    let (data, out) = (path("data"), path("out"));
+    runs(&["miniature", &data]);
+    let small =
+        ["data.size=32", "model.patch=8", "model.width=16", "model.depth=1", "model.heads=2", "optim.warmup_epochs=0"];
+    let short = ["train.epochs=1", "train.batch=64"];
+    let set: Vec<&str> = small.iter().chain(&short).flat_map(|key| ["--set", key]).collect();
+    let at = [
+        "--scale",
+        "paper",
+        "--model",
+        "vit-s32",
+        "--seeds",
+        "1",
+        "--device",
+        "cpu",
+        "--data-dir",
+        &data,
+        "--out",
+        &out,
+    ];
+    let made = |experiment: &str| {
+        let said = runs(&[&["reproduce", experiment], &at[..], &set].concat());
+        (said, fs::read_to_string(Path::new(&out).join(format!("paper/{experiment}.md"))).unwrap())
+    };
+    let (said, table) = made("table-1");
+    assert_eq!(said.matches("test accuracy").count(), 5, "{said}");
+    let head = "| model | method | perturbation | test | real | v2 | r | sketch | sharpness | paper: V1 |";
+    assert!(table.contains(head) && table.contains("with data.size=32, model.patch=8"), "{table}");
+    assert!(
+        table.contains("| vit-s32 | gsam | obf |") && table.contains("| vit-s32 | sam-obf − sam-steepest |"),
+        "{table}"
+    );
+    let (said, table) = made("table-2");
+    // The three pre-trained networks stand among those of table 1; four rows, two data sets, twice each.
+    assert_eq!((said.matches("finished before").count(), said.matches("test accuracy").count()), (3, 16), "{said}");
+    assert!(table.contains("| vit-s32 | obf | none |") && table.contains("paper: CIFAR-100"), "{table}");
+    let (said, _) = made("table-1");
+    assert_eq!(said.matches("finished before").count(), 5, "{said}");
+}
+
 #[test]
 fn a_resnet_is_tested_at_another_size() {
     let folder = tempfile::tempdir().unwrap();

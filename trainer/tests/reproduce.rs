@@ -21,6 +21,7 @@ fn ensure(planned: &Planned, folder: &Path) -> Result<Vec<String>, lethe::Error>
     let said = Mutex::new(vec![]);
     let study = Study {
         scale: Scale::Digits,
+        set: vec![],
         seeds: 1,
         architectures: vec![],
         devices: vec![Device::cpu()],

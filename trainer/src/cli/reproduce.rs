@@ -29,6 +29,9 @@ pub struct ReproduceArgs {
     /// The models of tables: those of these names alone (vit and resnet at reduced scales; vit-s32, … at the paper's); may be given again.
     #[arg(long, value_name = "MODEL")]
     model: Vec<String>,
+    /// Change a key of every config, such as train.batch=1024: section.key=value; may be given again. The results say so.
+    #[arg(long, value_name = "KEY=VALUE")]
+    set: Vec<String>,
     /// Runs at a time, each on its share of the threads; by default, on a CPU at a reduced scale, as many as threads, else one.
     #[arg(long, value_name = "N", value_parser = RangedU64ValueParser::<usize>::new().range(1..=MOST_THREADS as u64))]
     jobs: Option<usize>,
@@ -44,6 +47,7 @@ pub fn run(args: &ReproduceArgs) -> Result<(), Error> {
     let study = Study {
         scale: args.scale,
         architectures: architectures(args)?,
+        set: args.set.clone(),
         seeds: args.seeds,
         devices,
         threads,

@@ -67,7 +67,7 @@ struct Pool {
 fn pool(scale: Scale) -> Pool {
     match scale {
         Scale::Digits => Pool { largest_m: 64, epochs: [40, 4], every: 10, draws: 4 },
-        Scale::Fashion => Pool { largest_m: 128, epochs: [20, 2], every: 5, draws: 8 },
+        Scale::Fashion => Pool { largest_m: 64, epochs: [20, 2], every: 5, draws: 8 },
         Scale::Paper => Pool { largest_m: 512, epochs: [300, 32], every: 25, draws: 8 },
     }
 }

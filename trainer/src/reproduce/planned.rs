@@ -46,7 +46,7 @@ impl Planned {
     /// If the data is missing, or does not fit.
     pub fn resolve(&self, study: &Study<'_>) -> Result<(Config, DataSplit), Error> {
         let path = Path::new(&self.name);
-        let config = Config::parse(&self.draft.to_string(), path, &[])?;
+        let config = Config::parse(&self.draft.to_string(), path, &study.set)?;
         let split = load(&config.data, &study.places)?;
         let config = config.resolve(training::facts(&split)).map_err(|p| p.in_file(path))?;
         Ok((config, split))

@@ -107,11 +107,11 @@ impl Sizes {
     /// The config of a row by this method, but for what its data has of its own.
     fn draft(&self, row: &Row, method: Method) -> Draft {
         let mut draft = Draft::default();
-        let Model { model, epochs, .. } = self.model(row.architecture);
+        let Model { model, lr, epochs, .. } = self.model(row.architecture);
         self.data.iter().for_each(|(key, value)| draft.set("data", key, value));
         model.iter().for_each(|(key, value)| draft.set("model", key, value));
         draft.set("loss", "kind", if row.architecture.is_vit() { "\"bce\"" } else { "\"ce\"" });
-        optimizer(row, &mut draft);
+        optimizer(row, *lr, &mut draft);
         let [epochs, warmup] = if row.task.is_fine_tuning() { self.tuning_epochs } else { *epochs };
         draft.set("optim", "warmup_epochs", warmup);
         method.write(&mut draft, self.m);
@@ -148,19 +148,19 @@ fn at_radius(method: Method, rho: f64) -> Method {
 }
 
 /// The base optimiser of reduced runs.
-fn optimizer(row: &Row, draft: &mut Draft) {
+fn optimizer(row: &Row, [largest, smallest]: [&'static str; 2], draft: &mut Draft) {
     let vit = row.architecture.is_vit();
     let keys: &[(&str, &dyn Display)] = match row.task {
         Task::Cifar10 | Task::Cifar100 => {
             &[("kind", &"\"sgd\""), ("lr", &"0.03"), ("momentum", &"0.9"), ("clip", &"1.0")]
         }
-        _ if vit => &[("kind", &"\"adamw\""), ("lr", &"1e-3"), ("weight_decay", &"0.3"), ("clip", &"1.0")],
-        _ => &[("kind", &"\"sgd\""), ("lr", &"0.1"), ("momentum", &"0.9"), ("weight_decay", &"1e-3")],
+        _ if vit => &[("kind", &"\"adamw\""), ("lr", &largest), ("weight_decay", &"0.3"), ("clip", &"1.0")],
+        _ => &[("kind", &"\"sgd\""), ("lr", &largest), ("momentum", &"0.9"), ("weight_decay", &"1e-3")],
     };
     draft.section("optim", keys);
     match row.task {
         Task::Pool => draft.set("optim", "schedule", "\"constant\""),
-        Task::ImageNet => draft.set("optim", "min_lr", if vit { "1e-5" } else { "1e-3" }),
+        Task::ImageNet => draft.set("optim", "min_lr", smallest),
         _ => {}
     }
 }

@@ -18,6 +18,8 @@ pub struct Study<'a> {
     pub scale: Scale,
     /// The models that tables have rows of; figures have one.
     pub architectures: Vec<Architecture>,
+    /// Keys that are changed in every config, each as section.key=value.
+    pub set: Vec<String>,
     /// Runs of every method, with seeds 0, 1, …
     pub seeds: u64,
     /// Where networks are trained and measured: a run on each at a time.
@@ -89,7 +91,8 @@ impl Study<'_> {
 
     /// The head of a result in Markdown.
     pub(super) fn title(&self, experiment: Experiment, what: &str) -> String {
-        format!("# {experiment} at scale {}, {} seeds\n\n{what}\n\n", self.scale, self.seeds)
+        let changed = if self.set.is_empty() { String::new() } else { format!(", with {}", self.set.join(", ")) };
+        format!("# {experiment} at scale {}, {} seeds{changed}\n\n{what}\n\n", self.scale, self.seeds)
     }
 }
 
@@ -103,6 +106,7 @@ mod tests {
         Study {
             scale: Scale::Digits,
             architectures: vec![],
+            set: vec![],
             seeds: 2,
             devices: vec![Device::cpu(); jobs],
             threads: 1,
