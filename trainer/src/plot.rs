@@ -42,9 +42,18 @@ pub fn axes<B: Backend>(chart: &mut Chart<'_, B>, x: &str, y: &str) -> Drawn<B> 
         .bold_line_style(BLACK.mix(0.08))
         .x_desc(x)
         .y_desc(y)
+        .x_label_formatter(&tick)
+        .y_label_formatter(&tick)
         .label_style((FONT, 15))
         .axis_desc_style((FONT, 16))
         .draw()
+}
+
+/// A number at an axis: what sums of steps leave behind its sixth decimal is cut off, and the sign of a zero with it.
+fn tick(at: &f64) -> String {
+    let text = format!("{at:.6}");
+    let text = text.trim_end_matches('0').trim_end_matches('.');
+    if text == "-0" { "0".into() } else { text.into() }
 }
 
 /// Draws the legend of all series that have a label; [`key`] is its sign.
@@ -98,4 +107,15 @@ fn paint<B: Backend>(area: &Area<B>, picture: &impl Picture) -> Drawn<B> {
     area.fill(&WHITE)?;
     picture.draw(area)?;
     area.present()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn axes_have_short_numbers() {
+        let texts = [-2.8e-17, 0.30000000000000004, -1.0, 85.5, 100.0].map(|at| tick(&at));
+        assert_eq!(texts, ["0", "0.3", "-1", "85.5", "100"]);
+    }
 }

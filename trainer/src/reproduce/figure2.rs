@@ -55,10 +55,14 @@ pub struct Panel {
     pub members: Vec<Member>,
 }
 
-/// Slices of 1, 2, 4, … up to so many samples, epochs with those of warm-up, epochs between collections, and perturbed networks of each: no more
-/// than the training set has slices of the largest m.
+/// Slices of 1, 2, 4, … up to so many samples, the radius if it is not the row's, epochs with those of warm-up, epochs between collections, and
+/// perturbed networks of each: no more than the training set has slices of the largest m.
+///
+/// The reduced radii are the same for all three perturbations, as the paper's is, and large enough that the models of a pool differ by their m and not
+/// only by chance.
 struct Pool {
     largest_m: usize,
+    rho: Option<f64>,
     epochs: [usize; 2],
     every: usize,
     draws: usize,
@@ -66,9 +70,9 @@ struct Pool {
 
 fn pool(scale: Scale) -> Pool {
     match scale {
-        Scale::Digits => Pool { largest_m: 64, epochs: [40, 4], every: 10, draws: 4 },
-        Scale::Fashion => Pool { largest_m: 64, epochs: [20, 2], every: 5, draws: 8 },
-        Scale::Paper => Pool { largest_m: 512, epochs: [300, 32], every: 25, draws: 8 },
+        Scale::Digits => Pool { largest_m: 64, rho: Some(0.05), epochs: [40, 4], every: 10, draws: 4 },
+        Scale::Fashion => Pool { largest_m: 64, rho: Some(0.1), epochs: [20, 2], every: 5, draws: 8 },
+        Scale::Paper => Pool { largest_m: 512, rho: None, epochs: [300, 32], every: 25, draws: 8 },
     }
 }
 
@@ -103,9 +107,12 @@ fn title(row: &Row) -> &'static str {
 
 /// The run of a row of the pool with slices of m samples.
 fn planned(scale: Scale, row: &Row, m: usize, seed: u64) -> Planned {
-    let Pool { epochs, every, draws, .. } = pool(scale);
+    let Pool { rho, epochs, every, draws, .. } = pool(scale);
     let mut draft = scale.draft(row);
     draft.set("perturb", "m", m);
+    if let Some(rho) = rho {
+        draft.set("perturb", "rho", rho);
+    }
     draft.set("train", "epochs", epochs[0]);
     draft.set("optim", "warmup_epochs", epochs[1]);
     draft.section("analysis", &[("every", &every), ("draws", &draws)]);

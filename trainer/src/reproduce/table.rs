@@ -102,15 +102,32 @@ impl Row {
     }
 }
 
-/// Percentages have two decimals, curvatures three digits.
+/// Percentages have two decimals, curvatures three significant digits: of the mean or of the half width, whichever is larger.
 pub(super) fn cell(measure: &str, s: Summary) -> String {
-    let number = |v: f64| if measure == Measures::SHARPNESS { format!("{v:.1}") } else { format!("{v:.2}") };
+    let decimals = if measure == Measures::SHARPNESS {
+        (2 - exponent(s.mean.abs().max(s.half_width()))).clamp(0, 9) as usize
+    } else {
+        2
+    };
+    let number = |v: f64| format!("{v:.decimals$}");
     if s.n > 1 { format!("{} ± {}", number(s.mean), number(s.half_width())) } else { number(s.mean) }
+}
+
+/// The power of ten of a positive number's first digit; 0 of 0.
+fn exponent(v: f64) -> i32 {
+    if v > 0.0 { v.log10().floor() as i32 } else { 0 }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn curvatures_have_three_digits_whatever_their_size() {
+        let of = |values: &[f64]| cell(Measures::SHARPNESS, Summary::of(values).unwrap());
+        assert_eq!([of(&[0.01234]), of(&[-2.5]), of(&[1959.9]), of(&[0.0])], ["0.0123", "-2.50", "1960", "0.00"]);
+        assert_eq!([of(&[165.0, 166.0]), of(&[-0.1, 0.1])], ["166 ± 6", "0.00 ± 1.27"]);
+    }
 
     #[test]
     fn tables_show_means_with_intervals_and_the_paper() {
