@@ -9,8 +9,8 @@ mod schedule;
 mod shrink_perturb;
 
 pub use extragradient::{
-    Adaptive, Ascent, Backup, Batch, Direction, Extragradient, Geometry, Logits, Perturbation, Place, Scale, Scope,
-    StepOutput, SurrogateGap, UpdateOn, random_direction,
+    Adaptive, Ascent, Backup, Batch, Direction, Extragradient, Geometry, Logits, Perturbation, Place, Samples, Scale,
+    Scope, StepOutput, SurrogateGap, UpdateOn, random_direction,
 };
 pub use optimizer::{AdamW, Group, Optimizer, Sgd};
 pub use schedule::{LinearSchedule, RhoSchedule};

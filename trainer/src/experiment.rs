@@ -60,6 +60,7 @@ pub fn model(config: &Config, images: ImageShape, classes: usize) -> Box<dyn Mod
                 StemChoice::Large => Stem::Large,
             },
             classes,
+            head_bias: c.head_bias.0,
         })),
     };
     if config.optim.common.decay_1d {

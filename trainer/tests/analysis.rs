@@ -59,6 +59,37 @@ fn numbers(value: &Value) -> Vec<f64> {
 }
 
 #[test]
+fn earlier_checkpoints_and_models_as_they_start_are_measured_too() {
+    let (folder, out) = trained(&["train.keep_checkpoints=true", "analysis.protocol=both"]);
+    let files = |folder: &str| {
+        let entries = fs::read_dir(Path::new(&out).join(folder)).unwrap();
+        let mut names: Vec<_> = entries.map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
+    };
+    assert_eq!(files("analysis"), ["epoch-002-p2.json", "epoch-002.json", "epoch-004-p2.json", "epoch-004.json"]);
+    assert_eq!(files("checkpoints"), [1, 2, 3, 4].map(|epochs| format!("epoch-00{epochs}.safetensors")));
+    let protocol = |name: &str| json(Path::new(&out).join("analysis").join(name))["protocol"].clone();
+    assert_eq!([protocol("epoch-004.json"), protocol("epoch-004-p2.json")], ["p1", "p2"]);
+    let second = format!("{out}/checkpoints/epoch-002.safetensors");
+    runs(&["analyze", "sharpness", &out, "--samples", "32", "--iterations", "2", "--checkpoint", &second]);
+    assert_eq!(json(Path::new(&out).join("analysis/sharpness.json"))["epochs"], 2);
+    runs(&["analyze", "forgetting", &out, "--checkpoint", &second]);
+    let records = ["forgetting.json", "forgetting-p2.json", "epoch-002.json", "epoch-002-p2.json"];
+    let [now, now_p2, then, then_p2] = records.map(|name| json(Path::new(&out).join("analysis").join(name)));
+    assert!(now == then && now_p2 == then_p2, "the same as during the training");
+    // The same model as the start of a run without an epoch.
+    let config = folder.path().join("small.toml").display().to_string();
+    let (start, from) = (folder.path().join("start").display().to_string(), format!("init.from={second}"));
+    let set = ["--set", "train.epochs=0", "--set", "analysis.every=0", "--set", &from, "--set", "init.head=keep"];
+    runs(&[&["train", &config, "--out", &start], &set[..]].concat());
+    assert_eq!(runs(&["eval", &start]), runs(&["eval", &out, "--checkpoint", &second]));
+    assert_ne!(runs(&["eval", &start]), runs(&["eval", &out]));
+    runs(&["analyze", "landscape", &start, "--samples", "32", "--points", "3", "--set", "perturb.kind=obf"]);
+    fails(&["eval", &out, "--checkpoint", &config], 1, &["small.toml", "safetensors"]);
+}
+
+#[test]
 fn collections_during_training_hold_what_figure_2_needs() {
     let (_folder, out) = trained(&[]);
     let records = Path::new(&out).join("analysis");

@@ -49,19 +49,37 @@ pub struct ResNetConfig {
     pub stem: Stem,
     /// Classes.
     pub classes: usize,
+    /// Where the head's bias starts; `None` for U(±1/√features), as its weights do.
+    pub head_bias: Option<f64>,
 }
 
 impl ResNetConfig {
     /// ResNet-50 (`blocks` 3, 4, 6, 3) and its deeper kin, for 224 × 224 RGB images.
     pub fn bottleneck(blocks: [usize; 4], classes: usize) -> ResNetConfig {
         let blocks = blocks.to_vec();
-        ResNetConfig { channels: 3, block: BlockKind::Bottleneck, blocks, width: 64, stem: Stem::Large, classes }
+        ResNetConfig {
+            channels: 3,
+            block: BlockKind::Bottleneck,
+            blocks,
+            width: 64,
+            stem: Stem::Large,
+            classes,
+            head_bias: Some(0.0),
+        }
     }
 
     /// ResNet-18 for 32 × 32 RGB images.
     pub fn cifar18(classes: usize) -> ResNetConfig {
         let blocks = vec![2, 2, 2, 2];
-        ResNetConfig { channels: 3, block: BlockKind::Basic, blocks, width: 64, stem: Stem::Small, classes }
+        ResNetConfig {
+            channels: 3,
+            block: BlockKind::Basic,
+            blocks,
+            width: 64,
+            stem: Stem::Small,
+            classes,
+            head_bias: Some(0.0),
+        }
     }
 }
 
@@ -138,7 +156,7 @@ pub struct ResNet {
 }
 
 impl ResNet {
-    /// Kaiming-normal convolutions; the head's weights U(±1/√features), its bias 0.
+    /// Kaiming-normal convolutions; the head's weights U(±1/√features).
     ///
     /// # Panics
     /// If there is no stage.
@@ -160,7 +178,8 @@ impl ResNet {
             }
         }
         let weight = Init::Uniform { bound: 1.0 / (c_in as f64).sqrt() };
-        let fc = b.within("fc", |b| Linear::new(b, c_in, config.classes, weight, Some(Init::Constant(0.0))));
+        let bias = config.head_bias.map_or(weight, Init::Constant);
+        let fc = b.within("fc", |b| Linear::new(b, c_in, config.classes, weight, Some(bias)));
         ResNet { blueprint: b.finish(), stem, pool: config.stem == Stem::Large, blocks, fc }
     }
 }

@@ -3,6 +3,26 @@
 use lethe_nn::State;
 use lethe_tensor::{DType, Tensor};
 
+/// The samples of an update, of which a step asks for a slice at a time: they need not find room on the device all at once.
+pub trait Samples: Sync {
+    /// How many there are.
+    fn count(&self) -> usize;
+
+    /// Samples `start .. end`, on the device.
+    fn part(&self, start: usize, end: usize) -> Batch;
+}
+
+impl Samples for Batch {
+    fn count(&self) -> usize {
+        self.len()
+    }
+
+    #[track_caller]
+    fn part(&self, start: usize, end: usize) -> Batch {
+        self.slice(start, end)
+    }
+}
+
 /// A batch on the device.
 pub struct Batch {
     /// (n, …).

@@ -11,7 +11,7 @@ mod perturbation;
 mod random;
 mod surrogate_gap;
 
-pub use batch::{Batch, StepOutput};
+pub use batch::{Batch, Samples, StepOutput};
 pub use geometry::{Adaptive, Direction, Geometry, Scale, Scope};
 pub use perturbation::Perturbation;
 pub use random::random_direction;
@@ -51,7 +51,8 @@ pub enum UpdateOn {
     /// The slice itself: `1/K Σ_j ∇L(S_j)|θ+ε(S_j)`, the meaning of m-sharpness.
     #[default]
     Slice,
-    /// The whole batch, as equation (4) of the paper is written, and K times dearer: `1/K Σ_j ∇L(S)|θ+ε(S_j)`.
+    /// The whole batch, as equation (4) of the paper is written, and K times dearer: `1/K Σ_j ∇L(S)|θ+ε(S_j)`. It is computed slice by slice, so that it
+    /// needs no more memory, and batch norm's statistics are a slice's in both passes.
     Batch,
 }
 
@@ -106,12 +107,12 @@ impl Extragradient {
         &self,
         theta: &Theta,
         state: &State,
-        batch: &Batch,
+        batch: &dyn Samples,
         rho: f64,
         update: u64,
         model: Logits<'_>,
     ) -> StepOutput {
-        let n = batch.len();
+        let n = batch.count();
         let m = self.slice.unwrap_or(n);
         assert!(n > 0 && m > 0 && n.is_multiple_of(m), "a batch of {n} does not fall into slices of {m}");
         let slices = n / m;
@@ -119,9 +120,9 @@ impl Extragradient {
         for slice in 0..slices {
             let place = Place { update, slice };
             let before = sum.as_ref().map_or(state, |s| &s.state);
-            let samples = batch.slice(slice * m, (slice + 1) * m);
+            let samples = batch.part(slice * m, (slice + 1) * m);
             let ascent = self.ascent(theta, before, &samples, place, model);
-            let one = self.descend(theta, ascent, [batch, &samples], rho, place, model);
+            let one = self.descend(theta, ascent, (batch, &samples), rho, place, model);
             sum = Some(match sum {
                 None => one,
                 Some(mut s) => {
@@ -188,7 +189,7 @@ impl Extragradient {
         &self,
         theta: &Theta,
         ascent: Ascent,
-        [batch, slice]: [&Batch; 2],
+        (batch, slice): (&dyn Samples, &Batch),
         rho: f64,
         place: Place,
         model: Logits<'_>,
@@ -201,19 +202,49 @@ impl Extragradient {
         let perturbed = direction.step_from(theta, rho);
         let kept = self.surrogate_gap.map(|gap| (gap, gap.backup(&direction)));
         drop(direction);
-        let samples = match self.update_on {
-            UpdateOn::Slice => slice,
-            UpdateOn::Batch => batch,
+        let (gradient, perturbed_loss) = match self.update_on {
+            UpdateOn::Slice => self.slope(&perturbed, &state, slice, place, model),
+            UpdateOn::Batch => self.mean_slope(&perturbed, &state, (batch, slice.len()), place, model),
         };
-        let (second, _) = record(&perturbed, &state, samples, self.pass(place).frozen(), model);
         drop(perturbed);
-        let (perturbed_loss, seed) = self.task(second.logits.tensor(), &samples.labels);
-        let gradient = second.pull_back(&seed);
         let update = match kept {
             Some((gap, c)) => gap.close(&c, &gradient),
             None => gradient,
         };
         StepOutput { update, state, loss, perturbed_loss, correct }
+    }
+
+    /// The gradient of the task's mean loss over a slice at the perturbed parameters, and that loss. Running statistics stay.
+    #[track_caller]
+    fn slope(&self, at: &Theta, state: &State, slice: &Batch, place: Place, model: Logits<'_>) -> (Tensor, Tensor) {
+        let (second, _) = record(at, state, slice, self.pass(place).frozen(), model);
+        let (loss, seed) = self.task(second.logits.tensor(), &slice.labels);
+        (second.pull_back(&seed), loss)
+    }
+
+    /// The same over all slices of m samples of a batch, each with the dropout masks of its own place.
+    #[track_caller]
+    fn mean_slope(
+        &self,
+        at: &Theta,
+        state: &State,
+        (batch, m): (&dyn Samples, usize),
+        place: Place,
+        model: Logits<'_>,
+    ) -> (Tensor, Tensor) {
+        let slices = batch.count() / m;
+        let slope = |slice: usize| {
+            let samples = batch.part(slice * m, (slice + 1) * m);
+            self.slope(at, state, &samples, Place { slice, ..place }, model)
+        };
+        let (mut gradient, mut loss) = slope(0);
+        for slice in 1..slices {
+            let (one, loss_there) = slope(slice);
+            store(&one, &mut gradient, 0, true);
+            loss = loss.add(&loss_there);
+        }
+        let share = 1.0 / slices as f64;
+        (gradient.mul_scalar(share), loss.mul_scalar(share))
     }
 
     fn pass(&self, place: Place) -> Pass {

@@ -45,6 +45,7 @@ impl Collector {
     /// If the config has no perturbation, or the training set not as many slices as networks are to be drawn.
     pub fn new(
         config: &Config,
+        protocol: Protocol,
         train: &Arc<Dataset>,
         images: &Arc<Dataset>,
         workers: usize,
@@ -54,7 +55,7 @@ impl Collector {
                           perturb.kind=steepest --set perturb.rho=0.05";
             return Err(Problem::value("perturb.kind", "\"none\"", reason));
         };
-        let AnalysisConfig { protocol, draws, .. } = config.analysis;
+        let AnalysisConfig { draws, .. } = config.analysis;
         let prepare = Preparation::of(&config.data);
         let slices = match protocol {
             Protocol::P1 => {
@@ -67,7 +68,7 @@ impl Collector {
             let reason = format!("the training set has {} slices of perturb.m = {m} images only", slices.batches());
             return Err(Problem::value("analysis.draws", draws, reason));
         }
-        let batch = config.train.batch.max(100);
+        let batch = config.train.eval_batch;
         Ok(Collector { protocol, draws, images: Loader::evaluation(images.clone(), prepare, batch, workers), slices })
     }
 

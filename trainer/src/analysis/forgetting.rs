@@ -84,6 +84,7 @@ impl ForgettingProbe {
     /// As [`Collector::new`], and if there are more classes than a code holds.
     pub fn new(
         config: &Config,
+        protocol: Protocol,
         train: &Arc<Dataset>,
         images: &Arc<Dataset>,
         workers: usize,
@@ -92,14 +93,29 @@ impl ForgettingProbe {
             let reason = format!("binned information is measured of up to {MOST_CLASSES} classes, these are");
             return Err(Problem::value("analysis", images.classes, reason));
         }
-        let protocol = config.analysis.protocol;
         Ok(ForgettingProbe {
-            collector: Collector::new(config, train, images, workers)?,
+            collector: Collector::new(config, protocol, train, images, workers)?,
             protocol,
             draws: if protocol == Protocol::P1 { config.analysis.draws } else { 1 },
             split: config.analysis.split,
             perturb: serde_json::to_value(&config.perturb).expect("a section of the config can be written as JSON"),
         })
+    }
+
+    /// One for each protocol of the config, with what follows the names of its records.
+    ///
+    /// # Errors
+    /// As [`ForgettingProbe::new`].
+    pub fn each(
+        config: &Config,
+        train: &Arc<Dataset>,
+        images: &Arc<Dataset>,
+        workers: usize,
+    ) -> Result<Vec<(ForgettingProbe, &'static str)>, Problem> {
+        let probe = |(protocol, suffix): &(Protocol, &'static str)| {
+            Ok((ForgettingProbe::new(config, *protocol, train, images, workers)?, *suffix))
+        };
+        config.analysis.protocol.each().iter().map(probe).collect()
     }
 
     /// The record of a network as it is now.

@@ -1,20 +1,18 @@
 //! `lethe analyze`: measures of a finished run that cost more than an evaluation.
 
 use super::landscape::{LandscapeArgs, landscape};
-use super::{Common, Prepared, prepare, say};
+use super::{Common, Prepared, Source, prepare, say};
 use crate::analysis::forgetting::{ForgettingProbe, ForgettingRecord, Progress, Side};
 use crate::analysis::sharpness::{Dominant, Landscape, Stopping};
 use crate::config::{Config, LossKind, Problem};
 use crate::data::{Loader, Preparation};
 use crate::error::Error;
 use crate::experiment;
-use crate::run::RunFolder;
 use crate::training::{Parts, Restored};
 use clap::builder::RangedU64ValueParser;
 use clap::{Args, Subcommand};
 use lethe_nn::loss::TaskLoss;
 use serde::Serialize;
-use std::path::PathBuf;
 use std::sync::Arc;
 
 /// What to measure.
@@ -42,9 +40,8 @@ pub(super) fn count() -> RangedU64ValueParser<usize> {
 /// How to find the eigenvalue.
 #[derive(Args)]
 pub struct SharpnessArgs {
-    /// The run's folder.
-    #[arg(value_name = "RUN")]
-    run: PathBuf,
+    #[command(flatten)]
+    source: Source,
     /// Take the loss over the first so many training images; over all, if there are no more.
     #[arg(long, value_name = "N", default_value_t = 8192, value_parser = count())]
     samples: usize,
@@ -70,12 +67,11 @@ pub struct SharpnessArgs {
 /// How to collect outputs.
 #[derive(Args)]
 pub struct ForgettingArgs {
-    /// The run's folder.
-    #[arg(value_name = "RUN")]
-    run: PathBuf,
+    #[command(flatten)]
+    source: Source,
     /// p1: each of --draws training slices perturbs once, each perturbed network sees all images; p2: each slice of the images perturbs, and is seen by,
-    /// its own network. By default the run's.
-    #[arg(long, value_name = "PROTOCOL", value_parser = ["p1", "p2"])]
+    /// its own network; both: one after the other, the second into analysis/forgetting-p2.json. By default the run's.
+    #[arg(long, value_name = "PROTOCOL", value_parser = ["p1", "p2", "both"])]
     protocol: Option<String>,
     /// The perturbed networks of protocol p1; by default the run's.
     #[arg(long, value_name = "R", value_parser = count())]
@@ -113,10 +109,10 @@ pub fn analyze(analysis: &Analysis) -> Result<(), Error> {
 }
 
 fn sharpness(args: &SharpnessArgs) -> Result<(), Error> {
-    let run = RunFolder::open(&args.run)?;
+    let run = args.source.open()?;
     let Prepared { config, split, device, threads } = prepare(&run.config(), &[], &args.common)?;
     let mut train = Parts::of(&config, split).train;
-    let restored = Restored::new(&config, &run.load()?, &train, &device)?;
+    let restored = Restored::new(&config, &args.source.checkpoint(&run)?, &train, &device)?;
     Arc::make_mut(&mut train).truncate(args.samples);
     let samples = train.len();
     let loader = Loader::evaluation(train, Preparation::of_curvature(&config.data), args.batch, threads);
@@ -153,7 +149,7 @@ fn describe_sharpness(r: &SharpnessRecord) {
 }
 
 fn forgetting(args: &ForgettingArgs) -> Result<(), Error> {
-    let run = RunFolder::open(&args.run)?;
+    let run = args.source.open()?;
     // What is measured during a training is not asked for here.
     let mut set = [args.set.clone(), vec!["analysis.every=0".to_owned()]].concat();
     set.extend(args.protocol.as_ref().map(|protocol| format!("analysis.protocol={protocol}")));
@@ -165,11 +161,13 @@ fn forgetting(args: &ForgettingArgs) -> Result<(), Error> {
         return Err(Problem::value("analysis.split", format!("{:?}", config.analysis.split), reason).into());
     }
     let Parts { train, analysed, .. } = Parts::of(&config, split);
-    let probe = ForgettingProbe::new(&config, &train, &analysed, threads)?;
-    let restored = Restored::new(&config, &run.load()?, &train, &device)?;
-    let record = probe.measure(restored.network(), restored.ascent(), restored.progress())?;
-    describe_forgetting(&record);
-    say(&format!("written to {}", run.record("forgetting", &record)?.display()));
+    let probes = ForgettingProbe::each(&config, &train, &analysed, threads)?;
+    let restored = Restored::new(&config, &args.source.checkpoint(&run)?, &train, &device)?;
+    for (probe, suffix) in probes {
+        let record = probe.measure(restored.network(), restored.ascent(), restored.progress())?;
+        describe_forgetting(&record);
+        say(&format!("written to {}", run.record(&format!("forgetting{suffix}"), &record)?.display()));
+    }
     Ok(())
 }
 

@@ -1,11 +1,10 @@
 //! `lethe eval`.
 
-use super::{Common, Prepared, prepare, say, write_json};
+use super::{Common, Prepared, Source, prepare, say, write_json};
 use crate::config::{Config, Problem};
 use crate::data::{Places, TestSet, read_right_labels};
 use crate::error::Error;
 use crate::evaluation::{ClassScore, Evaluation, Measured, Measurement, multi_label_accuracy};
-use crate::run::RunFolder;
 use crate::training::{Parts, Restored};
 use clap::Args;
 use clap::builder::PossibleValuesParser;
@@ -16,9 +15,8 @@ use std::path::PathBuf;
 /// Which run, and what else to say of it.
 #[derive(Args)]
 pub struct EvalArgs {
-    /// The run's folder.
-    #[arg(value_name = "RUN")]
-    run: PathBuf,
+    #[command(flatten)]
+    source: Source,
     /// The sets to measure, by commas: `test` (or `v1`), ImageNet's `real`, `v2`, `r` and `sketch`, `stand-ins` for robustness sets (the test images altered: six,
     /// or one by its name), or `all` that the data set has.
     #[arg(long, value_name = "SETS", value_delimiter = ',', value_parser = PossibleValuesParser::new(TestSet::words()))]
@@ -26,6 +24,9 @@ pub struct EvalArgs {
     /// Let only the 200 classes of ImageNet-R be answers to its images, as its own protocol has it; the paper answers from all 1000.
     #[arg(long)]
     mask_classes: bool,
+    /// Measure at this size of images in place of the run's: of ResNets on folders of images. The paper's code tests them at 288.
+    #[arg(long, value_name = "PIXELS")]
+    size: Option<usize>,
     /// Print a line for each class.
     #[arg(long)]
     per_class: bool,
@@ -53,13 +54,14 @@ struct Record {
 
 /// Measures test sets with a run's checkpoint.
 pub fn eval(args: &EvalArgs) -> Result<(), Error> {
-    let run = RunFolder::open(&args.run)?;
+    let run = args.source.open()?;
+    let size: Vec<String> = args.size.iter().map(|size| format!("data.eval_size={size}")).collect();
     let sets = sets(args, &Config::load(&run.config(), &[])?)?;
-    let Prepared { config, split, device, threads } = prepare(&run.config(), &[], &args.common)?;
+    let Prepared { config, split, device, threads } = prepare(&run.config(), &size, &args.common)?;
     let Parts { train, test, .. } = Parts::of(&config, split);
     let labels =
         args.multi_label.as_deref().map(|path| read_right_labels(path, test.len(), test.classes)).transpose()?;
-    let restored = Restored::new(&config, &run.load()?, &train, &device)?;
+    let restored = Restored::new(&config, &args.source.checkpoint(&run)?, &train, &device)?;
     let places = Places::of_process(args.common.data_dir.clone());
     let (config, test, workers) = (&config, &test, threads);
     let measurement = Measurement { config, places: &places, test, workers, mask_classes: args.mask_classes };

@@ -1,6 +1,7 @@
-//! `lethe analyze landscape`: the loss along the directions of perturbations, as numbers and as a picture.
+//! `lethe analyze landscape`: the loss along the directions of perturbations, as numbers and as a picture. The geometry is the run's, and so are λ, γ and the
+//! likelihood of OBF if the run is one; else they are the defaults.
 
-use super::{Common, Prepared, note, prepare, say};
+use super::{Common, Prepared, Source, note, prepare, say};
 use crate::analysis::collect::Ascent;
 use crate::analysis::landscape::{Slice, direction, slice};
 use crate::data::{Loader, Preparation};
@@ -8,20 +9,17 @@ use crate::error::Error;
 use crate::evaluation::upload;
 use crate::experiment;
 use crate::plot::{self, Area, Backend, Drawn, Picture};
-use crate::run::RunFolder;
 use crate::training::{Parts, Restored};
 use clap::Args;
-use lethe_optim::{Extragradient, Geometry, Perturbation};
+use lethe_optim::{Extragradient, Perturbation};
 use plotters::prelude::*;
-use std::path::PathBuf;
 use std::sync::Arc;
 
 /// Which slices.
 #[derive(Args)]
 pub struct LandscapeArgs {
-    /// The run's folder.
-    #[arg(value_name = "RUN")]
-    run: PathBuf,
+    #[command(flatten)]
+    source: Source,
     /// How far from θ; by default twice the run's radius, or 0.1.
     #[arg(long, value_name = "DISTANCE", value_parser = distance)]
     reach: Option<f64>,
@@ -31,6 +29,9 @@ pub struct LandscapeArgs {
     /// Take the loss over the first so many training images; over all, if there are no more.
     #[arg(long, value_name = "N", default_value_t = 1024, value_parser = super::analyze::count())]
     samples: usize,
+    /// Change a key of the run's config, such as perturb.gamma=0; may be given again.
+    #[arg(long, value_name = "KEY=VALUE")]
+    set: Vec<String>,
     #[command(flatten)]
     common: Common,
 }
@@ -45,11 +46,11 @@ fn distance(text: &str) -> Result<f64, String> {
 
 /// Measures, draws and writes.
 pub fn landscape(args: &LandscapeArgs) -> Result<(), Error> {
-    let run = RunFolder::open(&args.run)?;
-    let Prepared { config, split, device, threads } = prepare(&run.config(), &[], &args.common)?;
+    let run = args.source.open()?;
+    let Prepared { config, split, device, threads } = prepare(&run.config(), &args.set, &args.common)?;
     let mut train = Parts::of(&config, split).train;
     let classes = train.classes;
-    let restored = Restored::new(&config, &run.load()?, &train, &device)?;
+    let restored = Restored::new(&config, &args.source.checkpoint(&run)?, &train, &device)?;
     Arc::make_mut(&mut train).truncate(args.samples);
     let m = config.perturb.ascent().map_or(config.train.batch, |a| a.m).min(train.len());
     let loader = |batch: usize| Loader::evaluation(train.clone(), Preparation::of(&config.data), batch, threads);
@@ -58,11 +59,14 @@ pub fn landscape(args: &LandscapeArgs) -> Result<(), Error> {
     let reach = args.reach.unwrap_or_else(|| config.perturb.ascent().map_or(0.1, |a| 2.0 * a.rho).max(1e-6));
     let first = loader(m).epoch(0)?.next().expect("a run has a training image")?;
     let first = upload(&device, &first);
-    let obf = Perturbation::obf(1.0 / classes as f64, 1.0, likelihood);
+    let step = experiment::step(&config, classes);
+    let obf = match step.perturbation {
+        Perturbation::Obf(_) => step.perturbation,
+        _ => Perturbation::obf(1.0 / classes as f64, 1.0, likelihood),
+    };
     let mut slices = vec![];
     for (name, perturbation) in [("steepest", Perturbation::Steepest), ("obf", obf), ("random", Perturbation::Random)] {
-        let step = experiment::step(&config, classes);
-        let step = Extragradient { perturbation, geometry: Geometry::Euclidean, surrogate_gap: None, ..step };
+        let step = Extragradient { perturbation, surrogate_gap: None, ..step };
         match direction(network, Ascent { step, rho: 1.0 }, &first)? {
             Some(d) => slices.push(slice(name, network, (&all, likelihood), &d, reach, args.points.into())?),
             None => note(&format!("{name}: there is no direction: its gradient is 0, or no number")),

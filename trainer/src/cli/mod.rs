@@ -17,7 +17,7 @@ use crate::data::{DataSplit, Places, load};
 use crate::error::Error;
 use crate::files;
 use crate::miniature;
-use crate::run::{Existing, RunFolder, default_folder, timestamp};
+use crate::run::{Checkpoint, Existing, RunFolder, default_folder, timestamp};
 use crate::training::{self, Training};
 use clap::builder::RangedU64ValueParser;
 use clap::{Args, Parser, Subcommand};
@@ -113,6 +113,30 @@ struct RunArgs {
     run: PathBuf,
     #[command(flatten)]
     common: Common,
+}
+
+/// A run to be measured, and which of its checkpoints.
+#[derive(Args)]
+struct Source {
+    /// The run's folder.
+    #[arg(value_name = "RUN")]
+    run: PathBuf,
+    /// A checkpoint of the run in place of its last, such as RUN/checkpoints/epoch-025.safetensors (train.keep_checkpoints).
+    #[arg(long, value_name = "FILE")]
+    checkpoint: Option<PathBuf>,
+}
+
+impl Source {
+    fn open(&self) -> Result<RunFolder, Error> {
+        Ok(RunFolder::open(&self.run)?)
+    }
+
+    fn checkpoint(&self, run: &RunFolder) -> Result<Checkpoint, Error> {
+        match &self.checkpoint {
+            None => Ok(run.load()?),
+            Some(path) => Ok(Checkpoint::load(path)?),
+        }
+    }
 }
 
 /// Runs the program with these arguments, the first of which is its name: 0 for success, 1 for a failure, 2 for wrong usage

@@ -10,8 +10,8 @@ use super::error::{Problem, require};
 pub struct AnalysisConfig {
     /// Collect the outputs of unperturbed and perturbed networks after every so many epochs; 0 for never.
     pub every: usize,
-    /// How perturbed outputs are collected.
-    pub protocol: Protocol,
+    /// How perturbed outputs are collected: one way, or both.
+    pub protocol: Protocols,
     /// R: the perturbed networks of protocol p1.
     pub draws: usize,
     /// The images whose outputs are collected.
@@ -20,16 +20,39 @@ pub struct AnalysisConfig {
 
 impl Default for AnalysisConfig {
     fn default() -> Self {
-        AnalysisConfig { every: 0, protocol: Protocol::P1, draws: 8, split: Split::Test }
+        AnalysisConfig { every: 0, protocol: Protocols::P1, draws: 8, split: Split::Test }
+    }
+}
+
+/// The protocols of a collection.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Protocols {
+    /// [`Protocol::P1`].
+    #[default]
+    P1,
+    /// [`Protocol::P2`].
+    P2,
+    /// One after the other.
+    Both,
+}
+
+impl Protocols {
+    /// Each of them, with what follows the names of its records.
+    pub fn each(self) -> &'static [(Protocol, &'static str)] {
+        match self {
+            Protocols::P1 => &[(Protocol::P1, "")],
+            Protocols::P2 => &[(Protocol::P2, "")],
+            Protocols::Both => &[(Protocol::P1, ""), (Protocol::P2, "-p2")],
+        }
     }
 }
 
 /// How perturbed outputs are collected; slices have perturb.m images each.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Protocol {
     /// `draws` slices of the training set each perturb the network once, and each perturbed network sees all images.
-    #[default]
     P1,
     /// The images are cut into slices; each perturbs the network by its own labels, and is all that the perturbed network sees.
     P2,

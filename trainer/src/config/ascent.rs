@@ -3,7 +3,6 @@
 use serde::{Deserialize, Serialize};
 
 use super::error::{Problem, require};
-use super::optim::OptimConfig;
 
 /// The keys of every perturbation.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -47,7 +46,7 @@ pub enum RhoSchedule {
     /// It stays.
     #[default]
     Constant,
-    /// It falls from `rho` to `rho_min` as the learning rate falls from `lr` to `min_lr`.
+    /// It falls from `rho` to `rho_min` as the learning rate falls from `lr` to `min_lr`; where the rate does not fall, it stays at `rho`.
     Lr,
 }
 
@@ -105,7 +104,7 @@ fn paper_m() -> usize {
 }
 
 impl AscentConfig {
-    pub(super) fn check(&self, optim: &OptimConfig) -> Result<(), Problem> {
+    pub(super) fn check(&self) -> Result<(), Problem> {
         let AscentConfig { rho, rho_min, rho_schedule, m, .. } = self;
         require(rho.is_finite() && *rho >= 0.0, "perturb.rho", rho, "must be 0 or more")?;
         if !(0.0..=*rho).contains(rho_min) {
@@ -117,13 +116,6 @@ impl AscentConfig {
         }
         let needless = *rho_schedule == RhoSchedule::Constant && *rho_min != 0.0;
         require(!needless, "perturb.rho_min", rho_min, "has an effect only with rho_schedule = \"lr\"")?;
-        let still = *rho_schedule == RhoSchedule::Lr && optim.common.stays();
-        require(
-            !still,
-            "perturb.rho_schedule",
-            "\"lr\"",
-            "the learning rate does not fall after the warm-up: nothing to follow",
-        )?;
         require(*m > 0, "perturb.m", m, "must be at least 1")?;
         self.check_asam()?;
         self.check_gsam()

@@ -25,7 +25,7 @@ use std::path::Path;
 use serde::Serialize;
 use toml::{Table, Value};
 
-pub use analysis::{AnalysisConfig, Protocol, Split};
+pub use analysis::{AnalysisConfig, Protocol, Protocols, Split};
 pub use ascent::{Asam, AsamScope, AscentConfig, GsamBackup, RhoSchedule, UpdateOn};
 pub use data::{AugmentConfig, DataConfig, DatasetKind, PerChannel};
 pub use error::{ConfigError, Problem};
@@ -187,7 +187,7 @@ impl Config {
         self.init.as_ref().map_or(Ok(()), InitConfig::check)?;
         self.loss.check()?;
         self.optim.check()?;
-        self.perturb.check(&self.optim)?;
+        self.perturb.check()?;
         self.shrink.as_ref().map_or(Ok(()), ShrinkConfig::check)?;
         self.train.check()?;
         self.analysis.check(self.perturb.ascent().is_some())?;
@@ -196,12 +196,14 @@ impl Config {
             return Err(Problem::value("optim.warmup_epochs", warmup, format!("exceeds train.epochs = {epochs}")));
         }
         let Some(ascent) = self.perturb.ascent() else { return Ok(()) };
-        if ascent.update_on == UpdateOn::Batch && self.train.accumulate > 1 {
-            let reason = "the gradient of the whole batch is taken at once; it needs train.accumulate = 1";
-            return Err(Problem::value("perturb.update_on", "\"batch\"", reason));
-        }
-        let part = self.train.batch / self.train.accumulate;
-        if part.is_multiple_of(ascent.m) { Ok(()) } else { Err(self.undivided(ascent.m)) }
+        let parts = self.train.accumulate;
+        require(
+            parts == 1,
+            "train.accumulate",
+            parts,
+            "has no effect with a perturbation: a batch is computed in slices of perturb.m",
+        )?;
+        if self.train.batch.is_multiple_of(ascent.m) { Ok(()) } else { Err(self.undivided(ascent.m)) }
     }
 
     /// Only a network that averages over all places of an image takes images of another size than it was trained on.
@@ -228,14 +230,9 @@ impl Config {
 
     /// The error of a batch, or a part of one, that slices of m samples do not fill.
     fn undivided(&self, m: usize) -> Problem {
-        let TrainConfig { batch, accumulate, .. } = self.train;
-        let part = match accumulate {
-            1 => String::new(),
-            parts => format!("each of its {parts} parts (train.accumulate), {} images, ", batch / parts),
-        };
-        let whole = m.saturating_mul(accumulate);
-        let near = (batch / whole).max(1).saturating_mul(whole);
-        let reason = format!("{part}is not divisible by the slice size, perturb.m = {m}; try {near}, or another m");
+        let batch = self.train.batch;
+        let near = (batch / m).max(1).saturating_mul(m);
+        let reason = format!("is not divisible by the slice size, perturb.m = {m}; try {near}, or another m");
         Problem::value("train.batch", batch, reason)
     }
 }

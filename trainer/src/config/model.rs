@@ -119,7 +119,7 @@ pub enum NormPlace {
 }
 
 /// The keys of `kind = "resnet"`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ResnetConfig {
     /// The kind of block.
@@ -131,6 +131,42 @@ pub struct ResnetConfig {
     /// The layers before the first stage.
     #[serde(default)]
     pub stem: Stem,
+    /// Where the head's bias starts: a number, by default 0, or "uniform" for U(±1/√features), as the paper's code leaves it.
+    #[serde(default, skip_serializing_if = "ResnetHeadBias::is_default")]
+    pub head_bias: ResnetHeadBias,
+}
+
+/// The start of a ResNet's head bias: a number, or nothing for a uniform one.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct ResnetHeadBias(pub Option<f64>);
+
+impl ResnetHeadBias {
+    const UNIFORM: &str = "uniform";
+
+    fn is_default(&self) -> bool {
+        *self == ResnetHeadBias::default()
+    }
+}
+
+impl Default for ResnetHeadBias {
+    fn default() -> Self {
+        ResnetHeadBias(Some(0.0))
+    }
+}
+
+impl Serialize for ResnetHeadBias {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self.0 {
+            None => serializer.serialize_str(ResnetHeadBias::UNIFORM),
+            Some(value) => serializer.serialize_f64(value),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for ResnetHeadBias {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<ResnetHeadBias, D::Error> {
+        number_or(ResnetHeadBias::UNIFORM, deserializer).map(ResnetHeadBias)
+    }
 }
 
 /// The blocks of a residual network.
@@ -247,6 +283,8 @@ impl ResnetConfig {
         require(!self.blocks.is_empty(), "model.blocks", "[]", "needs at least one stage")?;
         check_sizes("model.blocks", &self.blocks, DEEPEST)?;
         check_size("model.width", self.width, LARGEST)?;
+        let bias = self.head_bias.0.unwrap_or(0.0);
+        require(bias.is_finite(), "model.head_bias", bias, "must be a finite number")?;
         let most = LARGEST.ilog2() as usize;
         let widest = self.blocks.len() <= most && self.width << (self.blocks.len() - 1) <= LARGEST;
         let reason = format!("with {} stages the last is wider than {LARGEST}", self.blocks.len());

@@ -135,11 +135,6 @@ impl OptimConfig {
 }
 
 impl OptimCommon {
-    /// Whether the learning rate stays after the warm-up.
-    pub(super) fn stays(&self) -> bool {
-        self.schedule == LrSchedule::Constant || self.min_lr == self.lr
-    }
-
     fn check(&self) -> Result<(), Problem> {
         require(self.lr.is_finite() && self.lr > 0.0, "optim.lr", self.lr, "must be finite and positive")?;
         let (min_lr, lr) = (self.min_lr, self.lr);

@@ -6,7 +6,6 @@ use toml::Table;
 use super::ascent::AscentConfig;
 use super::error::{Problem, require};
 use super::loss::LossKind;
-use super::optim::OptimConfig;
 use super::reading::{fields, number_or, section, section_of_two, take_choice};
 
 /// The section `[perturb]`.
@@ -113,8 +112,8 @@ impl PerturbConfig {
         }
     }
 
-    pub(super) fn check(&self, optim: &OptimConfig) -> Result<(), Problem> {
-        self.ascent().map_or(Ok(()), |ascent| ascent.check(optim))?;
+    pub(super) fn check(&self) -> Result<(), Problem> {
+        self.ascent().map_or(Ok(()), |ascent| ascent.check())?;
         match self {
             PerturbConfig::Obf { forgetting, .. } => forgetting.check(),
             PerturbConfig::Random(ascent) => ascent.check_random(),

@@ -10,6 +10,7 @@ use crate::error::Error;
 use lethe_autograd::Var;
 use lethe_nn::loss::{Likelihood, TaskLoss};
 use lethe_nn::{Forward, Model, Pass, State, Theta};
+use lethe_optim::Samples;
 use lethe_tensor::{Device, Tensor};
 
 pub use calibration::{BINS, Calibration};
@@ -44,14 +45,34 @@ impl Network<'_> {
     }
 }
 
-/// A host batch on the device: images (n, c, h, w), labels (n).
-pub fn upload(device: &Device, batch: &Batch) -> lethe_optim::Batch {
-    let n = batch.labels.len();
-    let s = batch.shape;
-    lethe_optim::Batch {
-        inputs: Tensor::from_slice(device, &batch.images, &[n, s.channels, s.height, s.width]),
-        labels: Tensor::from_slice(device, &batch.labels, &[n]),
+/// A batch on the host, of which a device gets a slice at a time.
+pub struct HostBatch<'a> {
+    /// Where its slices go.
+    pub device: &'a Device,
+    /// The batch.
+    pub batch: &'a Batch,
+}
+
+impl Samples for HostBatch<'_> {
+    fn count(&self) -> usize {
+        self.batch.labels.len()
     }
+
+    #[track_caller]
+    fn part(&self, start: usize, end: usize) -> lethe_optim::Batch {
+        let Batch { images, labels, shape } = self.batch;
+        let (n, pixels) = (end - start, shape.len());
+        let images = &images[start * pixels..end * pixels];
+        lethe_optim::Batch {
+            inputs: Tensor::from_slice(self.device, images, &[n, shape.channels, shape.height, shape.width]),
+            labels: Tensor::from_slice(self.device, &labels[start..end], &[n]),
+        }
+    }
+}
+
+/// A host batch on the device, whole: images (n, c, h, w), labels (n).
+pub fn upload(device: &Device, batch: &Batch) -> lethe_optim::Batch {
+    HostBatch { device, batch }.part(0, batch.labels.len())
 }
 
 /// Measures a network on all that a loader gives. The loss has the task's likelihood, without smoothing.

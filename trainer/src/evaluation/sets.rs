@@ -69,7 +69,7 @@ impl Measurement<'_> {
     }
 
     fn tally(&self, network: Network<'_>, set: TestSet, data: &Arc<Dataset>) -> Result<Tally, Error> {
-        let batch = self.config.train.batch.max(100);
+        let batch = self.config.train.eval_batch;
         let loader = Loader::evaluation(data.clone(), Preparation::of_test(&self.config.data), batch, self.workers);
         let likelihood = experiment::task_loss(self.config).likelihood;
         if self.mask_classes && set == TestSet::R {

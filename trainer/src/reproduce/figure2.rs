@@ -3,10 +3,12 @@
 
 use super::measures::{Measures, Wanted};
 use super::statistics::mean;
+use super::table::csv_field;
 use super::{Experiment, Planned, Scale, Study, panel};
 use crate::analysis::forgetting::ForgettingRecord;
 use crate::analysis::kendall::{kendall, significance};
 use crate::analysis::threshold::{ADJUSTED_GRID, adjusted_thresholds};
+use crate::config::{Config, Problem};
 use crate::error::Error;
 use crate::paper::{Direction, Method, Row, Task, rows};
 use crate::plot::{self, Picture};
@@ -76,18 +78,25 @@ fn pool(scale: Scale) -> Pool {
     }
 }
 
+/// How to read the picture.
+const KEY: &str = "In the picture green is F_XY, orange F_Y, blue flatness (−λ_max); a line is solid where p ≤ 0.05, else dashed; the grey behind is the p-value of \
+                   F_XY's τ, darker where it is smaller; hatched are the thresholds where that τ lies above flatness's.";
+
 /// Trains the pools, and writes the figure, its numbers and the models'.
 pub(super) fn make(study: &Study<'_>) -> Result<Vec<PathBuf>, Error> {
-    let mut panels = vec![];
-    for row in rows().into_iter().filter(|r| r.task == Task::Pool) {
-        let all = (0..study.seeds).flat_map(|seed| slice_sizes(study.scale).map(move |m| (seed, m)));
-        let all: Vec<(u64, usize)> = all.collect();
-        let members = study.all(&all, |(seed, m), device| member(study, &row, *m, *seed, device))?;
-        panels.push(Panel::of(title(&row), members));
-    }
-    let models_of_each = panels.first().map_or(0, |p| p.members.len());
+    let pools: Vec<Row> = rows().into_iter().filter(|r| r.task == Task::Pool).collect();
+    let each = (0..study.seeds).flat_map(|seed| slice_sizes(study.scale).map(move |m| (seed, m)));
+    let each: Vec<(u64, usize)> = each.collect();
+    let of_row = |row| each.iter().map(move |(seed, m)| (*m, planned(study.scale, row, *m, *seed)));
+    let all: Vec<(usize, Planned)> = pools.iter().flat_map(of_row).collect();
+    study.plan(&all.iter().map(|(_, planned)| planned).collect::<Vec<_>>(), &Wanted::curvature(study.scale))?;
+    all.iter().try_for_each(|(_, planned)| check_collections(&planned.config(study)?))?;
+    let mut members = study.all(&all, |(m, planned), device| member(study, planned, *m, device))?.into_iter();
+    let panel = |row| Panel::of(title(row), members.by_ref().take(each.len()).collect());
+    let panels: Vec<Panel> = pools.iter().map(panel).collect();
     let note = format!(
-        "Kendall's τ with the final test accuracy over {models_of_each} models (all m, all seeds), p in brackets."
+        "Kendall's τ with the final test accuracy over {} models (all m, all seeds), p in brackets. {KEY}",
+        each.len()
     );
     let text = study.title(Experiment::Figure2, &note) + &summary(&panels);
     let mut files = plot::save(&study.out, "figure-2", [1500, 480], &Panels(&panels))?;
@@ -124,16 +133,28 @@ fn slice_sizes(scale: Scale) -> impl Iterator<Item = usize> {
     std::iter::successors(Some(1), |m| Some(2 * m)).take_while(move |m| *m <= pool(scale).largest_m)
 }
 
-fn member(study: &Study<'_>, row: &Row, m: usize, seed: u64, device: &Device) -> Result<Member, Error> {
-    let planned = planned(study.scale, row, m, seed);
+/// That outputs are collected at all.
+fn check_collections(config: &Config) -> Result<(), Error> {
+    let (every, epochs) = (config.analysis.every, config.train.epochs);
+    if (1..=epochs).contains(&every) {
+        return Ok(());
+    }
+    let reason = format!("figure-2 is made of what is collected every so many epochs, and there are {epochs}");
+    Err(Problem::value("analysis.every", every, reason).into())
+}
+
+fn member(study: &Study<'_>, planned: &Planned, m: usize, device: &Device) -> Result<Member, Error> {
     let run = planned.ensure(study, device)?;
-    let measures = Measures::of(&planned, &run, &Wanted::curvature(study.scale), study, device)?;
-    let records: Vec<ForgettingRecord> = run.epoch_records()?;
+    let measures = Measures::of(planned, &run, &Wanted::curvature(study.scale), study, device)?;
+    let mut records: Vec<ForgettingRecord> = run.epoch_records()?;
+    // Of both protocols, where --set asks for both, the first.
+    let protocol = records.iter().map(|r| r.protocol).min();
+    records.retain(|r| Some(r.protocol) == protocol);
     let adjusted: Vec<_> = records.into_iter().filter_map(|r| r.adjusted).collect();
     let mean_of = |of: &dyn Fn(usize) -> Vec<f64>| (0..ADJUSTED_GRID).map(|k| mean(&of(k))).collect();
     Ok(Member {
         m,
-        seed,
+        seed: planned.seed,
         accuracy: measures.test(),
         sharpness: measures.get(Measures::SHARPNESS).unwrap_or(f64::NAN),
         sample_given_label: mean_of(&|k| adjusted.iter().map(|a| a.sample_given_label[k]).collect()),
@@ -178,8 +199,17 @@ fn curves(panels: &[Panel]) -> String {
     for panel in panels {
         for (k, s) in adjusted_thresholds().iter().enumerate() {
             let (xy, y, flat) = (panel.sample_given_label[k], panel.label[k], panel.flatness);
-            let _ =
-                writeln!(text, "\"{}\",{s},{},{},{},{},{},{}", panel.name, xy.tau, xy.p, y.tau, y.p, flat.tau, flat.p);
+            let _ = writeln!(
+                text,
+                "{},{s},{},{},{},{},{},{}",
+                csv_field(panel.name),
+                xy.tau,
+                xy.p,
+                y.tau,
+                y.p,
+                flat.tau,
+                flat.p
+            );
         }
     }
     text
@@ -190,7 +220,8 @@ fn models(panels: &[Panel]) -> String {
     for panel in panels {
         for m in &panel.members {
             let (xy, y) = (mean(&m.sample_given_label), mean(&m.label));
-            let _ = writeln!(text, "\"{}\",{},{},{},{},{xy},{y}", panel.name, m.m, m.seed, m.accuracy, m.sharpness);
+            let _ =
+                writeln!(text, "{},{},{},{},{},{xy},{y}", csv_field(panel.name), m.m, m.seed, m.accuracy, m.sharpness);
         }
     }
     text
@@ -218,7 +249,6 @@ fn summary(panels: &[Panel]) -> String {
 mod tests {
     use super::*;
     use crate::analysis::forgetting::ForgettingProbe;
-    use crate::config::Config;
     use crate::data::{Places, load};
     use crate::training::{Parts, facts};
     use std::path::Path;
@@ -233,7 +263,7 @@ mod tests {
                 let config = config.resolve(facts(&split)).unwrap();
                 let Parts { train, analysed, .. } = Parts::of(&config, split);
                 assert_eq!(train.len(), 400);
-                assert!(ForgettingProbe::new(&config, &train, &analysed, 1).is_ok(), "m = {m}");
+                assert!(ForgettingProbe::each(&config, &train, &analysed, 1).is_ok(), "m = {m}");
             }
         }
     }

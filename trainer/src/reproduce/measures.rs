@@ -2,8 +2,8 @@
 
 use super::{Planned, Scale, Study};
 use crate::analysis::sharpness::{Landscape, Stopping};
-use crate::config::DatasetKind;
-use crate::data::{Loader, Preparation, TestSet};
+use crate::config::{DataConfig, DatasetKind};
+use crate::data::{DataSplit, Loader, Places, Preparation, TestSet};
 use crate::error::Error;
 use crate::evaluation::Measurement;
 use crate::experiment;
@@ -34,10 +34,12 @@ pub struct Wanted {
     pub sharpness: Option<SharpnessOptions>,
 }
 
-/// The record: measures, and what they were measured for.
+/// The record: measures, what was wanted of them, and on test images of what size.
 #[derive(Serialize, Deserialize)]
 struct Kept {
     wanted: Wanted,
+    #[serde(default)]
+    eval_size: Option<usize>,
     measures: Measures,
 }
 
@@ -85,9 +87,13 @@ impl Measures {
         device: &Device,
     ) -> Result<Measures, Error> {
         let kept: Option<Kept> = run.read_record(RECORD)?;
-        if let Some(kept) = kept.filter(|kept| kept.wanted == *wanted) {
-            return Ok(kept.measures);
+        let eval_size = planned.config(study)?.data.eval_size;
+        if let Some(kept) = kept.as_ref().filter(|kept| kept.wanted.covers(wanted) && kept.eval_size == eval_size) {
+            let wanted = kept.measures.values.iter().filter(|(name, _)| wanted.includes(name));
+            return Ok(Measures { seed: kept.measures.seed, values: wanted.cloned().collect() });
         }
+        let sharpness = kept.filter(|kept| kept.wanted.sharpness == wanted.sharpness);
+        let sharpness = sharpness.and_then(|kept| kept.measures.get(Measures::SHARPNESS));
         let (config, split) = planned.resolve(study)?;
         let Parts { train: mut images, test, .. } = Parts::of(&config, split);
         let restored = Restored::new(&config, &run.load()?, &images, device)?;
@@ -101,7 +107,9 @@ impl Measures {
         };
         let measured = measurement.of(network, &wanted.sets(config.data.dataset))?;
         let mut values: Vec<(String, f64)> = measured.iter().map(|m| (label(m.set), m.accuracy())).collect();
-        if let Some(options) = wanted.sharpness {
+        if let Some(known) = sharpness {
+            values.push((Measures::SHARPNESS.into(), known));
+        } else if let Some(options) = wanted.sharpness {
             Arc::make_mut(&mut images).truncate(options.samples);
             let loader =
                 Loader::evaluation(images, Preparation::of_curvature(&config.data), options.batch, study.threads);
@@ -110,7 +118,7 @@ impl Measures {
             values.push((Measures::SHARPNESS.into(), found.eigenvalue));
         }
         let measures = Measures { seed: planned.seed, values };
-        run.record(RECORD, &Kept { wanted: *wanted, measures: measures.clone() })?;
+        run.record(RECORD, &Kept { wanted: *wanted, eval_size, measures: measures.clone() })?;
         Ok(measures)
     }
 }
@@ -129,6 +137,31 @@ impl Wanted {
     /// The accuracies on all sets, and the sharpness.
     pub fn all(scale: Scale) -> Wanted {
         Wanted { other_sets: true, ..Wanted::curvature(scale) }
+    }
+
+    /// Whether measures taken for this hold all that is wanted there.
+    fn covers(&self, other: &Wanted) -> bool {
+        let sharpness = other.sharpness.is_none() || other.sharpness == self.sharpness;
+        sharpness && (self.other_sets || !other.other_sets)
+    }
+
+    /// Whether a measure of this name is wanted.
+    fn includes(&self, name: &str) -> bool {
+        match name {
+            Measures::TEST => true,
+            Measures::SHARPNESS => self.sharpness.is_some(),
+            _ => self.other_sets,
+        }
+    }
+
+    /// Finds the sets for a model of this data.
+    ///
+    /// # Errors
+    /// If one is nowhere, or cannot be read.
+    pub fn find(&self, data: &DataConfig, places: &Places, split: DataSplit) -> Result<(), Error> {
+        let test = Arc::new(split.test);
+        let from_disk = self.sets(data.dataset).into_iter().filter(|set| !matches!(set, TestSet::StandIn(_)));
+        from_disk.map(|set| set.load(data, places, &test)).try_for_each(|found| Ok(found.map(drop)?))
     }
 
     /// The sets for a model of this data: those of ImageNet, or the test set and its stand-ins.
@@ -152,7 +185,7 @@ fn sharpness_options(scale: Scale) -> SharpnessOptions {
             SharpnessOptions { samples: 1024, batch: 256, stopping: Stopping { most_iterations: 100, tolerance: 1e-3 } }
         }
         Scale::Paper => {
-            SharpnessOptions { samples: 8192, batch: 256, stopping: Stopping { most_iterations: 100, tolerance: 1e-4 } }
+            SharpnessOptions { samples: 8192, batch: 32, stopping: Stopping { most_iterations: 100, tolerance: 1e-4 } }
         }
     }
 }
@@ -162,5 +195,24 @@ fn label(set: TestSet) -> String {
     match set {
         TestSet::StandIn(_) => format!("{} (stand-in)", set.name()),
         _ => set.name().to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_measured_for_more_serves_for_less() {
+        let (all, curvature, accuracy) =
+            (Wanted::all(Scale::Digits), Wanted::curvature(Scale::Digits), Wanted::accuracy());
+        assert!(all.covers(&curvature) && all.covers(&accuracy) && curvature.covers(&accuracy));
+        assert!(!accuracy.covers(&curvature) && !curvature.covers(&all));
+        assert!(!all.covers(&Wanted::curvature(Scale::Fashion)), "another number of images");
+        let names = |w: Wanted| ["test", "blur (stand-in)", "sharpness"].map(|name| w.includes(name));
+        assert_eq!(
+            [names(all), names(curvature), names(accuracy)],
+            [[true; 3], [true, false, true], [true, false, false]]
+        );
     }
 }

@@ -40,16 +40,28 @@ impl Planned {
         Planned { name: format!("{name}-seed-{seed}"), draft, seed }
     }
 
+    /// The config, checked by itself.
+    ///
+    /// # Errors
+    /// If a key that the study changes is wrong.
+    pub fn config(&self, study: &Study<'_>) -> Result<Config, Error> {
+        Ok(Config::parse(&self.draft.to_string(), Path::new(&self.name), &study.set)?)
+    }
+
     /// The resolved config, and the data that it was resolved for.
     ///
     /// # Errors
     /// If the data is missing, or does not fit.
     pub fn resolve(&self, study: &Study<'_>) -> Result<(Config, DataSplit), Error> {
-        let path = Path::new(&self.name);
-        let config = Config::parse(&self.draft.to_string(), path, &study.set)?;
+        let config = self.config(study)?;
         let split = load(&config.data, &study.places)?;
-        let config = config.resolve(training::facts(&split)).map_err(|p| p.in_file(path))?;
+        let config = config.resolve(training::facts(&split)).map_err(|p| p.in_file(Path::new(&self.name)))?;
         Ok((config, split))
+    }
+
+    /// Whether it has come to its end.
+    pub fn is_finished(&self, study: &Study<'_>) -> bool {
+        RunFolder::open(&study.runs.join(&self.name)).is_ok_and(|run| run.is_finished())
     }
 
     /// The finished run: trained now, from where it was left, or long ago. The study is told which.
@@ -93,9 +105,11 @@ impl Planned {
 /// How far the run of a config at this place is.
 fn standing(path: &Path, config: &Config) -> Result<Standing, Error> {
     let Ok(run) = RunFolder::open(path) else { return Ok(Standing::New) };
-    // Threads change no result.
+    // Threads change no result, and how a finished run is measured is not how it was trained.
     let same = |mut found: Config| {
         found.train.threads = config.train.threads;
+        found.train.eval_batch = config.train.eval_batch;
+        found.data.eval_size = config.data.eval_size;
         found == *config
     };
     if !Config::load(&run.config(), &[]).is_ok_and(same) {

@@ -2,13 +2,15 @@
 
 use super::measures::Wanted;
 use super::{Experiment, Measures, Planned, Scale};
+use crate::config::{DataConfig, DataFacts};
 use crate::data::Places;
 use crate::error::Error;
 use crate::files;
 use crate::paper::{Architecture, Draft};
+use crate::training;
 use lethe_tensor::Device;
 use std::panic::resume_unwind;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 
@@ -37,6 +39,27 @@ pub struct Study<'a> {
 }
 
 impl Study<'_> {
+    /// Finds the data of these runs and of their measures, and whatever is wrong with a config, before the first of them is trained.
+    ///
+    /// # Errors
+    /// If data is missing, or a config does not fit it.
+    pub(super) fn plan(&self, runs: &[&Planned], wanted: &Wanted) -> Result<(), Error> {
+        let mut seen: Vec<(DataConfig, DataFacts)> = vec![];
+        for planned in runs {
+            let config = planned.config(self)?;
+            if let Some((_, facts)) = seen.iter().find(|(data, _)| *data == config.data) {
+                config.resolve(*facts).map_err(|p| p.in_file(Path::new(&planned.name)))?;
+                continue;
+            }
+            let (resolved, split) = planned.resolve(self)?;
+            seen.push((config.data, training::facts(&split)));
+            wanted.find(&resolved.data, &self.places, split)?;
+        }
+        let finished = runs.iter().filter(|planned| planned.is_finished(self)).count();
+        (self.say)(&format!("{} runs, {finished} of them are there", runs.len()));
+        Ok(())
+    }
+
     /// The measures of these configs by name: a run each for every seed. Runs that are missing are made, those of one name once.
     pub(super) fn measured(&self, configs: &[(String, Draft)], wanted: &Wanted) -> Result<Vec<Vec<Measures>>, Error> {
         let first = |name: &str| configs.iter().position(|(n, _)| n == name);
@@ -44,6 +67,7 @@ impl Study<'_> {
         let runs: Vec<(usize, Planned)> = once
             .flat_map(|(i, (name, draft))| (0..self.seeds).map(move |seed| (i, Planned::new(name, draft, seed))))
             .collect();
+        self.plan(&runs.iter().map(|(_, planned)| planned).collect::<Vec<_>>(), wanted)?;
         let measured = self.all(&runs, |(i, planned), device| {
             let run = planned.ensure(self, device)?;
             Ok((*i, Measures::of(planned, &run, wanted, self, device)?))
@@ -100,7 +124,6 @@ impl Study<'_> {
 mod tests {
     use super::*;
     use crate::config::Problem;
-    use std::path::Path;
 
     fn study(folder: &Path, jobs: usize) -> Study<'static> {
         Study {

@@ -73,7 +73,7 @@ impl Table {
     pub fn csv(&self) -> String {
         let mut text = format!("{},seed,measure,value\n", self.heads.join(","));
         for row in &self.rows {
-            let names = row.names.join(",");
+            let names = row.names.iter().map(|name| csv_field(name)).collect::<Vec<_>>().join(",");
             for name in self.measures() {
                 for (m, value) in row.measured.iter().filter_map(|m| Some((m, m.get(name)?))) {
                     let _ = writeln!(text, "{names},{},{name},{value}", m.seed);
@@ -102,6 +102,11 @@ impl Row {
     }
 }
 
+/// A text as a field of CSV: in quotes where it has a comma or quotes itself.
+pub(super) fn csv_field(text: &str) -> String {
+    if text.contains([',', '"']) { format!("\"{}\"", text.replace('"', "\"\"")) } else { text.to_owned() }
+}
+
 /// Percentages have two decimals, curvatures three significant digits: of the mean or of the half width, whichever is larger.
 pub(super) fn cell(measure: &str, s: Summary) -> String {
     let decimals = if measure == Measures::SHARPNESS {
@@ -121,6 +126,11 @@ fn exponent(v: f64) -> i32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn fields_with_commas_are_quoted() {
+        assert_eq!(["a", "γ = 1, λ = 1/C", "a \"b\""].map(csv_field), ["a", "\"γ = 1, λ = 1/C\"", "\"a \"\"b\"\"\""]);
+    }
 
     #[test]
     fn curvatures_have_three_digits_whatever_their_size() {

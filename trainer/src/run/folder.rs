@@ -15,6 +15,8 @@ const CONFIG: &str = "config.toml";
 const METRICS: &str = "metrics.jsonl";
 const TIMING: &str = "timing.jsonl";
 const CHECKPOINT: &str = "checkpoint.safetensors";
+/// The folder of those that are kept.
+const CHECKPOINTS: &str = "checkpoints";
 const SUMMARY: &str = "summary.json";
 const FILES: [&str; 5] = [CONFIG, METRICS, TIMING, CHECKPOINT, SUMMARY];
 /// Locked while a program writes the folder; empty, and left there.
@@ -116,6 +118,7 @@ impl RunFolder {
         run.lock()?;
         FILES.iter().try_for_each(|name| remove(&run.file(name)))?;
         run.forget_records()?;
+        run.forget_kept(|_| true)?;
         run.replace(CONFIG, config.to_toml().as_bytes())?;
         Ok(run)
     }
@@ -164,6 +167,7 @@ impl RunFolder {
                 .take_while(|line| serde_json::from_str::<Line>(line).is_ok_and(|line| line.epoch < epochs));
             self.replace(name, kept.collect::<String>().as_bytes())?;
         }
+        self.forget_kept(|kept| kept > epochs)?;
         self.forget_records_after(epochs)
     }
 
@@ -199,6 +203,29 @@ impl RunFolder {
     /// If it cannot be written; the last one stays then.
     pub fn save(&self, checkpoint: &Checkpoint) -> Result<(), RunError> {
         Ok(checkpoint.save(&self.file(CHECKPOINT))?)
+    }
+
+    /// Keeps a checkpoint of so many epochs beside the last one.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub fn keep(&self, checkpoint: &Checkpoint, epochs: usize) -> Result<(), RunError> {
+        let folder = self.file(CHECKPOINTS);
+        fs::create_dir_all(&folder).map_err(|e| RunError::folder(&folder, e))?;
+        Ok(checkpoint.save(&folder.join(format!("epoch-{epochs:03}.safetensors")))?)
+    }
+
+    /// Removes the kept checkpoints that `gone` says of their number of epochs, and their folder if nothing else is in it.
+    fn forget_kept(&self, gone: impl Fn(usize) -> bool) -> Result<(), RunError> {
+        let Ok(entries) = fs::read_dir(self.file(CHECKPOINTS)) else { return Ok(()) };
+        let epochs = |path: &Path| -> Option<usize> {
+            path.file_name()?.to_str()?.strip_prefix("epoch-")?.strip_suffix(".safetensors")?.parse().ok()
+        };
+        let kept = entries.filter_map(Result::ok).map(|entry| entry.path());
+        kept.filter(|path| epochs(path).is_some_and(&gone)).try_for_each(|path| remove(&path))?;
+        // Fails where it holds what is not the run's, which then stays.
+        let _ = fs::remove_dir(self.file(CHECKPOINTS));
+        Ok(())
     }
 
     /// Reads the checkpoint.

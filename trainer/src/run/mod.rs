@@ -6,6 +6,7 @@
 //! | `metrics.jsonl` | a line a step and a line an evaluation, without clock times: the same run writes the same bytes |
 //! | `timing.jsonl` | the clock times that belong to them |
 //! | `checkpoint.safetensors` | θ, the state and the optimiser's vectors after the last epoch that was saved |
+//! | `checkpoints/` | with `keep_checkpoints`, all of them: `epoch-025.safetensors` |
 //! | `summary.json` | the result |
 //! | `analysis/` | a JSON file an analysis: `epoch-025.json`, `forgetting.json`, `sharpness.json` |
 //! | `lock` | nothing; locked while a program writes the folder |

@@ -8,8 +8,15 @@ use std::{fs, io};
 
 const ANALYSIS: &str = "analysis";
 /// Those that are no epoch's.
-const RECORDS: [&str; 6] =
-    ["forgetting.json", "landscape.json", "landscape.png", "landscape.svg", "measures.json", "sharpness.json"];
+const RECORDS: [&str; 7] = [
+    "forgetting.json",
+    "forgetting-p2.json",
+    "landscape.json",
+    "landscape.png",
+    "landscape.svg",
+    "measures.json",
+    "sharpness.json",
+];
 
 impl RunFolder {
     /// Writes a record of an analysis, `analysis/NAME.json`, and says where it stands.
@@ -44,12 +51,12 @@ impl RunFolder {
         Ok(all.into_iter().flatten().collect())
     }
 
-    /// Writes the record of an analysis made after so many epochs.
+    /// Writes the record of an analysis made after so many epochs; `suffix` tells those of the same epoch apart.
     ///
     /// # Errors
     /// If it cannot be written.
-    pub fn record_epoch(&self, epochs: usize, record: &impl Serialize) -> Result<PathBuf, RunError> {
-        self.record(&format!("epoch-{epochs:03}"), record)
+    pub fn record_epoch(&self, epochs: usize, suffix: &str, record: &impl Serialize) -> Result<PathBuf, RunError> {
+        self.record(&format!("epoch-{epochs:03}{suffix}"), record)
     }
 
     /// Removes all records, and the folder if nothing else is in it.
@@ -93,7 +100,8 @@ fn name(file: &Path) -> &str {
 
 /// The number of epochs in the name of a record.
 fn epoch_of(name: &str) -> Option<usize> {
-    name.strip_prefix("epoch-")?.strip_suffix(".json")?.parse().ok()
+    let number = name.strip_prefix("epoch-")?.strip_suffix(".json")?;
+    number.strip_suffix("-p2").unwrap_or(number).parse().ok()
 }
 
 #[cfg(test)]
@@ -106,7 +114,7 @@ mod tests {
     fn records_of_later_epochs_go_with_the_logs_and_the_folder_with_the_last() {
         let folder = tempfile::tempdir().unwrap();
         let run = RunFolder::create(folder.path(), Existing::Refuse, &config()).unwrap();
-        let paths = [1, 25, 1000].map(|epochs| run.record_epoch(epochs, &epochs).unwrap());
+        let paths = [1, 25, 1000].map(|epochs| run.record_epoch(epochs, "", &epochs).unwrap());
         run.record("sharpness", &0).unwrap();
         assert!(paths[1].ends_with("analysis/epoch-025.json"), "{}", paths[1].display());
         run.forget_after(25).unwrap();

@@ -9,7 +9,7 @@ use crate::analysis::forgetting::ForgettingProbe;
 use crate::config::{Config, DataFacts};
 use crate::data::{DataSplit, Loader, Preparation};
 use crate::error::Error;
-use crate::evaluation::{Evaluation, upload};
+use crate::evaluation::{Evaluation, HostBatch};
 use crate::progress::Progress;
 use crate::run::{Checkpoint, Log, RunFolder};
 use crate::weights::Transfer;
@@ -64,7 +64,8 @@ pub struct Training<'a> {
     session: Session<'a>,
     loader: Loader,
     test_loader: Loader,
-    probe: Option<ForgettingProbe>,
+    /// With what follows the names of their records.
+    probes: Vec<(ForgettingProbe, &'static str)>,
     quiet: bool,
 }
 
@@ -105,15 +106,16 @@ impl<'a> Training<'a> {
         let prepare = Preparation::of(&config.data);
         let batch = config.train.batch;
         let augment = config.data.augment.clone();
-        let probe = (config.analysis.every > 0).then(|| ForgettingProbe::new(config, &train, &analysed, workers));
-        let probe = probe.transpose()?;
+        let probes = (config.analysis.every > 0).then(|| ForgettingProbe::each(config, &train, &analysed, workers));
+        let probes = probes.transpose()?.unwrap_or_default();
         let loader = Loader::training(train, prepare, batch, workers, config.train.seed, augment);
-        let test_loader = Loader::evaluation(test, Preparation::of_test(&config.data), batch.max(100), workers);
+        let test_loader =
+            Loader::evaluation(test, Preparation::of_test(&config.data), config.train.eval_batch, workers);
         let session = match checkpoint {
             None => Session::new(config, images, classes, device, loader.batches()),
             Some(checkpoint) => Session::resumed(config, images, classes, device, loader.batches(), checkpoint),
         }?;
-        Ok(Training { config, device: device.clone(), session, loader, test_loader, probe, quiet: false })
+        Ok(Training { config, device: device.clone(), session, loader, test_loader, probes, quiet: false })
     }
 
     /// Has every update look for the first operation that makes a NaN or an infinity: slow.
@@ -159,14 +161,17 @@ impl<'a> Training<'a> {
                 last = Some(e);
             }
             // Before the checkpoint: whoever resumes from it does not come by here again.
-            if let Some(probe) = self.probe.as_ref().filter(|_| self.config.analysis.is_due(epoch)) {
+            for (probe, suffix) in self.probes.iter().filter(|_| self.config.analysis.is_due(epoch)) {
                 let session = &self.session;
                 let record = probe.measure(session.network(), session.ascent(), session.progress())?;
-                run.record_epoch(record.progress.epochs, &record)?;
+                run.record_epoch(record.progress.epochs, suffix, &record)?;
             }
             if train.is_due(train.checkpoint_every, epoch) {
-                run.save(&self.session.checkpoint()?)?;
+                self.save(run)?;
             }
+        }
+        if train.epochs == 0 {
+            self.save(run)?;
         }
         progress.finish();
         // Without an epoch left, all that an interrupted run may lack is its summary.
@@ -182,6 +187,15 @@ impl<'a> Training<'a> {
         Ok(summary)
     }
 
+    /// Replaces the run's checkpoint, and keeps a copy of it if the config asks for that.
+    fn save(&self, run: &RunFolder) -> Result<(), Error> {
+        let checkpoint = self.session.checkpoint()?;
+        if self.config.train.keep_checkpoints {
+            run.keep(&checkpoint, self.epochs())?;
+        }
+        Ok(run.save(&checkpoint)?)
+    }
+
     /// The updates of one epoch. The numbers of an update are read when the next one is under way.
     fn epoch(&mut self, epoch: usize, progress: &mut Progress, metrics: &mut Log) -> Result<(), Error> {
         let mut report = |session: &Session<'_>, done: Pending| {
@@ -192,7 +206,7 @@ impl<'a> Training<'a> {
         };
         let mut pending: Option<Pending> = None;
         for host in self.loader.epoch(epoch)? {
-            let next = self.session.update(epoch, &upload(&self.device, &host?));
+            let next = self.session.update(epoch, &HostBatch { device: &self.device, batch: &host? });
             pending.replace(next).map_or(Ok(()), |done| report(&self.session, done))?;
         }
         pending.map_or(Ok(()), |done| report(&self.session, done))

@@ -13,7 +13,7 @@ use crate::weights::{self, Transfer};
 use lethe_autograd::Var;
 use lethe_autograd::anomaly::{self, Anomaly};
 use lethe_nn::{Forward, Model, State, Theta};
-use lethe_optim::{Extragradient, LinearSchedule, Optimizer, RhoSchedule, ShrinkPerturb, StepOutput};
+use lethe_optim::{Extragradient, LinearSchedule, Optimizer, RhoSchedule, Samples, ShrinkPerturb, StepOutput};
 use lethe_tensor::{Device, Later, Tensor};
 use serde::Serialize;
 
@@ -211,7 +211,7 @@ impl<'a> Session<'a> {
     }
 
     /// One update. Nobody waits for the device.
-    pub fn update(&mut self, epoch: usize, batch: &lethe_optim::Batch) -> Pending {
+    pub fn update(&mut self, epoch: usize, batch: &dyn Samples) -> Pending {
         let lr = self.lr.at(self.update);
         let rho = self.rho.at(lr);
         let Session { device, model, theta, state, step, shrink, update, optimizer, detect_anomaly, .. } = self;
@@ -232,7 +232,7 @@ impl<'a> Session<'a> {
         device.submit();
         self.state = moved;
         self.update += 1;
-        Pending { update: self.update - 1, epoch, images: batch.len(), numbers, anomaly }
+        Pending { update: self.update - 1, epoch, images: batch.count(), numbers, anomaly }
     }
 
     /// Waits for the numbers of an update.

@@ -122,10 +122,10 @@ impl Step<'_> {
         let mut vectors = vec![("perturb_grad", ascent.p.clone()), ("epsilon", direction.epsilon(rho))];
         vectors.push(("perturbed", direction.step_from(theta, rho).values().clone()));
         let again = ascent.clone();
-        let out = rule.descend(theta, ascent, [batch, samples], rho, place, &model);
+        let out = rule.descend(theta, ascent, (batch, samples), rho, place, &model);
         if let Some(gap) = rule.surrogate_gap {
             let sam = Extragradient { surrogate_gap: None, ..*rule };
-            let slope = sam.descend(theta, again, [batch, samples], rho, place, &model).update;
+            let slope = sam.descend(theta, again, (batch, samples), rho, place, &model).update;
             let perpendicular = SurrogateGap::perpendicular(&gap.backup(&direction), &slope);
             vectors.extend([("orthogonal", perpendicular.reshape(slope.shape())), ("sam_grad", slope)]);
         }
