@@ -1,5 +1,7 @@
 //! Experiments make each run once, go on with what was interrupted, and leave other runs alone.
 
+mod common;
+
 use lethe::data::Places;
 use lethe::paper::Draft;
 use lethe::reproduce::{Planned, Scale, Study};
@@ -61,4 +63,27 @@ fn a_run_of_another_config_is_not_touched() {
     ensure(&Planned::new("mlp", &draft(1), 0), folder.path()).unwrap();
     let error = ensure(&Planned::new("mlp", &draft(2), 0), folder.path()).unwrap_err().to_string();
     assert!(error.contains("mlp-seed-0") && error.contains("another config"), "{error}");
+}
+
+/// Figures from outside, of runs of one epoch.
+#[test]
+fn figures_are_made_and_refuse_what_would_leave_them_empty() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().display().to_string();
+    let small = ["train.epochs=1", "optim.warmup_epochs=0", "model.width=8", "model.heads=2", "model.depth=1"];
+    let set: Vec<&str> = small.iter().flat_map(|key| ["--set", key]).collect();
+    let figure = |name: &'static str, more: &[&'static str]| {
+        [&["reproduce", name, "--seeds", "1", "--device", "cpu", "--out", &out], &set[..], more].concat()
+    };
+    common::fails(&figure("figure-2", &[]), 2, &["analysis.every = 10", "there are 1"]);
+    common::fails(&figure("figure-2", &["--set", "train.epoch=1"]), 2, &["train.epoch", "epochs"]);
+    let said = common::runs(&figure("figure-2", &["--set", "analysis.every=1", "--set", "perturb.rho=0.1"]));
+    assert_eq!(said.matches("test accuracy").count(), 21, "{said}");
+    let read = |name: &str| std::fs::read_to_string(folder.path().join("digits").join(name)).unwrap();
+    let (text, curves, models) = (read("figure-2.md"), read("figure-2.csv"), read("figure-2-models.csv"));
+    assert!(text.contains("over 7 models") && text.contains("hatched"), "{text}");
+    assert_eq!((curves.lines().count(), models.lines().count()), (1 + 3 * 101, 1 + 21));
+    assert!(models.contains("\n\"OBF, γ = 1\",64,0,"), "{models}");
+    common::runs(&figure("figure-3", &[]));
+    assert_eq!(read("figure-3.csv").lines().count(), 1 + 5 + 4);
 }

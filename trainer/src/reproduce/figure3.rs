@@ -13,8 +13,10 @@ use std::path::PathBuf;
 const GAMMAS: [f64; 5] = [0.0, 0.25, 0.5, 0.75, 1.0];
 /// Those of λ: 0 is a fixed α = γ.
 const LAMBDAS: [f64; 6] = [0.0, 0.01, 0.1, 1.0 / 3.0, 0.5, 0.9];
-/// A subset of them.
+/// Those of scale `digits`, where 1/C is 0.1.
 const FEW_LAMBDAS: [f64; 4] = [0.0, 0.1, 1.0 / 3.0, 0.9];
+/// Those of the paper's scale, with its own 1/C.
+const PAPER_LAMBDAS: [f64; 7] = [0.0, 1e-3, 0.01, 0.1, 1.0 / 3.0, 0.5, 0.9];
 
 /// Accuracies by a parameter.
 struct Sweep {
@@ -24,7 +26,11 @@ struct Sweep {
 
 /// Trains, and writes the figure and its numbers.
 pub(super) fn make(study: &Study<'_>) -> Result<Vec<PathBuf>, Error> {
-    let lambdas = if study.scale == Scale::Digits { &FEW_LAMBDAS[..] } else { &LAMBDAS };
+    let lambdas: &[f64] = match study.scale {
+        Scale::Digits => &FEW_LAMBDAS,
+        Scale::Fashion => &LAMBDAS,
+        Scale::Paper => &PAPER_LAMBDAS,
+    };
     let rows = GAMMAS.iter().map(|gamma| obf(None, *gamma)).chain(lambdas.iter().map(|lambda| obf(Some(*lambda), 1.0)));
     let configs: Vec<_> = rows.map(|row| (study.scale.run_name(&row), study.scale.draft(&row))).collect();
     let measured = study.measured(&configs, &Wanted::accuracy())?;

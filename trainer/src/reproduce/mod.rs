@@ -68,6 +68,16 @@ fn word(value: &impl clap::ValueEnum) -> String {
 /// # Errors
 /// If data is missing, a run fails, or a file cannot be written. What was finished stays.
 pub fn reproduce(experiment: Experiment, study: &Study<'_>) -> Result<(), Error> {
+    if let Some((_, seed)) =
+        study.set.iter().filter_map(|set| set.split_once('=')).find(|(key, _)| key.trim() == "train.seed")
+    {
+        return Err(Problem::value(
+            "--set train.seed",
+            seed,
+            "would give every run one seed; --seeds N takes seeds 0 to N − 1",
+        )
+        .into());
+    }
     let one = Architecture::VitS32;
     let alone = matches!(experiment, Experiment::Figure2 | Experiment::Figure3 | Experiment::TableB2);
     if alone && !study.architectures.contains(&one) {

@@ -1,7 +1,7 @@
-//! A panel of figure 2: τ by adjusted threshold. Green: F_XY; orange: F_Y; blue: flatness. A curve is bold where p ≤ 0.05; the grey behind is the p-value of
+//! A panel of figure 2: τ by adjusted threshold. Green: F_XY; orange: F_Y; blue: flatness. A line is solid where p ≤ 0.05, else dashed; the grey behind is the p-value of
 //! the green curve, darker where it is smaller; hatching marks where the green curve lies above the blue line.
 
-use super::figure2::{Correlation, Panel};
+use super::figure2::Panel;
 use crate::analysis::threshold::adjusted_thresholds;
 use crate::plot::{self, Area, Backend, Drawn, FONT};
 use plotters::prelude::*;
@@ -11,6 +11,8 @@ const ORANGE: RGBColor = RGBColor(221, 120, 20);
 const BLUE: RGBColor = RGBColor(32, 92, 178);
 /// Where a correlation is called significant.
 const LEVEL: f64 = 0.05;
+/// Of so many segments of a dashed line the last is left out.
+const DASH: usize = 3;
 
 /// Draws a panel; the first has the legend.
 pub(super) fn draw<B: Backend>(panel: &Panel, area: &Area<B>, first: bool) -> Drawn<B> {
@@ -36,32 +38,23 @@ pub(super) fn draw<B: Backend>(panel: &Panel, area: &Area<B>, first: bool) -> Dr
         })
     }))?;
     plot::axes(&mut chart, "adjusted threshold s", "Kendall's τ with accuracy")?;
-    let flat = panel.flatness;
-    let line = LineSeries::new([(0.0, flat.tau), (1.0, flat.tau)], BLUE.stroke_width(width_of(flat)));
-    let mut labelled = vec![];
-    if !flat.tau.is_nan() {
-        chart.draw_series(line)?;
-        labelled.push((BLUE, "flatness"));
-    }
-    for (color, name, curve) in [(GREEN, "F_XY", &panel.sample_given_label), (ORANGE, "F_Y", &panel.label)] {
+    let flat = vec![panel.flatness; s.len()];
+    let curves = [(BLUE, "flatness", &flat), (GREEN, "F_XY", &panel.sample_given_label), (ORANGE, "F_Y", &panel.label)];
+    for (color, _, curve) in curves {
         for (k, pair) in curve.windows(2).enumerate().filter(|(_, pair)| pair.iter().all(|c| !c.tau.is_nan())) {
-            let stroke = width_of(pair[0]).min(width_of(pair[1]));
-            let points = [(s[k], pair[0].tau), (s[k + 1], pair[1].tau)];
-            chart.draw_series(LineSeries::new(points, color.stroke_width(stroke)))?;
+            let significant = pair.iter().all(|c| c.p <= LEVEL);
+            if significant || k % DASH < DASH - 1 {
+                let points = [(s[k], pair[0].tau), (s[k + 1], pair[1].tau)];
+                chart.draw_series(LineSeries::new(points, color.stroke_width(if significant { 4 } else { 2 })))?;
+            }
         }
-        labelled.push((color, name));
     }
     if first {
-        for (color, name) in labelled {
+        for (color, name, _) in curves {
             let entry = chart.draw_series(LineSeries::new(std::iter::empty::<(f64, f64)>(), color))?;
             entry.label(name).legend(move |at| plot::key(at, color));
         }
         plot::legend(&mut chart, SeriesLabelPosition::LowerRight)?;
     }
     Ok(())
-}
-
-/// Bold where significant.
-fn width_of(c: Correlation) -> u32 {
-    if c.p <= LEVEL { 4 } else { 1 }
 }
