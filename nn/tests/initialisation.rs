@@ -113,21 +113,24 @@ fn every_parameter_of_a_resnet_starts_by_its_rule() {
 
 /// The mean loss of two random images.
 fn initial_loss(model: &dyn Model, (theta, state): &(Theta, State), likelihood: Likelihood) -> f32 {
-    let cpu = Device::cpu();
-    let images = Tensor::normal(&cpu, DType::F32, &[2, 3, 224, 224], Draw::new(5, [0; 3]));
+    let device = theta.values().device();
+    let images = Tensor::normal(device, DType::F32, &[2, 3, 224, 224], Draw::new(5, [0; 3]));
     let params = theta.constants();
     let logits = model.forward(&Forward::new(&params, state, Pass::evaluate()), &Var::constant(&images));
-    let labels = Tensor::from_slice(&cpu, &[0u32, 7], &[2]);
+    let labels = Tensor::from_slice(device, &[0u32, 7], &[2]);
     TaskLoss { likelihood, smoothing: 0.0 }.mean(&logits, &labels).tensor().item().unwrap()
 }
 
 #[test]
 fn the_whole_model_starts_at_the_papers_loss() {
-    for (classes, expected) in [(1000, 10.045399), (10, 10.000454)] {
-        let model = Vit::new(VitConfig::small(32, classes));
-        let loss = initial_loss(&model, &model.init(&Device::cpu(), 0), Likelihood::Sigmoid);
-        assert!((loss - expected).abs() < 2e-5, "{loss} {expected}");
-        let uniform = initial_loss(&model, &model.init(&Device::cpu(), 0), Likelihood::Softmax);
-        assert!((uniform - (classes as f32).ln()).abs() < 1e-5, "{uniform}");
+    for device in Device::all_for_tests() {
+        for (classes, expected) in [(1000, 10.045399), (10, 10.000454)] {
+            let model = Vit::new(VitConfig::small(32, classes));
+            let start = model.init(&device, 0);
+            let loss = initial_loss(&model, &start, Likelihood::Sigmoid);
+            assert!((loss - expected).abs() < 2e-5, "{loss} {expected} on {device}");
+            let uniform = initial_loss(&model, &start, Likelihood::Softmax);
+            assert!((uniform - (classes as f32).ln()).abs() < 1e-5, "{uniform} on {device}");
+        }
     }
 }

@@ -55,18 +55,27 @@ fn forgetting_has_its_golden_values_and_softmax_seeds_sum_to_zero() {
     let (soft, sig) = BOTH.into();
     for device in Device::all_for_tests() {
         let (z, y) = case(&device);
-        for (likelihood, lambda, gamma, alpha, seed) in [
-            (soft, 0.25, 1.0, 0.863916, [-0.499551, 0.166976, 0.219457, 0.113117]),
-            (soft, 1.0 / 3.0, 1.0, 0.795874, [-0.519276, 0.173515, 0.221863, 0.123898]),
-            (soft, 0.0, 0.3, 0.3, [-0.663030, 0.221170, 0.239394, 0.202467]),
-            (sig, 0.25, 1.0, 0.954888, [-0.636175, -0.227444, -0.006809, -0.344379]),
-            (sig, 1.0 / 3.0, 1.0, 0.932332, [-0.638863, -0.216166, -0.000743, -0.330339]),
-            (sig, 0.0, 0.3, 0.3, [-0.714239, 0.1, 0.169318, 0.063262]),
+        let likelihoods = [z.tensor().softmax(-1), z.tensor().sigmoid()];
+        likelihoods
+            .iter()
+            .zip([0.710100, 0.880797])
+            .for_each(|(found, expected)| close(&found.slice(1, 0, 1), &[expected]));
+        // (likelihood, λ, γ, α, ∂L/∂z, L, the reference's linear surrogate: the seed times z).
+        for (likelihood, lambda, gamma, alpha, seed, value, surrogate) in [
+            (soft, 0.25, 1.0, 0.863916, [-0.499551, 0.166976, 0.219457, 0.113117], -1.920761, -1.162000),
+            (soft, 1.0 / 3.0, 1.0, 0.795874, [-0.519276, 0.173515, 0.221863, 0.123898], -1.897467, -1.198466),
+            (soft, 0.5, 0.0, 0.0, [-0.75, 0.25, 0.25, 0.25], -1.625, -1.625),
+            (soft, 0.0, 0.3, 0.3, [-0.663030, 0.221170, 0.239394, 0.202467], -1.727705, -1.464221),
+            (sig, 0.25, 1.0, 0.954888, [-0.636175, -0.227444, -0.006809, -0.344379], -3.637345, -1.437730),
+            (sig, 1.0 / 3.0, 1.0, 0.932332, [-0.638863, -0.216166, -0.000743, -0.330339], -3.589810, -1.442153),
+            (sig, 0.0, 0.3, 0.3, [-0.714239, 0.1, 0.169318, 0.063262], -2.257224, -1.566165),
         ] {
             let obf = Obf::new(lambda, gamma, likelihood);
             close(&obf.alpha(z.tensor(), &y), &[alpha]);
             let found = obf.seed(z.tensor(), &y);
             close(&found, &seed);
+            close(obf.rows(&z, &y).tensor(), &[value]);
+            close(&found.mul(z.tensor()).sum(&[], false), &[surrogate]);
             let sum = found.sum(&[], false).item::<f32>().unwrap();
             let expected = if likelihood == soft { 0.0 } else { seed.iter().sum() };
             assert!((sum - expected).abs() < 2e-6, "{obf:?}: {sum}");

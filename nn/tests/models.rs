@@ -1,7 +1,7 @@
 //! Parameter counts of the paper's models, the objective's golden values (specification 1.5, 6.3), and positions on another grid.
 
-use lethe_autograd::{Mode, Parameters, Tape, Var};
-use lethe_nn::loss::{Likelihood, Obf};
+use lethe_autograd::{Mode, Parameters, Tape, Var, gradient};
+use lethe_nn::loss::{Likelihood, Obf, TaskLoss};
 use lethe_nn::models::{HeadNorm, Pooling, ResNet, ResNetConfig, Vit, VitConfig, interpolate_positions};
 use lethe_nn::{Forward, Model, Pass};
 use lethe_tensor::random::Draw;
@@ -19,6 +19,8 @@ fn parameter_counts_are_the_papers() {
     ] {
         assert_eq!(Vit::new(VitConfig::small(patch, classes)).blueprint().layout().count(), count);
     }
+    let token = VitConfig { pooling: Pooling::ClassToken, ..VitConfig::small(16, 1000) };
+    assert_eq!(Vit::new(token).blueprint().layout().count(), 22_050_664);
     for (blocks, classes, count) in [
         ([3, 4, 6, 3], 1000, 25_557_032),
         ([3, 4, 6, 3], 100, 23_712_932),
@@ -60,6 +62,25 @@ fn every_parameter_of_every_variant_gets_a_gradient() {
     }
     let config = ResNetConfig { width: 4, blocks: vec![1, 2], channels: 1, ..ResNetConfig::cifar18(10) };
     assert!(unreached(&ResNet::new(&config), images(2)).is_empty());
+}
+
+/// A head of zeros lets nothing through to what is below it.
+#[test]
+fn the_first_gradient_of_a_vit_is_that_of_its_head() {
+    let model = Vit::new(tiny(10));
+    let (theta, state) = model.init(&Device::cpu(), 1);
+    let labels = Tensor::from_slice(&Device::cpu(), &[3u32, 7], &[2]);
+    for likelihood in [Likelihood::Softmax, Likelihood::Sigmoid] {
+        let (_, slope) = gradient(theta.values(), theta.layout(), |params| {
+            let logits = model.forward(&Forward::new(params, &state, Pass::train(0, 0, 0)), &Var::constant(&images(2)));
+            TaskLoss { likelihood, smoothing: 0.0 }.mean(&logits, &labels)
+        });
+        let slope = slope.to_vec::<f32>().unwrap();
+        for (_, p) in theta.layout().owned() {
+            let moves = slope[p.range()].iter().any(|g| *g != 0.0);
+            assert_eq!(moves, p.name.starts_with("head."), "{}", p.name);
+        }
+    }
 }
 
 fn unreached(model: &dyn Model, x: Tensor) -> Vec<String> {

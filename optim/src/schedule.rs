@@ -81,5 +81,8 @@ mod tests {
         assert!((vit.at(1.5e-3) - 0.296970).abs() < 1e-6 && (vit.at(3e-3) - 0.6).abs() < 1e-12);
         let resnet = RhoSchedule::FollowsLr { min: 0.02, max: 0.04, lr_min: 0.016, lr_max: 1.6 };
         assert!((resnet.at(0.0) - 0.019798).abs() < 1e-6 && (resnet.at(0.8) - 0.029899).abs() < 1e-6);
+        assert!((resnet.at(1.6) - 0.04).abs() < 1e-12);
+        let still = RhoSchedule::FollowsLr { min: 0.0, max: 0.2, lr_min: 3e-4, lr_max: 3e-4 };
+        assert_eq!([still.at(0.0), still.at(3e-4)], [0.2; 2], "a rate that stays leaves the radius at its largest");
     }
 }

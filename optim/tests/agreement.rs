@@ -3,7 +3,9 @@
 mod common;
 
 use common::*;
-use lethe_optim::{Adaptive, Backup, Extragradient, Geometry, Scale, Scope, SurrogateGap, UpdateOn};
+use lethe_nn::Model;
+use lethe_nn::loss::Likelihood;
+use lethe_optim::{Adaptive, Backup, Extragradient, Geometry, Perturbation, Scale, Scope, SurrogateGap, UpdateOn};
 use lethe_tensor::Device;
 
 /// Combinations that touch every choice.
@@ -28,27 +30,41 @@ fn rules() -> Vec<Extragradient> {
             });
         }
     }
+    // As the paper's ViTs are trained.
+    rules.extend(
+        [Perturbation::Steepest, Perturbation::obf(0.1, 1.0, Likelihood::Sigmoid)]
+            .map(|kind| Extragradient { surrogate_gap: gaps[1], ..Extragradient::sam(kind, BCE).slices_of(4) }),
+    );
     rules
 }
 
 #[test]
 fn devices_agree_and_repeat_themselves() {
-    let (model, devices) = (vit(), Device::all_for_tests());
-    for rule in rules() {
+    agree(&vit(), &rules());
+}
+
+#[test]
+fn devices_agree_on_a_network_with_batch_norm() {
+    let kinds = [Perturbation::Steepest, obf(0.0), obf(1.0)];
+    agree(&resnet(), &kinds.map(|kind| Extragradient::sam(kind, CE).slices_of(4)));
+}
+
+fn agree(model: &dyn Model, rules: &[Extragradient]) {
+    let devices = Device::all_for_tests();
+    for rule in rules {
         let runs: Vec<_> = devices
             .iter()
             .map(|device| {
-                let (at, samples) = (started(device, &model), batch(device, 8));
-                let epsilon = host(&direction(&rule, &model, &at, &samples.slice(0, 4)).epsilon(0.1));
-                let update = || update(&rule, &model, &at, &samples, 0.1);
+                let (at, samples) = (started(device, model), batch(device, 8));
+                let epsilon = host(&direction(rule, model, &at, &samples.slice(0, 4)).epsilon(0.1));
+                let update = || update(rule, model, &at, &samples, 0.1);
                 let (first, again) = (update(), update());
                 assert_eq!(first, again, "{rule:?}");
                 (epsilon, first)
             })
             .collect();
         for (epsilon, update) in &runs[1..] {
-            let off = |a: &[f32], b: &[f32]| norm(&a.iter().zip(b).map(|(a, b)| a - b).collect::<Vec<_>>()) / norm(b);
-            let (e, g) = (off(epsilon, &runs[0].0), off(update, &runs[0].1));
+            let (e, g) = (distance(epsilon, &runs[0].0), distance(update, &runs[0].1));
             assert!(e < 1e-4 && g < 1e-4, "{rule:?}: ε is off by {e:e} of its norm, the update by {g:e}");
         }
     }

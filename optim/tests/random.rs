@@ -36,7 +36,20 @@ fn coordinates_have_mean_zero_and_the_variance_of_the_sphere() {
         let scale = rho / d.sqrt();
         // Five standard errors of a mean, and of a fourth moment that is 3 (1 − 2/(d + 2)) on the sphere: √(96/n) for normal numbers.
         assert!(mean.abs() < 5.0 * scale / n.sqrt(), "mean {mean:e}, scale {scale:e}");
-        assert!((dot(&all, &all) / n / (scale * scale) - 1.0).abs() < 1e-5, "the variance is ρ²/d");
+        // Of each parameter by itself, and of each coordinate: five standard errors, √(2/n) for a variance of n normal numbers.
+        let draws: Vec<&[f32]> = all.chunks_exact(layout.count()).collect();
+        let variance = |range: std::ops::Range<usize>| {
+            let sum: f64 = draws.iter().map(|v| dot(&v[range.clone()], &v[range.clone()])).sum();
+            sum / (draws.len() * range.len()) as f64 / (scale * scale)
+        };
+        let mut start = 0;
+        for (_, p) in layout.owned() {
+            let (range, count) = (start..start + p.numel(), (DRAWS as usize * p.numel()) as f64);
+            let found = variance(range.clone());
+            assert!((found - 1.0).abs() < 5.0 * (2.0 / count).sqrt(), "{}: {found} of ρ²/d", p.name);
+            start = range.end;
+        }
+        assert!((0..start).all(|i| (0.2..2.6).contains(&variance(i..i + 1))), "the variance of a coordinate");
         let fourth = all.iter().map(|x| (f64::from(*x) / scale).powi(4)).sum::<f64>() / n;
         assert!((fourth - 3.0 * d / (d + 2.0)).abs() < 5.0 * (96.0 / n).sqrt(), "fourth moment {fourth}");
     }

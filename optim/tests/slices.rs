@@ -95,11 +95,22 @@ fn running_statistics_move_in_the_first_pass_alone() {
             let rule = Extragradient { update_on, ..Extragradient::sam(kind, CE).slices_of(4) };
             host(step(&rule, &model, &at, &batch, 0.5).state.values())
         };
+        // The second pass normalises by its batch as the first does, though it leaves the running statistics: at a radius of 0 it gives the same gradient.
+        let gradient = |kind| update(&Extragradient::sam(kind, CE).slices_of(4), &model, &at, &batch, 0.0);
+        close(&gradient(Perturbation::Steepest), &gradient(Perturbation::None), 1e-5);
         let plain = state(Perturbation::None, UpdateOn::Slice);
         for kind in kinds() {
             assert_eq!(plain, state(kind, UpdateOn::Slice), "{kind:?}");
             assert_eq!(plain, state(kind, UpdateOn::Batch), "{kind:?}");
         }
         assert_ne!(plain, host(at.1.values()));
+        // r ← 0.9 r + 0.1 μ: means that start at 0 are 1.9 times as large after the same batch once more.
+        let whole = |at: &_| step(&Extragradient::none(CE), &model, at, &batch, 0.0).state;
+        let first = whole(&at);
+        let second = whole(&(at.0.clone(), first.clone()));
+        let [first, second] = [first, second].map(|state| host(state.values()));
+        for (_, p) in at.1.layout().owned().filter(|(_, p)| p.name.ends_with("running_mean")) {
+            close(&second[p.range()], &first[p.range()].iter().map(|r| 1.9 * r).collect::<Vec<_>>(), 1e-5);
+        }
     }
 }

@@ -3,7 +3,7 @@
 mod common;
 
 use common::*;
-use lethe_optim::{Backup, Extragradient, Geometry, Perturbation, SurrogateGap};
+use lethe_optim::{Adaptive, Backup, Extragradient, Geometry, Perturbation, Scale, Scope, SurrogateGap};
 use lethe_tensor::Device;
 
 #[test]
@@ -40,10 +40,12 @@ fn the_perturbing_gradient_falls_into_a_part_along_the_update_and_one_across() {
             let g = host(&g);
             for (c, across) in [(&raw, &a), (&unit, &b)] {
                 assert!(dot(across, &g).abs() / (norm(across) * norm(&g)) < 1e-5, "{kind:?}");
-                // What is left of c is a multiple of g: c = c∥ + c⊥.
-                let along: Vec<f32> = c.iter().zip(across).map(|(c, a)| c - a).collect();
-                let cosine = dot(&along, &g) / (norm(&along) * norm(&g));
-                assert!((cosine.abs() - 1.0).abs() < 1e-5, "{kind:?}: {cosine}");
+                // What is left of c is its projection on g: c = c∥ + c⊥.
+                let share = dot(c, &g) / dot(&g, &g);
+                let sum: Vec<f32> =
+                    across.iter().zip(&g).map(|(a, g)| (f64::from(*a) + share * f64::from(*g)) as f32).collect();
+                let off = distance(&sum, c);
+                assert!(off < 1e-6, "{kind:?}: off by {off:e} of its length");
             }
             let size = norm(&raw) as f32;
             close(&b.iter().map(|x| x * size).collect::<Vec<_>>(), &a, 1e-5);
@@ -56,10 +58,21 @@ fn without_a_share_it_is_sam_and_with_one_every_slice_is_corrected() {
     let model = vit();
     for device in Device::all_for_tests() {
         let (at, samples) = (started(&device, &model), batch(&device, 8));
+        let bits = |v: &[f32]| v.iter().map(|x| x.to_bits()).collect::<Vec<_>>();
+        let asam = Geometry::Adaptive(Adaptive { scale: Scale::Both, eta: 0.01, scope: Scope::All });
+        for (kind, geometry, backup) in [
+            (obf(1.0), Geometry::Euclidean, Backup::Normalised),
+            (Perturbation::Steepest, asam, Backup::Raw),
+            (obf(0.0), asam, Backup::Normalised),
+        ] {
+            let plain = Extragradient { geometry, ..Extragradient::sam(kind, CE).slices_of(4) };
+            let gsam = Extragradient { surrogate_gap: Some(SurrogateGap { xi: 0.0, backup }), ..plain };
+            let of = |rule| bits(&update(rule, &model, &at, &samples, 0.1));
+            assert_eq!(of(&gsam), of(&plain), "{kind:?} {geometry:?} {backup:?}");
+        }
         let sam = Extragradient::sam(Perturbation::Steepest, CE).slices_of(4);
         let with = |xi| Extragradient { surrogate_gap: Some(SurrogateGap { xi, backup: Backup::Raw }), ..sam };
         let plain = update(&sam, &model, &at, &samples, 0.1);
-        let bits = |v: &[f32]| v.iter().map(|x| x.to_bits()).collect::<Vec<_>>();
         assert_eq!(bits(&update(&with(0.0), &model, &at, &samples, 0.1)), bits(&plain));
         let whole = update(&with(0.4), &model, &at, &samples, 0.1);
         let halves = [0, 4].map(|i| update(&with(0.4).slices_of(4), &model, &at, &samples.slice(i, i + 4), 0.1));

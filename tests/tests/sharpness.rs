@@ -36,12 +36,12 @@ fn matrix(eigenvalues: &[f64; N]) -> Vec<f32> {
 }
 
 /// The eigenvalue that power iteration finds of ½ θᵀ A θ, the Hessian being differentiated.
-fn dominant_of(eigenvalues: &[f64; N]) -> f64 {
-    let a = Tensor::from_slice(&Device::cpu(), &matrix(eigenvalues), &[N, N]);
+fn dominant_of(device: &Device, eigenvalues: &[f64; N]) -> f64 {
+    let a = Tensor::from_slice(device, &matrix(eigenvalues), &[N, N]);
     let mut layout = ParamLayout::new();
     let id = layout.add("theta", &[N], Tags::default());
     let layout = Arc::new(layout);
-    let theta = Tensor::zeros(&Device::cpu(), lethe_tensor::DType::F32, &[layout.len()]);
+    let theta = Tensor::zeros(device, lethe_tensor::DType::F32, &[layout.len()]);
     let start = random_direction(&Theta::new(theta.clone(), &layout), 3, 0, 0);
     let stopping = Stopping { most_iterations: 1000, tolerance: 1e-6 };
     let found = power_iteration(&start, stopping, |v| {
@@ -61,9 +61,11 @@ fn dominant_of(eigenvalues: &[f64; N]) -> f64 {
 #[test]
 fn the_dominant_eigenvalue_of_a_quadratic_with_its_sign() {
     let spread = |top: f64| std::array::from_fn(|k| if k == 0 { top } else { (k as f64 / N as f64 - 0.5) * top.abs() });
-    for top in [3.0, -7.0] {
-        let found = dominant_of(&spread(top));
-        assert!((found - top).abs() < 1e-3 * top.abs(), "{found} for {top}");
+    for device in Device::all_for_tests() {
+        for top in [3.0, -7.0] {
+            let found = dominant_of(&device, &spread(top));
+            assert!((found - top).abs() < 1e-3 * top.abs(), "{found} for {top} on {device}");
+        }
     }
 }
 
@@ -133,10 +135,13 @@ fn close(a: &Tensor, b: &Tensor, share: f64) {
 
 #[test]
 fn products_are_symmetric_and_do_not_depend_on_batches() {
-    for (model, loss) in [(VIT, "bce"), (RESNET, "ce")] {
+    for (device, (model, loss)) in
+        Device::all_for_tests().iter().flat_map(|device| [(VIT, "bce"), (RESNET, "ce")].map(|of| (device, of)))
+    {
         let t = network(model, loss, 20);
-        let (u, v) = (random_direction(&t.theta, 1, 0, 0), random_direction(&t.theta, 2, 0, 0));
-        let product = |batch, v: &Tensor| t.product(&t.theta, &t.state, batch, v);
+        let (theta, state) = (t.theta.to_device(device).unwrap(), t.state.to_device(device).unwrap());
+        let [u, v] = [1, 2].map(|seed| random_direction(&t.theta, seed, 0, 0).to_device(device).unwrap());
+        let product = |batch, v: &Tensor| t.product(&theta, &state, batch, v);
         let (hu, hv) = (product(20, &u), product(20, &v));
         let (a, b) = (dot(&u, &hv), dot(&v, &hu));
         let scale = (dot(&u, &u) * dot(&hv, &hv)).sqrt();

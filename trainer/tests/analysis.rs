@@ -141,6 +141,23 @@ fn slices_of_the_held_out_images_perturb_and_are_seen() {
     fails(&split, 2, &["analysis.split", "decided before the training"]);
 }
 
+/// As the specification expects of any network that has learnt something (section 12).
+#[test]
+fn perturbed_networks_are_less_certain_of_the_labels_and_say_less() {
+    let (_folder, out) =
+        trained(&["data.train_limit=1280", "train.epochs=8", "optim.lr=0.2", "model.width=8", "analysis.every=0"]);
+    for kind in ["steepest", "obf"] {
+        let set = format!("perturb.kind={kind}");
+        runs(&["analyze", "forgetting", &out, "--protocol", "p2", "--set", &set, "--set", "perturb.rho=0.1"]);
+        let record = json(Path::new(&out).join("analysis/forgetting.json"));
+        let [before, after] = ["unperturbed", "perturbed"].map(|side| record[side].clone());
+        let of = |side: &Value, what: &str| side[what].as_f64().unwrap();
+        assert!(of(&before, "label_likelihood") > 0.3, "it has learnt something: {before}");
+        assert!(of(&after, "label_likelihood") < of(&before, "label_likelihood"), "{kind}");
+        assert!(kind != "obf" || of(&after, "output_entropy") > of(&before, "output_entropy"), "{before} {after}");
+    }
+}
+
 #[test]
 fn forgetting_needs_a_perturbation_and_enough_slices() {
     let (_folder, out) = trained(&["perturb.kind=none", "analysis.every=0", "train.epochs=1"]);

@@ -71,3 +71,25 @@ fn running_statistics_are_drawn_back_too() {
     };
     assert!(!statistics(&plain).is_empty() && statistics(&plain) != statistics(&whole));
 }
+
+/// The rate rises from 0 over the warm-up and falls to the last update, one step above its minimum; the radius is that of the same update's rate
+/// (specification 2.4, 4.4).
+#[test]
+fn rates_and_radii_of_updates_are_those_of_the_schedules() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../configs/digits.toml");
+    let rates = ["optim.lr=1e-3", "optim.min_lr=1e-5", "optim.warmup_epochs=1", "train.epochs=2", "train.batch=32"];
+    let radii = ["perturb.m=16", "perturb.rho=0.1", "perturb.rho_schedule=lr", "model.depth=1"];
+    let changes: Vec<String> = rates.iter().chain(&radii).map(|c| c.to_string()).collect();
+    let config = Config::load(&path, &changes).unwrap();
+    let split = load(&config.data, &Places::of_process(None)).unwrap();
+    let config = config.resolve(facts(&split)).unwrap();
+    let (images, classes, device) = (split.train.shape, split.train.classes, Device::cpu());
+    let loader = Loader::evaluation(Arc::new(split.train), Preparation::of(&config.data), 32, 1);
+    let mut session = Session::new(&config, images, classes, &device, 2).unwrap();
+    let expected = [(0.0, 0.0), (5e-4, 0.1 * 49.0 / 99.0), (1e-3, 0.1), (5.05e-4, 0.05)];
+    for (host, (lr, rho)) in loader.epoch(0).unwrap().zip(expected) {
+        let done = session.update(0, &upload(&device, &host.unwrap()));
+        let record = session.read(done).unwrap();
+        assert!((record.lr - lr).abs() < 1e-12 && (record.rho - rho).abs() < 1e-12, "{record:?}");
+    }
+}

@@ -24,17 +24,17 @@ pub fn kinds() -> [Perturbation; 3] {
 }
 
 pub fn vit() -> Vit {
-    let config = VitConfig {
-        image: [4, 4],
-        patch: 2,
-        width: 8,
-        depth: 2,
-        heads: 2,
-        mlp: 16,
-        channels: 1,
-        ..VitConfig::small(2, 10)
-    };
-    Vit::new(VitConfig { pooling: Pooling::Mean, head_bias: None, ..config })
+    Vit::new(vit_config())
+}
+
+fn vit_config() -> VitConfig {
+    let sizes = VitConfig { image: [4, 4], patch: 2, width: 8, depth: 2, heads: 2, mlp: 16, ..VitConfig::small(2, 10) };
+    VitConfig { channels: 1, pooling: Pooling::Mean, head_bias: None, ..sizes }
+}
+
+/// With a class token.
+pub fn token_vit() -> Vit {
+    Vit::new(VitConfig { pooling: Pooling::ClassToken, ..vit_config() })
 }
 
 pub fn resnet() -> ResNet {
@@ -106,11 +106,19 @@ pub fn dot(a: &[f32], b: &[f32]) -> f64 {
     a.iter().zip(b).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum()
 }
 
+/// The length of a − b as a share of b's.
+pub fn distance(a: &[f32], b: &[f32]) -> f64 {
+    assert_eq!(a.len(), b.len());
+    norm(&a.iter().zip(b).map(|(a, b)| a - b).collect::<Vec<_>>()) / norm(b)
+}
+
 /// That a and b differ by at most `tolerance` of b's largest element.
 #[track_caller]
 pub fn close(a: &[f32], b: &[f32], tolerance: f32) {
     let scale = b.iter().fold(0f32, |m, x| m.max(x.abs()));
     let off = a.iter().zip(b).fold(0f32, |m, (a, b)| m.max((a - b).abs()));
+    // A maximum leaves NaN out.
+    assert!(a.iter().chain(b).all(|x| x.is_finite()), "not finite");
     assert!(a.len() == b.len() && off <= tolerance * scale, "off by {off:e} of {scale:e}");
 }
 

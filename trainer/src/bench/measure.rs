@@ -1,8 +1,8 @@
 //! Calling a case over and over.
 
-use super::record::StepFigures;
 use super::{Step, Work};
 use lethe_tensor::{Device, DeviceError, Tensor};
+use serde::Serialize;
 use std::time::{Duration, Instant};
 
 /// How long a case is measured.
@@ -38,6 +38,17 @@ impl Default for Effort {
             max_samples: 400,
         }
     }
+}
+
+/// The numbers of a training step from the initial parameters; they are finite.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct StepFigures {
+    /// The loss at the initial parameters.
+    pub loss: f32,
+    /// The loss at the perturbed parameters.
+    pub perturbed_loss: f32,
+    /// The norm of the update gradient.
+    pub grad_norm: f32,
 }
 
 /// What was measured.

@@ -10,8 +10,8 @@ mod record;
 mod steps;
 
 pub use catalogue::{CASES, Case, Extent, Selection, UnknownShape, names, select};
-pub use measure::Effort;
-pub use record::{Figures, GpuFigures, Outcome, Record, StepFigures};
+pub use measure::{Effort, StepFigures};
+pub use record::{Figures, GpuFigures, Outcome, Record};
 
 use lethe_tensor::{Device, DeviceError, Tensor};
 use measure::measure;

@@ -1,7 +1,7 @@
 //! A line of the result.
 
 use super::Case;
-use super::measure::{Failure, Measured};
+use super::measure::{Failure, Measured, StepFigures};
 use lethe_tensor::Device;
 use serde::Serialize;
 use std::time::Duration;
@@ -63,17 +63,6 @@ pub struct Figures {
     /// The numbers of a training step that is made once.
     #[serde(flatten)]
     pub step: Option<StepFigures>,
-}
-
-/// The numbers of a training step from the initial parameters; they are finite.
-#[derive(Clone, Copy, Debug, Serialize)]
-pub struct StepFigures {
-    /// The loss at the initial parameters.
-    pub loss: f32,
-    /// The loss at the perturbed parameters.
-    pub perturbed_loss: f32,
-    /// The norm of the update gradient.
-    pub grad_norm: f32,
 }
 
 /// What one call did on a GPU, when all that can be kept was kept.

@@ -181,6 +181,10 @@ mod tests {
         let giga = |flops: f64| flops / 2e9;
         assert!((giga(resnet_flops(&ResNetConfig::cifar18(10), 1, 32)) - 0.5558).abs() < 0.001);
         assert!((giga(vit_flops(&baseline(), 1)) - 1.12).abs() < 0.05);
+        for (patch, published) in [(32, 1.1), (16, 4.6)] {
+            let found = giga(vit_flops(&VitConfig::small(patch, 1000), 1));
+            assert!((found - published).abs() < 0.05, "{found}");
+        }
         // ResNet-50 and ResNet-101 at 224×224: specification 6.3.
         for (blocks, published) in [([3, 4, 6, 3], 4.1), ([3, 4, 23, 3], 7.8)] {
             let found = giga(resnet_flops(&ResNetConfig::bottleneck(blocks, 1000), 1, 224));

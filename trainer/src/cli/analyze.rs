@@ -46,7 +46,7 @@ pub struct SharpnessArgs {
     #[arg(long, value_name = "N", default_value_t = 8192, value_parser = count())]
     samples: usize,
     /// Images that are computed at once: a matter of memory.
-    #[arg(long, value_name = "N", default_value_t = 256, value_parser = count())]
+    #[arg(long, value_name = "N", default_value_t = 64, value_parser = count())]
     batch: usize,
     /// Stop after so many iterations at the latest.
     #[arg(long, value_name = "N", default_value_t = 100, value_parser = count())]

@@ -2,7 +2,7 @@
 
 use lethe_tensor::random::Philox;
 
-use super::dataset::ImageShape;
+use super::shape::ImageShape;
 use crate::config::AugmentConfig;
 
 /// What is done to an image: where it is cut out of its padded self, and whether it is mirrored.

@@ -2,9 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use super::dataset::{DataSplit, Dataset, ImageShape};
+use super::dataset::{DataSplit, Dataset};
 use super::error::DataError;
 use super::locate::{Places, find};
+use super::shape::ImageShape;
 
 const SHAPE: ImageShape = ImageShape { channels: 3, height: 32, width: 32 };
 

@@ -3,35 +3,8 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use super::shape::ImageShape;
 use super::stand_in::StandIn;
-
-/// The size of an image.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ImageShape {
-    /// The number of channels, C.
-    pub channels: usize,
-    /// The number of rows, H.
-    pub height: usize,
-    /// The number of columns, W.
-    pub width: usize,
-}
-
-impl ImageShape {
-    /// The number of values of an image, C·H·W.
-    pub fn len(self) -> usize {
-        self.channels * self.height * self.width
-    }
-
-    /// Whether an image has no values at all.
-    pub fn is_empty(self) -> bool {
-        self.len() == 0
-    }
-
-    /// The same channels, as a square of this side.
-    pub fn square(self, side: usize) -> ImageShape {
-        ImageShape { height: side, width: side, ..self }
-    }
-}
 
 /// Images of one size in memory.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -92,6 +65,11 @@ pub struct DataSplit {
 }
 
 impl Dataset {
+    /// The stand-in that it becomes, as a test split.
+    pub fn altered(&self, stand_in: StandIn) -> Dataset {
+        Dataset { name: format!("{}, {stand_in}", self.name), stand_in: Some(stand_in), ..self.clone() }
+    }
+
     /// A set in memory: values in the order NCHW, up to `max_value`; one label an image.
     pub fn in_memory(
         name: String,

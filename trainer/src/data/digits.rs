@@ -5,8 +5,9 @@ use std::io::Read;
 
 use flate2::read::GzDecoder;
 
-use super::dataset::{DataSplit, Dataset, ImageShape};
+use super::dataset::{DataSplit, Dataset};
 use super::hold_out::hold_out;
+use super::shape::ImageShape;
 
 const COMPRESSED: &[u8] = include_bytes!("../../data/optdigits.csv.gz");
 const SIDE: usize = 8;

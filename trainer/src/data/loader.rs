@@ -12,9 +12,10 @@ use std::thread::JoinHandle;
 
 use lethe_tensor::random::{Draw, Philox};
 
-use super::dataset::{Dataset, ImageShape};
+use super::dataset::Dataset;
 use super::error::DataError;
 use super::pipeline::{Pipeline, Preparation, Scratch};
+use super::shape::ImageShape;
 use crate::config::AugmentConfig;
 
 /// The most images of a piece.
@@ -305,6 +306,17 @@ mod tests {
         let mut sorted = labels[..10].to_vec();
         sorted.sort_unstable();
         assert!(sorted.into_iter().eq(0..10));
+    }
+
+    /// Updates of an epoch of ImageNet in batches of 4096, and of CIFAR in batches of 512: specification 4.4.
+    #[test]
+    fn epochs_have_the_updates_of_the_paper() {
+        let batches = |images: usize, batch| {
+            let shape = ImageShape { channels: 1, height: 1, width: 1 };
+            let data = Dataset::in_memory("flat".into(), vec![0; images], shape, 255, vec![0; images], 1);
+            Loader::training(Arc::new(data), PLAIN, batch, 1, 0, AugmentConfig::default()).batches()
+        };
+        assert_eq!([batches(1_281_167, 4096), batches(50_000, 512)], [313, 98]);
     }
 
     #[test]

@@ -6,10 +6,11 @@ use lethe_tensor::random::Philox;
 
 use super::augment::Augment;
 use super::crop::{evaluation, inception};
-use super::dataset::{Dataset, ImageShape, Images, Pixels};
+use super::dataset::{Dataset, Images, Pixels};
 use super::decode::decode;
 use super::error::DataError;
 use super::resize::{Filter, Resampler, View};
+use super::shape::ImageShape;
 use crate::config::{AugmentConfig, DataConfig};
 
 /// The most channels an image has.

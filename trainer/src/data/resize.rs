@@ -7,7 +7,7 @@ use fast_image_resize::images::{CroppedImage, Image, ImageRef};
 use fast_image_resize::{FilterType, IntoImageView, PixelType, ResizeAlg, ResizeOptions, Resizer};
 
 use super::crop::Region;
-use super::dataset::ImageShape;
+use super::shape::ImageShape;
 
 /// How a whole image is resized.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

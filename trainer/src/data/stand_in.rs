@@ -9,7 +9,7 @@ use lethe_tensor::cpu::reference::special::normal_quantile;
 use lethe_tensor::random::{Draw, Philox};
 use serde::{Deserialize, Serialize};
 
-use super::dataset::{Dataset, ImageShape};
+use super::shape::ImageShape;
 
 /// Noise's standard deviation, as a share of full brightness.
 const NOISE: f64 = 0.15;
@@ -63,11 +63,6 @@ impl StandIn {
             StandIn::Inversion => "inversion",
             StandIn::EdgeSketch => "edge-sketch",
         }
-    }
-
-    /// The stand-in that a test split becomes.
-    pub fn of(self, test: &Dataset) -> Dataset {
-        Dataset { name: format!("{}, {self}", test.name), stand_in: Some(self), ..test.clone() }
     }
 
     /// The altered image, in the order CHW as it came; `index` is its place in the set, which decides its noise.

@@ -13,6 +13,9 @@ use crate::config::{DataConfig, DatasetKind, Problem};
 const IMAGENET: &str = "imagenet";
 /// The file of ReaL's labels.
 const REAL: &str = "real.json";
+/// ImageNet's validation images, and how many of them have a label in ReaL.
+const VALIDATION: usize = 50_000;
+const KEPT: usize = 46_837;
 
 /// One of the sets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -86,7 +89,7 @@ impl TestSet {
         let judged = |data: Dataset| Ok(Judged { data: Arc::new(data.resized(config.size)), right: None });
         match self {
             TestSet::Test => return Ok(Judged { data: test.clone(), right: None }),
-            TestSet::StandIn(stand_in) => return judged(stand_in.of(test)),
+            TestSet::StandIn(stand_in) => return judged(test.altered(stand_in)),
             _ => {}
         }
         if config.dataset != DatasetKind::Imagenet {
@@ -152,10 +155,21 @@ pub fn read_right_labels(path: &Path, images: usize, classes: usize) -> Result<V
     }
 }
 
+/// That of ImageNet's own 50,000 images as many have a label as ReaL gives one: other labels are no ReaL.
+fn check_kept(path: &Path, lists: &[Vec<u32>]) -> Result<(), DataError> {
+    let kept = lists.iter().filter(|labels| !labels.is_empty()).count();
+    if lists.len() != VALIDATION || kept == KEPT {
+        return Ok(());
+    }
+    let expected = format!("{KEPT} of {VALIDATION} images with a label, as ReaL has them");
+    Err(DataError::malformed(path, "labels", expected, kept.to_string()))
+}
+
 /// ReaL's labels for each image of the validation set. The file has them in the order of the images' file names, whatever folders those stand in.
 fn right_labels(path: &Path, test: &Dataset) -> Result<Vec<Vec<u32>>, DataError> {
     let Images::Files(files) = &test.images else { unreachable!("ImageNet is a list of files") };
     let mut lists = read_right_labels(path, test.len(), test.classes)?;
+    check_kept(path, &lists)?;
     let mut in_order: Vec<usize> = (0..files.len()).collect();
     in_order.sort_by_key(|&i| files[i].file_name());
     let mut right = vec![Vec::new(); lists.len()];
@@ -227,6 +241,15 @@ mod tests {
             let error = load().unwrap_err().to_string();
             assert!(error.contains(part) && error.contains("expected 3 lists"), "{error}");
         }
+    }
+
+    #[test]
+    fn real_labels_are_as_many_as_published() {
+        let lists = |kept| [vec![vec![1]; kept], vec![vec![]; VALIDATION - kept]].concat();
+        let path = Path::new("real.json");
+        assert!(check_kept(path, &lists(46_837)).is_ok() && check_kept(path, &[vec![], vec![1]]).is_ok());
+        let error = check_kept(path, &lists(46_836)).unwrap_err().to_string();
+        assert!(error.contains("expected 46837 of 50000 images") && error.contains("found 46836"), "{error}");
     }
 
     #[test]

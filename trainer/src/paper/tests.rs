@@ -1,7 +1,7 @@
 //! The rows against the table that the specification reconstructs, cell by cell.
 
 use super::*;
-use crate::config::{Asam, Config, GsamBackup, Lambda, PerturbConfig, RhoSchedule, Rule};
+use crate::config::{Asam, Config, GsamBackup, Lambda, LrSchedule, ModelConfig, PerturbConfig, RhoSchedule, Rule};
 use std::collections::BTreeSet;
 use std::path::Path;
 
@@ -131,6 +131,23 @@ fn common_blocks_are_those_of_the_table() {
                     assert_eq!(rates, [number(max), number(min)], "{what}");
                     let clip = (line[7] != "none").then(|| number(&line[7]));
                     assert_eq!(c.optim.common.clip, clip, "{what}");
+                    let constant = c.optim.common.schedule == LrSchedule::Constant;
+                    assert_eq!(constant, line[6].contains("constant"), "{what}");
+                    if let Rule::Sgd(sgd) = &c.optim.rule {
+                        assert!(line[3].contains(&format!("m {}", sgd.momentum)) && !sgd.nesterov, "{what}");
+                    }
+                    // Note !1: what is fine-tuned starts at −ln C, a ResNet's at 0.
+                    let (bias, expected) = match &c.model {
+                        ModelConfig::Vit(vit) if task.is_fine_tuning() => {
+                            (Some(vit.head_bias(c.loss.kind, c.init.is_some()).value(7)), -(7f64.ln()))
+                        }
+                        ModelConfig::Vit(vit) => {
+                            (Some(vit.head_bias(c.loss.kind, c.init.is_some()).value(7)), number(&line[8]))
+                        }
+                        ModelConfig::Resnet(resnet) => (resnet.head_bias.0, number(&line[8])),
+                        ModelConfig::Mlp(_) => panic!("{what}"),
+                    };
+                    assert_eq!(bias, Some(expected), "{what}");
                 }
             }
         }
@@ -210,6 +227,16 @@ fn reported_results_are_those_of_the_tables() {
             }
             assert_eq!(measured(&row[8]), as_cell(anchor.sharpness), "{row:?}");
         }
+    }
+    let rows = cells("Table B.2");
+    assert_eq!(rows.len(), FIXED_ALPHA.len());
+    for (row, (direction, accuracy)) in rows.iter().zip(FIXED_ALPHA) {
+        let expected = match &row[0][..] {
+            "STEEP" => Direction::Steepest,
+            "gamma = 1, lambda = 1/C" => Direction::Obf { lambda: None, gamma: 1.0 },
+            alpha => Direction::Obf { lambda: Some(0.0), gamma: number(alpha.strip_prefix("alpha = ").unwrap()) },
+        };
+        assert_eq!((direction, accuracy), (expected, number(&row[1])), "{row:?}");
     }
     let rows = filled(cells("Table 2"));
     assert_eq!(rows.len(), FINE_TUNING.len());

@@ -2,11 +2,11 @@
 //! with flatness (specification, 8.4).
 
 use super::measures::{Measures, Wanted};
+use super::pool::{Correlation, Member, Panel};
 use super::statistics::mean;
 use super::table::csv_field;
 use super::{Experiment, Planned, Scale, Study, panel};
 use crate::analysis::forgetting::ForgettingRecord;
-use crate::analysis::kendall::{kendall, significance};
 use crate::analysis::threshold::{ADJUSTED_GRID, adjusted_thresholds};
 use crate::config::{Config, Problem};
 use crate::error::Error;
@@ -15,47 +15,6 @@ use crate::plot::{self, Picture};
 use lethe_tensor::Device;
 use std::fmt::Write;
 use std::path::PathBuf;
-
-/// A model of a pool.
-pub struct Member {
-    /// Samples of a slice.
-    pub m: usize,
-    /// Its seed.
-    pub seed: u64,
-    /// Its final test accuracy, in percent.
-    pub accuracy: f64,
-    /// The dominant eigenvalue of its Hessian.
-    pub sharpness: f64,
-    /// F_XY by adjusted threshold, the mean over the collections.
-    pub sample_given_label: Vec<f64>,
-    /// F_Y, likewise.
-    pub label: Vec<f64>,
-}
-
-/// A rank correlation with accuracy, and its significance; NaN where there is none.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Correlation {
-    /// τ-b.
-    pub tau: f64,
-    /// Two-sided.
-    pub p: f64,
-}
-
-/// What a panel shows.
-pub struct Panel {
-    /// The perturbation.
-    pub name: &'static str,
-    /// By adjusted threshold: of F_XY with accuracy.
-    pub sample_given_label: Vec<Correlation>,
-    /// Of F_Y.
-    pub label: Vec<Correlation>,
-    /// Of the means over all thresholds: F_XY, F_Y.
-    pub means: [Correlation; 2],
-    /// Of flatness, −λ_max.
-    pub flatness: Correlation,
-    /// The models.
-    pub members: Vec<Member>,
-}
 
 /// Slices of 1, 2, 4, … up to so many samples, the radius if it is not the row's, epochs with those of warm-up, epochs between collections, and
 /// perturbed networks of each: no more than the training set has slices of the largest m.
@@ -160,28 +119,6 @@ fn member(study: &Study<'_>, planned: &Planned, m: usize, device: &Device) -> Re
         sample_given_label: mean_of(&|k| adjusted.iter().map(|a| a.sample_given_label[k]).collect()),
         label: mean_of(&|k| adjusted.iter().filter_map(|a| Some(a.label.as_ref()?[k])).collect()),
     })
-}
-
-/// The correlation of some numbers with others.
-fn correlation(x: &[f64], y: &[f64]) -> Correlation {
-    let tau = kendall(x, y).and_then(|k| k.tau_b).unwrap_or(f64::NAN);
-    Correlation { tau, p: significance(x, y, 0).map_or(f64::NAN, |s| s.p) }
-}
-
-impl Panel {
-    /// The correlations over a pool.
-    pub fn of(name: &'static str, members: Vec<Member>) -> Panel {
-        let accuracy: Vec<f64> = members.iter().map(|m| m.accuracy).collect();
-        let with = |of: &dyn Fn(&Member) -> f64| correlation(&members.iter().map(of).collect::<Vec<_>>(), &accuracy);
-        Panel {
-            name,
-            sample_given_label: (0..ADJUSTED_GRID).map(|k| with(&|m| m.sample_given_label[k])).collect(),
-            label: (0..ADJUSTED_GRID).map(|k| with(&|m| m.label[k])).collect(),
-            means: [with(&|m| mean(&m.sample_given_label)), with(&|m| mean(&m.label))],
-            flatness: with(&|m| -m.sharpness),
-            members,
-        }
-    }
 }
 
 /// The three panels beside each other.

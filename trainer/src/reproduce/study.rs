@@ -1,16 +1,13 @@
-//! What experiments are made at, where, and with how many seeds; and their runs, made by several jobs at once.
+//! What experiments are made at, where, and with how many seeds; and how several jobs go on at once.
 
-use super::measures::Wanted;
-use super::{Experiment, Measures, Planned, Scale};
-use crate::config::{DataConfig, DataFacts};
+use super::{Experiment, Scale};
 use crate::data::Places;
 use crate::error::Error;
 use crate::files;
-use crate::paper::{Architecture, Draft};
-use crate::training;
+use crate::paper::Architecture;
 use lethe_tensor::Device;
 use std::panic::resume_unwind;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 
@@ -39,46 +36,6 @@ pub struct Study<'a> {
 }
 
 impl Study<'_> {
-    /// Finds the data of these runs and of their measures, and whatever is wrong with a config, before the first of them is trained.
-    ///
-    /// # Errors
-    /// If data is missing, or a config does not fit it.
-    pub(super) fn plan(&self, runs: &[&Planned], wanted: &Wanted) -> Result<(), Error> {
-        let mut seen: Vec<(DataConfig, DataFacts)> = vec![];
-        for planned in runs {
-            let config = planned.config(self)?;
-            if let Some((_, facts)) = seen.iter().find(|(data, _)| *data == config.data) {
-                config.resolve(*facts).map_err(|p| p.in_file(Path::new(&planned.name)))?;
-                continue;
-            }
-            let (resolved, split) = planned.resolve(self)?;
-            seen.push((config.data, training::facts(&split)));
-            wanted.find(&resolved.data, &self.places, split)?;
-        }
-        let finished = runs.iter().filter(|planned| planned.is_finished(self)).count();
-        (self.say)(&format!("{} runs, {finished} of them are there", runs.len()));
-        Ok(())
-    }
-
-    /// The measures of these configs by name: a run each for every seed. Runs that are missing are made, those of one name once.
-    pub(super) fn measured(&self, configs: &[(String, Draft)], wanted: &Wanted) -> Result<Vec<Vec<Measures>>, Error> {
-        let first = |name: &str| configs.iter().position(|(n, _)| n == name);
-        let once = configs.iter().enumerate().filter(|(i, (name, _))| first(name) == Some(*i));
-        let runs: Vec<(usize, Planned)> = once
-            .flat_map(|(i, (name, draft))| (0..self.seeds).map(move |seed| (i, Planned::new(name, draft, seed))))
-            .collect();
-        self.plan(&runs.iter().map(|(_, planned)| planned).collect::<Vec<_>>(), wanted)?;
-        let measured = self.all(&runs, |(i, planned), device| {
-            let run = planned.ensure(self, device)?;
-            Ok((*i, Measures::of(planned, &run, wanted, self, device)?))
-        })?;
-        let of = |name: &str| {
-            let mine = measured.iter().filter(|(i, _)| Some(*i) == first(name));
-            mine.map(|(_, measures)| measures.clone()).collect()
-        };
-        Ok(configs.iter().map(|(name, _)| of(name)).collect())
-    }
-
     /// What is made of each item, in their order: on every device the next item that nobody has taken. After an error no further one is begun.
     ///
     /// # Errors
@@ -121,11 +78,13 @@ impl Study<'_> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use crate::config::Problem;
+    use std::path::Path;
 
-    fn study(folder: &Path, jobs: usize) -> Study<'static> {
+    /// A study of two seeds with as many jobs, in this folder.
+    pub fn study(folder: &Path, jobs: usize) -> Study<'static> {
         Study {
             scale: Scale::Digits,
             architectures: vec![],
@@ -157,26 +116,5 @@ mod tests {
         };
         assert!(study.all(&items, failing).unwrap_err().to_string().contains("item = 0"));
         assert!(begun.into_inner() < items.len());
-    }
-
-    #[test]
-    fn configs_of_one_name_share_their_runs() {
-        let folder = tempfile::tempdir().unwrap();
-        let mut draft = Draft::default();
-        draft.section("data", &[("dataset", &"\"digits\""), ("train_limit", &64)]);
-        draft.section("model", &[("kind", &"\"mlp\""), ("widths", &"[8]")]);
-        draft.section("optim", &[("kind", &"\"sgd\""), ("lr", &"0.1")]);
-        draft.section("train", &[("epochs", &1), ("batch", &32)]);
-        let mut faster = draft.clone();
-        faster.set("optim", "lr", "0.2");
-        let configs = [("a".into(), draft.clone()), ("b".into(), faster), ("a".into(), draft)];
-        let of = |jobs, name| study(&folder.path().join(name), jobs).measured(&configs, &Wanted::accuracy()).unwrap();
-        let measured = of(2, "two");
-        let seeds = |all: &Vec<Measures>| all.iter().map(|m| m.seed).collect::<Vec<_>>();
-        assert!(
-            measured.iter().all(|all| seeds(all) == [0, 1]) && measured[0] == measured[2] && measured[0] != measured[1]
-        );
-        assert_eq!(std::fs::read_dir(folder.path().join("two/runs")).unwrap().count(), 4);
-        assert_eq!(measured, of(1, "one"));
     }
 }

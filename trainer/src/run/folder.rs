@@ -7,11 +7,11 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::atomic::write_atomically;
-use super::checkpoint::{Checkpoint, CheckpointError};
+use super::checkpoint::Checkpoint;
+use super::error::{CONFIG, LOCK, RunError};
 use super::log::Log;
 use crate::config::Config;
 
-const CONFIG: &str = "config.toml";
 const METRICS: &str = "metrics.jsonl";
 const TIMING: &str = "timing.jsonl";
 const CHECKPOINT: &str = "checkpoint.safetensors";
@@ -19,8 +19,6 @@ const CHECKPOINT: &str = "checkpoint.safetensors";
 const CHECKPOINTS: &str = "checkpoints";
 const SUMMARY: &str = "summary.json";
 const FILES: [&str; 5] = [CONFIG, METRICS, TIMING, CHECKPOINT, SUMMARY];
-/// Locked while a program writes the folder; empty, and left there.
-const LOCK: &str = "lock";
 
 /// What to do where a run stands already.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,63 +27,6 @@ pub enum Existing {
     Refuse,
     /// Remove its files, and no others, and start again.
     Overwrite,
-}
-
-/// A folder that cannot be made, opened or written.
-#[derive(Debug, thiserror::Error)]
-pub enum RunError {
-    /// A run stands there.
-    #[error("{} holds a run already; choose another --out, or give --overwrite to replace it", .0.display())]
-    Exists(PathBuf),
-    /// Something else stands there.
-    #[error("{} is not empty and holds no run (no {CONFIG} beside {LOCK}); choose another --out", .0.display())]
-    NotARun(PathBuf),
-    /// Another program is writing there.
-    #[error("{}: another program trains there now; choose another --out, or wait", .0.display())]
-    Busy(PathBuf),
-    /// A log that is none.
-    #[error("cannot read {}: {source}", path.display())]
-    Read {
-        /// The file.
-        path: PathBuf,
-        /// What the system said.
-        source: io::Error,
-    },
-    /// A run was to be read, and there is none.
-    #[error("{} is no run folder: it has no {CONFIG}", .0.display())]
-    NoRun(PathBuf),
-    /// The folder cannot be made or listed.
-    #[error("cannot use the output folder {}: {source}", path.display())]
-    Folder {
-        /// The folder.
-        path: PathBuf,
-        /// What the system said.
-        source: io::Error,
-    },
-    /// A file cannot be written.
-    #[error("cannot write {}: {source}", path.display())]
-    Write {
-        /// The file.
-        path: PathBuf,
-        /// What the system said.
-        source: io::Error,
-    },
-    /// A run that ended before its first checkpoint.
-    #[error("{}: no epoch was finished, there is no checkpoint yet; start again with `lethe train … --overwrite`", .0.display())]
-    NoCheckpoint(PathBuf),
-    /// The checkpoint cannot be read or written.
-    #[error(transparent)]
-    Checkpoint(#[from] CheckpointError),
-}
-
-impl RunError {
-    pub(super) fn write(path: &Path, source: io::Error) -> RunError {
-        RunError::Write { path: path.to_owned(), source }
-    }
-
-    pub(super) fn folder(path: &Path, source: io::Error) -> RunError {
-        RunError::Folder { path: path.to_owned(), source }
-    }
 }
 
 /// The folder of one run.

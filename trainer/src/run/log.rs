@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use super::folder::RunError;
+use super::error::RunError;
 
 /// An open log.
 #[derive(Debug)]

@@ -16,6 +16,7 @@
 mod atomic;
 mod checkpoint;
 mod clock;
+mod error;
 mod folder;
 mod log;
 mod note;
@@ -26,5 +27,6 @@ mod testing;
 pub use atomic::write_atomically;
 pub use checkpoint::{Checkpoint, CheckpointError, NamedTensor};
 pub use clock::timestamp;
-pub use folder::{Existing, RunError, RunFolder, default_folder};
+pub use error::RunError;
+pub use folder::{Existing, RunFolder, default_folder};
 pub use log::Log;

@@ -1,6 +1,7 @@
 //! What analyses leave in a run's folder: JSON files under `analysis/`.
 
-use super::folder::{RunError, RunFolder, json, remove};
+use super::error::RunError;
+use super::folder::{RunFolder, json, remove};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::path::{Path, PathBuf};

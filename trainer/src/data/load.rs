@@ -1,0 +1,154 @@
+//! Reads a data set as the config asks for it.
+
+use super::cifar;
+use super::dataset::DataSplit;
+use super::digits::digits;
+use super::error::DataError;
+use super::folder;
+use super::hold_out::hold_out;
+use super::idx_set;
+use super::locate::Places;
+use crate::config::{DataConfig, DatasetKind, Problem};
+
+/// The seed of `data.hold_out`: the same images for every run.
+const HOLD_OUT_SEED: u64 = 1;
+
+/// Reads the data set that the config names, the classes that it wants, divided by `hold_out`, then cut to `train_limit`.
+///
+/// # Errors
+/// If its files are nowhere, cannot be read or contradict each other, if a class is not there, or fewer images are there than are to be held out.
+pub fn load(config: &DataConfig, places: &Places) -> Result<DataSplit, DataError> {
+    let mut split = match config.dataset {
+        DatasetKind::Digits => digits(),
+        DatasetKind::FashionMnist => idx_set::read("fashion-mnist", Some(10), places)?,
+        DatasetKind::Mnist => idx_set::read("mnist", Some(10), places)?,
+        DatasetKind::Idx => idx_set::read("idx", config.classes, places)?,
+        DatasetKind::Cifar10 => cifar::read(&cifar::CIFAR_10, places)?,
+        DatasetKind::Cifar100 => cifar::read(&cifar::CIFAR_100, places)?,
+        DatasetKind::Imagenet => folder::read("imagenet", config.hold_out.is_none(), places)?,
+        DatasetKind::ImageFolder => folder::read("image-folder", config.hold_out.is_none(), places)?,
+    };
+    if let Some(only) = &config.only_classes {
+        split = of_classes(&split, only)?;
+    }
+    if let Some(count) = config.hold_out {
+        split = held_out(split, count)?;
+    }
+    if let Some(limit) = config.train_limit {
+        split.train.truncate(limit);
+    }
+    Ok(DataSplit { train: split.train.resized(config.size), test: split.test.resized(config.size) })
+}
+
+/// Both parts with these classes only.
+fn of_classes(split: &DataSplit, only: &[u32]) -> Result<DataSplit, DataError> {
+    let classes = split.train.classes;
+    if let Some(class) = only.iter().find(|class| **class as usize >= classes) {
+        let reason = format!("the data set has the classes 0 to {}", classes - 1);
+        return Err(Problem::value("data.only_classes", class, reason).into());
+    }
+    Ok(DataSplit { train: split.train.of_classes(only), test: split.test.of_classes(only) })
+}
+
+/// The training part alone, `count` images of it as the test part; both in their order.
+fn held_out(DataSplit { train, .. }: DataSplit, count: usize) -> Result<DataSplit, DataError> {
+    if count >= train.len() {
+        let reason = format!("leaves nothing to train on: the training set has {} images", train.len());
+        return Err(Problem::value("data.hold_out", count, reason).into());
+    }
+    let held = hold_out(&train.labels, train.classes, count, HOLD_OUT_SEED);
+    let (test, kept): (Vec<usize>, Vec<usize>) = (0..train.len()).partition(|&i| held[i]);
+    let test = train.select(&format!("{}, held out", train.name), &test);
+    Ok(DataSplit { test, train: train.select(&train.name, &kept) })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::super::idx_set::{Part, TEST, TRAIN};
+    use super::*;
+
+    /// Writes a set of `count` 2×2 images with the given labels as the files of one part.
+    fn write(folder: &Path, part: Part, count: u8, labels: &[u8]) {
+        std::fs::create_dir_all(folder).unwrap();
+        let header = |words: &[u32]| words.iter().flat_map(|w| w.to_be_bytes()).collect::<Vec<u8>>();
+        let images = [header(&[0x803, count.into(), 2, 2]), (0..4 * count).collect()].concat();
+        std::fs::write(folder.join(part.1), images).unwrap();
+        let labels = [header(&[0x801, labels.len() as u32]), labels.to_vec()].concat();
+        std::fs::write(folder.join(part.2), labels).unwrap();
+    }
+
+    fn places(data_dir: Option<&Path>, variable: Option<&Path>, system: &Path) -> Places {
+        let own = |path: Option<&Path>| path.map(Path::to_owned);
+        Places { data_dir: own(data_dir), variable: own(variable), system: system.to_owned() }
+    }
+
+    fn config(dataset: DatasetKind, classes: Option<usize>) -> DataConfig {
+        DataConfig { classes, ..DataConfig::of(dataset) }
+    }
+
+    #[test]
+    fn places_are_tried_in_order() {
+        let folder = tempfile::tempdir().unwrap();
+        let (given, variable, system) = (folder.path().join("a"), folder.path().join("b"), folder.path().join("c"));
+        write(&given, TRAIN, 1, &[0]);
+        write(&given, TEST, 1, &[0]);
+        write(&variable.join("mnist"), TRAIN, 2, &[0, 1]);
+        write(&variable.join("mnist"), TEST, 1, &[0]);
+        write(&system.join("mnist"), TRAIN, 3, &[0, 1, 2]);
+        write(&system.join("mnist"), TEST, 1, &[0]);
+        let mnist = config(DatasetKind::Mnist, None);
+        let count = |places: Places| load(&mnist, &places).map(|split| split.train.len());
+        assert_eq!(count(places(Some(&given), Some(&variable), &system)).unwrap(), 1);
+        assert_eq!(count(places(None, Some(&variable), &system)).unwrap(), 2);
+        assert_eq!(count(places(None, None, &system)).unwrap(), 3);
+        assert_eq!(count(places(None, Some(&given.join("none")), &system)).unwrap(), 3);
+        let error = count(places(Some(&given.join("none")), Some(&variable), &system)).unwrap_err().to_string();
+        assert!(error.contains("a/none, ") && !error.contains("/c/"), "{error}");
+    }
+
+    #[test]
+    fn a_missing_data_set_names_places_and_package() {
+        let folder = tempfile::tempdir().unwrap();
+        let places = places(None, Some(&folder.path().join("x")), &folder.path().join("y"));
+        let error = load(&config(DatasetKind::FashionMnist, None), &places).unwrap_err().to_string();
+        for part in ["x, ", "x/fashion-mnist, ", "y/fashion-mnist", "dataset-fashion-mnist", "LETHE_DATA"] {
+            assert!(error.contains(part), "{part}: {error}");
+        }
+    }
+
+    #[test]
+    fn files_that_contradict_each_other_are_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path();
+        let error = |classes| {
+            let places = places(Some(path), None, path);
+            load(&config(DatasetKind::Idx, classes), &places).unwrap_err().to_string()
+        };
+        write(path, TRAIN, 3, &[0, 1]);
+        assert!(error(None).contains("expected 3 labels") && error(None).contains("found 2"), "{}", error(None));
+        write(path, TRAIN, 3, &[0, 1, 2]);
+        assert!(error(None).contains("no t10k-images-idx3-ubyte"), "{}", error(None));
+        write(path, TEST, 2, &[0, 3]);
+        assert!(error(None).contains("labels below 3, found 3 at index 1"), "{}", error(None));
+        assert!(error(Some(2)).contains("labels below 2, found 2 at index 2"), "{}", error(Some(2)));
+        let places = places(Some(path), None, path);
+        assert_eq!(load(&config(DatasetKind::Idx, Some(4)), &places).unwrap().test.classes, 4);
+    }
+
+    #[test]
+    fn images_are_held_out_before_the_limit() {
+        let places = places(None, None, Path::new("nowhere"));
+        let with = |hold_out, train_limit, size| {
+            let config = DataConfig { hold_out, train_limit, size, ..DataConfig::of(DatasetKind::Digits) };
+            load(&config, &places)
+        };
+        let split = with(Some(100), Some(1000), Some(12)).unwrap();
+        assert_eq!((split.train.len(), split.test.len(), split.train.shape.width), (1000, 100, 12));
+        assert!((0..10).all(|class| (8..=12).contains(&split.test.labels.iter().filter(|l| **l == class).count())));
+        assert_eq!(split.test, with(Some(100), None, Some(12)).unwrap().test);
+        let message = with(Some(1437), None, None).unwrap_err().to_string();
+        assert!(message.contains("data.hold_out = 1437") && message.contains("1437 images"), "{message}");
+    }
+}

@@ -1,0 +1,78 @@
+//! The runs of a study: found wanting before the first is trained, made by several jobs at once, measured.
+
+use super::measures::{Measures, Wanted};
+use super::{Planned, Study};
+use crate::config::{DataConfig, DataFacts};
+use crate::error::Error;
+use crate::paper::Draft;
+use crate::training;
+use std::path::Path;
+
+impl Study<'_> {
+    /// Finds the data of these runs and of their measures, and whatever is wrong with a config, before the first of them is trained.
+    ///
+    /// # Errors
+    /// If data is missing, or a config does not fit it.
+    pub(super) fn plan(&self, runs: &[&Planned], wanted: &Wanted) -> Result<(), Error> {
+        let mut seen: Vec<(DataConfig, DataFacts)> = vec![];
+        for planned in runs {
+            let config = planned.config(self)?;
+            if let Some((_, facts)) = seen.iter().find(|(data, _)| *data == config.data) {
+                config.resolve(*facts).map_err(|p| p.in_file(Path::new(&planned.name)))?;
+                continue;
+            }
+            let (resolved, split) = planned.resolve(self)?;
+            seen.push((config.data, training::facts(&split)));
+            wanted.find(&resolved.data, &self.places, split)?;
+        }
+        let finished = runs.iter().filter(|planned| planned.is_finished(self)).count();
+        (self.say)(&format!("{} runs, {finished} of them are there", runs.len()));
+        Ok(())
+    }
+
+    /// The measures of these configs by name: a run each for every seed. Runs that are missing are made, those of one name once.
+    pub(super) fn measured(&self, configs: &[(String, Draft)], wanted: &Wanted) -> Result<Vec<Vec<Measures>>, Error> {
+        let first = |name: &str| configs.iter().position(|(n, _)| n == name);
+        let once = configs.iter().enumerate().filter(|(i, (name, _))| first(name) == Some(*i));
+        let runs: Vec<(usize, Planned)> = once
+            .flat_map(|(i, (name, draft))| (0..self.seeds).map(move |seed| (i, Planned::new(name, draft, seed))))
+            .collect();
+        self.plan(&runs.iter().map(|(_, planned)| planned).collect::<Vec<_>>(), wanted)?;
+        let measured = self.all(&runs, |(i, planned), device| {
+            let run = planned.ensure(self, device)?;
+            Ok((*i, Measures::of(planned, &run, wanted, self, device)?))
+        })?;
+        let of = |name: &str| {
+            let mine = measured.iter().filter(|(i, _)| Some(*i) == first(name));
+            mine.map(|(_, measures)| measures.clone()).collect()
+        };
+        Ok(configs.iter().map(|(name, _)| of(name)).collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::study::tests::study;
+    use super::*;
+
+    #[test]
+    fn configs_of_one_name_share_their_runs() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut draft = Draft::default();
+        draft.section("data", &[("dataset", &"\"digits\""), ("train_limit", &64)]);
+        draft.section("model", &[("kind", &"\"mlp\""), ("widths", &"[8]")]);
+        draft.section("optim", &[("kind", &"\"sgd\""), ("lr", &"0.1")]);
+        draft.section("train", &[("epochs", &1), ("batch", &32)]);
+        let mut faster = draft.clone();
+        faster.set("optim", "lr", "0.2");
+        let configs = [("a".into(), draft.clone()), ("b".into(), faster), ("a".into(), draft)];
+        let of = |jobs, name| study(&folder.path().join(name), jobs).measured(&configs, &Wanted::accuracy()).unwrap();
+        let measured = of(2, "two");
+        let seeds = |all: &Vec<Measures>| all.iter().map(|m| m.seed).collect::<Vec<_>>();
+        assert!(
+            measured.iter().all(|all| seeds(all) == [0, 1]) && measured[0] == measured[2] && measured[0] != measured[1]
+        );
+        assert_eq!(std::fs::read_dir(folder.path().join("two/runs")).unwrap().count(), 4);
+        assert_eq!(measured, of(1, "one"));
+    }
+}

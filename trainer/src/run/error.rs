@@ -1,0 +1,68 @@
+//! What can go wrong with a run's folder.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use super::checkpoint::CheckpointError;
+
+/// The file that holds a run's config.
+pub(super) const CONFIG: &str = "config.toml";
+/// Locked while a program writes the folder; empty, and left there.
+pub(super) const LOCK: &str = "lock";
+
+/// A folder that cannot be made, opened or written.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// A run stands there.
+    #[error("{} holds a run already; choose another --out, or give --overwrite to replace it", .0.display())]
+    Exists(PathBuf),
+    /// Something else stands there.
+    #[error("{} is not empty and holds no run (no {CONFIG} beside {LOCK}); choose another --out", .0.display())]
+    NotARun(PathBuf),
+    /// Another program is writing there.
+    #[error("{}: another program trains there now; choose another --out, or wait", .0.display())]
+    Busy(PathBuf),
+    /// A log that is none.
+    #[error("cannot read {}: {source}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// A run was to be read, and there is none.
+    #[error("{} is no run folder: it has no {CONFIG}", .0.display())]
+    NoRun(PathBuf),
+    /// The folder cannot be made or listed.
+    #[error("cannot use the output folder {}: {source}", path.display())]
+    Folder {
+        /// The folder.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// A file cannot be written.
+    #[error("cannot write {}: {source}", path.display())]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// A run that ended before its first checkpoint.
+    #[error("{}: no epoch was finished, there is no checkpoint yet; start again with `lethe train … --overwrite`", .0.display())]
+    NoCheckpoint(PathBuf),
+    /// The checkpoint cannot be read or written.
+    #[error(transparent)]
+    Checkpoint(#[from] CheckpointError),
+}
+
+impl RunError {
+    pub(super) fn write(path: &Path, source: io::Error) -> RunError {
+        RunError::Write { path: path.to_owned(), source }
+    }
+
+    pub(super) fn folder(path: &Path, source: io::Error) -> RunError {
+        RunError::Folder { path: path.to_owned(), source }
+    }
+}
