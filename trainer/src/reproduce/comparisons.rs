@@ -6,9 +6,13 @@ use super::{Measures, Summary};
 use std::fmt::Write;
 
 /// Methods that are compared, each by its method and perturbation: the first less the second.
-const PAIRS: [[[&str; 2]; 2]; 8] = [
+const PAIRS: [[[&str; 2]; 2]; 12] = [
     [["sam", "steepest"], ["base", "none"]],
     [["sam", "obf"], ["base", "none"]],
+    [["gsam", "steepest"], ["base", "none"]],
+    [["gsam", "obf"], ["base", "none"]],
+    [["asam", "steepest"], ["base", "none"]],
+    [["asam", "obf"], ["base", "none"]],
     [["sam", "obf"], ["sam", "steepest"]],
     [["gsam", "obf"], ["gsam", "steepest"]],
     [["asam", "obf"], ["asam", "steepest"]],

@@ -23,7 +23,7 @@ impl Entry {
     /// All for these models.
     fn all(architectures: &[Architecture]) -> Vec<Entry> {
         let mine = FINE_TUNING.iter().filter(|of| architectures.contains(&of.architecture));
-        mine.flat_map(|of| Entry::of(of)).collect()
+        mine.flat_map(Entry::of).collect()
     }
 
     /// Those of a row of the paper.
