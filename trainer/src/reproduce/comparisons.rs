@@ -26,8 +26,12 @@ pub(super) fn markdown(table: &Table) -> String {
     let measures = table.measures();
     let mut text = format!("| model | difference | {} | paper: V1 |\n", measures.join(" | "));
     let _ = writeln!(text, "|{}", " --- |".repeat(measures.len() + 3));
-    let mut models: Vec<&str> = table.rows.iter().map(|row| &row.names[0][..]).collect();
-    models.dedup();
+    let mut models: Vec<&str> = vec![];
+    for row in &table.rows {
+        if !models.contains(&&row.names[0][..]) {
+            models.push(&row.names[0]);
+        }
+    }
     for model in models {
         for [first, second] in PAIRS {
             let of = |method: [&str; 2]| table.rows.iter().find(|row| row.names == [model, method[0], method[1]]);
@@ -72,10 +76,15 @@ mod tests {
             measured: (0..2).zip(tests).map(|(seed, v)| Measures { seed, values: vec![("test".into(), v)] }).collect(),
             paper: vec![("V1".into(), paper.into())],
         };
-        let rows = vec![
+        let mut rows = vec![
             row(["base", "none"], [80.0, 90.0], "69.29 ± 0.26"),
             row(["sam", "obf"], [81.0, 91.2], "74.49 ± 0.04"),
         ];
+        // Each model is compared once, whatever stands between its rows.
+        rows.insert(
+            1,
+            Row { names: ["resnet", "base", "none"].map(str::to_owned).into(), ..row(["", ""], [0.0; 2], "") },
+        );
         let expected = "| model | difference | test | paper: V1 |\n| --- | --- | --- | --- |\n\
                         | vit | sam-obf − base | +1.10 ± 1.27 | +5.20 |\n";
         assert_eq!(markdown(&Table { heads: vec![], rows }), expected);

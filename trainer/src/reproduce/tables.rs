@@ -92,7 +92,11 @@ fn anchored(study: &Study<'_>, anchors: &[Anchor]) -> Vec<Entry> {
         let names = [study.scale.model_name(a.architecture), a.method[0].into(), a.method[1].into()];
         Entry { names: names.into(), row, paper: reported(a) }
     };
-    anchors.iter().filter(mine).map(entry).collect()
+    // The rows of a model stand together.
+    let place = |a: &&Anchor| study.architectures.iter().position(|mine| *mine == a.architecture);
+    let mut mine: Vec<&Anchor> = anchors.iter().filter(mine).collect();
+    mine.sort_by_key(place);
+    mine.into_iter().map(entry).collect()
 }
 
 fn reported(a: &Anchor) -> Vec<(String, String)> {
