@@ -111,6 +111,16 @@ fn every_parameter_of_a_resnet_starts_by_its_rule() {
     }
 }
 
+/// As PyTorch's own, which the paper's code leaves as it is.
+#[test]
+fn the_bias_of_a_resnets_head_may_be_uniform() {
+    let model = ResNet::new(&ResNetConfig { head_bias: None, ..ResNetConfig::cifar18(1000) });
+    let (theta, _) = model.init(&Device::cpu(), 0);
+    let values = theta.values().to_vec::<f32>().unwrap();
+    let bias = theta.layout().get(theta.layout().find("fc.bias").unwrap());
+    follows("fc.bias", &values[bias.range()], Rule::Uniform(1.0 / 512f64.sqrt()));
+}
+
 /// The mean loss of two random images.
 fn initial_loss(model: &dyn Model, (theta, state): &(Theta, State), likelihood: Likelihood) -> f32 {
     let device = theta.values().device();

@@ -79,10 +79,7 @@ pub struct ForgettingProbe {
 
 impl ForgettingProbe {
     /// For a resolved config, its training images and those whose outputs are measured.
-    ///
-    /// # Errors
-    /// As [`Collector::new`], and if there are more classes than a code holds.
-    pub fn new(
+    fn new(
         config: &Config,
         protocol: Protocol,
         train: &Arc<Dataset>,
@@ -102,10 +99,11 @@ impl ForgettingProbe {
         })
     }
 
-    /// One for each protocol of the config, with what follows the names of its records.
+    /// For a resolved config, its training images and those whose outputs are measured: one for each protocol of the config, with what follows the
+    /// names of its records.
     ///
     /// # Errors
-    /// As [`ForgettingProbe::new`].
+    /// As [`Collector::new`], and if there are more classes than a code holds.
     pub fn each(
         config: &Config,
         train: &Arc<Dataset>,

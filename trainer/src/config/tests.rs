@@ -239,6 +239,18 @@ fn the_bias_of_a_head_is_a_number_or_minus_the_logarithm_of_the_classes() {
     assert_eq!((bias(&[]), bias(&["loss.kind=ce"])), (HeadBias::Value(-10.0), HeadBias::Value(0.0)));
     // In fine-tuning, as the paper's.
     assert_eq!((bias(&["init.from=a"]), bias(&["init.from=a", "model.head_bias=-10"])), (per_class, bias(&[])));
+    let resnet = ["model.kind=resnet", "model.block=basic", "model.blocks=[1]"];
+    let bias = |set: &[&str]| {
+        let config = read(&[&resnet[..], set].concat()).unwrap();
+        assert_eq!(Config::parse(&config.to_toml(), Path::new("y.toml"), &[]).unwrap(), config);
+        let ModelConfig::Resnet(resnet) = config.model else { panic!("a ResNet") };
+        resnet.head_bias.0
+    };
+    assert_eq!(
+        [bias(&[]), bias(&["model.head_bias=1"]), bias(&["model.head_bias=uniform"])],
+        [Some(0.0), Some(1.0), None]
+    );
+    refused(&[&resnet[..], &["model.head_bias=-ln C"]].concat(), &["model.head_bias = \"-ln C\"", "\"uniform\""]);
     refused(&["model.head_bias=ln C"], &["model.head_bias = \"ln C\"", "a number or \"-ln C\""]);
     refused(&["init.from="], &["init.from = \"\"", "leave [init] out"]);
     refused(&["init.from=a", "init.head=old"], &["init.head = \"old\"", "auto", "new", "keep"]);

@@ -71,16 +71,13 @@ pub(super) fn make(study: &Study<'_>) -> Result<Vec<PathBuf>, Error> {
             sources.push(planned);
         }
     }
-    let runs = |entry| (0..study.seeds).flat_map(move |seed| (0..AGAIN).map(move |again| (entry, seed, again)));
-    let all: Vec<(Entry, u64, u64)> = entries.iter().flat_map(|entry| runs(*entry)).collect();
-    let tunings: Vec<Planned> = all
-        .iter()
-        .flat_map(|(entry, seed, again)| tunings(study, entry, *seed, *again))
-        .map(|(_, planned)| planned)
-        .collect();
-    study.plan(&sources.iter().chain(&tunings).collect::<Vec<_>>(), &Wanted::accuracy())?;
+    // A pre-trained model's fine-tunings have seeds of their own.
+    let seeds = 0..study.seeds * AGAIN;
+    let all: Vec<_> = entries.iter().flat_map(|entry| seeds.clone().map(|seed| tunings(study, entry, seed))).collect();
+    let tunings = all.iter().flatten().map(|(_, planned)| planned);
+    study.plan(&sources.iter().chain(tunings).collect::<Vec<_>>(), &Wanted::accuracy())?;
     study.all(&sources, |source, device| source.ensure(study, device).map(drop))?;
-    let measured = study.all(&all, |(entry, seed, again), device| tuned(study, entry, *seed, *again, device))?;
+    let measured = study.all(&all, |tunings, device| tuned(study, tunings, device))?;
     let line = |(entry, measured): (&Entry, &[Measures])| {
         let model = study.scale.model_name(entry.of.architecture);
         let [before, now] = entry.of.perturbations;
@@ -109,28 +106,28 @@ fn source(scale: Scale, entry: &FineTuning, seed: u64) -> Planned {
 }
 
 /// The runs of one fine-tuning, a task each.
-fn tunings(study: &Study<'_>, entry: &Entry, seed: u64, again: u64) -> Vec<(Task, Planned)> {
+fn tunings(study: &Study<'_>, entry: &Entry, seed: u64) -> Vec<(Task, Planned)> {
     let (scale, [before, now]) = (study.scale, entry.of.perturbations);
     let model = scale.model_name(entry.of.architecture);
-    let from = study.runs.join(source(scale, entry.of, seed).name);
+    let from = study.runs.join(source(scale, entry.of, seed / AGAIN).name);
     let planned = |task: &Task| {
         let mut draft = entry.draft(scale, *task);
         draft.set("init", "from", format!("{from:?}"));
         let name = format!("{model}-{task}-{before}-{now}{}", entry.variant()[0]);
-        (*task, Planned::new(&name, &draft, AGAIN * seed + again))
+        (*task, Planned::new(&name, &draft, seed))
     };
     scale.tunings().iter().map(planned).collect()
 }
 
 /// Their accuracies.
-fn tuned(study: &Study<'_>, entry: &Entry, seed: u64, again: u64, device: &Device) -> Result<Measures, Error> {
+fn tuned(study: &Study<'_>, tunings: &[(Task, Planned)], device: &Device) -> Result<Measures, Error> {
     let mut values = vec![];
-    for (task, planned) in tunings(study, entry, seed, again) {
-        let measures = Measures::of(&planned, &planned.ensure(study, device)?, &Wanted::accuracy(), study, device)?;
+    for (task, planned) in tunings {
+        let measures = Measures::of(planned, &planned.ensure(study, device)?, &Wanted::accuracy(), study, device)?;
         let name = if study.scale == Scale::Paper { task.to_string() } else { "other classes".into() };
         values.push((name, measures.test()));
     }
-    Ok(Measures { seed: AGAIN * seed + again, values })
+    Ok(Measures { seed: tunings[0].1.seed, values })
 }
 
 /// The row of SAM with a perturbation, or of none.
