@@ -11,6 +11,14 @@ const RESNET: &str = "[model]\nkind = \"resnet\"\nblock = \"basic\"\nblocks = [1
 const TRAIN: &str = "[optim]\nkind = \"adamw\"\nlr = 3e-3\nwarmup_epochs = 0\n[perturb]\nkind = \"obf\"\nrho = 0.02\nm = 16\n\
                      [train]\nepochs = 1\nbatch = 32\n";
 
+/// A folder with the miniatures in it, and where.
+fn miniature() -> (tempfile::TempDir, String) {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data").display().to_string();
+    runs(&["miniature", &data]);
+    (folder, data)
+}
+
 /// Writes a config and the run's name beside the data.
 fn config(folder: &Path, name: &str, data: &str, model: &str) -> (String, String) {
     let path = folder.join(format!("{name}.toml"));
@@ -20,9 +28,7 @@ fn config(folder: &Path, name: &str, data: &str, model: &str) -> (String, String
 
 #[test]
 fn imagenet_is_trained_on_and_measured_on_all_its_sets() {
-    let folder = tempfile::tempdir().unwrap();
-    let data = folder.path().join("data").display().to_string();
-    runs(&["miniature", &data]);
+    let (folder, data) = miniature();
     fails(&["miniature", &data], 1, &["not empty"]);
     let keys = "dataset = \"imagenet\"\nsize = 32\naugment = { inception_crop = true, flip = true }";
     let (path, run) = config(folder.path(), "imagenet", keys, VIT);
@@ -65,9 +71,7 @@ fn broken_files_are_named(folder: &Path, run: &str, at: &[&str]) {
 /// Pre-training, fine-tuning for other classes, and the analyses of both, as with the paper's own data.
 #[test]
 fn the_way_of_the_paper_is_gone_from_end_to_end() {
-    let folder = tempfile::tempdir().unwrap();
-    let data = folder.path().join("data").display().to_string();
-    runs(&["miniature", &data]);
+    let (folder, data) = miniature();
     let at = ["--device", "cpu", "--data-dir", &data];
     let keys =
         |set: &str| format!("dataset = \"{set}\"\nsize = 32\naugment = {{ inception_crop = true, flip = true }}");
@@ -94,10 +98,8 @@ fn the_way_of_the_paper_is_gone_from_end_to_end() {
 /// The experiments themselves at the paper's scale, but for a network, images and epochs that a test can afford.
 #[test]
 fn the_tables_of_the_paper_are_made_of_miniatures() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = |name: &str| folder.path().join(name).display().to_string();
-    let (data, out) = (path("data"), path("out"));
-    runs(&["miniature", &data]);
+    let (folder, data) = miniature();
+    let out = folder.path().join("out").display().to_string();
     let small =
         ["data.size=32", "model.patch=8", "model.width=16", "model.depth=1", "model.heads=2", "optim.warmup_epochs=0"];
     let short = ["train.epochs=1", "train.batch=64"];
@@ -140,10 +142,8 @@ fn the_tables_of_the_paper_are_made_of_miniatures() {
 /// And of ResNets, whose finished runs are measured again at another size; what is missing or wrong is said before anything is trained.
 #[test]
 fn a_table_of_resnets_is_measured_again_at_another_size() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = |name: &str| folder.path().join(name).display().to_string();
-    let (data, out) = (path("data"), path("out"));
-    runs(&["miniature", &data]);
+    let (folder, data) = miniature();
+    let out = folder.path().join("out").display().to_string();
     let small = ["data.size=32", "model.blocks=[1, 1]", "model.width=8", "train.batch=64"];
     let short = ["optim.warmup_epochs=0", "train.epochs=1"];
     let set: Vec<&str> = small.iter().chain(&short).flat_map(|key| ["--set", key]).collect();
@@ -171,9 +171,7 @@ fn a_table_of_resnets_is_measured_again_at_another_size() {
 
 #[test]
 fn a_resnet_is_tested_at_another_size() {
-    let folder = tempfile::tempdir().unwrap();
-    let data = folder.path().join("data").display().to_string();
-    runs(&["miniature", &data]);
+    let (folder, data) = miniature();
     let keys = "dataset = \"image-folder\"\nsize = 16\neval_size = 24\nhold_out = 60\ntrain_limit = 200\n\
                 mean = [0.485, 0.456, 0.406]\nstd = [0.229, 0.224, 0.225]";
     let (path, run) = config(folder.path(), "folder", keys, RESNET);
@@ -188,9 +186,7 @@ fn a_resnet_is_tested_at_another_size() {
 
 #[test]
 fn both_cifars_are_trained_on_small_and_enlarged() {
-    let folder = tempfile::tempdir().unwrap();
-    let data = folder.path().join("data").display().to_string();
-    runs(&["miniature", &data]);
+    let (folder, data) = miniature();
     let native = "augment = { crop_padding = 4, flip = true }";
     let enlarged = "size = 48\naugment = { inception_crop = true, flip = true, min_area = 0.3 }";
     for (dataset, keys) in [("cifar-10", native), ("cifar-100", enlarged)] {
