@@ -29,7 +29,8 @@ fn open(options: GpuOptions) -> Option<Device> {
 }
 
 /// The devices that every case runs on: with checked shaders and without, the latter with parameters in a uniform buffer. Empty where there
-/// is no adapter.
+/// is no adapter. Hold the guard as long as a tensor lives on one of them: what is allocated and freed beside a test that counts
+/// bind groups changes which buffers that test gets.
 fn devices() -> MutexGuard<'static, Vec<Device>> {
     static DEVICES: OnceLock<Mutex<Vec<Device>>> = OnceLock::new();
     let open = |checked_shaders, force_uniform_params| {
