@@ -5,6 +5,10 @@ use super::table::{Row, Table, cell};
 use super::{Measures, Summary};
 use std::fmt::Write;
 
+/// What differences are.
+const PAIRED: &str =
+    "Differences of runs with the same seed, means over seeds, ± half the width of their 95 % interval.\n\n";
+
 /// Methods that are compared, each by its method and perturbation: the first less the second.
 const PAIRS: [[[&str; 2]; 2]; 12] = [
     [["sam", "steepest"], ["base", "none"]],
@@ -21,11 +25,26 @@ const PAIRS: [[[&str; 2]; 2]; 12] = [
     [["shrink-perturb", "none"], ["base", "none"]],
 ];
 
-/// The pairs that a table has both rows of, as Markdown: differences of all measures with their 95 % intervals, and the paper's of V1.
-pub(super) fn markdown(table: &Table) -> String {
+/// Two rows of a model, by the names behind the model's.
+pub(super) struct Pair {
+    /// What their difference is called.
+    pub label: String,
+    /// The first less the second.
+    pub rows: [[&'static str; 2]; 2],
+}
+
+/// Those of the tables of methods.
+pub(super) fn methods() -> Vec<Pair> {
+    PAIRS.iter().map(|rows| Pair { label: rows.map(name).join(" − "), rows: *rows }).collect()
+}
+
+/// The pairs that a table has both rows of, as Markdown: differences of all measures with their 95 % intervals, and the paper's of what it reports.
+pub(super) fn markdown(table: &Table, pairs: &[Pair], reported: &[&str]) -> String {
     let measures = table.measures();
-    let mut text = format!("| model | difference | {} | paper: V1 |\n", measures.join(" | "));
-    let _ = writeln!(text, "|{}", " --- |".repeat(measures.len() + 3));
+    let heads: String =
+        measures.iter().map(|m| format!(" {m} |")).chain(reported.iter().map(|r| format!(" paper: {r} |"))).collect();
+    let mut text = format!("{PAIRED}| model | difference |{heads}\n");
+    let _ = writeln!(text, "|{}", " --- |".repeat(measures.len() + reported.len() + 2));
     let mut models: Vec<&str> = vec![];
     for row in &table.rows {
         if !models.contains(&&row.names[0][..]) {
@@ -33,15 +52,14 @@ pub(super) fn markdown(table: &Table) -> String {
         }
     }
     for model in models {
-        for [first, second] in PAIRS {
-            let of = |method: [&str; 2]| table.rows.iter().find(|row| row.names == [model, method[0], method[1]]);
+        for Pair { label, rows: [first, second] } in pairs {
+            let of = |names: &[&str; 2]| table.rows.iter().find(|row| row.names == [model, names[0], names[1]]);
             let (Some(a), Some(b)) = (of(first), of(second)) else { continue };
-            let cells = measures.iter().map(|name| difference(a, b, name).map_or("–".into(), |s| signed(name, s)));
-            let cells: Vec<String> = cells.collect();
-            let paper =
-                a.paper_mean("V1").zip(b.paper_mean("V1")).map_or("–".into(), |(a, b)| format!("{:+.2}", a - b));
-            let _ =
-                writeln!(text, "| {model} | {} − {} | {} | {paper} |", name(first), name(second), cells.join(" | "));
+            let measured = measures.iter().map(|name| difference(a, b, name).map_or("–".into(), |s| signed(name, s)));
+            let paper = |name: &&str| a.paper_mean(name).zip(b.paper_mean(name));
+            let paper = reported.iter().map(|name| paper(name).map_or("–".into(), |(a, b)| format!("{:+.2}", a - b)));
+            let cells: Vec<String> = measured.chain(paper).collect();
+            let _ = writeln!(text, "| {model} | {label} | {} |", cells.join(" | "));
         }
     }
     text
@@ -87,6 +105,7 @@ mod tests {
         );
         let expected = "| model | difference | test | paper: V1 |\n| --- | --- | --- | --- |\n\
                         | vit | sam-obf − base | +1.10 ± 1.27 | +5.20 |\n";
-        assert_eq!(markdown(&Table { heads: vec![], rows }), expected);
+        let expected = format!("{PAIRED}{expected}");
+        assert_eq!(markdown(&Table { heads: vec![], rows }, &methods(), &["V1"]), expected);
     }
 }

@@ -1,6 +1,7 @@
 //! Figure 3: the accuracy of SAM with OBF by γ (λ = 1/C) and by λ (γ = 1).
 
 use super::measures::{Measures, Wanted};
+use super::table::cell;
 use super::{Experiment, Scale, Study, Summary};
 use crate::error::Error;
 use crate::paper::{Direction, Family, Method, Row, Task, rows};
@@ -99,7 +100,7 @@ fn markdown(sweeps: &[Sweep]) -> String {
     let mut text = String::from("| parameter | value | accuracy, % |\n| --- | --- | --- |\n");
     for sweep in sweeps {
         for (value, s) in sweep.points.iter().filter_map(|(v, all)| Some((v, Summary::of(all)?))) {
-            let _ = writeln!(text, "| {} | {value:.3} | {:.2} ± {:.2} |", sweep.parameter, s.mean, s.half_width());
+            let _ = writeln!(text, "| {} | {value:.3} | {} |", sweep.parameter, cell(Measures::TEST, s));
         }
     }
     text

@@ -1,6 +1,8 @@
 //! Table 2: fine-tuning, with the perturbation in the pre-training or in the fine-tuning. Each pre-trained model is fine-tuned twice.
 
+use super::comparisons::{self, Pair};
 use super::measures::Wanted;
+use super::statistics::mean;
 use super::table::{Row as Line, Table};
 use super::{Experiment, Measures, Planned, Scale, Study};
 use crate::error::Error;
@@ -84,16 +86,42 @@ pub(super) fn make(study: &Study<'_>) -> Result<Vec<PathBuf>, Error> {
         let names = vec![model, before.to_owned(), format!("{now}{}", entry.variant()[1])];
         let sets = ["CIFAR-10", "CIFAR-100"].into_iter().zip(entry.of.accuracy);
         let paper = sets.map(|(name, m)| (name.to_owned(), m.text(2))).collect();
-        Line { names, measured: measured.to_vec(), paper }
+        Line {
+            names,
+            measured: measured.chunks(AGAIN as usize).zip(0..).map(|(of, seed)| average(of, seed)).collect(),
+            paper,
+        }
     };
-    let rows = entries.iter().zip(measured.chunks((study.seeds * AGAIN) as usize)).map(line).collect();
+    let rows: Vec<Line> = entries.iter().zip(measured.chunks((study.seeds * AGAIN) as usize)).map(line).collect();
     let what =
         if study.scale == Scale::Paper { "" } else { " Pre-trained on five classes, fine-tuned for the other five." };
     let note = format!(
-        "Mean test accuracies, ± half the width of their 95 % interval; every pre-trained model is fine-tuned {AGAIN} times.{what} \
-         Where the paper's launch scripts have another γ or loss than its table, both are here; the paper's figures stand beside both."
+        "Mean test accuracies over pre-trained models, each the mean of {AGAIN} fine-tunings, ± half the width of their 95 % interval; the paper's ± is a \
+         standard deviation.{what} Where the paper's launch scripts have another γ or loss than its table, both are here; the paper's figures stand beside both."
     );
-    Table { heads: vec!["model", "pre-training", "fine-tuning"], rows }.write(study, Experiment::Table2, &note, "")
+    let table = Table { heads: vec!["model", "pre-training", "fine-tuning"], rows };
+    let below = comparisons::markdown(&table, &pairs(), &["CIFAR-10", "CIFAR-100"]);
+    table.write(study, Experiment::Table2, &note, &below)
+}
+
+/// The fine-tunings of one pre-trained model are not independent: their mean is one value.
+fn average(tunings: &[Measures], seed: u64) -> Measures {
+    let of = |name: &str| mean(&tunings.iter().filter_map(|m| m.get(name)).collect::<Vec<_>>());
+    Measures { seed, values: tunings[0].names().map(|name| (name.to_owned(), of(name))).collect() }
+}
+
+/// The differences that the table is about: between perturbations, between the two trainings, and between the paper's two sources.
+fn pairs() -> Vec<Pair> {
+    let between = [
+        ("fine-tuning: obf − steepest", [["none", "obf"], ["none", "steepest"]]),
+        ("pre-training: obf − steepest", [["obf", "none"], ["steepest", "none"]]),
+        ("steepest: fine-tuning − pre-training", [["none", "steepest"], ["steepest", "none"]]),
+        ("obf: fine-tuning − pre-training", [["none", "obf"], ["obf", "none"]]),
+        ("fine-tuning, obf: γ = 0 − 1", [["none", "obf, γ = 0"], ["none", "obf"]]),
+        ("fine-tuning, steepest: BCE − CE", [["none", "steepest, BCE"], ["none", "steepest"]]),
+        ("fine-tuning, obf: BCE − CE", [["none", "obf, BCE"], ["none", "obf"]]),
+    ];
+    between.map(|(label, rows)| Pair { label: label.to_owned(), rows }).into()
 }
 
 /// The pre-training of an entry.
@@ -137,4 +165,29 @@ fn row(architecture: Architecture, task: Task, perturbation: &str) -> Row {
         r.architecture == architecture && r.task == task && found == perturbation && ["base", "sam"].contains(&method)
     };
     rows().into_iter().find(of).expect("the table has this row")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_fine_tunings_of_a_pre_trained_model_are_one_value() {
+        let of = |seed, value| Measures { seed, values: vec![("other classes".into(), value)] };
+        assert_eq!(average(&[of(4, 90.0), of(5, 92.0)], 2), of(2, 91.0));
+    }
+
+    #[test]
+    fn differences_are_of_rows_that_there_are() {
+        let entries = Entry::all(&[Architecture::VitS32, Architecture::Resnet50]);
+        for Pair { label, rows } in pairs() {
+            let is_there = |[before, now]: &[&str; 2]| {
+                let mut names = entries
+                    .iter()
+                    .map(|e| (e.of.perturbations[0], format!("{}{}", e.of.perturbations[1], e.variant()[1])));
+                names.any(|(b, n)| b == *before && n == *now)
+            };
+            assert!(rows.iter().all(is_there), "{label}");
+        }
+    }
 }

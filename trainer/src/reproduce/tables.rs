@@ -15,11 +15,8 @@ struct Entry {
 }
 
 /// What a table of sharpness must say.
-const NOTE: &str = "Means, ± half the width of their 95 % interval. Sharpness is that of the loss that was trained: with label smoothing, of the smoothed one.";
-
-/// What a table of differences must say.
-const PAIRED: &str =
-    "Differences of runs with the same seed, means over seeds, ± half the width of their 95 % interval.\n\n";
+const NOTE: &str = "Means, ± half the width of their 95 % interval; the paper's ± is the standard deviation over its seeds, and narrower than an interval of its \
+                    few seeds would be. Sharpness is that of the loss that was trained: with label smoothing, of the smoothed one.";
 
 /// Plain training, SAM and GSAM.
 pub(super) fn table_1(study: &Study<'_>) -> Result<Vec<PathBuf>, Error> {
@@ -78,7 +75,7 @@ fn make(
     let below = if experiment == Experiment::TableB2 {
         String::new()
     } else {
-        PAIRED.to_owned() + &comparisons::markdown(&table)
+        comparisons::markdown(&table, &comparisons::methods(), &["V1"])
     };
     table.write(study, experiment, NOTE, &below)
 }
