@@ -58,6 +58,40 @@ fn a_run_is_made_once_and_one_that_was_interrupted_goes_on() {
 }
 
 #[test]
+fn a_run_on_other_images_is_not_gone_on_with() {
+    let folder = tempfile::tempdir().unwrap();
+    let planned = Planned::new("mlp", &draft(1), 5);
+    ensure(&planned, folder.path()).unwrap();
+    let run = folder.path().join("runs/mlp-seed-5");
+    let noted = std::fs::read_to_string(run.join("data.txt")).unwrap();
+    assert!(noted.starts_with("train: 64 images, checksum ") && noted.contains("\ntest: 360 images, "), "{noted}");
+    std::fs::write(run.join("data.txt"), noted.replace("360", "359")).unwrap();
+    for gone in ["summary.json", "none"] {
+        let error = ensure(&planned, folder.path()).unwrap_err().to_string();
+        assert!(error.contains("began with other images") && error.contains("359 images"), "{gone}: {error}");
+        common::fails(&["resume", &run.display().to_string()], 1, &["began with other images", "--data-dir"]);
+        let _ = std::fs::remove_file(run.join(gone));
+    }
+}
+
+#[test]
+fn a_study_that_was_moved_knows_its_fine_tunings() {
+    let folder = tempfile::tempdir().unwrap();
+    let (first, moved) = (folder.path().join("first"), folder.path().join("moved"));
+    ensure(&Planned::new("source", &draft(1), 0), &first).unwrap();
+    let tuning = |folder: &Path, source: &str| {
+        let mut draft = draft(1);
+        draft.section("init", &[("from", &format!("{:?}", folder.join("runs").join(source)))]);
+        Planned::new("tuning", &draft, 0)
+    };
+    ensure(&tuning(&first, "source-seed-0"), &first).unwrap();
+    std::fs::rename(&first, &moved).unwrap();
+    assert_eq!(ensure(&tuning(&moved, "source-seed-0"), &moved).unwrap(), ["tuning-seed-0: finished before"]);
+    let error = ensure(&tuning(&moved, "tuning-seed-0"), &moved).unwrap_err().to_string();
+    assert!(error.contains("another config"), "{error}");
+}
+
+#[test]
 fn a_run_of_another_config_is_not_touched() {
     let folder = tempfile::tempdir().unwrap();
     ensure(&Planned::new("mlp", &draft(1), 0), folder.path()).unwrap();
@@ -86,4 +120,6 @@ fn figures_are_made_and_refuse_what_would_leave_them_empty() {
     assert!(models.contains("\n\"OBF, γ = 1\",64,0,"), "{models}");
     common::runs(&figure("figure-3", &[]));
     assert_eq!(read("figure-3.csv").lines().count(), 1 + 5 + 4);
+    let text = read("figure-3.md");
+    assert!(text.contains("| γ | 0.250 | ") && !text.contains("NaN"), "a single run has no interval: {text}");
 }

@@ -9,6 +9,7 @@ mod dataset;
 mod decode;
 mod digits;
 mod error;
+mod fingerprint;
 mod folder;
 mod hold_out;
 mod idx;

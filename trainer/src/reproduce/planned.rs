@@ -59,19 +59,22 @@ impl Planned {
         Ok((config, split))
     }
 
-    /// Whether it has come to its end.
-    pub fn is_finished(&self, study: &Study<'_>) -> bool {
-        RunFolder::open(&study.runs.join(&self.name)).is_ok_and(|run| run.is_finished())
+    /// Whether it has come to its end, of this resolved config and with these images.
+    ///
+    /// # Errors
+    /// If the folder holds a run of another config, or of other images.
+    pub fn is_finished(&self, study: &Study<'_>, config: &Config, fingerprint: &str) -> Result<bool, Error> {
+        Ok(standing(&study.runs.join(&self.name), config, fingerprint)? == Standing::Finished)
     }
 
     /// The finished run: trained now, from where it was left, or long ago. The study is told which.
     ///
     /// # Errors
-    /// If the folder holds a run of another config, or training fails.
+    /// If the folder holds a run of another config or of other images, or training fails.
     pub fn ensure(&self, study: &Study<'_>, device: &Device) -> Result<RunFolder, Error> {
         let path = study.runs.join(&self.name);
         let (config, split) = self.resolve(study)?;
-        let standing = standing(&path, &config)?;
+        let standing = standing(&path, &config, &split.fingerprint())?;
         if standing == Standing::Finished {
             (study.say)(&format!("{}: finished before", self.name));
             return Ok(RunFolder::open(&path)?);
@@ -103,18 +106,28 @@ impl Planned {
 }
 
 /// How far the run of a config at this place is.
-fn standing(path: &Path, config: &Config) -> Result<Standing, Error> {
+fn standing(path: &Path, config: &Config, fingerprint: &str) -> Result<Standing, Error> {
     let Ok(run) = RunFolder::open(path) else { return Ok(Standing::New) };
-    // Threads change no result, and how a finished run is measured is not how it was trained.
+    // Threads and the size of batches in evaluation change no result.
     let same = |mut found: Config| {
         found.train.threads = config.train.threads;
         found.train.eval_batch = config.train.eval_batch;
-        found.data.eval_size = config.data.eval_size;
+        if run.is_finished() {
+            // How it is measured now is not how it was trained.
+            found.data.eval_size = config.data.eval_size;
+        }
+        if let (Some(found), Some(init)) = (&mut found.init, &config.init) {
+            // A study may be moved, and its folder written in several ways: its runs are told by their names.
+            if found.from.file_name() == init.from.file_name() {
+                found.from.clone_from(&init.from);
+            }
+        }
         found == *config
     };
     if !Config::load(&run.config(), &[]).is_ok_and(same) {
         return Err(Error::OtherRun { path: path.to_owned() });
     }
+    run.expect_data(fingerprint)?;
     Ok(match (run.is_finished(), run.has_checkpoint()) {
         (true, true) => Standing::Finished,
         (_, true) => Standing::Interrupted,

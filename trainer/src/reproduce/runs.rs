@@ -9,23 +9,32 @@ use crate::training;
 use std::path::Path;
 
 impl Study<'_> {
-    /// Finds the data of these runs and of their measures, and whatever is wrong with a config, before the first of them is trained.
+    /// Finds the data of these runs and of their measures, and whatever is wrong with a config or stands where a run is to be, before the first of them is
+    /// trained.
     ///
     /// # Errors
-    /// If data is missing, or a config does not fit it.
+    /// If data is missing, a config does not fit it, or a folder holds a run of another config or of other images.
     pub(super) fn plan(&self, runs: &[&Planned], wanted: &Wanted) -> Result<(), Error> {
-        let mut seen: Vec<(DataConfig, DataFacts)> = vec![];
+        let mut seen: Vec<(DataConfig, DataFacts, String)> = vec![];
+        let mut finished = 0;
         for planned in runs {
             let config = planned.config(self)?;
-            if let Some((_, facts)) = seen.iter().find(|(data, _)| *data == config.data) {
-                config.resolve(*facts).map_err(|p| p.in_file(Path::new(&planned.name)))?;
-                continue;
-            }
-            let (resolved, split) = planned.resolve(self)?;
-            seen.push((config.data, training::facts(&split)));
-            wanted.find(&resolved.data, &self.places, split)?;
+            let known = seen.iter().find(|(data, ..)| *data == config.data);
+            let (resolved, fingerprint) = match known {
+                Some((_, facts, fingerprint)) => {
+                    let resolved = config.resolve(*facts).map_err(|p| p.in_file(Path::new(&planned.name)))?;
+                    (resolved, fingerprint.clone())
+                }
+                None => {
+                    let (resolved, split) = planned.resolve(self)?;
+                    let fingerprint = split.fingerprint();
+                    seen.push((config.data, training::facts(&split), fingerprint.clone()));
+                    wanted.find(&resolved.data, &self.places, split)?;
+                    (resolved, fingerprint)
+                }
+            };
+            finished += usize::from(planned.is_finished(self, &resolved, &fingerprint)?);
         }
-        let finished = runs.iter().filter(|planned| planned.is_finished(self)).count();
         (self.say)(&format!("{} runs, {finished} of them are there", runs.len()));
         Ok(())
     }

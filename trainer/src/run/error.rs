@@ -49,6 +49,18 @@ pub enum RunError {
         /// What the system said.
         source: io::Error,
     },
+    /// The images are not those that the run began with.
+    #[error(
+        "{} began with other images than these, found now: {found}; it had: {expected}; say with --data-dir where those are, or start again", path.display()
+    )]
+    OtherData {
+        /// The run.
+        path: PathBuf,
+        /// What the run notes of its images.
+        expected: String,
+        /// What is there now.
+        found: String,
+    },
     /// A run that ended before its first checkpoint.
     #[error("{}: no epoch was finished, there is no checkpoint yet; start again with `lethe train … --overwrite`", .0.display())]
     NoCheckpoint(PathBuf),

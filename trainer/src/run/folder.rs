@@ -12,13 +12,15 @@ use super::error::{CONFIG, LOCK, RunError};
 use super::log::Log;
 use crate::config::Config;
 
+const DATA: &str = "data.txt";
 const METRICS: &str = "metrics.jsonl";
 const TIMING: &str = "timing.jsonl";
 const CHECKPOINT: &str = "checkpoint.safetensors";
 /// The folder of those that are kept.
 const CHECKPOINTS: &str = "checkpoints";
 const SUMMARY: &str = "summary.json";
-const FILES: [&str; 5] = [CONFIG, METRICS, TIMING, CHECKPOINT, SUMMARY];
+/// All but the config, without which the folder would be nobody's.
+const FILES: [&str; 5] = [SUMMARY, CHECKPOINT, DATA, METRICS, TIMING];
 
 /// What to do where a run stands already.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,6 +62,7 @@ impl RunFolder {
         FILES.iter().try_for_each(|name| remove(&run.file(name)))?;
         run.forget_records()?;
         run.forget_kept(|_| true)?;
+        // Last, in one piece: whoever is killed on the way leaves a run that can be replaced.
         run.replace(CONFIG, config.to_toml().as_bytes())?;
         Ok(run)
     }
@@ -71,6 +74,30 @@ impl RunFolder {
     pub fn open(path: &Path) -> Result<RunFolder, RunError> {
         let run = RunFolder { path: path.to_owned(), lock: None };
         if run.config().is_file() { Ok(run) } else { Err(RunError::NoRun(path.to_owned())) }
+    }
+
+    /// Notes what tells the run's images from others.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub fn note_data(&self, fingerprint: &str) -> Result<(), RunError> {
+        self.replace(DATA, fingerprint.as_bytes())
+    }
+
+    /// Whether these are the images that the run began with, as far as it has noted that.
+    ///
+    /// # Errors
+    /// If they are others, or the note cannot be read.
+    pub fn expect_data(&self, fingerprint: &str) -> Result<(), RunError> {
+        let path = self.file(DATA);
+        let noted = match fs::read_to_string(&path) {
+            Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(()),
+            noted => noted.map_err(|source| RunError::Read { path, source })?,
+        };
+        let line = |text: &str| text.trim().replace('\n', ", ");
+        let other =
+            || RunError::OtherData { path: self.path.clone(), expected: line(&noted), found: line(fingerprint) };
+        if noted == fingerprint { Ok(()) } else { Err(other()) }
     }
 
     /// Keeps other programs from writing the folder, until this value is dropped or the program ends, however it ends.
@@ -271,6 +298,30 @@ mod tests {
         let mut names: Vec<_> = fs::read_dir(path).unwrap().map(|e| e.unwrap().file_name()).collect();
         names.sort();
         assert_eq!(names, ["config.toml", "lock", "notes.txt"]);
+    }
+
+    #[test]
+    fn a_run_is_gone_on_with_on_its_own_images_only() {
+        let folder = tempfile::tempdir().unwrap();
+        let run = RunFolder::create(folder.path(), Existing::Refuse, &config()).unwrap();
+        run.expect_data("train: 5\n").unwrap();
+        run.note_data("train: 5\ntest: 6\n").unwrap();
+        run.expect_data("train: 5\ntest: 6\n").unwrap();
+        let error = run.expect_data("train: 5\ntest: 7\n").unwrap_err().to_string();
+        assert!(error.contains("found now: train: 5, test: 7; it had: train: 5, test: 6;"), "{error}");
+    }
+
+    #[test]
+    fn a_folder_that_was_being_replaced_can_be_replaced() {
+        let folder = tempfile::tempdir().unwrap();
+        let run = RunFolder::create(folder.path(), Existing::Refuse, &config()).unwrap();
+        run.metrics().unwrap().record(&1).unwrap();
+        // What `create` has done when it comes to a file that it cannot remove: a folder in the place of the last log.
+        fs::create_dir(folder.path().join(TIMING)).unwrap();
+        drop(run);
+        RunFolder::create(folder.path(), Existing::Overwrite, &config()).unwrap_err();
+        fs::remove_dir(folder.path().join(TIMING)).unwrap();
+        RunFolder::create(folder.path(), Existing::Overwrite, &config()).unwrap();
     }
 
     #[test]

@@ -3,6 +3,7 @@
 //! | file | holds |
 //! | --- | --- |
 //! | `config.toml` | the config with every default written out |
+//! | `data.txt` | how many images it trains and is tested on, and their checksums |
 //! | `metrics.jsonl` | a line a step and a line an evaluation, without clock times: the same run writes the same bytes |
 //! | `timing.jsonl` | the clock times that belong to them |
 //! | `checkpoint.safetensors` | θ, the state and the optimiser's vectors after the last epoch that was saved |

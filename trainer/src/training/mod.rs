@@ -66,6 +66,8 @@ pub struct Training<'a> {
     test_loader: Loader,
     /// With what follows the names of their records.
     probes: Vec<(ForgettingProbe, &'static str)>,
+    /// Of its images.
+    fingerprint: String,
     quiet: bool,
 }
 
@@ -81,7 +83,7 @@ impl<'a> Training<'a> {
     /// The same at the last checkpoint of a run, to which its logs go back too. What the run once started from is not needed any more.
     ///
     /// # Errors
-    /// As [`Training::new`], and if the run has no checkpoint, or one that does not fit its config, or the logs cannot be read or written.
+    /// As [`Training::new`], and if the run has no checkpoint, or one that does not fit its config, if it began with other images, or the logs cannot be read or written.
     pub fn resumed(
         config: &'a Config,
         split: DataSplit,
@@ -89,6 +91,7 @@ impl<'a> Training<'a> {
         workers: usize,
         run: &RunFolder,
     ) -> Result<Training<'a>, Error> {
+        run.expect_data(&split.fingerprint())?;
         let training = Training::at(config, split, device, workers, Some(&run.load()?))?;
         run.forget_after(training.epochs())?;
         Ok(training)
@@ -101,6 +104,7 @@ impl<'a> Training<'a> {
         workers: usize,
         checkpoint: Option<&Checkpoint>,
     ) -> Result<Training<'a>, Error> {
+        let fingerprint = split.fingerprint();
         let Parts { train, test, analysed } = Parts::of(config, split);
         let (images, classes) = (train.shape, train.classes);
         let prepare = Preparation::of(&config.data);
@@ -115,7 +119,8 @@ impl<'a> Training<'a> {
             None => Session::new(config, images, classes, device, loader.batches()),
             Some(checkpoint) => Session::resumed(config, images, classes, device, loader.batches(), checkpoint),
         }?;
-        Ok(Training { config, device: device.clone(), session, loader, test_loader, probes, quiet: false })
+        let device = device.clone();
+        Ok(Training { config, device, session, loader, test_loader, probes, fingerprint, quiet: false })
     }
 
     /// Has every update look for the first operation that makes a NaN or an infinity: slow.
@@ -143,6 +148,7 @@ impl<'a> Training<'a> {
     /// # Errors
     /// If data, device or folder fail, or the loss is no number any more.
     pub fn run(mut self, run: &RunFolder) -> Result<Summary, Error> {
+        run.note_data(&self.fingerprint)?;
         let (mut metrics, mut timing) = (run.metrics()?, run.timing()?);
         let train = &self.config.train;
         let show = if self.quiet { Progress::hidden } else { Progress::new };
