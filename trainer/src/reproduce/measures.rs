@@ -13,8 +13,10 @@ use lethe_tensor::Device;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
-/// The name of the record.
-const RECORD: &str = "measures";
+/// The name of the record: of test images of the run's own size, or of another.
+fn record_name(eval_size: Option<usize>) -> String {
+    eval_size.map_or_else(|| "measures".to_owned(), |size| format!("measures-{size}"))
+}
 
 /// The measures of a run, by name.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -34,12 +36,10 @@ pub struct Wanted {
     pub sharpness: Option<SharpnessOptions>,
 }
 
-/// The record: measures, what was wanted of them, and on test images of what size.
+/// The record: measures, and what was wanted of them.
 #[derive(Serialize, Deserialize)]
 struct Kept {
     wanted: Wanted,
-    #[serde(default)]
-    eval_size: Option<usize>,
     measures: Measures,
 }
 
@@ -86,13 +86,15 @@ impl Measures {
         study: &Study<'_>,
         device: &Device,
     ) -> Result<Measures, Error> {
-        let kept: Option<Kept> = run.read_record(RECORD)?;
-        let eval_size = planned.config(study)?.data.eval_size;
-        if let Some(kept) = kept.as_ref().filter(|kept| kept.wanted.covers(wanted) && kept.eval_size == eval_size) {
+        let record = record_name(planned.config(study)?.data.eval_size);
+        let kept: Option<Kept> = run.read_record(&record)?;
+        if let Some(kept) = kept.as_ref().filter(|kept| kept.wanted.covers(wanted)) {
             let wanted = kept.measures.values.iter().filter(|(name, _)| wanted.includes(name));
             return Ok(Measures { seed: kept.measures.seed, values: wanted.cloned().collect() });
         }
-        let sharpness = kept.filter(|kept| kept.wanted.sharpness == wanted.sharpness);
+        // Sharpness is of training images, whatever the size of the test images.
+        let known = [kept, run.read_record::<Kept>(&record_name(None))?];
+        let sharpness = known.into_iter().flatten().find(|kept| kept.wanted.sharpness == wanted.sharpness);
         let sharpness = sharpness.and_then(|kept| kept.measures.get(Measures::SHARPNESS));
         let (config, split) = planned.resolve(study)?;
         let Parts { train: mut images, test, .. } = Parts::of(&config, split);
@@ -118,7 +120,7 @@ impl Measures {
             values.push((Measures::SHARPNESS.into(), found.eigenvalue));
         }
         let measures = Measures { seed: planned.seed, values };
-        run.record(RECORD, &Kept { wanted: *wanted, eval_size, measures: measures.clone() })?;
+        run.record(&record, &Kept { wanted: *wanted, measures: measures.clone() })?;
         Ok(measures)
     }
 }

@@ -8,16 +8,8 @@ use std::path::{Path, PathBuf};
 use std::{fs, io};
 
 const ANALYSIS: &str = "analysis";
-/// Those that are no epoch's.
-const RECORDS: [&str; 7] = [
-    "forgetting.json",
-    "forgetting-p2.json",
-    "landscape.json",
-    "landscape.png",
-    "landscape.svg",
-    "measures.json",
-    "sharpness.json",
-];
+/// Those that were not made on the way: `sharpness.json`, `forgetting-epoch-025-p2.json`, `landscape.svg`, `measures-288.json`.
+const ANALYSES: [&str; 4] = ["forgetting", "landscape", "measures", "sharpness"];
 
 impl RunFolder {
     /// Writes a record of an analysis, `analysis/NAME.json`, and says where it stands.
@@ -81,7 +73,7 @@ impl RunFolder {
             Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
             entries => entries.map_err(|e| RunError::folder(&folder, e))?,
         };
-        let ours = |file: &PathBuf| RECORDS.contains(&name(file)) || epoch_of(name(file)).is_some();
+        let ours = |file: &PathBuf| is_of_analysis(name(file)) || epoch_of(name(file)).is_some();
         Ok(entries.filter_map(Result::ok).map(|entry| entry.path()).filter(ours).collect())
     }
 }
@@ -97,6 +89,14 @@ fn read<T: DeserializeOwned>(path: &Path) -> Result<Option<T>, RunError> {
 
 fn name(file: &Path) -> &str {
     file.file_name().and_then(|name| name.to_str()).unwrap_or_default()
+}
+
+/// Whether an analysis gives its files such names: its own, then numbers, of what they are told by the words before, and a protocol.
+fn is_of_analysis(name: &str) -> bool {
+    let Some((stem, "json" | "png" | "svg")) = name.rsplit_once('.') else { return false };
+    let mut parts = stem.split('-');
+    let is_ours = parts.next().is_some_and(|first| ANALYSES.contains(&first));
+    is_ours && parts.all(|part| ["epoch", "p2"].contains(&part) || part.parse::<usize>().is_ok())
 }
 
 /// The number of epochs in the name of a record.
@@ -129,12 +129,15 @@ mod tests {
     fn files_that_are_no_records_stay() {
         let folder = tempfile::tempdir().unwrap();
         let run = RunFolder::create(folder.path(), Existing::Refuse, &config()).unwrap();
-        run.record("forgetting", &0).unwrap();
-        let mine = folder.path().join(ANALYSIS).join("mine.json");
-        fs::write(&mine, "{}").unwrap();
+        for name in ["forgetting", "forgetting-epoch-025-p2", "measures-288"] {
+            run.record(name, &0).unwrap();
+        }
+        let mine =
+            ["mine.json", "forgetting-notes.json", "sharpness.txt"].map(|n| folder.path().join(ANALYSIS).join(n));
+        mine.iter().for_each(|file| fs::write(file, "{}").unwrap());
         drop(run);
         RunFolder::create(folder.path(), Existing::Overwrite, &config()).unwrap();
-        assert_eq!(fs::read_dir(folder.path().join(ANALYSIS)).unwrap().count(), 1);
-        assert!(mine.exists());
+        assert_eq!(fs::read_dir(folder.path().join(ANALYSIS)).unwrap().count(), mine.len());
+        assert!(mine.iter().all(|file| file.exists()));
     }
 }
