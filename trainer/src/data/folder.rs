@@ -106,7 +106,9 @@ fn read_test(name: String, root: &Path, classes: &[String]) -> Result<Dataset, D
         });
     };
     let labels = root.join(LABELS);
-    if labels.exists() { read_flat(name, &folder, &labels, classes) } else { read_test_classes(name, &folder, classes) }
+    // A folder that was sorted into classes needs no labels, though the file that it was sorted by may still be there.
+    let is_flat = labels.exists() && !list(&folder)?.iter().any(|name| folder.join(name).is_dir());
+    if is_flat { read_flat(name, &folder, &labels, classes) } else { read_test_classes(name, &folder, classes) }
 }
 
 /// The images of a folder without classes, in the order of their names, with the labels of a file.
@@ -114,10 +116,10 @@ fn read_flat(name: String, folder: &Path, labels: &Path, classes: &[String]) -> 
     let text = std::fs::read_to_string(labels).map_err(|source| DataError::Read { path: labels.to_owned(), source })?;
     let mut by_name = HashMap::new();
     for (line, text) in text.lines().enumerate().filter(|(_, text)| !text.trim().is_empty()) {
-        let class = |word: &str| match word.parse::<usize>() {
-            Ok(number) => Some(number).filter(|number| *number < classes.len()),
-            Err(_) => classes.binary_search_by(|class| class.as_str().cmp(word)).ok(),
-        };
+        // A name first: classes may be called by numbers, and need not stand in their order.
+        let by_number = |word: &str| word.parse::<usize>().ok().filter(|number| *number < classes.len());
+        let by_word = |word: &str| classes.binary_search_by(|class| class.as_str().cmp(word)).ok();
+        let class = |word: &str| by_word(word).or_else(|| by_number(word));
         let Some((file, class)) = text.trim().rsplit_once(' ').and_then(|(file, word)| Some((file, class(word)?)))
         else {
             let expected = format!("a file name, a space and a class, below {} or by name", classes.len());
@@ -236,6 +238,17 @@ mod tests {
         assert_eq!(test("v2.JPEG 1\nv1.JPEG n1\n\n").unwrap(), [0, 1]);
         assert!(test("v2.JPEG 1\n").unwrap_err().contains("a line for v1.JPEG"));
         assert!(test("v1.JPEG 2\n").unwrap_err().contains("`v1.JPEG 2` in line 1"));
+        touch(path, &["val/n1/y.JPEG", "val/n2/x.JPEG"]);
+        assert_eq!(test("of no use").unwrap(), [1, 0], "folders have their labels");
+    }
+
+    #[test]
+    fn classes_called_by_numbers_are_told_by_their_names() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path();
+        touch(path, &["train/1/a.jpg", "train/10/b.jpg", "train/2/c.jpg", "val/v1.jpg", "val/v2.jpg"]);
+        std::fs::write(path.join("val.txt"), "v1.jpg 1\nv2.jpg 10\n").unwrap();
+        assert_eq!(read("image-folder", true, &places(path)).unwrap().test.labels, [0, 1]);
     }
 
     #[test]

@@ -34,6 +34,12 @@ pub fn load(config: &DataConfig, places: &Places) -> Result<DataSplit, DataError
     if let Some(count) = config.hold_out {
         split = held_out(split, count)?;
     }
+    for part in [&split.train, &split.test] {
+        if let (true, Some(only)) = (part.is_empty(), &config.only_classes) {
+            let reason = format!("leaves nothing of {}: it has no image of these classes", part.name);
+            return Err(Problem::value("data.only_classes", format!("{only:?}"), reason).into());
+        }
+    }
     if let Some(limit) = config.train_limit {
         split.train.truncate(limit);
     }
@@ -135,6 +141,22 @@ mod tests {
         assert!(error(Some(2)).contains("labels below 2, found 2 at index 2"), "{}", error(Some(2)));
         let places = places(Some(path), None, path);
         assert_eq!(load(&config(DatasetKind::Idx, Some(4)), &places).unwrap().test.classes, 4);
+    }
+
+    #[test]
+    fn classes_that_a_part_lacks_are_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path();
+        write(path, TRAIN, 4, &[0, 1, 2, 0]);
+        write(path, TEST, 2, &[0, 1]);
+        let of = |only: Vec<u32>, hold_out| {
+            let config = DataConfig { only_classes: Some(only), hold_out, ..config(DatasetKind::Idx, None) };
+            load(&config, &places(Some(path), None, path)).map(|split| split.test.len()).map_err(|e| e.to_string())
+        };
+        assert_eq!(of(vec![0, 2], None).unwrap(), 1);
+        let error = of(vec![2], None).unwrap_err();
+        assert!(error.contains("data.only_classes = [2]") && error.contains("no image of these classes"), "{error}");
+        assert_eq!(of(vec![0, 2], Some(1)).unwrap(), 1, "the test part is of training images");
     }
 
     #[test]
