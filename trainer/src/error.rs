@@ -95,6 +95,11 @@ pub enum Error {
         /// What it is.
         loss: f64,
     },
+    /// A network of a collection has diverged.
+    #[error(
+        "the outputs of the network, or of one of its perturbations, are no numbers: it has diverged; lower perturb.rho or optim.lr"
+    )]
+    OutputsNotFinite,
     /// So far from θ the loss is infinite or none at all.
     #[error("the loss is {loss} at the distance {distance}: take a smaller --reach")]
     SliceNotFinite {

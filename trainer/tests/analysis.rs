@@ -73,9 +73,9 @@ fn earlier_checkpoints_and_models_as_they_start_are_measured_too() {
     assert_eq!([protocol("epoch-004.json"), protocol("epoch-004-p2.json")], ["p1", "p2"]);
     let second = format!("{out}/checkpoints/epoch-002.safetensors");
     runs(&["analyze", "sharpness", &out, "--samples", "32", "--iterations", "2", "--checkpoint", &second]);
-    assert_eq!(json(Path::new(&out).join("analysis/sharpness.json"))["epochs"], 2);
+    assert_eq!(json(Path::new(&out).join("analysis/sharpness-epoch-002.json"))["epochs"], 2);
     runs(&["analyze", "forgetting", &out, "--checkpoint", &second]);
-    let records = ["forgetting.json", "forgetting-p2.json", "epoch-002.json", "epoch-002-p2.json"];
+    let records = ["forgetting-epoch-002.json", "forgetting-epoch-002-p2.json", "epoch-002.json", "epoch-002-p2.json"];
     let [now, now_p2, then, then_p2] = records.map(|name| json(Path::new(&out).join("analysis").join(name)));
     assert!(now == then && now_p2 == then_p2, "the same as during the training");
     // The same model as the start of a run without an epoch.
@@ -86,6 +86,11 @@ fn earlier_checkpoints_and_models_as_they_start_are_measured_too() {
     assert_eq!(runs(&["eval", &start]), runs(&["eval", &out, "--checkpoint", &second]));
     assert_ne!(runs(&["eval", &start]), runs(&["eval", &out]));
     runs(&["analyze", "landscape", &start, "--samples", "32", "--points", "3", "--set", "perturb.kind=obf"]);
+    let record = json(Path::new(&start).join("analysis/landscape.json"));
+    assert_eq!(
+        (&record["epochs"], &record["samples"], record["slices"].as_array().unwrap().len()),
+        (&0.into(), &32.into(), 3)
+    );
     fails(&["eval", &out, "--checkpoint", &config], 1, &["small.toml", "safetensors"]);
 }
 
@@ -160,7 +165,7 @@ fn perturbed_networks_are_less_certain_of_the_labels_and_say_less() {
 
 #[test]
 fn forgetting_needs_a_perturbation_and_enough_slices() {
-    let (_folder, out) = trained(&["perturb.kind=none", "analysis.every=0", "train.epochs=1"]);
+    let (_folder, out) = trained(&["perturb.kind=none", "analysis.every=0", "train.epochs=1", "train.accumulate=2"]);
     fails(
         &["analyze", "forgetting", &out],
         2,
@@ -169,6 +174,23 @@ fn forgetting_needs_a_perturbation_and_enough_slices() {
     let chosen = ["--set", "perturb.kind=obf", "--set", "perturb.rho=0.05", "--set", "perturb.m=32"];
     let text = runs(&[&["analyze", "forgetting", &out, "--protocol", "p2"], &chosen[..]].concat());
     assert!(text.contains("protocol P2: 1 × obf"), "{text}");
+    // As the error says: slices of 64, that no batch of the training is made of.
+    let advised = ["--set", "perturb.kind=steepest", "--set", "perturb.rho=0.05"];
+    let text = runs(&[&["analyze", "forgetting", &out, "--draws", "2"], &advised[..]].concat());
+    assert!(text.contains("after 1 epochs, 5 updates") && text.contains("slices of 64"), "{text}");
+    let reach = |more: &[&str]| {
+        runs(&[&["analyze", "landscape", &out, "--samples", "32", "--points", "3"], &advised[..], more].concat());
+        json(Path::new(&out).join("analysis/landscape.json"))["slices"][0]["distance"][2].as_f64().unwrap()
+    };
+    assert!((reach(&[]) - 0.1).abs() < 1e-6, "twice the radius");
+    assert!(reach(&["--set", "perturb.asam=after"]) < 0.05, "where |θ| is small, so is the perturbation");
+    for other in ["train.batch=64", "optim.lr=0.1", "data.train_limit=64"] {
+        fails(&["analyze", "forgetting", &out, "--set", other], 2, &[other, "the run is trained"]);
+    }
+    // A perturbation that leads beyond all numbers forgets nothing that could be measured.
+    let far =
+        ["analyze", "forgetting", &out, "--draws", "2", "--set", "perturb.kind=steepest", "--set", "perturb.rho=1e30"];
+    fails(&far, 1, &["are no numbers", "perturb.rho"]);
     let many = ["analyze", "forgetting", &out, "--draws", "6"];
     fails(&[&many, &chosen[..]].concat(), 2, &["analysis.draws = 6", "5 slices of perturb.m = 32"]);
     fails(&["analyze", "forgetting", &out, "--protocol", "p3"], 2, &["p1, p2"]);

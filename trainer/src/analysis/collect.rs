@@ -85,7 +85,7 @@ impl Collector {
     /// Collects after so many epochs; the same epoch gives the same slices.
     ///
     /// # Errors
-    /// If a batch cannot be made, or the device fails.
+    /// If a batch cannot be made, the device fails, or an output is no number.
     pub fn collect(&self, network: Network<'_>, ascent: Ascent, epochs: usize) -> Result<Outputs, Error> {
         let unperturbed = log_likelihoods(network, &self.images)?;
         let key = COLLECTION | epochs as u32;
@@ -141,8 +141,12 @@ fn log_likelihoods(network: Network<'_>, loader: &Loader) -> Result<Vec<f32>, Er
 
 fn log_softmax(network: Network<'_>, inputs: &Tensor) -> Result<Vec<f32>, Error> {
     let values = network.device().scope(|| network.logits(inputs).tensor().log_softmax(-1).force().clone());
+    let values = values.to_vec::<f32>()?;
+    if values.iter().any(|v| v.is_nan()) {
+        return Err(Error::OutputsNotFinite);
+    }
     // A likelihood that a device rounds to more than 1 would be above every threshold.
-    Ok(values.to_vec::<f32>()?.into_iter().map(|v| v.min(0.0)).collect())
+    Ok(values.into_iter().map(|v| v.min(0.0)).collect())
 }
 
 #[cfg(test)]

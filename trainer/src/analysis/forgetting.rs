@@ -87,8 +87,11 @@ impl ForgettingProbe {
         workers: usize,
     ) -> Result<ForgettingProbe, Problem> {
         if images.classes > MOST_CLASSES {
-            let reason = format!("binned information is measured of up to {MOST_CLASSES} classes, these are");
-            return Err(Problem::value("analysis", images.classes, reason));
+            let reason = format!(
+                "the data set has {} classes, and binned information is measured of up to {MOST_CLASSES}; data.only_classes chooses some",
+                images.classes
+            );
+            return Err(Problem::value("analysis.every", config.analysis.every, reason));
         }
         Ok(ForgettingProbe {
             collector: Collector::new(config, protocol, train, images, workers)?,

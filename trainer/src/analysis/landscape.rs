@@ -1,13 +1,12 @@
 //! Slices of the loss along the directions in which perturbations go: L(θ + t d), d of unit length, the loss as in evaluation.
 
-use super::collect::Ascent;
 use crate::data::Loader;
 use crate::error::Error;
-use crate::evaluation::{Network, evaluate};
+use crate::evaluation::{Network, upload};
 use lethe_autograd::Var;
 use lethe_nn::Forward;
-use lethe_nn::loss::Likelihood;
-use lethe_optim::{Batch, Place};
+use lethe_nn::loss::{Likelihood, TaskLoss};
+use lethe_optim::{Batch, Extragradient, Place};
 use lethe_tensor::Tensor;
 use serde::{Deserialize, Serialize};
 
@@ -22,20 +21,28 @@ pub struct Slice {
     pub loss: Vec<f64>,
 }
 
-/// The unit direction in which a step perturbs θ on a slice of images, a vector of θ's layout; nothing where it does not move.
+/// Where a perturbation goes.
+pub struct Direction {
+    /// Of unit length, a vector of θ's layout.
+    pub unit: Tensor,
+    /// How far the perturbation goes for each unit of ρ: 1, but where ASAM scales what is normalised.
+    pub length: f64,
+}
+
+/// The direction in which a step perturbs θ on a slice of images; nothing where it does not move.
 ///
 /// # Errors
 /// If the device fails.
-pub fn direction(network: Network<'_>, ascent: Ascent, images: &Batch) -> Result<Option<Tensor>, Error> {
+pub fn direction(network: Network<'_>, step: Extragradient, images: &Batch) -> Result<Option<Direction>, Error> {
     let Network { model, theta, state } = network;
     let forward = |f: &Forward<'_>, x: &Var| model.forward(f, x);
     let moved = network.device().scope(|| {
         let place = Place { update: 0, slice: 0 };
-        let moved = ascent.step.perturbed(theta, state, images, ascent.rho, place, &forward);
+        let moved = step.perturbed(theta, state, images, 1.0, place, &forward);
         moved.values().sub(theta.values()).force().clone()
     });
-    let length = moved.sum_squares(&[], false).sqrt().item::<f32>()?;
-    Ok((length > 0.0).then(|| moved.mul_scalar(1.0 / f64::from(length)).force().clone()))
+    let length = f64::from(moved.sum_squares(&[], false).sqrt().item::<f32>()?);
+    Ok((length > 0.0).then(|| Direction { unit: moved.mul_scalar(1.0 / length).force().clone(), length }))
 }
 
 /// The loss at `points` distances from −reach to reach along a direction of unit length.
@@ -54,11 +61,21 @@ pub fn slice(
     let distance: Vec<f64> = (0..points).map(|i| -reach + step * i as f64).collect();
     let at = |t: &f64| {
         let theta = network.theta.step_along(direction, &direction.scalar_like(*t));
-        match evaluate(Network { theta: &theta, ..network }, loader, likelihood) {
-            Err(Error::TestNotFinite { loss }) => Err(Error::SliceNotFinite { distance: *t, loss }),
-            tally => Ok(tally?.evaluation().loss),
-        }
+        let loss = mean_loss(Network { theta: &theta, ..network }, loader, likelihood)?;
+        if loss.is_finite() { Ok(loss) } else { Err(Error::SliceNotFinite { distance: *t, loss }) }
     };
     let loss = distance.iter().map(at).collect::<Result<_, Error>>()?;
     Ok(Slice { name: name.to_owned(), distance, loss })
+}
+
+/// The task's loss as in evaluation, without smoothing.
+fn mean_loss(network: Network<'_>, loader: &Loader, likelihood: Likelihood) -> Result<f64, Error> {
+    let plain = TaskLoss { likelihood, smoothing: 0.0 };
+    let mut sum = 0.0;
+    for batch in loader.epoch(0)? {
+        let Batch { inputs, labels } = upload(network.device(), &batch?);
+        let losses = network.device().scope(|| plain.rows(&network.logits(&inputs), &labels).tensor().clone());
+        sum += losses.to_vec::<f32>()?.into_iter().map(f64::from).sum::<f64>();
+    }
+    Ok(sum / loader.images() as f64)
 }

@@ -1,7 +1,7 @@
 //! `lethe analyze`: measures of a finished run that cost more than an evaluation.
 
 use super::landscape::{LandscapeArgs, landscape};
-use super::{Common, Prepared, Source, prepare, say};
+use super::{Common, Prepared, Source, prepare_trained, say};
 use crate::analysis::forgetting::{ForgettingProbe, ForgettingRecord, Progress, Side};
 use crate::analysis::sharpness::{Dominant, Landscape, Stopping};
 use crate::config::{Config, LossKind, Problem};
@@ -76,7 +76,7 @@ pub struct ForgettingArgs {
     /// The perturbed networks of protocol p1; by default the run's.
     #[arg(long, value_name = "R", value_parser = count())]
     draws: Option<usize>,
-    /// Change a key of the run's config, such as perturb.kind=obf; may be given again.
+    /// Change a key of the run's perturb, analysis or loss, such as perturb.kind=obf; may be given again.
     #[arg(long, value_name = "KEY=VALUE")]
     set: Vec<String>,
     #[command(flatten)]
@@ -110,7 +110,7 @@ pub fn analyze(analysis: &Analysis) -> Result<(), Error> {
 
 fn sharpness(args: &SharpnessArgs) -> Result<(), Error> {
     let run = args.source.open()?;
-    let Prepared { config, split, device, threads } = prepare(&run.config(), &[], &args.common)?;
+    let Prepared { config, split, device, threads } = prepare_trained(&run.config(), &[], &args.common)?;
     let mut train = Parts::of(&config, split).train;
     let restored = Restored::new(&config, &args.source.checkpoint(&run)?, &train, &device)?;
     Arc::make_mut(&mut train).truncate(args.samples);
@@ -132,7 +132,8 @@ fn sharpness(args: &SharpnessArgs) -> Result<(), Error> {
         found,
     };
     describe_sharpness(&record);
-    say(&format!("written to {}", run.record("sharpness", &record)?.display()));
+    let name = args.source.record_name("sharpness", record.progress);
+    say(&format!("written to {}", run.record(&name, &record)?.display()));
     Ok(())
 }
 
@@ -155,7 +156,7 @@ fn forgetting(args: &ForgettingArgs) -> Result<(), Error> {
     set.extend(args.protocol.as_ref().map(|protocol| format!("analysis.protocol={protocol}")));
     set.extend(args.draws.map(|draws| format!("analysis.draws={draws}")));
     let trained = Config::load(&run.config(), &[])?.analysis.split;
-    let Prepared { config, split, device, threads } = prepare(&run.config(), &set, &args.common)?;
+    let Prepared { config, split, device, threads } = prepare_trained(&run.config(), &set, &args.common)?;
     if config.analysis.split != trained {
         let reason = "is decided before the training: the run held out other images";
         return Err(Problem::value("analysis.split", format!("{:?}", config.analysis.split), reason).into());
@@ -166,7 +167,8 @@ fn forgetting(args: &ForgettingArgs) -> Result<(), Error> {
     for (probe, suffix) in probes {
         let record = probe.measure(restored.network(), restored.ascent(), restored.progress())?;
         describe_forgetting(&record);
-        say(&format!("written to {}", run.record(&format!("forgetting{suffix}"), &record)?.display()));
+        let name = args.source.record_name("forgetting", record.progress) + suffix;
+        say(&format!("written to {}", run.record(&name, &record)?.display()));
     }
     Ok(())
 }

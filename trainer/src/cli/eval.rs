@@ -44,11 +44,18 @@ pub struct EvalArgs {
 /// What `--json` writes of a set.
 #[derive(Serialize)]
 struct Record {
+    /// By single labels, under ReaL too.
     #[serde(flatten)]
     evaluation: Evaluation,
+    /// By the set's protocol: under ReaL, of the images that have a right label, the share whose prediction is among theirs.
     accuracy: f64,
+    /// Of single labels: nothing under ReaL.
     top5_accuracy: Option<f64>,
+    /// Under ReaL, the images that have a right label.
+    labelled_images: Option<usize>,
+    /// With `--multi-label`.
     multi_label_accuracy: Option<f64>,
+    /// By single labels, under ReaL too.
     classes: Vec<ClassScore>,
 }
 
@@ -123,9 +130,10 @@ fn record(measured: Measured, by_file: Option<f64>) -> Record {
     let evaluation = measured.tally.evaluation();
     Record {
         evaluation,
-        accuracy: evaluation.accuracy(),
-        top5_accuracy: evaluation.top5(),
-        multi_label_accuracy: measured.real.map(|(accuracy, _)| accuracy).or(by_file),
+        accuracy: measured.accuracy(),
+        top5_accuracy: if measured.real.is_some() { None } else { evaluation.top5() },
+        labelled_images: measured.real.map(|(_, images)| images),
+        multi_label_accuracy: by_file,
         classes: measured.tally.classes,
     }
 }

@@ -1,9 +1,9 @@
 //! `lethe analyze landscape`: the loss along the directions of perturbations, as numbers and as a picture. The geometry is the run's, and so are λ, γ and the
 //! likelihood of OBF if the run is one; else they are the defaults.
 
-use super::{Common, Prepared, Source, note, prepare, say};
-use crate::analysis::collect::Ascent;
-use crate::analysis::landscape::{Slice, direction, slice};
+use super::{Common, Prepared, Source, note, prepare_trained, say};
+use crate::analysis::forgetting::Progress;
+use crate::analysis::landscape::{Direction, Slice, direction, slice};
 use crate::data::{Loader, Preparation};
 use crate::error::Error;
 use crate::evaluation::upload;
@@ -13,6 +13,7 @@ use crate::training::{Parts, Restored};
 use clap::Args;
 use lethe_optim::{Extragradient, Perturbation};
 use plotters::prelude::*;
+use serde::Serialize;
 use std::sync::Arc;
 
 /// Which slices.
@@ -20,7 +21,7 @@ use std::sync::Arc;
 pub struct LandscapeArgs {
     #[command(flatten)]
     source: Source,
-    /// How far from θ; by default twice the run's radius, or 0.1.
+    /// How far from θ; by default twice as far as the run's radius takes a perturbation, or 0.1.
     #[arg(long, value_name = "DISTANCE", value_parser = distance)]
     reach: Option<f64>,
     /// Points of a slice.
@@ -29,11 +30,20 @@ pub struct LandscapeArgs {
     /// Take the loss over the first so many training images; over all, if there are no more.
     #[arg(long, value_name = "N", default_value_t = 1024, value_parser = super::analyze::count())]
     samples: usize,
-    /// Change a key of the run's config, such as perturb.gamma=0; may be given again.
+    /// Change a key of the run's perturb, analysis or loss, such as perturb.gamma=0; may be given again.
     #[arg(long, value_name = "KEY=VALUE")]
     set: Vec<String>,
     #[command(flatten)]
     common: Common,
+}
+
+/// `analysis/landscape.json`.
+#[derive(Serialize)]
+struct LandscapeRecord {
+    #[serde(flatten)]
+    progress: Progress,
+    samples: usize,
+    slices: Vec<Slice>,
 }
 
 /// A finite number above 0.
@@ -47,36 +57,41 @@ fn distance(text: &str) -> Result<f64, String> {
 /// Measures, draws and writes.
 pub fn landscape(args: &LandscapeArgs) -> Result<(), Error> {
     let run = args.source.open()?;
-    let Prepared { config, split, device, threads } = prepare(&run.config(), &args.set, &args.common)?;
+    let Prepared { config, split, device, threads } = prepare_trained(&run.config(), &args.set, &args.common)?;
     let mut train = Parts::of(&config, split).train;
     let classes = train.classes;
     let restored = Restored::new(&config, &args.source.checkpoint(&run)?, &train, &device)?;
     Arc::make_mut(&mut train).truncate(args.samples);
-    let m = config.perturb.ascent().map_or(config.train.batch, |a| a.m).min(train.len());
+    let step = experiment::step(&config, classes);
+    let m = config.perturb.ascent().map_or(config.train.batch / config.train.accumulate, |a| a.m).min(train.len());
     let loader = |batch: usize| Loader::evaluation(train.clone(), Preparation::of(&config.data), batch, threads);
-    let all = loader(256);
+    let all = loader(config.train.eval_batch);
     let (network, likelihood) = (restored.network(), experiment::task_loss(&config).likelihood);
-    let reach = args.reach.unwrap_or_else(|| config.perturb.ascent().map_or(0.1, |a| 2.0 * a.rho).max(1e-6));
     let first = loader(m).epoch(0)?.next().expect("a run has a training image")?;
     let first = upload(&device, &first);
-    let step = experiment::step(&config, classes);
     let obf = match step.perturbation {
         Perturbation::Obf(_) => step.perturbation,
         _ => Perturbation::obf(1.0 / classes as f64, 1.0, likelihood),
     };
-    let mut slices = vec![];
+    let mut directions = vec![];
     for (name, perturbation) in [("steepest", Perturbation::Steepest), ("obf", obf), ("random", Perturbation::Random)] {
-        let step = Extragradient { perturbation, surrogate_gap: None, ..step };
-        match direction(network, Ascent { step, rho: 1.0 }, &first)? {
-            Some(d) => slices.push(slice(name, network, (&all, likelihood), &d, reach, args.points.into())?),
+        match direction(network, Extragradient { perturbation, surrogate_gap: None, ..step }, &first)? {
+            Some(direction) => directions.push((name, direction)),
             None => note(&format!("{name}: there is no direction: its gradient is 0, or no number")),
         }
     }
-    let path = run.record("landscape", &slices)?;
+    let longest = directions.iter().map(|(_, d)| d.length).fold(0.0, f64::max);
+    let reach = config.perturb.ascent().map_or(0.1, |a| 2.0 * a.rho * longest).max(1e-6);
+    let (reach, points) = (args.reach.unwrap_or(reach), args.points.into());
+    let along = |(name, d): &(&str, Direction)| slice(name, network, (&all, likelihood), &d.unit, reach, points);
+    let slices = directions.iter().map(along).collect::<Result<Vec<_>, Error>>()?;
+    let record = LandscapeRecord { progress: restored.progress(), samples: all.images(), slices };
+    let name = args.source.record_name("landscape", record.progress);
+    let path = run.record(&name, &record)?;
     let folder = path.parent().expect("a record lies in a folder").to_owned();
-    let mut files = plot::save(&folder, "landscape", [760, 480], &Slices(&slices))?;
+    let mut files = plot::save(&folder, &name, [760, 480], &Slices(&record.slices))?;
     files.push(path);
-    slices.iter().for_each(describe);
+    record.slices.iter().for_each(describe);
     files.iter().for_each(|file| say(&format!("written to {}", file.display())));
     Ok(())
 }

@@ -12,6 +12,7 @@ mod reproduce;
 #[cfg(feature = "gpu")]
 mod shaders;
 
+use crate::analysis::forgetting::Progress;
 use crate::config::{Config, MOST_THREADS};
 use crate::data::{DataSplit, Places, load};
 use crate::error::Error;
@@ -137,6 +138,14 @@ impl Source {
             Some(path) => Ok(Checkpoint::load(path)?),
         }
     }
+
+    /// The name of a record: with the number of epochs where the checkpoint is not the last, so that records of several stand side by side.
+    fn record_name(&self, analysis: &str, progress: Progress) -> String {
+        match self.checkpoint {
+            None => analysis.to_owned(),
+            Some(_) => format!("{analysis}-epoch-{:03}", progress.epochs),
+        }
+    }
 }
 
 /// Runs the program with these arguments, the first of which is its name: 0 for success, 1 for a failure, 2 for wrong usage
@@ -252,8 +261,17 @@ struct Prepared {
     threads: usize,
 }
 
+/// Of a config to train.
 fn prepare(path: &Path, set: &[String], common: &Common) -> Result<Prepared, Error> {
-    let config = Config::load(path, set)?;
+    prepared(Config::load(path, set)?, path, common)
+}
+
+/// Of the config of a run that is measured.
+fn prepare_trained(path: &Path, set: &[String], common: &Common) -> Result<Prepared, Error> {
+    prepared(Config::load_trained(path, set)?, path, common)
+}
+
+fn prepared(config: Config, path: &Path, common: &Common) -> Result<Prepared, Error> {
     let split = load(&config.data, &Places::of_process(common.data_dir.clone()))?;
     let config = config.resolve(training::facts(&split)).map_err(|p| p.in_file(path))?;
     let (device, threads) = device(common, &config)?;

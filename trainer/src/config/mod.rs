@@ -75,6 +75,10 @@ pub struct DataFacts {
     pub train: usize,
 }
 
+fn read(path: &Path) -> Result<String, ConfigError> {
+    std::fs::read_to_string(path).map_err(|source| ConfigError::Read { path: path.to_owned(), source })
+}
+
 const SECTIONS: [&str; 9] = ["data", "model", "init", "loss", "optim", "perturb", "shrink", "train", "analysis"];
 
 /// The keys of a section of this kind, where its keys depend on the kind and there is such a kind.
@@ -93,9 +97,17 @@ impl Config {
     /// # Errors
     /// If the file cannot be read, isn't TOML, or describes nothing that could be trained.
     pub fn load(path: &Path, overrides: &[String]) -> Result<Config, ConfigError> {
-        let read = |source| ConfigError::Read { path: path.to_owned(), source };
-        let text = std::fs::read_to_string(path).map_err(read)?;
-        Config::parse(&text, path, overrides)
+        Config::parse(&read(path)?, path, overrides)
+    }
+
+    /// Reads the config of a run that is measured and not trained, so that the perturbation of a measure need not fit the batches of its training. It
+    /// can change what a measure depends on, and nothing that the training was.
+    ///
+    /// # Errors
+    /// As [`Config::load`], and if a `--set` argument would change what was trained.
+    pub fn load_trained(path: &Path, overrides: &[String]) -> Result<Config, ConfigError> {
+        overrides::leave_training(overrides)?;
+        Config::parts(&read(path)?, path, overrides)
     }
 
     /// The same from text; `path` is named in errors only.
@@ -103,6 +115,13 @@ impl Config {
     /// # Errors
     /// As [`Config::load`].
     pub fn parse(text: &str, path: &Path, overrides: &[String]) -> Result<Config, ConfigError> {
+        let config = Config::parts(text, path, overrides)?;
+        config.check_training().map_err(|problem| problem.in_file(path))?;
+        Ok(config)
+    }
+
+    /// Its sections, each right by itself.
+    fn parts(text: &str, path: &Path, overrides: &[String]) -> Result<Config, ConfigError> {
         let syntax = |e: toml::de::Error| ConfigError::Syntax { path: path.to_owned(), message: e.to_string() };
         let mut table: Table = toml::from_str(text).map_err(syntax)?;
         overrides::apply(&mut table, overrides, keys)?;
@@ -179,7 +198,7 @@ impl Config {
         })
     }
 
-    /// All that can be checked without the data.
+    /// What can be checked of the sections without the data.
     fn check(&self) -> Result<(), Problem> {
         self.data.check()?;
         self.model.check()?;
@@ -190,7 +209,11 @@ impl Config {
         self.perturb.check()?;
         self.shrink.as_ref().map_or(Ok(()), ShrinkConfig::check)?;
         self.train.check()?;
-        self.analysis.check(self.perturb.ascent().is_some())?;
+        self.analysis.check(self.perturb.ascent().is_some())
+    }
+
+    /// That a training can be made of the sections.
+    fn check_training(&self) -> Result<(), Problem> {
         let (warmup, epochs) = (self.optim.common.warmup_epochs, self.train.epochs);
         if warmup > epochs {
             return Err(Problem::value("optim.warmup_epochs", warmup, format!("exceeds train.epochs = {epochs}")));
@@ -203,6 +226,10 @@ impl Config {
             parts,
             "has no effect with a perturbation: a batch is computed in slices of perturb.m",
         )?;
+        let falls = self.optim.common.falls();
+        let reason =
+            "has an effect only where the learning rate falls: with optim.schedule = \"linear\" and min_lr below lr";
+        require(falls || ascent.rho_min == 0.0, "perturb.rho_min", ascent.rho_min, reason)?;
         if self.train.batch.is_multiple_of(ascent.m) { Ok(()) } else { Err(self.undivided(ascent.m)) }
     }
 

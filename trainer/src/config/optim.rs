@@ -135,6 +135,11 @@ impl OptimConfig {
 }
 
 impl OptimCommon {
+    /// Whether the rate falls after the warm-up.
+    pub fn falls(&self) -> bool {
+        self.schedule == LrSchedule::Linear && self.min_lr < self.lr
+    }
+
     fn check(&self) -> Result<(), Problem> {
         require(self.lr.is_finite() && self.lr > 0.0, "optim.lr", self.lr, "must be finite and positive")?;
         let (min_lr, lr) = (self.min_lr, self.lr);

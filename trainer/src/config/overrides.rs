@@ -29,6 +29,18 @@ pub fn apply(
     })
 }
 
+/// Refuses to change what a run was trained with.
+pub fn leave_training(overrides: &[String]) -> Result<(), ConfigError> {
+    const FREE: [&str; 3] = ["perturb", "analysis", "loss"];
+    let is_free = |key: &str| key == "train.eval_batch" || key.split_once('.').is_some_and(|(s, _)| FREE.contains(&s));
+    let reason =
+        "the run is trained; of a measure, keys of perturb, analysis and loss can be changed, and train.eval_batch";
+    match overrides.iter().find(|text| !is_free(text.split('=').next().unwrap_or_default().trim())) {
+        Some(text) => Err(ConfigError::Override { text: text.clone(), reason: reason.to_owned() }),
+        None => Ok(()),
+    }
+}
+
 /// Removes what another kind than the file's does not know.
 fn change_kind(table: &mut Table, section: &str, kind: &str, keys: &impl Fn(&str, &str) -> Option<Vec<&'static str>>) {
     let Some(section_table) = table.get_mut(section).and_then(Value::as_table_mut) else { return };

@@ -185,6 +185,16 @@ fn values_out_of_range_are_refused() {
 }
 
 #[test]
+fn a_radius_to_fall_to_needs_a_rate_that_falls() {
+    let set = ["perturb.rho_schedule=lr", "perturb.rho_min=0.01"];
+    assert!(read(&set).is_ok());
+    for stays in ["optim.schedule=constant", "optim.min_lr=0.001"] {
+        refused(&[set[0], set[1], stays], &["perturb.rho_min = 0.01", "only where the learning rate falls"]);
+        assert!(read(&[set[0], stays]).is_ok());
+    }
+}
+
+#[test]
 fn geometry_gap_and_update_have_their_keys_and_defaults() {
     let ascent = |set: &[&str]| read(set).unwrap().perturb.ascent().unwrap().clone();
     let plain = ascent(&[]);

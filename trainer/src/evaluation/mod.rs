@@ -75,7 +75,8 @@ pub fn upload(device: &Device, batch: &Batch) -> lethe_optim::Batch {
     HostBatch { device, batch }.part(0, batch.labels.len())
 }
 
-/// Measures a network on all that a loader gives. The loss has the task's likelihood, without smoothing.
+/// Measures a network on all that a loader gives. The loss is plain cross-entropy, whatever was trained (specification, 1.3), so that losses compare; the
+/// likelihood is that of the calibration.
 ///
 /// # Errors
 /// If a batch cannot be made, the device fails, or the loss is no number: so are the parameters, and an accuracy would say nothing.
@@ -93,7 +94,7 @@ pub fn evaluate_among(
     likelihood: Likelihood,
     among: Option<&[u32]>,
 ) -> Result<Tally, Error> {
-    let plain = TaskLoss { likelihood, smoothing: 0.0 };
+    let plain = TaskLoss { likelihood: Likelihood::Softmax, smoothing: 0.0 };
     let classes = loader.data().classes;
     let mask = among.map(|among| {
         let values: Vec<f32> = (0..classes as u32).map(|c| if among.contains(&c) { 0.0 } else { MASKED }).collect();

@@ -16,7 +16,7 @@ pub struct Evaluation {
     pub correct: usize,
     /// Images whose label is among the five largest logits; where there are more than five classes.
     pub correct_top5: Option<usize>,
-    /// The mean loss, without smoothing.
+    /// The mean cross-entropy, without smoothing.
     pub loss: f64,
     /// The expected calibration error, as [`Calibration`] defines it.
     pub calibration_error: f64,
