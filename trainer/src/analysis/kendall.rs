@@ -2,6 +2,7 @@
 
 use lethe_tensor::random::{Draw, Philox};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// Up to so many pairs of numbers with ties, all permutations are counted.
 const MOST_ENUMERATED: usize = 8;
@@ -50,10 +51,8 @@ pub fn kendall(x: &[f64], y: &[f64]) -> Option<Kendall> {
     if x.len() < 2 || x.iter().chain(y).any(|v| v.is_nan()) {
         return None;
     }
-    let score = score(x, y);
+    let (score, scale) = (score(x, y), scale(x, y));
     let pairs = (x.len() * (x.len() - 1) / 2) as f64;
-    let untied = |v| pairs - ties(v) as f64;
-    let scale = (untied(x) * untied(y)).sqrt();
     Some(Kendall { score, tau_a: score as f64 / pairs, tau_b: (scale > 0.0).then(|| score as f64 / scale) })
 }
 
@@ -86,6 +85,47 @@ pub fn significance(x: &[f64], y: &[f64], seed: u64) -> Option<Significance> {
         let hits: u32 = (0..DRAWS).map(|_| one()).sum();
         Significance { p: f64::from(hits + 1) / f64::from(DRAWS + 1), method: Method::Permuted }
     })
+}
+
+/// The correlation within groups, where things of different groups differ for other reasons too: τ-b with concordant and discordant pairs of one group only,
+/// `Σ S / Σ √((P − Tx)(P − Ty))` over the groups, and its significance among 10,000 random permutations of y within the groups, drawn with `seed`. `None` where
+/// no group has two numbers that differ in x and in y, or with a NaN among them.
+///
+/// # Panics
+/// If there are not as many x as y, and as many names of groups.
+#[track_caller]
+pub fn kendall_within(x: &[f64], y: &[f64], group: &[u64], seed: u64) -> Option<(f64, Significance)> {
+    assert!(x.len() == y.len() && x.len() == group.len(), "Kendall: {}, {}, {}", x.len(), y.len(), group.len());
+    if x.iter().chain(y).any(|v| v.is_nan()) {
+        return None;
+    }
+    let mut groups: BTreeMap<u64, (Vec<f64>, Vec<f64>)> = BTreeMap::new();
+    for ((x, y), group) in x.iter().zip(y).zip(group) {
+        let (xs, ys) = groups.entry(*group).or_default();
+        xs.push(*x);
+        ys.push(*y);
+    }
+    let scale: f64 = groups.values().map(|(x, y)| scale(x, y)).sum();
+    if scale <= 0.0 {
+        return None;
+    }
+    let all = |groups: &BTreeMap<u64, (Vec<f64>, Vec<f64>)>| groups.values().map(|(x, y)| score(x, y)).sum::<i64>();
+    let observed = all(&groups);
+    let mut random = Philox::new(Draw::new(seed, [0; 3]));
+    let mut one = || {
+        groups.values_mut().for_each(|(_, y)| random.shuffle(y));
+        u32::from(all(&groups).unsigned_abs() >= observed.unsigned_abs())
+    };
+    let hits: u32 = (0..DRAWS).map(|_| one()).sum();
+    let p = f64::from(hits + 1) / f64::from(DRAWS + 1);
+    Some((observed as f64 / scale, Significance { p, method: Method::Permuted }))
+}
+
+/// What τ-b divides by.
+fn scale(x: &[f64], y: &[f64]) -> f64 {
+    let pairs = (x.len() * x.len().saturating_sub(1) / 2) as f64;
+    let untied = |v| pairs - ties(v) as f64;
+    (untied(x) * untied(y)).sqrt()
 }
 
 fn pairs(n: usize) -> impl Iterator<Item = (usize, usize)> {
@@ -171,6 +211,23 @@ mod tests {
         assert_eq!(kendall(&[1.0, 1.0], &[1.0, 2.0]).unwrap().tau_b, None);
         assert_eq!(kendall(&[1.0], &[1.0]), None);
         assert_eq!(kendall(&[1.0, f64::NAN], &[1.0, 2.0]), None);
+    }
+
+    #[test]
+    fn groups_are_not_compared_with_each_other() {
+        let x: Vec<f64> = (0..14).map(f64::from).collect();
+        // y falls within each group of seven, and rises from the first to the second.
+        let y: Vec<f64> = x.iter().map(|x| if *x < 7.0 { -x } else { 100.0 - x }).collect();
+        let group: Vec<u64> = x.iter().map(|x| u64::from(*x >= 7.0)).collect();
+        let (tau, s) = kendall_within(&x, &y, &group, 0).unwrap();
+        assert_eq!(tau, -1.0);
+        assert!(s.p < 1e-3, "{s:?}");
+        assert!(kendall(&x, &y).unwrap().tau_b.unwrap() > 0.0, "all together go the other way");
+        let one = vec![5; 14];
+        let (tau, s) = kendall_within(&x, &y, &one, 0).unwrap();
+        assert_eq!(Some(tau), kendall(&x, &y).unwrap().tau_b);
+        assert!((s.p - significance(&x, &y, 0).unwrap().p).abs() < 0.02, "{s:?}");
+        assert_eq!(kendall_within(&x, &y, &(0..14).collect::<Vec<_>>(), 0), None, "no pair");
     }
 
     #[test]

@@ -57,7 +57,10 @@ pub(super) fn make(study: &Study<'_>) -> Result<Vec<PathBuf>, Error> {
         "Kendall's τ with the final test accuracy over {} models (all m, all seeds), p in brackets. {KEY}",
         each.len()
     );
-    let text = study.title(Experiment::Figure2, &note) + &summary(&panels);
+    let mut text = study.title(Experiment::Figure2, &note) + &summary(&panels);
+    if study.seeds > 1 {
+        text += &within_seeds(&panels);
+    }
     let mut files = plot::save(&study.out, "figure-2", [1500, 480], &Panels(&panels))?;
     files.push(study.write("figure-2.csv", curves(&panels).as_bytes())?);
     files.push(study.write("figure-2-models.csv", models(&panels).as_bytes())?);
@@ -169,7 +172,6 @@ fn summary(panels: &[Panel]) -> String {
         "| perturbation | mean F_XY over s | mean F_Y over s | largest τ of F_XY, at s | share of s where F_XY beats flatness | flatness |\n\
          | --- | --- | --- | --- | --- | --- |\n",
     );
-    let cell = |c: Correlation| format!("{:.3} ({:.3})", c.tau, c.p);
     for panel in panels {
         let all = panel.sample_given_label.iter().enumerate().filter(|(_, c)| !c.tau.is_nan());
         let best = all.max_by(|a, b| a.1.tau.total_cmp(&b.1.tau));
@@ -180,6 +182,24 @@ fn summary(panels: &[Panel]) -> String {
         let _ = writeln!(text, "| {} | {xy} | {y} | {best} | {share:.0} % | {} |", panel.name, cell(panel.flatness));
     }
     text
+}
+
+/// The same of pairs of models with one seed.
+fn within_seeds(panels: &[Panel]) -> String {
+    let mut text = String::from(
+        "\nThese p take all models as independent; those of one seed are not. Within seeds (pairs of models of one seed only, p by permutations within seeds):\n\n\
+         | perturbation | mean F_XY over s | mean F_Y over s | flatness |\n| --- | --- | --- | --- |\n",
+    );
+    for panel in panels {
+        let [xy, y, flatness] = panel.within_seeds.map(cell);
+        let _ = writeln!(text, "| {} | {xy} | {y} | {flatness} |", panel.name);
+    }
+    text
+}
+
+/// τ with its p.
+fn cell(c: Correlation) -> String {
+    format!("{:.3} ({:.3})", c.tau, c.p)
 }
 
 #[cfg(test)]
@@ -219,6 +239,10 @@ mod tests {
         assert_eq!([panel.sample_given_label[7].tau, panel.label[7].tau, panel.flatness.tau], [1.0, -1.0, 1.0]);
         assert!(panel.flatness.p < 1e-5 && panel.means[0].tau == 1.0);
         assert!(summary(std::slice::from_ref(&panel)).contains("| x | 1.000 (0.000) | -1.000 (0.000) |"));
+        assert!(
+            within_seeds(std::slice::from_ref(&panel))
+                .contains("| x | 1.000 (0.000) | -1.000 (0.000) | 1.000 (0.000) |")
+        );
         let folder = tempfile::tempdir().unwrap();
         let files = plot::save(folder.path(), "figure", [400, 300], &Panels(&[panel])).unwrap();
         let svg = std::fs::read_to_string(&files[0]).unwrap();

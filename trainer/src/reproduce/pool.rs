@@ -1,7 +1,7 @@
 //! A pool of models, and how their accuracy goes together with forgetting and flatness: what a panel of figure 2 shows.
 
 use super::statistics::mean;
-use crate::analysis::kendall::{kendall, significance};
+use crate::analysis::kendall::{kendall, kendall_within, significance};
 use crate::analysis::threshold::ADJUSTED_GRID;
 
 /// A model of a pool.
@@ -41,6 +41,8 @@ pub struct Panel {
     pub means: [Correlation; 2],
     /// Of flatness, −λ_max.
     pub flatness: Correlation,
+    /// Of the means and of flatness within seeds: models of one seed share their start, and seeds differ.
+    pub within_seeds: [Correlation; 3],
     /// The models.
     pub members: Vec<Member>,
 }
@@ -55,13 +57,22 @@ impl Panel {
     /// The correlations over a pool.
     pub fn of(name: &'static str, members: Vec<Member>) -> Panel {
         let accuracy: Vec<f64> = members.iter().map(|m| m.accuracy).collect();
-        let with = |of: &dyn Fn(&Member) -> f64| correlation(&members.iter().map(of).collect::<Vec<_>>(), &accuracy);
+        let seeds: Vec<u64> = members.iter().map(|m| m.seed).collect();
+        let values = |of: &dyn Fn(&Member) -> f64| members.iter().map(of).collect::<Vec<f64>>();
+        let with = |of: &dyn Fn(&Member) -> f64| correlation(&values(of), &accuracy);
+        let within = |of: &dyn Fn(&Member) -> f64| {
+            let found = kendall_within(&values(of), &accuracy, &seeds, 0);
+            found.map_or(Correlation { tau: f64::NAN, p: f64::NAN }, |(tau, s)| Correlation { tau, p: s.p })
+        };
+        let sample_given_label = |m: &Member| mean(&m.sample_given_label);
+        let (label, flatness) = (|m: &Member| mean(&m.label), |m: &Member| -m.sharpness);
         Panel {
             name,
             sample_given_label: (0..ADJUSTED_GRID).map(|k| with(&|m| m.sample_given_label[k])).collect(),
             label: (0..ADJUSTED_GRID).map(|k| with(&|m| m.label[k])).collect(),
-            means: [with(&|m| mean(&m.sample_given_label)), with(&|m| mean(&m.label))],
-            flatness: with(&|m| -m.sharpness),
+            means: [with(&sample_given_label), with(&label)],
+            flatness: with(&flatness),
+            within_seeds: [within(&sample_given_label), within(&label), within(&flatness)],
             members,
         }
     }
