@@ -56,7 +56,8 @@ pub(super) fn markdown(table: &Table, pairs: &[Pair], reported: &[&str]) -> Stri
             let of = |names: &[&str; 2]| table.rows.iter().find(|row| row.names == [model, names[0], names[1]]);
             let (Some(a), Some(b)) = (of(first), of(second)) else { continue };
             let measured = measures.iter().map(|name| difference(a, b, name).map_or("–".into(), |s| signed(name, s)));
-            let paper = |name: &&str| a.paper_mean(name).zip(b.paper_mean(name));
+            // Rows that differ in what the paper's sources disagree on share its figures.
+            let paper = |name: &&str| a.paper_mean(name).zip(b.paper_mean(name)).filter(|_| a.paper != b.paper);
             let paper = reported.iter().map(|name| paper(name).map_or("–".into(), |(a, b)| format!("{:+.2}", a - b)));
             let cells: Vec<String> = measured.chain(paper).collect();
             let _ = writeln!(text, "| {model} | {label} | {} |", cells.join(" | "));

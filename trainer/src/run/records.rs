@@ -126,6 +126,16 @@ mod tests {
     }
 
     #[test]
+    fn numbers_come_back_to_the_last_bit() {
+        let folder = tempfile::tempdir().unwrap();
+        let run = RunFolder::create(folder.path(), Existing::Refuse, &config()).unwrap();
+        let written: Vec<f64> =
+            (1..2000).map(|i| 100.0 * f64::from(i) / 1037.0).chain([f64::MIN_POSITIVE, 1e300]).collect();
+        run.record("measures", &written).unwrap();
+        assert_eq!(run.read_record::<Vec<f64>>("measures").unwrap(), Some(written));
+    }
+
+    #[test]
     fn files_that_are_no_records_stay() {
         let folder = tempfile::tempdir().unwrap();
         let run = RunFolder::create(folder.path(), Existing::Refuse, &config()).unwrap();
