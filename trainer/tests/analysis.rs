@@ -142,8 +142,10 @@ fn slices_of_the_held_out_images_perturb_and_are_seen() {
     assert_eq!((&record["protocol"], &record["draws"]), (&"p2".into(), &1.into()));
     assert_eq!((&record["split"], &record["images"]), (&"held-out".into(), &16.into()), "one of ten of 160");
     assert_ne!(record["unperturbed"], record["perturbed"]);
-    let split = ["analyze", "forgetting", &out, "--set", "analysis.split=test"];
-    fails(&split, 2, &["analysis.split", "decided before the training"]);
+    for analysis in ["forgetting", "landscape"] {
+        let split = ["analyze", analysis, &out, "--set", "analysis.split=test"];
+        fails(&split, 2, &["analysis.split", "decided before the training"]);
+    }
 }
 
 /// As the specification expects of any network that has learnt something (section 12).

@@ -87,11 +87,9 @@ impl ForgettingProbe {
         workers: usize,
     ) -> Result<ForgettingProbe, Problem> {
         if images.classes > MOST_CLASSES {
-            let reason = format!(
-                "the data set has {} classes, and binned information is measured of up to {MOST_CLASSES}; data.only_classes chooses some",
-                images.classes
-            );
-            return Err(Problem::value("analysis.every", config.analysis.every, reason));
+            let reason =
+                format!("binned information is measured of up to {MOST_CLASSES}; train on fewer, by data.only_classes");
+            return Err(Problem::value("classes", images.classes, reason));
         }
         Ok(ForgettingProbe {
             collector: Collector::new(config, protocol, train, images, workers)?,

@@ -4,7 +4,7 @@ use super::landscape::{LandscapeArgs, landscape};
 use super::{Common, Prepared, Source, prepare_trained, say};
 use crate::analysis::forgetting::{ForgettingProbe, ForgettingRecord, Progress, Side};
 use crate::analysis::sharpness::{Dominant, Landscape, Stopping};
-use crate::config::{Config, LossKind, Problem};
+use crate::config::LossKind;
 use crate::data::{Loader, Preparation};
 use crate::error::Error;
 use crate::experiment;
@@ -155,12 +155,7 @@ fn forgetting(args: &ForgettingArgs) -> Result<(), Error> {
     let mut set = [args.set.clone(), vec!["analysis.every=0".to_owned()]].concat();
     set.extend(args.protocol.as_ref().map(|protocol| format!("analysis.protocol={protocol}")));
     set.extend(args.draws.map(|draws| format!("analysis.draws={draws}")));
-    let trained = Config::load(&run.config(), &[])?.analysis.split;
     let Prepared { config, split, device, threads } = prepare_trained(&run.config(), &set, &args.common)?;
-    if config.analysis.split != trained {
-        let reason = "is decided before the training: the run held out other images";
-        return Err(Problem::value("analysis.split", format!("{:?}", config.analysis.split), reason).into());
-    }
     let Parts { train, analysed, .. } = Parts::of(&config, split);
     let probes = ForgettingProbe::each(&config, &train, &analysed, threads)?;
     let restored = Restored::new(&config, &args.source.checkpoint(&run)?, &train, &device)?;

@@ -13,7 +13,7 @@ mod reproduce;
 mod shaders;
 
 use crate::analysis::forgetting::Progress;
-use crate::config::{Config, MOST_THREADS};
+use crate::config::{Config, MOST_THREADS, Problem};
 use crate::data::{DataSplit, Places, load};
 use crate::error::Error;
 use crate::files;
@@ -268,7 +268,12 @@ fn prepare(path: &Path, set: &[String], common: &Common) -> Result<Prepared, Err
 
 /// Of the config of a run that is measured.
 fn prepare_trained(path: &Path, set: &[String], common: &Common) -> Result<Prepared, Error> {
-    prepared(Config::load_trained(path, set)?, path, common)
+    let config = Config::load_trained(path, set)?;
+    if config.analysis.split != Config::load_trained(path, &[])?.analysis.split {
+        let reason = "is decided before the training: the run held out other images";
+        return Err(Problem::value("analysis.split", format!("{:?}", config.analysis.split), reason).into());
+    }
+    prepared(config, path, common)
 }
 
 fn prepared(config: Config, path: &Path, common: &Common) -> Result<Prepared, Error> {

@@ -4,8 +4,8 @@ use super::dataset::{DataSplit, Dataset, Images};
 use flate2::Crc;
 
 impl DataSplit {
-    /// The number of images of each part, and a checksum of their labels and pixels, or of their labels and files' names where they are in files: with the
-    /// names of the folders that they lie in, so that the whole may be moved. A line a part.
+    /// The number of images of each part, and a checksum of their labels and pixels, or of their labels and files' names where they are in files: not of the
+    /// folders, which may be moved, and sorted into classes. A line a part.
     pub fn fingerprint(&self) -> String {
         format!("train: {}\ntest: {}\n", part(&self.train), part(&self.test))
     }
@@ -18,7 +18,8 @@ fn part(set: &Dataset) -> String {
         Images::Memory(pixels) => crc.update(&pixels.values),
         Images::Files(files) => {
             for path in files.iter() {
-                path.iter().rev().take(2).for_each(|name| crc.update(name.as_encoded_bytes()));
+                crc.update(path.file_name().unwrap_or_default().as_encoded_bytes());
+                crc.update(b"/");
             }
         }
     }

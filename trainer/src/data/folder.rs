@@ -107,19 +107,36 @@ fn read_test(name: String, root: &Path, classes: &[String]) -> Result<Dataset, D
     };
     let labels = root.join(LABELS);
     // A folder that was sorted into classes needs no labels, though the file that it was sorted by may still be there.
-    let is_flat = labels.exists() && !list(&folder)?.iter().any(|name| folder.join(name).is_dir());
-    if is_flat { read_flat(name, &folder, &labels, classes) } else { read_test_classes(name, &folder, classes) }
+    let is_sorted = list(&folder)?.iter().any(|name| classes.binary_search(name).is_ok() && folder.join(name).is_dir());
+    if let (true, Some(loose)) = (is_sorted, images(&folder)?.first()) {
+        let found = loose.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        return Err(DataError::malformed(
+            &folder,
+            "images",
+            "all of them in folders of classes, or none".to_owned(),
+            found,
+        ));
+    }
+    if labels.exists() && !is_sorted {
+        read_flat(name, &folder, &labels, classes)
+    } else {
+        read_test_classes(name, &folder, classes)
+    }
 }
 
 /// The images of a folder without classes, in the order of their names, with the labels of a file.
 fn read_flat(name: String, folder: &Path, labels: &Path, classes: &[String]) -> Result<Dataset, DataError> {
     let text = std::fs::read_to_string(labels).map_err(|source| DataError::Read { path: labels.to_owned(), source })?;
+    // Names, if all are: classes may be called by numbers, and need not stand in their order.
+    let by_word = |word: &str| classes.binary_search_by(|class| class.as_str().cmp(word)).ok();
+    let words = text.lines().filter_map(|line| line.trim().rsplit_once(' '));
+    let are_names = words.into_iter().all(|(_, word)| by_word(word).is_some());
     let mut by_name = HashMap::new();
     for (line, text) in text.lines().enumerate().filter(|(_, text)| !text.trim().is_empty()) {
-        // A name first: classes may be called by numbers, and need not stand in their order.
-        let by_number = |word: &str| word.parse::<usize>().ok().filter(|number| *number < classes.len());
-        let by_word = |word: &str| classes.binary_search_by(|class| class.as_str().cmp(word)).ok();
-        let class = |word: &str| by_word(word).or_else(|| by_number(word));
+        let class = |word: &str| match word.parse::<usize>() {
+            Ok(number) if !are_names => Some(number).filter(|number| *number < classes.len()),
+            _ => by_word(word),
+        };
         let Some((file, class)) = text.trim().rsplit_once(' ').and_then(|(file, word)| Some((file, class(word)?)))
         else {
             let expected = format!("a file name, a space and a class, below {} or by name", classes.len());
@@ -239,6 +256,10 @@ mod tests {
         assert!(test("v2.JPEG 1\n").unwrap_err().contains("a line for v1.JPEG"));
         assert!(test("v1.JPEG 2\n").unwrap_err().contains("`v1.JPEG 2` in line 1"));
         touch(path, &["val/n1/y.JPEG", "val/n2/x.JPEG"]);
+        assert!(test("of no use").unwrap_err().contains("in folders of classes, or none, found v1.JPEG"));
+        for file in ["val/v1.JPEG", "val/v2.JPEG"] {
+            std::fs::remove_file(path.join(file)).unwrap();
+        }
         assert_eq!(test("of no use").unwrap(), [1, 0], "folders have their labels");
     }
 
@@ -247,8 +268,12 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path();
         touch(path, &["train/1/a.jpg", "train/10/b.jpg", "train/2/c.jpg", "val/v1.jpg", "val/v2.jpg"]);
-        std::fs::write(path.join("val.txt"), "v1.jpg 1\nv2.jpg 10\n").unwrap();
-        assert_eq!(read("image-folder", true, &places(path)).unwrap().test.labels, [0, 1]);
+        let labels = |text: &str| {
+            std::fs::write(path.join("val.txt"), text).unwrap();
+            read("image-folder", true, &places(path)).unwrap().test.labels
+        };
+        assert_eq!(labels("v1.jpg 1\nv2.jpg 10\n"), [0, 1]);
+        assert_eq!(labels("v1.jpg 1\nv2.jpg 0\n"), [1, 0], "one that is no name: all are numbers");
     }
 
     #[test]

@@ -36,11 +36,20 @@ pub struct Wanted {
     pub sharpness: Option<SharpnessOptions>,
 }
 
-/// The record: measures, and what was wanted of them.
+/// The record: measures, what was wanted of them, and on test images of what size.
 #[derive(Serialize, Deserialize)]
 struct Kept {
     wanted: Wanted,
+    #[serde(default)]
+    eval_size: Option<usize>,
     measures: Measures,
+}
+
+impl Kept {
+    /// Whether it holds what is wanted. Its name does not tell the size: earlier versions had one record for all.
+    fn serves(&self, wanted: &Wanted, eval_size: Option<usize>) -> bool {
+        self.wanted.covers(wanted) && self.eval_size == eval_size
+    }
 }
 
 /// How sharpness is measured at a scale: over so many training images, at most so many iterations, to this relative change.
@@ -86,9 +95,10 @@ impl Measures {
         study: &Study<'_>,
         device: &Device,
     ) -> Result<Measures, Error> {
-        let record = record_name(planned.config(study)?.data.eval_size);
+        let eval_size = planned.config(study)?.data.eval_size;
+        let record = record_name(eval_size);
         let kept: Option<Kept> = run.read_record(&record)?;
-        if let Some(kept) = kept.as_ref().filter(|kept| kept.wanted.covers(wanted)) {
+        if let Some(kept) = kept.as_ref().filter(|kept| kept.serves(wanted, eval_size)) {
             let wanted = kept.measures.values.iter().filter(|(name, _)| wanted.includes(name));
             return Ok(Measures { seed: kept.measures.seed, values: wanted.cloned().collect() });
         }
@@ -120,7 +130,7 @@ impl Measures {
             values.push((Measures::SHARPNESS.into(), found.eigenvalue));
         }
         let measures = Measures { seed: planned.seed, values };
-        run.record(&record, &Kept { wanted: *wanted, measures: measures.clone() })?;
+        run.record(&record, &Kept { wanted: *wanted, eval_size, measures: measures.clone() })?;
         Ok(measures)
     }
 }
@@ -203,6 +213,15 @@ fn label(set: TestSet) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn measures_of_another_size_do_not_serve() {
+        let measures = Measures { seed: 0, values: vec![] };
+        let kept = |eval_size| Kept { wanted: Wanted::accuracy(), eval_size, measures: measures.clone() };
+        let serves = |of, asked| kept(of).serves(&Wanted::accuracy(), asked);
+        assert!(serves(None, None) && serves(Some(288), Some(288)));
+        assert!(!serves(Some(288), None) && !serves(None, Some(288)));
+    }
 
     #[test]
     fn what_was_measured_for_more_serves_for_less() {

@@ -127,7 +127,9 @@ fn standing(path: &Path, config: &Config, fingerprint: &str) -> Result<Standing,
     if !Config::load(&run.config(), &[]).is_ok_and(same) {
         return Err(Error::OtherRun { path: path.to_owned() });
     }
-    run.expect_data(fingerprint)?;
+    if run.has_checkpoint() {
+        run.expect_data(fingerprint)?;
+    }
     Ok(match (run.is_finished(), run.has_checkpoint()) {
         (true, true) => Standing::Finished,
         (_, true) => Standing::Interrupted,

@@ -91,8 +91,9 @@ impl<'a> Training<'a> {
         workers: usize,
         run: &RunFolder,
     ) -> Result<Training<'a>, Error> {
+        let checkpoint = run.load()?;
         run.expect_data(&split.fingerprint())?;
-        let training = Training::at(config, split, device, workers, Some(&run.load()?))?;
+        let training = Training::at(config, split, device, workers, Some(&checkpoint))?;
         run.forget_after(training.epochs())?;
         Ok(training)
     }
