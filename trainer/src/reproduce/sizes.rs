@@ -132,4 +132,27 @@ mod tests {
             assert!(model.sam.tried.contains(&model.random), "{}", model.random);
         }
     }
+
+    /// The tables that `lethe reproduce radii` wrote.
+    #[test]
+    fn the_radii_are_those_that_were_best_when_they_were_tuned() {
+        let digits = include_str!("../../../docs/results/digits/radii.md");
+        let fashion = include_str!("../../../docs/results/fashion/radii.md");
+        for (sizes, table) in [(&DIGITS, digits), (&FASHION, fashion)] {
+            for (name, model) in ["vit", "resnet"].into_iter().zip(&sizes.models) {
+                let best = [
+                    ("sam-steepest", model.sam.best[0], model.sam.tried),
+                    ("sam-obf", model.sam.best[1], model.sam.tried),
+                    ("sam-random", model.random, model.sam.tried),
+                    ("asam-steepest", model.asam.best[0], model.asam.tried),
+                    ("asam-obf", model.asam.best[1], model.asam.tried),
+                ];
+                for (method, best, tried) in best {
+                    let tried: Vec<String> = tried.iter().map(f64::to_string).collect();
+                    let line = format!("| {name} | {method} | {best} | {} |", tried.join(", "));
+                    assert!(table.lines().any(|found| found == line), "{line}");
+                }
+            }
+        }
+    }
 }
