@@ -124,7 +124,7 @@ fn filled(images: &Dataset, m: usize) -> Dataset {
 }
 
 /// θ + ε of a slice, as training perturbs: its batch statistics are its own, and the running ones stay.
-fn perturbed(network: Network<'_>, ascent: Ascent, slice: &Batch, key: u32, j: usize) -> Theta {
+pub(super) fn perturbed(network: Network<'_>, ascent: Ascent, slice: &Batch, key: u32, j: usize) -> Theta {
     let Network { model, theta, state } = network;
     let (place, forward) = (Place { update: key.into(), slice: j }, |f: &Forward<'_>, x: &Var| model.forward(f, x));
     network.device().scope(|| ascent.step.perturbed(theta, state, slice, ascent.rho, place, &forward))

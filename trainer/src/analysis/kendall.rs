@@ -77,13 +77,10 @@ pub fn significance(x: &[f64], y: &[f64], seed: u64) -> Option<Significance> {
         });
         Significance { p: f64::from(hits) / f64::from(all), method: Method::Enumerated }
     } else {
-        let mut random = Philox::new(Draw::new(seed, [0; 3]));
-        let mut one = || {
+        permuted(seed, |random| {
             random.shuffle(&mut y);
-            u32::from(extreme(&y))
-        };
-        let hits: u32 = (0..DRAWS).map(|_| one()).sum();
-        Significance { p: f64::from(hits + 1) / f64::from(DRAWS + 1), method: Method::Permuted }
+            extreme(&y)
+        })
     })
 }
 
@@ -111,14 +108,18 @@ pub fn kendall_within(x: &[f64], y: &[f64], group: &[u64], seed: u64) -> Option<
     }
     let all = |groups: &BTreeMap<u64, (Vec<f64>, Vec<f64>)>| groups.values().map(|(x, y)| score(x, y)).sum::<i64>();
     let observed = all(&groups);
-    let mut random = Philox::new(Draw::new(seed, [0; 3]));
-    let mut one = || {
+    let significance = permuted(seed, |random| {
         groups.values_mut().for_each(|(_, y)| random.shuffle(y));
-        u32::from(all(&groups).unsigned_abs() >= observed.unsigned_abs())
-    };
-    let hits: u32 = (0..DRAWS).map(|_| one()).sum();
-    let p = f64::from(hits + 1) / f64::from(DRAWS + 1);
-    Some((observed as f64 / scale, Significance { p, method: Method::Permuted }))
+        all(&groups).unsigned_abs() >= observed.unsigned_abs()
+    });
+    Some((observed as f64 / scale, significance))
+}
+
+/// The share of random permutations that are extreme: `(b + 1) / (B + 1)`.
+fn permuted(seed: u64, mut is_extreme: impl FnMut(&mut Philox) -> bool) -> Significance {
+    let mut random = Philox::new(Draw::new(seed, [0; 3]));
+    let hits: u32 = (0..DRAWS).map(|_| u32::from(is_extreme(&mut random))).sum();
+    Significance { p: f64::from(hits + 1) / f64::from(DRAWS + 1), method: Method::Permuted }
 }
 
 /// What τ-b divides by.

@@ -1,12 +1,11 @@
 //! Slices of the loss along the directions in which perturbations go: L(θ + t d), d of unit length, the loss as in evaluation.
 
+use super::collect::{Ascent, perturbed};
 use crate::data::Loader;
 use crate::error::Error;
 use crate::evaluation::{Network, upload};
-use lethe_autograd::Var;
-use lethe_nn::Forward;
 use lethe_nn::loss::{Likelihood, TaskLoss};
-use lethe_optim::{Batch, Extragradient, Place};
+use lethe_optim::{Batch, Extragradient};
 use lethe_tensor::Tensor;
 use serde::{Deserialize, Serialize};
 
@@ -34,12 +33,9 @@ pub struct Direction {
 /// # Errors
 /// If the device fails.
 pub fn direction(network: Network<'_>, step: Extragradient, images: &Batch) -> Result<Option<Direction>, Error> {
-    let Network { model, theta, state } = network;
-    let forward = |f: &Forward<'_>, x: &Var| model.forward(f, x);
     let moved = network.device().scope(|| {
-        let place = Place { update: 0, slice: 0 };
-        let moved = step.perturbed(theta, state, images, 1.0, place, &forward);
-        moved.values().sub(theta.values()).force().clone()
+        let moved = perturbed(network, Ascent { step, rho: 1.0 }, images, 0, 0);
+        moved.values().sub(network.theta.values()).force().clone()
     });
     let length = f64::from(moved.sum_squares(&[], false).sqrt().item::<f32>()?);
     Ok((length > 0.0).then(|| Direction { unit: moved.mul_scalar(1.0 / length).force().clone(), length }))

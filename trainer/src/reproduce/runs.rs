@@ -19,21 +19,15 @@ impl Study<'_> {
         let mut finished = 0;
         for planned in runs {
             let config = planned.config(self)?;
-            let known = seen.iter().find(|(data, ..)| *data == config.data);
-            let (resolved, fingerprint) = match known {
-                Some((_, facts, fingerprint)) => {
-                    let resolved = config.resolve(*facts).map_err(|p| p.in_file(Path::new(&planned.name)))?;
-                    (resolved, fingerprint.clone())
-                }
-                None => {
-                    let (resolved, split) = planned.resolve(self)?;
-                    let fingerprint = split.fingerprint();
-                    seen.push((config.data, training::facts(&split), fingerprint.clone()));
-                    wanted.find(&resolved.data, &self.places, split)?;
-                    (resolved, fingerprint)
-                }
-            };
-            finished += usize::from(planned.is_finished(self, &resolved, &fingerprint)?);
+            let known = seen.iter().position(|(data, ..)| *data == config.data);
+            if known.is_none() {
+                let (resolved, split) = planned.resolve(self)?;
+                seen.push((config.data.clone(), training::facts(&split), split.fingerprint()));
+                wanted.find(&resolved.data, &self.places, split)?;
+            }
+            let (_, facts, fingerprint) = &seen[known.unwrap_or(seen.len() - 1)];
+            let resolved = config.resolve(*facts).map_err(|p| p.in_file(Path::new(&planned.name)))?;
+            finished += usize::from(planned.is_finished(self, &resolved, fingerprint)?);
         }
         (self.say)(&format!("{} runs, {finished} of them are there", runs.len()));
         Ok(())

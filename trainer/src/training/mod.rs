@@ -83,7 +83,8 @@ impl<'a> Training<'a> {
     /// The same at the last checkpoint of a run, to which its logs go back too. What the run once started from is not needed any more.
     ///
     /// # Errors
-    /// As [`Training::new`], and if the run has no checkpoint, or one that does not fit its config, if it began with other images, or the logs cannot be read or written.
+    /// As [`Training::new`], and if the run has no checkpoint, or one that does not fit its config, if it began with other images, or the logs cannot
+    /// be read or written.
     pub fn resumed(
         config: &'a Config,
         split: DataSplit,
@@ -91,9 +92,7 @@ impl<'a> Training<'a> {
         workers: usize,
         run: &RunFolder,
     ) -> Result<Training<'a>, Error> {
-        let checkpoint = run.load()?;
-        run.expect_data(&split.fingerprint())?;
-        let training = Training::at(config, split, device, workers, Some(&checkpoint))?;
+        let training = Training::at(config, split, device, workers, Some(run))?;
         run.forget_after(training.epochs())?;
         Ok(training)
     }
@@ -103,9 +102,11 @@ impl<'a> Training<'a> {
         split: DataSplit,
         device: &Device,
         workers: usize,
-        checkpoint: Option<&Checkpoint>,
+        resumed: Option<&RunFolder>,
     ) -> Result<Training<'a>, Error> {
+        let checkpoint: Option<Checkpoint> = resumed.map(RunFolder::load).transpose()?;
         let fingerprint = split.fingerprint();
+        resumed.map_or(Ok(()), |run| run.expect_data(&fingerprint))?;
         let Parts { train, test, analysed } = Parts::of(config, split);
         let (images, classes) = (train.shape, train.classes);
         let prepare = Preparation::of(&config.data);
@@ -116,7 +117,7 @@ impl<'a> Training<'a> {
         let loader = Loader::training(train, prepare, batch, workers, config.train.seed, augment);
         let test_loader =
             Loader::evaluation(test, Preparation::of_test(&config.data), config.train.eval_batch, workers);
-        let session = match checkpoint {
+        let session = match &checkpoint {
             None => Session::new(config, images, classes, device, loader.batches()),
             Some(checkpoint) => Session::resumed(config, images, classes, device, loader.batches(), checkpoint),
         }?;
