@@ -1,54 +1,104 @@
 //! What a sweep gives.
 
+use crate::explain::Unreached;
 use crate::params::Parameters;
+use crate::tape::{Kind, Tape, TapeInner};
 use crate::var::Var;
 use lethe_tensor::Tensor;
 use std::collections::HashMap;
-use std::panic::Location;
+use std::rc::{Rc, Weak};
 
-/// A parameter that no gradient reached.
-#[derive(Clone, Debug)]
-pub struct Unreached {
-    /// Its name.
-    pub name: String,
-    /// The first operation that used it, and where: the way from there to the result was cut. `None` if nothing used it.
-    pub cut: Option<(&'static str, &'static Location<'static>)>,
-}
-
-/// The gradients of leaves and of vectors of parameters.
+/// The gradients of leaves and of vectors of parameters. They know the tape they belong to: asked for anything of another one, they say so.
 pub struct Gradients {
-    leaves: HashMap<usize, Var>,
-    vectors: Vec<Var>,
+    tape: Weak<TapeInner>,
+    /// The node that was differentiated: nothing made after it can have a gradient.
+    last: usize,
+    /// Of the leaves up to there: the gradient, if one arrived.
+    leaves: HashMap<usize, Option<Var>>,
+    /// Of each vector of parameters: its node, and the gradient.
+    vectors: Vec<(usize, Var)>,
     unreached: Vec<Unreached>,
 }
 
 impl Gradients {
-    pub(crate) fn new(leaves: HashMap<usize, Var>, vectors: Vec<Var>, unreached: Vec<Unreached>) -> Gradients {
-        Gradients { leaves, vectors, unreached }
+    pub(crate) fn new(
+        tape: &Tape,
+        last: usize,
+        mut reached: HashMap<usize, Var>,
+        vectors: Vec<(usize, Var)>,
+        unreached: Vec<Unreached>,
+    ) -> Gradients {
+        let nodes = tape.0.nodes();
+        let leaves = (0..=last).filter(|i| nodes[*i].kind == Kind::Leaf).map(|i| (i, reached.remove(&i))).collect();
+        Gradients { tape: Rc::downgrade(&tape.0), last, leaves, vectors, unreached }
     }
 
     /// The gradient of a leaf, or `None` if none reached it.
+    ///
+    /// # Panics
+    /// If the variable is not a leaf of the tape that was swept: of an intermediate result no gradient is kept, a constant has none, and that of
+    /// a parameter is a part of [`Gradients::vector`].
+    #[track_caller]
     pub fn get(&self, leaf: &Var) -> Option<&Var> {
-        self.leaves.get(&leaf.place.as_ref()?.node)
+        let Some(place) = &leaf.place else {
+            panic!("a gradient was asked for a constant; only what Tape::leaf makes, and what is made of it, is tracked")
+        };
+        assert!(Weak::ptr_eq(&place.tape, &self.tape), "a gradient was asked for a variable of another tape");
+        let node = place.node;
+        if let Some((_, vector)) = self.vectors.iter().find(|(of, _)| *of == node) {
+            return Some(vector);
+        }
+        match self.leaves.get(&node) {
+            Some(gradient) => gradient.as_ref(),
+            None if node > self.last => None,
+            None => panic!(
+                "a gradient was asked for #{node} of the tape, which is no leaf: gradients are kept for what Tape::leaf makes, and, in \
+                 Gradients::vector, for parameters"
+            ),
+        }
     }
 
     /// The gradient of a leaf; zeros if none reached it.
+    ///
+    /// # Panics
+    /// As [`Gradients::get`].
+    #[track_caller]
     pub fn of(&self, leaf: &Var) -> Var {
         self.get(leaf).cloned().unwrap_or_else(|| Var::constant(&leaf.tensor().zeros_like()))
     }
 
     /// The gradient of a vector of parameters, in the same layout; the padding is zero.
+    ///
+    /// # Panics
+    /// If the parameters are not on the tape that was swept, or were put there after the sweep.
+    #[track_caller]
     pub fn vector(&self, parameters: &Parameters) -> &Var {
-        &self.vectors[parameters.set]
+        &self.vectors[self.set_of(parameters)].1
     }
 
     /// The same, taken out as the only handle, so that it can be updated in place.
+    ///
+    /// # Panics
+    /// As [`Gradients::vector`].
+    #[track_caller]
     pub fn into_vector(mut self, parameters: &Parameters) -> Tensor {
+        let set = self.set_of(parameters);
         self.leaves.clear();
-        self.vectors.swap_remove(parameters.set).tensor().clone()
+        self.vectors.swap_remove(set).1.tensor().clone()
     }
 
-    /// The parameters (but the frozen ones) that no gradient reached, and what cut them off.
+    /// The number of a set of parameters of this tape.
+    #[track_caller]
+    fn set_of(&self, parameters: &Parameters) -> usize {
+        let Some(place) = &parameters.vector().place else {
+            panic!("the gradient of constant parameters was asked for; Tape::parameters makes tracked ones")
+        };
+        assert!(Weak::ptr_eq(&place.tape, &self.tape), "the gradient of parameters of another tape was asked for");
+        let set = self.vectors.iter().position(|(node, _)| *node == place.node);
+        set.unwrap_or_else(|| panic!("the gradient of parameters was asked for that were put on the tape after the sweep"))
+    }
+
+    /// The parameters (but the frozen ones) that no gradient reached, each with the reason: what [`Tape::explain`] says before the sweep.
     pub fn unreached(&self) -> &[Unreached] {
         &self.unreached
     }

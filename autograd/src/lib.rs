@@ -18,7 +18,8 @@ pub mod registry;
 mod tape;
 mod var;
 
-pub use gradients::{Gradients, Unreached};
+pub use explain::{Cut, Unreached};
+pub use gradients::Gradients;
 pub use hvp::{gradient, hessian_vector_product};
 pub use ops::norm::BatchNormVars;
 pub use params::{ALIGNMENT, Param, ParamId, ParamLayout, Parameters, Tags};

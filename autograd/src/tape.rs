@@ -1,7 +1,7 @@
 //! The tape and its sweep.
 
 use crate::anomaly;
-use crate::gradients::{Gradients, Unreached};
+use crate::gradients::Gradients;
 use crate::params::{ParamId, ParamLayout, Parameters, check};
 use crate::var::{InputGrads, Var};
 use lethe_tensor::{Tensor, defer, store};
@@ -38,16 +38,35 @@ pub(crate) struct Node {
     pub(crate) inputs: Vec<Option<usize>>,
     /// The result, if the rule asked for it.
     pub(crate) result: Option<Tensor>,
-    /// `None`: a leaf, an operation without a derivative, or one whose rule a sweep has used up.
+    /// `None`: no operation, one without a derivative, or one whose rule a sweep has used up.
     pub(crate) rule: Option<Box<dyn Fn(&Var, &Var) -> InputGrads>>,
-    pub(crate) parameter: Option<(usize, ParamId)>,
-    pub(crate) leaf: bool,
+    pub(crate) kind: Kind,
+}
+
+/// What a node is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// A tracked input.
+    Leaf,
+    /// A parameter of a set, by the set's number.
+    Parameter(usize, ParamId),
+    /// An operation with a rule.
+    Operation,
+    /// An operation without a derivative.
+    Opaque,
 }
 
 /// A vector of parameters on the tape.
 struct Set {
     layout: Arc<ParamLayout>,
     vector: Var,
+}
+
+impl Set {
+    /// The node of the whole vector.
+    fn node(&self) -> usize {
+        self.vector.place.as_ref().expect("a set's vector is a leaf").node
+    }
 }
 
 /// What becomes of the tape in a sweep.
@@ -72,14 +91,9 @@ impl TapeInner {
         self.nodes.borrow()
     }
 
-    /// How many vectors of parameters there are.
-    pub(crate) fn sets(&self) -> usize {
-        self.sets.borrow().len()
-    }
-
-    /// The layout of one of them.
-    pub(crate) fn layout(&self, set: usize) -> Arc<ParamLayout> {
-        self.sets.borrow()[set].layout.clone()
+    /// The vectors of parameters, in order: the layout and the node of each.
+    pub(crate) fn sets(&self) -> Vec<(Arc<ParamLayout>, usize)> {
+        self.sets.borrow().iter().map(|set| (set.layout.clone(), set.node())).collect()
     }
 }
 
@@ -92,7 +106,7 @@ impl Tape {
     /// A tracked input.
     #[track_caller]
     pub fn leaf(&self, tensor: &Tensor) -> Var {
-        let node = Node { leaf: true, ..Node::without_rule("leaf", tensor.shape(), None) };
+        let node = Node::without_rule("leaf", tensor.shape(), Kind::Leaf);
         Var::at(tensor.clone(), &self.0, self.0.push(node))
     }
 
@@ -111,7 +125,7 @@ impl Tape {
 
     #[track_caller]
     pub(crate) fn parameter(&self, set: &Parameters, id: ParamId, view: Tensor) -> Var {
-        let node = Node::without_rule("parameter", view.shape(), Some((set.set, id)));
+        let node = Node::without_rule("parameter", view.shape(), Kind::Parameter(set.set, id));
         Var::at(view, &self.0, self.0.push(node))
     }
 
@@ -166,18 +180,19 @@ impl Tape {
     /// The number of a variable's node.
     #[track_caller]
     pub(crate) fn number_of(&self, what: &str, y: &Var) -> usize {
-        let place = y.place.as_ref().filter(|p| std::ptr::eq(p.tape.as_ptr(), Rc::as_ptr(&self.0)));
-        let place =
-            place.unwrap_or_else(|| panic!("{what}: y is not on this tape: nothing that it depends on is tracked"));
+        let Some(place) = &y.place else {
+            panic!("{what}: y is not on this tape: nothing that it depends on is tracked")
+        };
+        assert!(std::ptr::eq(place.tape.as_ptr(), Rc::as_ptr(&self.0)), "{what}: y is on another tape");
         place.node
     }
 }
 
 impl Node {
     #[track_caller]
-    fn without_rule(op: &'static str, shape: &[usize], parameter: Option<(usize, ParamId)>) -> Node {
+    fn without_rule(op: &'static str, shape: &[usize], kind: Kind) -> Node {
         let (location, shape) = (Location::caller(), shape.to_vec());
-        Node { op, location, shape, inputs: vec![], result: None, rule: None, parameter, leaf: false }
+        Node { op, location, shape, inputs: vec![], result: None, rule: None, kind }
     }
 }
 
@@ -198,14 +213,13 @@ struct SetGradient {
     written: Vec<usize>,
     /// Recorded: the pieces, by offset.
     pieces: Vec<(usize, Var)>,
-    reached: Vec<ParamId>,
 }
 
 impl<'a> Sweep<'a> {
     fn new(tape: &'a Tape, mode: Mode, last: usize, cotangent: &Var) -> Sweep<'a> {
         let mut arrived = vec![None; last + 1];
         arrived[last] = Some(cotangent.clone());
-        let set = |_: &Set| SetGradient { vector: None, written: vec![], pieces: vec![], reached: vec![] };
+        let set = |_: &Set| SetGradient { vector: None, written: vec![], pieces: vec![] };
         let sets = tape.0.sets.borrow().iter().map(set).collect();
         Sweep { tape, mode, arrived, leaves: HashMap::new(), sets }
     }
@@ -226,25 +240,26 @@ impl<'a> Sweep<'a> {
                 self.tape.0.nodes.borrow_mut()[i].rule = rule;
             }
         }
-        self.finish()
+        self.finish(last)
     }
 
     fn pass(&mut self, i: usize, dy: &Var, rule: Option<&dyn Fn(&Var, &Var) -> InputGrads>, result: Option<Tensor>) {
-        let (op, location, leaf, parameter, inputs) = {
+        let (op, location, kind, inputs) = {
             let nodes = self.tape.0.nodes.borrow();
             let n = &nodes[i];
-            (n.op, n.location, n.leaf, n.parameter, n.inputs.clone())
+            (n.op, n.location, n.kind, n.inputs.clone())
         };
-        if leaf {
-            self.leaves.insert(i, dy.clone());
-            return;
+        match kind {
+            Kind::Leaf => {
+                self.leaves.insert(i, dy.clone());
+                return;
+            }
+            Kind::Parameter(set, id) => return self.arrive_at_parameter(set, id, dy),
+            Kind::Operation | Kind::Opaque => {}
         }
-        if let Some((set, id)) = parameter {
-            self.arrive_at_parameter(set, id, dy);
-            return;
-        }
-        let rule = rule.unwrap_or_else(|| {
-            panic!("{op} at {location}: no derivative (or an earlier sweep in Mode::Free used it up); detach its inputs if that is meant")
+        let rule = rule.unwrap_or_else(|| match kind {
+            Kind::Opaque => panic!("{op} at {location}: no derivative; detach its inputs if that is meant"),
+            _ => panic!("{op} at {location}: an earlier sweep in Mode::Free has used its rule up; sweep with Mode::Retain before"),
         });
         let result = match result {
             Some(t) => Var::at(t, &self.tape.0, i),
@@ -263,19 +278,21 @@ impl<'a> Sweep<'a> {
             grads.len(),
             inputs.len()
         );
-        for (to, grad) in inputs.iter().zip(grads) {
-            if let (Some(to), Some(grad)) = (to, grad) {
-                self.accumulate(*to, grad);
-            }
+        for (number, (to, grad)) in inputs.iter().zip(grads).enumerate() {
+            let Some(to) = *to else { continue };
+            let grad = grad.unwrap_or_else(|| {
+                panic!("{op} at {location}: its rule gives no gradient for input {number}, which is tracked; a gradient of 0 is zeros, and an input without a derivative is to be detached")
+            });
+            self.accumulate(to, grad);
         }
     }
 
     /// The one place where gradients are added.
     fn accumulate(&mut self, to: usize, grad: Var) {
-        let parameter = self.tape.0.nodes.borrow()[to].parameter;
-        match parameter {
+        let kind = self.tape.0.nodes.borrow()[to].kind;
+        match kind {
             // Straight into the vector, while the last plan of the rule can still be given its destination.
-            Some((set, id)) if self.mode != Mode::Record => self.arrive_at_parameter(set, id, &grad),
+            Kind::Parameter(set, id) if self.mode != Mode::Record => self.arrive_at_parameter(set, id, &grad),
             _ => {
                 grad.tensor().settle();
                 let sum = match self.arrived[to].take() {
@@ -295,7 +312,6 @@ impl<'a> Sweep<'a> {
         };
         let offset = layout.get(id).offset;
         let state = &mut self.sets[set];
-        state.reached.push(id);
         if grad.numel() == 0 {
             return; // it shares its offset with the parameter after it
         }
@@ -312,38 +328,23 @@ impl<'a> Sweep<'a> {
         state.written.push(offset);
     }
 
-    fn finish(mut self) -> Gradients {
+    fn finish(mut self, last: usize) -> Gradients {
         let states = std::mem::take(&mut self.sets);
-        let sets = self.tape.0.sets.borrow();
         let mut vectors = vec![];
-        let mut unreached = vec![];
-        for (set, state) in sets.iter().zip(states) {
+        for (set, state) in self.tape.0.sets.borrow().iter().zip(states) {
             let theta = set.vector.tensor();
-            let zeros = || Tensor::zeros(theta.device(), theta.dtype(), theta.shape());
             let mut vector = match (state.vector, state.pieces.is_empty()) {
                 (Some(v), _) => Var::constant(&v),
-                (None, true) => Var::constant(&zeros()),
+                (None, true) => Var::constant(&theta.zeros_like()),
                 (None, false) => Var::assemble(&state.pieces, set.layout.len()),
             };
             // Uses of the whole vector, beside those of its parts.
-            if let Some(whole) = set.vector.place.as_ref().and_then(|p| self.leaves.get(&p.node)) {
-                vector = &vector + whole;
+            if let Some(whole) = self.leaves.remove(&set.node()) {
+                vector = &vector + &whole;
             }
-            let missing = |id: &ParamId| !state.reached.contains(id) && !set.layout.get(*id).tags.frozen;
-            for (id, param) in set.layout.iter().filter(|(id, _)| missing(id)) {
-                unreached.push(Unreached { name: param.name.clone(), cut: self.tape.cut(id) });
-            }
-            vectors.push(vector);
+            vectors.push((set.node(), vector));
         }
-        Gradients::new(self.leaves, vectors, unreached)
-    }
-}
-
-impl Tape {
-    /// The first operation that uses a parameter, with its place in the calling code: where the way to it was cut.
-    fn cut(&self, id: ParamId) -> Option<(&'static str, &'static Location<'static>)> {
-        let nodes = self.0.nodes.borrow();
-        let at = nodes.iter().position(|n| n.parameter.is_some_and(|(_, p)| p == id))?;
-        nodes.iter().find(|n| n.inputs.contains(&Some(at))).map(|n| (n.op, n.location))
+        let unreached = self.tape.unreached(last);
+        Gradients::new(self.tape, last, self.leaves, vectors, unreached)
     }
 }

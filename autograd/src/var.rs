@@ -1,6 +1,6 @@
 //! [`Var`]: a tensor, and its place on a tape if it is tracked.
 
-use crate::tape::{Node, TapeInner};
+use crate::tape::{Kind, Node, TapeInner};
 use lethe_tensor::{DType, Device, DeviceError, Element, Tensor};
 use std::rc::{Rc, Weak};
 
@@ -18,7 +18,8 @@ pub(crate) struct Place {
     pub(crate) node: usize,
 }
 
-/// What a rule gives for each input: its gradient, or `None` where the input is not tracked.
+/// What a rule gives for each input: its gradient, or `None` where the input is not tracked. (For one that is, `None` stops the sweep with an
+/// error.)
 pub type InputGrads = Vec<Option<Var>>;
 
 impl Var {
@@ -171,9 +172,8 @@ impl Var {
             shape: tensor.shape().to_vec(),
             inputs: inputs.iter().map(|v| v.place.as_ref().map(|p| p.node)).collect(),
             result: keep.then(|| tensor.clone()),
+            kind: if rule.is_some() { Kind::Operation } else { Kind::Opaque },
             rule,
-            parameter: None,
-            leaf: false,
         };
         Var::at(tensor, &tape, tape.push(node))
     }

@@ -1,6 +1,6 @@
 //! The tape itself: fan-out, freeing, loudness, vectors of parameters, second derivatives.
 
-use lethe_autograd::{Mode, ParamLayout, Parameters, Tags, Tape, Var, gradient, hessian_vector_product};
+use lethe_autograd::{Cut, Mode, ParamLayout, Parameters, Tags, Tape, Var, gradient, hessian_vector_product};
 use lethe_tensor::random::Draw;
 use lethe_tensor::{DType, Device, Tensor};
 use std::sync::Arc;
@@ -87,7 +87,7 @@ fn parameters_without_a_gradient_are_named_with_what_cut_them_off() {
     let cut = p.get(b).exp().detach();
     let g = tape.backward(&(&p.get(a) * &cut).sum(&[], false));
     let [unreached] = g.unreached() else { panic!("one parameter is cut off") };
-    assert_eq!((unreached.name.as_str(), unreached.cut.map(|c| c.0)), ("b", Some("exp")));
+    assert!(unreached.name == "b" && matches!(unreached.why, Cut::After { op: "exp", .. }), "{unreached}");
 }
 
 #[test]
@@ -130,7 +130,7 @@ fn the_graph_is_explained_with_what_is_cut_off() {
     let theta = Tensor::ones(&Device::cpu(), DType::F64, &[layout.len()]);
     let tape = Tape::new();
     let p = tape.parameters(&theta, &layout);
-    let aside = p.get(ids[1]).exp();
+    let aside = p.get(ids[1]).sin().exp();
     p.get(ids[2]);
     let y = (&p.get(ids[0]).square() + &aside.detach()).sum(&[], false);
     let text = tape.explain(&y);
@@ -144,6 +144,86 @@ fn the_graph_is_explained_with_what_is_cut_off() {
     assert!(line("for `read`").contains("it was read at"), "{text}");
     assert!(line("for `never`").ends_with("the forward pass never read it"), "{text}");
     assert!(!text.contains("`used`:") && !text.contains("frozen"), "{text}");
+
+    // The sweep gives the same answer, and asking after it, too.
+    let told = |text: &str| text.lines().filter(|l| l.starts_with("no gradient")).map(String::from).collect::<Vec<_>>();
+    let swept: Vec<String> = tape.backward(&y).unreached().iter().map(ToString::to_string).collect();
+    assert_eq!(swept, told(&text));
+    assert_eq!(swept, told(&tape.explain(&y)));
+}
+
+#[test]
+fn a_tied_parameter_is_reached_through_any_of_its_names() {
+    let mut layout = ParamLayout::new();
+    let a = layout.add("a", &[2], Tags::default());
+    let tied = layout.tie("tied", &[2, 1], a);
+    layout.add("lonely", &[2], Tags::default());
+    layout.add("nothing", &[0], Tags::default());
+    let layout = Arc::new(layout);
+    let theta = Tensor::ones(&Device::cpu(), DType::F64, &[layout.len()]);
+    for read in [a, tied] {
+        let tape = Tape::new();
+        let p = tape.parameters(&theta, &layout);
+        let y = p.get(read).square().sum(&[], false);
+        assert!(!tape.explain(&y).contains("`a`:") && !tape.explain(&y).contains("`tied`:"), "{}", tape.explain(&y));
+        let g = tape.backward(&y);
+        let names: Vec<&str> = g.unreached().iter().map(|u| u.name.as_str()).collect();
+        assert_eq!(names, ["lonely", "nothing"]);
+    }
+    let tape = Tape::new();
+    let p = tape.parameters(&theta, &layout);
+    let y = (&p.vector().square().sum(&[], false) + &p.get(a).sum(&[], false)).sum(&[], false);
+    assert!(!tape.explain(&y).contains("no gradient"), "{}", tape.explain(&y));
+    let g = tape.backward(&y);
+    assert!(g.unreached().is_empty());
+    // Asked for as a leaf, the whole vector has the same gradient: of its own uses and those of its parts.
+    assert_eq!(values(g.vector(&p))[..2], [3.0, 3.0]);
+    assert_eq!(values(&g.of(p.vector())), values(g.vector(&p)));
+}
+
+/// What a closure panics with.
+fn panics(f: impl FnOnce()) -> String {
+    let payload = std::panic::catch_unwind(std::panic::AssertUnwindSafe(f)).expect_err("it must panic");
+    let text = payload.downcast_ref::<String>().cloned();
+    text.or(payload.downcast_ref::<&str>().map(ToString::to_string)).expect("a message")
+}
+
+#[test]
+fn gradients_are_given_for_what_was_swept_and_for_nothing_else() {
+    let (theta, layout, _) = model();
+    let (tape, other) = (Tape::new(), Tape::new());
+    let x = tape.leaf(&tensor(&[1.0, 2.0], &[2]));
+    let (foreign, foreign_parameters) = (other.leaf(x.tensor()), other.parameters(&theta, &layout));
+    let p = tape.parameters(&theta, &layout);
+    let parameter = p.get(layout.find("b").unwrap());
+    let between = x.exp();
+    let y = (&between.sum(&[], false) + &parameter.sum(&[], false)).sum(&[], false);
+    let g = tape.sweep(&y, &Var::constant(&tensor(&[1.0], &[])), Mode::Retain);
+    let (late, late_parameters) = (tape.leaf(x.tensor()), tape.parameters(&theta, &layout));
+    assert!(g.get(&x).is_some() && g.get(&late).is_none() && values(&g.of(&late)) == [0.0, 0.0]);
+    assert!(values(&g.of(&between.sin())) == [0.0, 0.0], "what is made after y cannot change it");
+
+    assert!(panics(|| _ = g.of(&foreign)).contains("another tape"));
+    assert!(panics(|| _ = g.get(&foreign)).contains("another tape"));
+    assert!(panics(|| _ = g.get(&Var::constant(x.tensor()))).contains("constant"));
+    assert!(panics(|| _ = g.of(&between)).contains("no leaf"));
+    assert!(panics(|| _ = g.of(&parameter)).contains("Gradients::vector"));
+    assert!(panics(|| _ = g.vector(&foreign_parameters)).contains("another tape"));
+    assert!(panics(|| _ = g.vector(&Parameters::constant(&theta, &layout))).contains("constant parameters"));
+    assert!(panics(|| _ = g.vector(&late_parameters)).contains("after the sweep"));
+    assert!(panics(|| _ = other.backward(&y)).contains("another tape"));
+    assert!(panics(|| _ = g.into_vector(&foreign_parameters)).contains("another tape"));
+    assert!(panics(|| _ = tape.sweep(&y, &Var::constant(&tensor(&[1.0], &[])), Mode::Free).of(&foreign)).contains("another tape"));
+    assert!(panics(|| _ = tape.backward(&y)).contains("Mode::Free has used its rule up"));
+}
+
+#[test]
+fn a_rule_that_forgets_a_tracked_input_is_an_error() {
+    let tape = Tape::new();
+    let [a, b] = [1.0, 2.0].map(|x| tape.leaf(&tensor(&[x], &[])));
+    let y = Var::record("half_a_product", &[&a, &b], a.tensor().mul(b.tensor()), |dy| vec![Some(dy.clone()), None]);
+    let text = panics(|| _ = tape.backward(&y));
+    assert!(text.contains("half_a_product at ") && text.contains("input 1"), "{text}");
 }
 
 #[test]
