@@ -41,7 +41,9 @@ impl Gradients {
     #[track_caller]
     pub fn get(&self, leaf: &Var) -> Option<&Var> {
         let Some(place) = &leaf.place else {
-            panic!("a gradient was asked for a constant; only what Tape::leaf makes, and what is made of it, is tracked")
+            panic!(
+                "a gradient was asked for a constant; only what Tape::leaf makes, and what is made of it, is tracked"
+            )
         };
         assert!(Weak::ptr_eq(&place.tape, &self.tape), "a gradient was asked for a variable of another tape");
         let node = place.node;
@@ -95,7 +97,9 @@ impl Gradients {
         };
         assert!(Weak::ptr_eq(&place.tape, &self.tape), "the gradient of parameters of another tape was asked for");
         let set = self.vectors.iter().position(|(node, _)| *node == place.node);
-        set.unwrap_or_else(|| panic!("the gradient of parameters was asked for that were put on the tape after the sweep"))
+        set.unwrap_or_else(|| {
+            panic!("the gradient of parameters was asked for that were put on the tape after the sweep")
+        })
     }
 
     /// The parameters (but the frozen ones) that no gradient reached, each with the reason: what [`Tape::explain`] says before the sweep.

@@ -213,7 +213,10 @@ fn gradients_are_given_for_what_was_swept_and_for_nothing_else() {
     assert!(panics(|| _ = g.vector(&late_parameters)).contains("after the sweep"));
     assert!(panics(|| _ = other.backward(&y)).contains("another tape"));
     assert!(panics(|| _ = g.into_vector(&foreign_parameters)).contains("another tape"));
-    assert!(panics(|| _ = tape.sweep(&y, &Var::constant(&tensor(&[1.0], &[])), Mode::Free).of(&foreign)).contains("another tape"));
+    assert!(
+        panics(|| _ = tape.sweep(&y, &Var::constant(&tensor(&[1.0], &[])), Mode::Free).of(&foreign))
+            .contains("another tape")
+    );
     assert!(panics(|| _ = tape.backward(&y)).contains("Mode::Free has used its rule up"));
 }
 

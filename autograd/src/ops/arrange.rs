@@ -128,7 +128,9 @@ impl Var {
 
     #[track_caller]
     pub(super) fn extent(&self, op: &str, dim: isize) -> usize {
-        let extent = self.shape().get(self.place(dim)).copied();
-        extent.unwrap_or_else(|| panic!("{op}: there is no axis {dim} in {:?}", self.shape()))
+        let Some(&extent) = self.shape().get(self.place(dim)) else {
+            panic!("{op}: there is no axis {dim} in {:?}", self.shape())
+        };
+        extent
     }
 }

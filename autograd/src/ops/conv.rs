@@ -75,8 +75,8 @@ impl Var {
     ) -> Var {
         check("conv_transpose2d", self, weight, bias, options, true);
         let (s, w) = (self.shape(), weight.shape());
-        let [h, wd] =
-            [0, 1].map(|i| transposed_extent("conv_transpose2d", self, weight, options, output_padding[i], i));
+        let h = transposed_extent("conv_transpose2d", self, weight, options, output_padding[0], 0);
+        let wd = transposed_extent("conv_transpose2d", self, weight, options, output_padding[1], 1);
         let geometry = options.geometry(&[s[0], w[1] * options.groups, h, wd], w);
         let y = self.conv2d_input_grad(weight, &geometry);
         match bias {

@@ -64,8 +64,9 @@ impl Var {
         check("conv3d", self, weight, bias, options, false);
         let (s, w) = (self.shape(), weight.shape());
         let (stride, dilation, [before, after]) = (options.stride[0], options.dilation[0], options.padding[0]);
-        let depth = ConvGeometry::output_extent(s[2], w[2], stride, [before, after], dilation);
-        let depth = depth.unwrap_or_else(|| panic!("conv3d: a weight of {w:?} does not fit x {s:?} with {options:?}"));
+        let Some(depth) = ConvGeometry::output_extent(s[2], w[2], stride, [before, after], dilation) else {
+            panic!("conv3d: a weight of {w:?} does not fit x {s:?} with {options:?}")
+        };
         let padded = self.pad(2, before, after, 0.0);
         let mut taps = vec![];
         for t in (0..w[2]).map(|t| t * dilation) {
@@ -134,8 +135,11 @@ pub(super) fn check<const N: usize>(
         "{op}: a stride or dilation is 0: {options:?}"
     );
     let c_out = if transposed { w[1] * groups } else { w[0] };
-    let length = bias.map_or(c_out, Var::numel);
-    assert!(length == c_out && bias.is_none_or(|b| b.rank() == 1), "{op}: a bias of {length} for {c_out} channels");
+    if let Some(b) = bias {
+        assert!(b.shape() == [c_out], "{op}: a bias of {:?} for {c_out} channels", b.shape());
+        let (of_x, of_b) = (x.tensor().computed_type(), b.tensor().computed_type());
+        assert!(of_x == of_b, "{op}: x is {of_x}, the bias {of_b}; convert one with to_dtype");
+    }
 }
 
 /// The extent of axis `i` of a transposed convolution.

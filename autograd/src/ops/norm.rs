@@ -128,7 +128,9 @@ impl Var {
 }
 
 /// The shape that broadcasts one element a channel over axis 1.
+#[track_caller]
 fn channel_shape(channels: usize, rank: usize) -> Vec<usize> {
+    assert!(rank >= 2, "batch_norm: x of rank {rank} has no axis of channels (axis 1)");
     let mut shape = vec![1; rank - 1];
     shape[0] = channels;
     shape

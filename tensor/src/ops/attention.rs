@@ -12,6 +12,8 @@ use crate::tensor::Tensor;
 #[track_caller]
 pub fn plan(q: &Tensor, k: &Tensor, v: &Tensor, mask: Option<&Tensor>, scale: f64, causal: bool) -> Attention {
     q.float("attention");
+    q.same_type("attention", k);
+    q.same_type("attention", v);
     let fits = q.rank() == 4
         && k.rank() == 4
         && k.shape() == v.shape()
@@ -37,7 +39,9 @@ pub fn plan(q: &Tensor, k: &Tensor, v: &Tensor, mask: Option<&Tensor>, scale: f6
         mask: None,
         packed: false,
     };
-    plan.mask = mask.map(|m| describe(m, &plan));
+    if let Some(mask) = mask {
+        plan.mask = Some(describe(mask, &plan));
+    }
     plan
 }
 

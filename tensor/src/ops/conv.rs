@@ -59,17 +59,15 @@ impl ConvOptions {
         );
         assert!(self.stride.iter().chain(&self.dilation).all(|s| *s > 0), "conv2d: a stride or dilation is 0");
         let kernel = [w[2], w[3]];
-        let output = [0, 1].map(|i| {
-            let n = [h, wd][i];
-            ConvGeometry::output_extent(n, kernel[i], self.stride[i], self.padding[i], self.dilation[i]).unwrap_or_else(
-                || {
-                    panic!(
-                        "conv2d: a kernel of {kernel:?}, dilation {:?}, does not fit x {x:?} with padding {:?}",
-                        self.dilation, self.padding
-                    )
-                },
+        let extent = |i: usize, n: usize| {
+            ConvGeometry::output_extent(n, kernel[i], self.stride[i], self.padding[i], self.dilation[i])
+        };
+        let (Some(rows), Some(columns)) = (extent(0, h), extent(1, wd)) else {
+            panic!(
+                "conv2d: a kernel of {kernel:?}, dilation {:?}, does not fit x {x:?} with padding {:?}",
+                self.dilation, self.padding
             )
-        });
+        };
         ConvGeometry {
             batch,
             c_in,
@@ -77,7 +75,7 @@ impl ConvOptions {
             groups: self.groups,
             input: [h, wd],
             kernel,
-            output,
+            output: [rows, columns],
             stride: self.stride,
             padding: self.padding,
             dilation: self.dilation,
@@ -95,7 +93,7 @@ impl Tensor {
         self.float("conv2d");
         self.same_type("conv2d", weight);
         let geometry = options.geometry(self.shape(), weight.shape());
-        check_bias(bias, geometry.c_out);
+        self.check_bias(bias, geometry.c_out);
         self.convolve(weight, bias, ConvPass::Forward, geometry)
     }
 
@@ -112,7 +110,8 @@ impl Tensor {
             self.shape(),
             weight.shape()
         );
-        check_bias(bias, geometry.c_in);
+        self.same_type("conv2d_input_grad", weight);
+        self.check_bias(bias, geometry.c_in);
         self.convolve(weight, bias, ConvPass::InputGrad, geometry.clone())
     }
 
@@ -128,7 +127,16 @@ impl Tensor {
             self.shape(),
             dy.shape()
         );
+        self.same_type("conv2d_weight_grad", dy);
         self.convolve(dy, None, ConvPass::WeightGrad, geometry.clone())
+    }
+
+    #[track_caller]
+    fn check_bias(&self, bias: Option<&Tensor>, channels: usize) {
+        if let Some(b) = bias {
+            self.same_type("conv2d", b);
+            assert!(b.shape() == [channels], "conv2d: the bias has shape {:?}, not [{channels}]", b.shape());
+        }
     }
 
     #[track_caller]
@@ -143,12 +151,5 @@ impl Tensor {
             Some(bias) => execute_one(plan, &[&a, &b, &bias.contiguous()]),
             None => execute_one(plan, &[&a, &b]),
         }
-    }
-}
-
-#[track_caller]
-fn check_bias(bias: Option<&Tensor>, channels: usize) {
-    if let Some(b) = bias {
-        assert!(b.shape() == [channels], "conv2d: the bias has shape {:?}, not [{channels}]", b.shape());
     }
 }

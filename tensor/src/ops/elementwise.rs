@@ -27,8 +27,10 @@ fn lazy(
     let mut shape = inputs[0].shape().to_vec();
     for t in &inputs[1..] {
         assert!(t.device().same(device), "{op}: operands on {device:?} and {:?}; move one with to_device", t.device());
-        shape = broadcast(&shape, t.shape())
-            .unwrap_or_else(|| panic!("{op}: shapes {shape:?} and {:?} do not broadcast", t.shape()));
+        let Some(both) = broadcast(&shape, t.shape()) else {
+            panic!("{op}: shapes {shape:?} and {:?} do not broadcast", t.shape())
+        };
+        shape = both;
     }
     let dtype = if boolean { DType::U32 } else { compute };
     let mut inlined: Vec<bool> = inputs.iter().map(|t| inlines(t, &shape, compute)).collect();
@@ -298,6 +300,8 @@ impl Tensor {
             self.dtype(),
             other.dtype()
         );
+        let (here, there) = (self.device(), other.device());
+        assert!(there.same(here), "{op}: operands on {here:?} and {there:?}; move one with to_device");
     }
 
     /// A scalar (rank 0) of the type that this tensor is computed in, on its device.

@@ -71,14 +71,22 @@ impl Tensor {
     /// One vector of `len` elements from pieces, each put at its place; zero between them. Places must not overlap.
     ///
     /// # Panics
-    /// If there are no pieces, or one lies outside.
+    /// If there are no pieces, one lies outside, two overlap, or their types differ.
     #[track_caller]
     pub fn assemble(pieces: &[(usize, &Tensor)], len: usize) -> Tensor {
         let first = pieces.first().expect("assemble: there are no pieces").1;
         let dtype = first.computed_type();
         let ranges: Vec<(usize, usize)> = pieces.iter().map(|(start, t)| (*start, t.numel())).collect();
-        for (start, n) in &ranges {
-            assert!(start + n <= len, "assemble: a piece of {n} at {start} lies outside {len} elements");
+        let mut order = ranges.clone();
+        order.sort_unstable();
+        let mut end = 0;
+        for (start, n) in order {
+            assert!(start >= end, "assemble: a piece of {n} at {start} overlaps the one before, which ends at {end}");
+            assert!(n <= len && start <= len - n, "assemble: a piece of {n} at {start} lies outside {len} elements");
+            end = start + n;
+        }
+        for (_, t) in pieces {
+            first.same_type("assemble", t);
         }
         let inputs: Vec<Tensor> = pieces.iter().map(|(_, t)| t.contiguous()).collect();
         execute_one(Assemble { dtype, len, ranges }, &inputs.iter().collect::<Vec<_>>())

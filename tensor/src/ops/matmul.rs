@@ -88,8 +88,9 @@ impl Tensor {
         assert!(x.len() >= 2 && y.len() >= 2, "matmul: shapes {x:?} and {y:?}; each operand needs two axes");
         let ([m, k], [k2, n]) = ([x[x.len() - 2], x[x.len() - 1]], [y[y.len() - 2], y[y.len() - 1]]);
         assert!(k == k2, "matmul: shapes {x:?} and {y:?}; {k} columns meet {k2} rows");
-        let mut batch = broadcast(&x[..x.len() - 2], &y[..y.len() - 2])
-            .unwrap_or_else(|| panic!("matmul: the batch axes of {x:?} and {y:?} do not broadcast"));
+        let Some(mut batch) = broadcast(&x[..x.len() - 2], &y[..y.len() - 2]) else {
+            panic!("matmul: the batch axes of {x:?} and {y:?} do not broadcast")
+        };
         if let Some(b) = bias {
             self.same_type("linear", b);
             assert!(b.shape() == [n], "linear: the bias has shape {:?}, not [{n}]", b.shape());

@@ -32,6 +32,7 @@ impl Tensor {
             self.shape(),
             weight.shape()
         );
+        self.same_type("layer_norm", weight);
         LayerNorm { dtype: self.computed_type(), rows: self.numel() / n, n, eps, shape: self.shape().to_vec() }
     }
 
@@ -43,6 +44,7 @@ impl Tensor {
     pub fn layer_norm(&self, weight: &Tensor, bias: &Tensor, eps: f64) -> (Tensor, Tensor) {
         let plan = self.layer_norm_plan(weight, eps);
         assert!(bias.shape() == weight.shape(), "layer_norm: weight {:?}, bias {:?}", weight.shape(), bias.shape());
+        self.same_type("layer_norm", bias);
         let mut out = execute(plan, &[&self.contiguous(), &weight.contiguous(), &bias.contiguous()]);
         let stats = out.swap_remove(1);
         (out.swap_remove(0), stats)
@@ -56,6 +58,7 @@ impl Tensor {
     pub fn layer_norm_backward(&self, weight: &Tensor, dy: &Tensor, stats: &Tensor, eps: f64) -> [Tensor; 3] {
         let plan = LayerNormBackward(self.layer_norm_plan(weight, eps));
         assert!(dy.shape() == self.shape(), "layer_norm_backward: x {:?}, dy {:?}", self.shape(), dy.shape());
+        self.same_type("layer_norm_backward", dy);
         let inputs = [&self.contiguous(), &weight.contiguous(), &dy.contiguous(), stats];
         let [dx, dw, db] = three(execute(plan, &inputs));
         [dx, dw.reshape(weight.shape()), db.reshape(weight.shape())]
@@ -68,6 +71,7 @@ impl Tensor {
         let channels = self.shape()[1];
         assert!(weight.shape() == [channels], "batch_norm: weight {:?} for x {:?}", weight.shape(), self.shape());
         let area = self.shape()[2..].iter().product();
+        self.same_type("batch_norm", weight);
         let shape = self.shape().to_vec();
         assert!(self.numel() > 0, "batch_norm: x {shape:?} has no elements to take statistics of");
         BatchNorm { dtype: self.computed_type(), batch: self.shape()[0], channels, area, eps, momentum, shape }
@@ -94,6 +98,7 @@ impl Tensor {
                 t.shape(),
                 weight.shape()
             );
+            self.same_type("batch_norm", t);
         }
         let [mean, var] = running.map(Tensor::contiguous);
         let mut out = execute(plan, &[&self.contiguous(), &weight.contiguous(), &bias.contiguous(), &mean, &var]);
@@ -109,6 +114,7 @@ impl Tensor {
     pub fn batch_norm_backward(&self, weight: &Tensor, dy: &Tensor, stats: &Tensor, eps: f64) -> [Tensor; 3] {
         let plan = BatchNormBackward(self.batch_norm_plan(weight, eps, 0.0));
         assert!(dy.shape() == self.shape(), "batch_norm_backward: x {:?}, dy {:?}", self.shape(), dy.shape());
+        self.same_type("batch_norm_backward", dy);
         three(execute(plan, &[&self.contiguous(), &weight.contiguous(), &dy.contiguous(), stats]))
     }
 }

@@ -51,15 +51,16 @@ impl PoolOptions {
     pub fn plan(&self, kind: PoolKind, x: &Tensor) -> Pool2d {
         let [n, c, h, w] = four("pool2d", x);
         assert!(h * w > 0 || n * c == 0, "pool2d: the images of x {:?} have no pixels", x.shape());
-        let output = [0, 1].map(|i| {
-            let (size, k, p) = ([h, w][i], self.kernel[i], self.padding[i]);
+        let mut output = [0; 2];
+        for (i, size) in [h, w].into_iter().enumerate() {
+            let (k, p) = (self.kernel[i], self.padding[i]);
             assert!(
                 self.stride[i] > 0 && 2 * p <= k && k > 0 && size + 2 * p >= k,
                 "pool2d: {self:?} does not fit x {:?} (padding at most half of the kernel)",
                 x.shape()
             );
-            (size + 2 * p - k) / self.stride[i] + 1
-        });
+            output[i] = (size + 2 * p - k) / self.stride[i] + 1;
+        }
         Pool2d {
             dtype: x.computed_type(),
             kind,
@@ -77,7 +78,8 @@ impl PoolOptions {
 #[track_caller]
 fn four(op: &str, x: &Tensor) -> [usize; 4] {
     x.float(op);
-    <[usize; 4]>::try_from(x.shape()).unwrap_or_else(|_| panic!("{op}: x {:?} needs four axes (NCHW)", x.shape()))
+    let &[n, c, h, w] = x.shape() else { panic!("{op}: x {:?} needs four axes (NCHW)", x.shape()) };
+    [n, c, h, w]
 }
 
 impl Tensor {

@@ -9,8 +9,10 @@ use crate::tensor::Tensor;
 /// Which axes are reduced, each once, in ascending order; no axes given means all.
 #[track_caller]
 fn chosen(op: &str, axes: &[isize], rank: usize) -> Vec<usize> {
-    let mut chosen: Vec<usize> =
-        if axes.is_empty() { (0..rank).collect() } else { axes.iter().map(|&a| axis(op, a, rank)).collect() };
+    let mut chosen: Vec<usize> = if axes.is_empty() { (0..rank).collect() } else { vec![] };
+    for a in axes {
+        chosen.push(axis(op, *a, rank));
+    }
     chosen.sort_unstable();
     let before = chosen.len();
     chosen.dedup();

@@ -53,6 +53,7 @@ impl Tensor {
     #[track_caller]
     pub fn softmax_backward(&self, dy: &Tensor, dim: isize, log: bool) -> Tensor {
         assert!(self.shape() == dy.shape(), "softmax_backward: y {:?} and dy {:?}", self.shape(), dy.shape());
+        self.same_type("softmax_backward", dy);
         along("softmax_backward", self, dim, |rows| {
             let (y, dy) = (rows(self), rows(dy));
             execute_one(SoftmaxBackward(plan(&y, log)), &[&y, &dy])

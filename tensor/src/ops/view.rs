@@ -98,7 +98,10 @@ impl Tensor {
     /// If there is no such axis.
     #[track_caller]
     pub fn flip(&self, dims: &[isize]) -> Tensor {
-        let layout = dims.iter().fold(self.layout().clone(), |l, &d| l.flip(axis("flip", d, self.rank())));
+        let mut layout = self.layout().clone();
+        for dim in dims {
+            layout = layout.flip(axis("flip", *dim, self.rank()));
+        }
         self.with_layout(layout)
     }
 
@@ -108,8 +111,10 @@ impl Tensor {
     /// If NumPy's rule does not allow it.
     #[track_caller]
     pub fn expand(&self, shape: &[usize]) -> Tensor {
-        let layout = self.layout().expand(shape);
-        self.with_layout(layout.unwrap_or_else(|| panic!("expand: {:?} does not broadcast to {shape:?}", self.shape())))
+        let Some(layout) = self.layout().expand(shape) else {
+            panic!("expand: {:?} does not broadcast to {shape:?}", self.shape())
+        };
+        self.with_layout(layout)
     }
 
     /// A new axis of one element before axis `dim` (or at the end).
