@@ -7,17 +7,24 @@
 //! γ (Σᵢ |∂y_o/∂xᵢ| |xᵢ| + |y_o|),   γ = k ε
 //! ```
 //!
-//! for k roundings one after the other: at most one for each element that enters a sum, and some for the functions themselves. A gradient is such
-//! a function too, of the inputs and of the cotangent; its derivatives come from a recorded sweep.
+//! for k roundings one after the other: one for each element of an input that enters y_o (those with a slope), and some for the functions
+//! themselves. A gradient is such a function too, of the inputs and of the cotangent; its derivatives come from a recorded sweep.
+//!
+//! Every element is compared. The slopes of one cost a sweep in doubles: they are taken for some elements spread over all, and for those that are
+//! further off than their own size excuses, the worst ones first.
 
-use crate::registry::{Case, Operation, is_pointwise};
+use crate::registry::{Case, Operation};
 use crate::{Mode, Tape, Var};
 use lethe_tensor::random::Draw;
 use lethe_tensor::{DType, Device, DeviceError, Tensor};
+use std::collections::BTreeSet;
 use thiserror::Error;
 
-/// How many elements of a result are compared: each costs a sweep in doubles.
-const COMPARED: usize = 12;
+/// How many elements spread over a result have their bounds computed in any case.
+const SPREAD: usize = 12;
+/// How many of those that their own size does not excuse have, of the largest errors and of the largest errors by size each. A kernel that is
+/// wrong somewhere is wrong there.
+const SUSPECTS: usize = 24;
 /// Roundings beside those of the elements that enter: an elementary function is off by a few units, and a rule calls several of them.
 const FUNCTIONS: usize = 32;
 /// Roundings of the terms that cancel in a gradient. They are few, however many elements enter: what cancels was summed before.
@@ -92,8 +99,7 @@ pub fn values(op: &Operation, case: &Case, device: &Device, dtype: DType) -> Res
     let x = case.on(&tape, &exact);
     let y = (case.run)(&x);
     let condition = |element: usize| condition(&tape, &y, element, &x);
-    let sums = if is_pointwise(op) { 1 } else { longest(case, high_numbers.len()) };
-    compare("the result", sums, [&low, &high_numbers], &condition, gamma(sums) * inner)
+    compare("the result", [&low, &high_numbers], &condition, &|roundings| roundings * inner)
 }
 
 /// Compares the gradients of a case's inputs, stored in this float type on the device, under a normal cotangent from sweeps of this mode.
@@ -128,70 +134,92 @@ pub fn gradients(
     let tracked: Vec<usize> = (0..x.len()).filter(|i| x[*i].is_tracked()).collect();
     let grads: Vec<Var> = tracked.iter().map(|&i| high.of(&x[i]).clone()).collect();
     x.push(dy);
-    let slack = CANCELLING * f64::from(f32::EPSILON) * inside_gradients(op, case, &cotangent)?;
+    let cancelling = CANCELLING * inside_gradients(op, case, &cotangent)?;
     let mut total = Agreement::default();
     for (&i, g) in tracked.iter().zip(&grads) {
         let what = format!("the gradient of input {i}");
         let low = numbers(&what, low.of(&low_x[i]).tensor(), g.shape(), DType::F32)?;
         let high = doubles(g.tensor())?;
         let condition = |element: usize| condition(&tape, g, element, &x);
-        // Of whatever operation: where an operand was broadcast, its gradient is a sum.
-        total = total.and(compare(&what, longest(case, high.len()), [&low, &high], &condition, slack)?);
+        total = total.and(compare(&what, [&low, &high], &condition, &|_| cancelling)?);
     }
     Ok(total)
 }
 
-/// Compares some elements, spread over all of them, of which each may be a sum of so many, and off by `slack` beside.
+/// What an element of a result is made of.
+#[derive(Clone, Copy, Debug, Default)]
+struct Condition {
+    /// Σᵢ |∂y_o/∂xᵢ| |xᵢ|.
+    size: f64,
+    /// The most elements of one input that enter.
+    entering: usize,
+}
+
+/// Compares all elements. `inside` gives, for the roundings of an element, those of what the condition does not know, times its size.
 fn compare(
     what: &str,
-    sums: usize,
     [low, high]: [&[f64]; 2],
-    condition: &dyn Fn(usize) -> Result<f64, DeviceError>,
-    slack: f64,
+    condition: &dyn Fn(usize) -> Result<Condition, DeviceError>,
+    inside: &dyn Fn(f64) -> f64,
 ) -> Result<Agreement, Disagreement> {
-    let (epsilon, gamma) = (f64::from(f32::EPSILON), gamma(sums));
-    let step = high.len().div_ceil(COMPARED).max(1);
-    let mut seen = Agreement::default();
-    if let Some(element) = (0..high.len()).find(|i| low[*i].is_nan() != high[*i].is_nan()) {
+    let epsilon = f64::from(f32::EPSILON);
+    let wrong = |element: usize, bound: f64| {
         let (got, expected) = (low[element], high[element]);
-        return Err(Disagreement::Error { what: what.into(), element, got, expected, bound: 0.0 });
+        Err(Disagreement::Error { what: what.into(), element, got, expected, bound })
+    };
+    let differs = |i: &usize| low[*i] != high[*i] && !(low[*i].is_nan() && high[*i].is_nan());
+    let infinite = |i: &usize| !low[*i].is_finite() || !high[*i].is_finite();
+    if let Some(element) = (0..high.len()).filter(differs).find(infinite) {
+        return wrong(element, 0.0);
     }
-    // The last element with those at equal distances: kernels that take several at once end there.
-    let last = high.len().checked_sub(1).filter(|last| !last.is_multiple_of(step));
-    for element in (0..high.len()).step_by(step).chain(last) {
-        let (got, expected) = (low[element], high[element]);
-        let scale = condition(element)? + expected.abs() + slack / gamma;
-        let (error, bound) = ((got - expected).abs(), gamma * scale);
-        if error > bound || error.is_nan() || bound.is_nan() {
-            return Err(Disagreement::Error { what: what.into(), element, got, expected, bound });
+    let mut seen = Agreement { compared: high.len(), ..Agreement::default() };
+    for element in looked_at(low, high) {
+        let Condition { size, entering } = condition(element)?;
+        let (scale, roundings) = (size + high[element].abs(), (entering + FUNCTIONS) as f64);
+        let (error, bound) = ((low[element] - high[element]).abs(), epsilon * (roundings * scale + inside(roundings)));
+        if !error.is_nan() && (error > bound || bound.is_nan()) {
+            return wrong(element, bound);
         }
-        let parts = |whole: f64| if error == 0.0 { 0.0 } else { error / whole };
-        let here = Agreement { compared: 1, roundings: parts(epsilon * scale), worst: parts(bound) };
+        let parts = |whole: f64| if error > 0.0 { error / whole } else { 0.0 };
+        let here = Agreement { compared: 0, roundings: parts(bound / roundings), worst: parts(bound) };
         seen = seen.and(here);
     }
     Ok(seen)
 }
 
-/// The most elements that can enter a sum.
-fn longest(case: &Case, result: usize) -> usize {
-    case.inputs.iter().map(Tensor::numel).chain([result]).max().unwrap_or(0)
+/// The elements whose bounds are computed. All others differ by less than the least bound that theirs can be, FUNCTIONS ε |y_o|, or are beside worse
+/// ones.
+fn looked_at(low: &[f64], high: &[f64]) -> BTreeSet<usize> {
+    let step = high.len().div_ceil(SPREAD).max(1);
+    // The last element with those at equal distances: kernels that take several at once end there.
+    let mut chosen: BTreeSet<usize> = (0..high.len()).step_by(step).chain(high.len().checked_sub(1)).collect();
+    let error = |i: usize| (low[i] - high[i]).abs();
+    let excused = |i: usize| error(i) <= FUNCTIONS as f64 * f64::from(f32::EPSILON) * high[i].abs();
+    let mut suspects: Vec<usize> = (0..high.len()).filter(|i| !excused(*i)).collect();
+    suspects.sort_by(|a, b| error(*b).total_cmp(&error(*a)));
+    chosen.extend(suspects.iter().take(SUSPECTS));
+    let relative = |i: usize| error(i) / (high[i].abs() + f64::from(f32::MIN_POSITIVE));
+    suspects.sort_by(|a, b| relative(*b).total_cmp(&relative(*a)));
+    chosen.extend(suspects.iter().take(SUSPECTS));
+    chosen
 }
 
-/// Σ |∂f_element/∂xᵢ| |xᵢ| over all tracked x.
-fn condition(tape: &Tape, f: &Var, element: usize, x: &[Var]) -> Result<f64, DeviceError> {
+/// What enters an element of `f`, over all tracked x.
+fn condition(tape: &Tape, f: &Var, element: usize, x: &[Var]) -> Result<Condition, DeviceError> {
+    let mut all = Condition::default();
     if !f.is_tracked() {
-        return Ok(0.0);
+        return Ok(all);
     }
     let mut hot = vec![0.0; f.numel()];
     hot[element] = 1.0;
     let hot = Var::constant(&Tensor::from_slice(&Device::cpu(), &hot, f.shape()));
     let row = tape.sweep(f, &hot, Mode::Retain);
-    let mut sum = 0.0;
     for v in x.iter().filter(|v| v.is_tracked()) {
         let slopes = doubles(row.of(v).tensor())?;
-        sum += slopes.iter().zip(doubles(v.tensor())?).map(|(j, x)| (j * x).abs()).sum::<f64>();
+        all.entering = all.entering.max(slopes.iter().filter(|j| **j != 0.0).count());
+        all.size += slopes.iter().zip(doubles(v.tensor())?).map(|(j, x)| (j * x).abs()).sum::<f64>();
     }
-    Ok(sum)
+    Ok(all)
 }
 
 /// The size of what is rounded inside, where results may be smaller. The logarithm of a sum near 1 cannot be better than that sum; a mean is
@@ -201,7 +229,7 @@ fn inside(op: &Operation, case: &Case) -> Result<f64, DeviceError> {
     match op.name {
         "log_softmax" | "logsumexp" | "cross_entropy" => Ok(1.0),
         "std" => largest(),
-        "var" => Ok(gamma(case.inputs[0].numel()) * largest()?.powi(2)),
+        "var" => Ok((case.inputs[0].numel() + FUNCTIONS) as f64 * f64::from(f32::EPSILON) * largest()?.powi(2)),
         _ => Ok(0.0),
     }
 }
@@ -228,11 +256,6 @@ fn inside_gradients(op: &Operation, case: &Case, cotangent: &Tensor) -> Result<f
     }
 }
 
-/// The relative error of so many roundings, and those of functions.
-fn gamma(roundings: usize) -> f64 {
-    (roundings + FUNCTIONS) as f64 * f64::from(f32::EPSILON)
-}
-
 fn doubles(t: &Tensor) -> Result<Vec<f64>, DeviceError> {
     t.to_device(&Device::cpu())?.to_dtype(DType::F64).to_vec()
 }
@@ -248,4 +271,55 @@ fn numbers(what: &str, t: &Tensor, shape: &[usize], stored: DType) -> Result<Vec
         });
     }
     Ok(doubles(t)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A product of doubles, what enters its elements, and its result.
+    fn product(
+        m: usize,
+        k: usize,
+        n: usize,
+        check: impl FnOnce([Vec<f64>; 3], &dyn Fn(usize) -> Result<Condition, DeviceError>),
+    ) {
+        let tape = Tape::new();
+        let draw = |shape: &[usize], seed| {
+            tape.leaf(&Tensor::normal(&Device::cpu(), DType::F64, shape, Draw::new(seed, [0; 3])))
+        };
+        let x = [draw(&[m, k], 1), draw(&[k, n], 2)];
+        let y = x[0].matmul(&x[1]);
+        let numbers = [&x[0], &x[1], &y].map(|v| v.to_vec().unwrap());
+        check(numbers, &|element| condition(&tape, &y, element, &x));
+    }
+
+    #[test]
+    fn a_product_that_drops_one_of_333_terms_is_noticed() {
+        product(3, 333, 5, |[a, b, high], condition| {
+            assert_eq!(condition(7).unwrap().entering, 333);
+            let less = |i: usize, dropped: usize| high[i] - a[i / 5 * 333 + dropped] * b[dropped * 5 + i % 5];
+            let low: Vec<f64> = (0..high.len()).map(|i| less(i, 200)).collect();
+            assert!(compare("", [&low, &high], condition, &|_| 0.0).is_err());
+            let rounded: Vec<f64> = high.iter().map(|y| f64::from(*y as f32)).collect();
+            assert!(compare("", [&rounded, &high], condition, &|_| 0.0).unwrap().worst < 0.01);
+        });
+    }
+
+    #[test]
+    fn one_wrong_element_of_many_is_noticed_wherever_it_is() {
+        product(70, 8, 300, |[_, _, high], condition| {
+            for element in [1, 1234, 20_998] {
+                for wrong in [high[element] * 1.001, high[element] + 1e-3, f64::NAN, f64::INFINITY, -high[element]] {
+                    let mut low = high.clone();
+                    low[element] = wrong;
+                    let found = compare("", [&low, &high], condition, &|_| 0.0);
+                    assert!(
+                        matches!(found, Err(Disagreement::Error { element: e, .. }) if e == element),
+                        "{element} {wrong}"
+                    );
+                }
+            }
+        });
+    }
 }

@@ -97,12 +97,6 @@ impl Operation {
     }
 }
 
-/// Whether each element of an operation's result depends on one element of each input alone.
-pub fn is_pointwise(op: &Operation) -> bool {
-    let of = |family: &[Operation]| family.iter().any(|o| o.name == op.name && o.name != "sum_to");
-    of(elementwise::OPERATIONS) || of(activation::OPERATIONS)
-}
-
 /// A case of each kernel family that is large enough for its large tiles, long lines and second passes; for devices, since finite
 /// differences would take long.
 pub fn large_operations() -> impl Iterator<Item = Operation> {
