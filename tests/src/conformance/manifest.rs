@@ -1,7 +1,7 @@
 //! `manifest.json`, and the tensors that it names.
 
 use super::compare::Tolerance;
-use lethe_tensor::{DType, Device, Tensor};
+use lethe_tensor::{DType, Device, DeviceError, Tensor};
 use safetensors::{Dtype, SafeTensors};
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -36,6 +36,9 @@ pub enum FolderError {
         /// What is wrong.
         reason: String,
     },
+    /// The device failed before the first case.
+    #[error(transparent)]
+    Device(#[from] DeviceError),
     /// The manifest names a tensor that is not there.
     #[error("{file} holds no tensor {name}, which the manifest names")]
     Missing {

@@ -8,6 +8,7 @@ mod case;
 mod compare;
 mod manifest;
 mod models;
+mod non_finite;
 mod ops;
 mod report;
 mod symmetric;
@@ -15,6 +16,7 @@ mod vectors;
 mod views;
 
 pub use manifest::FolderError;
+pub use non_finite::keeps_non_finite;
 pub use report::{Outcome, Report};
 
 use case::{Attrs, Case, Unknown};
@@ -25,24 +27,25 @@ use manifest::{CaseRecord, Folder, Values};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
-/// Runs every case of a folder on a device, computing in `F32`, or in `F64` on the CPU.
+/// Runs every case of a folder on a device, computing in `F32`, or in `F64` on the CPU. Cases of NaN and infinity are skipped on a device that does
+/// not keep these ([`keeps_non_finite`]).
 ///
 /// # Errors
-/// If the folder's manifest or a file that it names cannot be read.
+/// If the folder's manifest or a file that it names cannot be read, or the device fails.
 pub fn run_folder(folder: &Path, device: &Device, dtype: DType) -> Result<Report, FolderError> {
     let folder = Folder::open(folder)?;
     let mut report = Report::default();
+    let all = device.is_cpu() || keeps_non_finite(device)?;
     for record in &folder.cases {
-        report.add(&record.name, run_case(&folder, record, device, dtype)?);
+        // An `edge` holds everywhere.
+        let runs = all || !record.has_tag("nonfinite") || record.has_tag("edge");
+        report.add(&record.name, if runs { run_case(&folder, record, device, dtype)? } else { Outcome::Skipped });
     }
     Ok(report)
 }
 
 /// Runs a case, with contiguous inputs and then, where there are any, with views.
 fn run_case(folder: &Folder, record: &CaseRecord, device: &Device, dtype: DType) -> Result<Outcome, FolderError> {
-    if record.has_tag("nonfinite") && !device.is_cpu() {
-        return Ok(Outcome::Skipped);
-    }
     let with_views = record.inputs.iter().any(|i| i.view.is_some());
     for views in [false, true].into_iter().filter(|v| !v || with_views) {
         let run = Run { folder, record, device, dtype, views };

@@ -5,7 +5,7 @@ mod mutants;
 mod table;
 
 pub use mutants::{Caught, Mutants};
-pub use table::{Row, markdown};
+pub use table::{Figures, Row, markdown, read};
 
 use lethe_autograd::Mode;
 use lethe_autograd::agreement::{self, Agreement, Disagreement};

@@ -46,6 +46,13 @@ impl Mutants {
         self.all.len()
     }
 
+    /// How many there are of each owner.
+    pub fn counts(&self) -> BTreeMap<&'static str, usize> {
+        let mut counts = BTreeMap::new();
+        self.all.keys().for_each(|mutant| *counts.entry(self.owner(mutant)).or_default() += 1);
+        counts
+    }
+
     /// The name of the registered operation to which a rule is counted: its own, or the first that runs it.
     pub fn owner(&self, mutant: &Mutant) -> &'static str {
         let users = &self.all[mutant];

@@ -1,4 +1,4 @@
-//! The proof as a table in Markdown.
+//! The proof as a table in Markdown, written and read.
 
 use super::Caught;
 use lethe_autograd::agreement::Agreement;
@@ -37,4 +37,47 @@ pub fn markdown(rows: &[Row], columns: &[String]) -> String {
         text.push('\n');
     }
     text
+}
+
+/// What a row of the table says.
+pub struct Figures {
+    /// The operation's name.
+    pub name: String,
+    /// The error of first and second derivatives, and how many were compared.
+    pub derivatives: [(f64, usize); 2],
+    /// The mutants of its rule; `None` if it has none of its own.
+    pub mutants: Option<usize>,
+    /// The roundings of values and gradients, by the head of the column.
+    pub devices: Vec<(String, [f64; 2])>,
+}
+
+/// The rows of a text that holds such a table; `None` if a row is not of its form.
+pub fn read(text: &str) -> Option<Vec<Figures>> {
+    let cells = |line: &str| -> Vec<String> { line.split('|').map(|cell| cell.trim().to_string()).collect() };
+    let heads = cells(text.lines().find(|line| line.starts_with("| operation |"))?);
+    let rows = text.lines().filter(|line| line.starts_with("| `"));
+    rows.map(|line| row(&heads, &cells(line))).collect()
+}
+
+fn row(heads: &[String], cells: &[String]) -> Option<Figures> {
+    let [_, name, first, second, mutants, ..] = cells else { return None };
+    let derivative = |cell: &str| {
+        let (error, compared) = cell.strip_suffix(')')?.split_once(" (")?;
+        Some((error.parse().ok()?, compared.parse().ok()?))
+    };
+    let mutants = match &mutants[..] {
+        "composed" => None,
+        counts => Some(counts.split_once(" of ")?.1.parse().ok()?),
+    };
+    let device = |(head, cell): (&String, &String)| {
+        let (values, gradients) = cell.split_once(" / ")?;
+        Some((head.clone(), [values.parse().ok()?, gradients.parse().ok()?]))
+    };
+    let ends = heads.len().min(cells.len()) - 1;
+    Some(Figures {
+        name: name.trim_matches('`').into(),
+        derivatives: [derivative(first)?, derivative(second)?],
+        mutants,
+        devices: heads[5..ends].iter().zip(&cells[5..ends]).map(device).collect::<Option<_>>()?,
+    })
 }
