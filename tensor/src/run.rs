@@ -232,7 +232,7 @@ fn dispatch(device: &Device, plan: &dyn Plan, inputs: &[&Tensor], targets: &mut 
                     Storage::Cpu(_) => unreachable!("devices were compared"),
                 })
                 .collect();
-            plan.gpu(gpu, &inputs, &outputs);
+            crate::gpu::plans::run(plan, gpu, &inputs, &outputs);
         }
     }
 }

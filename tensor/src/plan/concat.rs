@@ -1,6 +1,6 @@
 //! Joining tensors: along an axis, and into one vector with gaps.
 
-use super::{Plan, Spec, back_ends, bytes_of};
+use super::{Items, Plan, Spec, back_ends, bytes_of};
 use crate::dtype::DType;
 use crate::layout::numel;
 
@@ -29,6 +29,12 @@ impl Plan for Concat {
     }
     fn bytes(&self) -> u64 {
         2 * bytes_of(numel(&self.shape), self.dtype)
+    }
+    fn items(&self) -> Option<Items<'_>> {
+        let pitch = self.blocks.iter().sum();
+        let of =
+            move |outer| -> Box<dyn Plan> { Box::new(Concat { outer, shape: vec![outer, pitch], ..self.clone() }) };
+        Some(Items { count: self.outer, inputs: self.blocks.clone(), outputs: vec![pitch], of: Box::new(of) })
     }
     back_ends!(concat);
 }

@@ -1,6 +1,6 @@
 //! Two-dimensional convolution (cross-correlation, NCHW) and its two gradients.
 
-use super::{Plan, Spec, back_ends, bytes_of};
+use super::{Items, Plan, Spec, back_ends, bytes_of};
 use crate::dtype::DType;
 
 /// The sizes of a convolution, seen from its forward pass. Pairs are (height, width).
@@ -110,6 +110,21 @@ impl Plan for Conv2d {
     }
     fn accumulates(&self) -> bool {
         self.pass == ConvPass::WeightGrad
+    }
+    fn items(&self) -> Option<Items<'_>> {
+        let g = &self.geometry;
+        let size = |s: [usize; 4]| s[1..].iter().product::<usize>();
+        let (x, y) = (size(g.x_shape()), size(g.y_shape()));
+        let of = |batch| -> Box<dyn Plan> {
+            Box::new(Conv2d { geometry: ConvGeometry { batch, ..self.geometry.clone() }, ..self.clone() })
+        };
+        let (mut inputs, outputs) = match self.pass {
+            ConvPass::Forward => (vec![x, 0], vec![y]),
+            ConvPass::InputGrad => (vec![y, 0], vec![x]),
+            ConvPass::WeightGrad => (vec![x, y], vec![0]),
+        };
+        inputs.extend(self.bias.then_some(0));
+        Some(Items { count: g.batch, inputs, outputs, of: Box::new(of) })
     }
     back_ends!(conv);
 }

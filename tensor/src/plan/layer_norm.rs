@@ -1,6 +1,6 @@
 //! Layer normalisation over rows.
 
-use super::{Plan, Spec, back_ends, bytes_of};
+use super::{Items, Plan, Spec, back_ends, bytes_of};
 use crate::dtype::DType;
 
 /// `y = (x − mean) / √(var + eps) · weight + bias` over rows of `n`, biased variance. Inputs, contiguous: x [rows, n], weight [n],
@@ -19,6 +19,12 @@ pub struct LayerNorm {
     pub shape: Vec<usize>,
 }
 
+impl LayerNorm {
+    fn of_rows(&self, rows: usize) -> LayerNorm {
+        LayerNorm { rows, shape: vec![rows, self.n], ..self.clone() }
+    }
+}
+
 impl Plan for LayerNorm {
     fn name(&self) -> &'static str {
         "layer_norm"
@@ -31,6 +37,10 @@ impl Plan for LayerNorm {
     }
     fn bytes(&self) -> u64 {
         2 * bytes_of(self.rows * self.n + self.n, self.dtype)
+    }
+    fn items(&self) -> Option<Items<'_>> {
+        let of = |rows| -> Box<dyn Plan> { Box::new(self.of_rows(rows)) };
+        Some(Items { count: self.rows, inputs: vec![self.n, 0, 0], outputs: vec![self.n, 2], of: Box::new(of) })
     }
     back_ends!(layer_norm);
 }
@@ -53,6 +63,11 @@ impl Plan for LayerNormBackward {
     }
     fn bytes(&self) -> u64 {
         3 * bytes_of(self.0.rows * self.0.n + self.0.n, self.0.dtype)
+    }
+    fn items(&self) -> Option<Items<'_>> {
+        let p = &self.0;
+        let of = |rows| -> Box<dyn Plan> { Box::new(LayerNormBackward(self.0.of_rows(rows))) };
+        Some(Items { count: p.rows, inputs: vec![p.n, 0, p.n, 2], outputs: vec![p.n, 0, 0], of: Box::new(of) })
     }
     back_ends!(layer_norm::backward);
 }

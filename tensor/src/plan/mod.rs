@@ -57,6 +57,19 @@ impl Spec {
     }
 }
 
+/// How a plan falls into plans of fewer items (rows, images, slices before an axis), for devices that see no more than so much of an
+/// operand at once.
+pub struct Items<'a> {
+    /// How many there are.
+    pub count: usize,
+    /// Elements of an item in each input; 0 where every item reads the whole input.
+    pub inputs: Vec<usize>,
+    /// Elements of an item in each output; 0 where the output is a sum over all items.
+    pub outputs: Vec<usize>,
+    /// The plan of so many of them.
+    pub of: Box<dyn Fn(usize) -> Box<dyn Plan> + 'a>,
+}
+
 /// One operation, ready to run. Inputs are given by the caller of [`crate::execute`] in the order that the plan documents.
 pub trait Plan: std::fmt::Debug + Send + Sync + 'static {
     /// The operation's name, as messages and profiles show it.
@@ -79,6 +92,11 @@ pub trait Plan: std::fmt::Debug + Send + Sync + 'static {
     /// Whether it takes inputs of 16-bit types as they are. Others are given them in f32.
     fn takes_halves(&self) -> bool {
         false
+    }
+
+    /// How it falls into items, if it does. A plan that does not runs whole, and cuts its work itself.
+    fn items(&self) -> Option<Items<'_>> {
+        None
     }
 
     /// Runs it on the CPU.

@@ -1,6 +1,6 @@
 //! Constant padding of one axis.
 
-use super::{Plan, Spec, back_ends, bytes_of};
+use super::{Items, Plan, Spec, back_ends, bytes_of};
 use crate::dtype::DType;
 use crate::layout::numel;
 
@@ -35,6 +35,11 @@ impl Plan for Pad {
     }
     fn bytes(&self) -> u64 {
         bytes_of(numel(&self.shape) + self.outer * self.block, self.dtype)
+    }
+    fn items(&self) -> Option<Items<'_>> {
+        let pitch = self.before + self.block + self.after;
+        let of = move |outer| -> Box<dyn Plan> { Box::new(Pad { outer, shape: vec![outer, pitch], ..self.clone() }) };
+        Some(Items { count: self.outer, inputs: vec![self.block], outputs: vec![pitch], of: Box::new(of) })
     }
     back_ends!(pad);
 }

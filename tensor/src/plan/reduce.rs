@@ -1,6 +1,6 @@
 //! Reductions of one (merged) axis.
 
-use super::{Plan, Spec, back_ends, bytes_of};
+use super::{Items, Plan, Spec, back_ends, bytes_of};
 use crate::dtype::DType;
 
 /// What a reduction makes of the elements along its axis.
@@ -66,6 +66,16 @@ impl Plan for Reduce {
     }
     fn accumulates(&self) -> bool {
         matches!(self.op, ReduceOp::Sum | ReduceOp::SumSquares)
+    }
+    fn items(&self) -> Option<Items<'_>> {
+        let of =
+            |outer| -> Box<dyn Plan> { Box::new(Reduce { outer, shape: vec![outer, self.inner], ..self.clone() }) };
+        Some(Items {
+            count: self.outer,
+            inputs: vec![self.n * self.inner],
+            outputs: vec![self.inner],
+            of: Box::new(of),
+        })
     }
     back_ends!(reduce);
 }

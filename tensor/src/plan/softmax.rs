@@ -1,6 +1,6 @@
 //! Softmax and its logarithm over rows.
 
-use super::{Plan, Spec, back_ends, bytes_of};
+use super::{Items, Plan, Spec, back_ends, bytes_of};
 use crate::dtype::DType;
 
 /// `y = softmax(x)` or `log softmax(x)` over rows of `n`. Input: x [rows, n], contiguous.
@@ -18,6 +18,12 @@ pub struct Softmax {
     pub shape: Vec<usize>,
 }
 
+impl Softmax {
+    fn of_rows(&self, rows: usize) -> Softmax {
+        Softmax { rows, shape: vec![rows, self.n], ..self.clone() }
+    }
+}
+
 impl Plan for Softmax {
     fn name(&self) -> &'static str {
         if self.log { "log_softmax" } else { "softmax" }
@@ -30,6 +36,10 @@ impl Plan for Softmax {
     }
     fn bytes(&self) -> u64 {
         2 * bytes_of(self.rows * self.n, self.dtype)
+    }
+    fn items(&self) -> Option<Items<'_>> {
+        let of = |rows| -> Box<dyn Plan> { Box::new(self.of_rows(rows)) };
+        Some(Items { count: self.rows, inputs: vec![self.n], outputs: vec![self.n], of: Box::new(of) })
     }
     back_ends!(softmax);
 }
@@ -51,6 +61,10 @@ impl Plan for SoftmaxBackward {
     }
     fn bytes(&self) -> u64 {
         3 * bytes_of(self.0.rows * self.0.n, self.0.dtype)
+    }
+    fn items(&self) -> Option<Items<'_>> {
+        let of = |rows| -> Box<dyn Plan> { Box::new(SoftmaxBackward(self.0.of_rows(rows))) };
+        Some(Items { count: self.0.rows, inputs: vec![self.0.n; 2], outputs: vec![self.0.n], of: Box::new(of) })
     }
     back_ends!(softmax::backward);
 }

@@ -17,7 +17,7 @@ pub fn run(p: &Concat, gpu: &GpuDevice, inputs: &[Input<'_>], outputs: &[Output<
     });
 }
 
-/// Puts [outer, block] at column `start` of [outer, pitch].
+/// Puts [outer, block] at column `start` of [outer, pitch]. A single row is a run of elements, which may be of any length.
 pub fn place(
     gpu: &GpuDevice,
     input: &Input<'_>,
@@ -27,7 +27,11 @@ pub fn place(
     to: &Span,
 ) {
     let n = outer * block;
-    if n > 0 {
+    if outer == 1 {
+        let start = start + to.offset as usize / 4;
+        let run = Output { buffer: &to.buffer, dtype: input.dtype, start, len: n, add: false };
+        identity(gpu, input, &run);
+    } else if n > 0 {
         let x = input.span(gpu);
         let kernel = variant("copy", "concat", &["CONCAT"], &[]);
         let params = [n, block, pitch, start].map(|v| v as u32);

@@ -41,7 +41,11 @@ fn pack(gpu: &GpuDevice, input: &Input<'_>, dtype: DType, to: &Span) {
     identity(gpu, input, &wide);
     let format = if dtype == DType::F16 { "F16" } else { "BF16" };
     let kernel = super::variant("cast", "pack", &["PACK", format], &[]);
-    gpu.dispatch(kernel, &[flat.read(0), to.write(1)], &[n as u32], fold_groups(n.div_ceil(512) as u64));
+    for (start, n) in gpu.caps().windows(n, 4) {
+        let (from, to) =
+            (flat.part(4 * start as u64, 4 * n as u64), to.part(2 * start as u64, 4 * n.div_ceil(2) as u64));
+        gpu.dispatch(kernel, &[from.read(0), to.write(1)], &[n as u32], fold_groups(n.div_ceil(512) as u64));
+    }
 }
 
 /// A view whose two inner axes change places: extents and strides with rows of stride 1.

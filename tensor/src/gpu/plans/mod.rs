@@ -12,6 +12,7 @@ pub mod cumsum;
 pub mod custom;
 pub mod elementwise;
 pub mod gather;
+mod items;
 pub mod layer_norm;
 pub mod loss;
 pub mod matmul;
@@ -24,6 +25,8 @@ mod rows;
 pub mod softmax;
 mod taps;
 mod tiling;
+
+pub use items::run;
 
 use super::{Buffer, GpuDevice, GpuError, Kernel};
 use crate::dtype::DType;

@@ -28,9 +28,28 @@ pub fn parts(items: usize, words: &[usize], most: usize, bytes: u64) -> impl Ite
     (0..items).step_by(step).map(move |start| start..items.min(start + step))
 }
 
+/// How many of `count` items, of which each takes `words` words of the operands, a binding of `bytes` bytes can hold: if it can be, as many
+/// that the next ones start where a binding may; at least one.
+pub fn fitting(count: usize, words: &[usize], bytes: u64) -> usize {
+    let large = words.iter().copied().max().unwrap_or(1).max(1);
+    let fit = (bytes as usize / 4 / large).clamp(1, count.max(1));
+    let grain = grain(words);
+    if fit < count && fit >= grain { fit / grain * grain } else { fit }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn as_many_items_as_fit_start_where_a_binding_may_if_they_can() {
+        assert_eq!(fitting(1000, &[3, 5], 4096), 192);
+        assert_eq!(fitting(1000, &[64, 0], 4096), 16);
+        assert_eq!(fitting(1000, &[33], 4096), 31);
+        assert_eq!(fitting(10, &[33], 4096), 10);
+        assert_eq!(fitting(1000, &[5000], 4096), 1);
+        assert_eq!(fitting(0, &[1], 4096), 1);
+    }
 
     #[test]
     fn parts_start_where_a_binding_may() {
