@@ -1,5 +1,5 @@
-//! Reductions on the GPU. Long lines of which there are few are reduced in two passes, so that there is work for the whole device; how they
-//! are cut depends on the sizes alone.
+//! Reductions on the GPU. Long lines are cut into chunks, and the chunks' results reduced again: there is work for the whole device, no thread
+//! runs long, and sums of many are trees. How lines are cut depends on the sizes alone.
 
 use super::{lanes, variant};
 use crate::dtype::DType;
@@ -7,9 +7,11 @@ use crate::gpu::caps::GROUPS_PER_DIMENSION;
 use crate::gpu::{GpuDevice, Input, Kernel, Output, Span, fold_groups};
 use crate::plan::{Reduce, ReduceOp};
 
-/// Elements of a line that one group of threads takes in the first of two passes.
+/// Elements of a line that one group of threads takes.
 const CHUNK: usize = 8192;
-/// Rows of a column that one group of threads takes.
+/// The same where there are many lines, of rows and of columns: chunks are not needed to keep the device busy then.
+const CHUNK_OF_MANY: [usize; 2] = [1 << 16, 2048];
+/// Rows of a column that one group of threads adds up.
 const COLUMN_CHUNK: usize = 256;
 /// From so many lines on, one pass keeps the device busy.
 const MANY: usize = 4096;
@@ -34,9 +36,14 @@ pub fn column_sums(gpu: &GpuDevice, x: &Span, rows: usize, n: usize, y: &Span) {
     Lines { outer: 1, n: rows, inner: n }.reduce(gpu, ReduceOp::Sum, x, y, 1.0, false);
 }
 
-/// The mean of each of `rows` rows of `n` elements.
-pub fn row_means(gpu: &GpuDevice, x: &Span, rows: usize, n: usize, y: &Span) {
-    Lines { outer: rows, n, inner: 1 }.reduce(gpu, ReduceOp::Sum, x, y, 1.0 / n as f64, false);
+/// The sum of each chunk of `chunk` elements along the middle axis of [outer, n, inner], as [outer, chunks, inner].
+pub fn chunk_sums(gpu: &GpuDevice, x: &Span, [outer, n, inner]: [usize; 3], chunk: usize, y: &Span) {
+    Lines { outer, n, inner }.pass(gpu, ReduceOp::Sum, x, y, chunk, 1.0, false);
+}
+
+/// Adds the column sums of `rows` rows of `n` elements to what `y` holds, or writes them there.
+pub fn add_rows(gpu: &GpuDevice, x: &Span, rows: usize, n: usize, y: &Span, add: bool) {
+    Lines { outer: 1, n: rows, inner: n }.reduce(gpu, ReduceOp::Sum, x, y, 1.0, add);
 }
 
 /// A view of a buffer as [outer, n, inner], to be reduced along n.
@@ -57,30 +64,23 @@ impl Lines {
 
     fn reduce(self, gpu: &GpuDevice, op: ReduceOp, x: &Span, y: &Span, scale: f64, add: bool) {
         let Lines { outer, n, inner } = self;
-        let columns = self.by_columns(op);
-        let chunk = if columns { COLUMN_CHUNK } else { CHUNK };
+        let chunk = self.chunk(op);
         let chunks = n.div_ceil(chunk);
-        if chunks <= 1 || !columns && outer * inner >= MANY {
+        if chunks <= 1 {
             return self.pass(gpu, op, x, y, n.max(1), scale, add);
         }
         let partial = Span::new(gpu, DType::F32, outer * chunks * inner);
-        self.chunks(gpu, op, x, &partial, chunk);
+        self.pass(gpu, op, x, &partial, chunk, 1.0, false);
         let op = if op == ReduceOp::SumSquares { ReduceOp::Sum } else { op };
-        Lines { outer, n: chunks, inner }.pass(gpu, op, &partial, y, chunks, scale, add);
+        Lines { outer, n: chunks, inner }.reduce(gpu, op, &partial, y, scale, add);
     }
 
-    /// The first of two passes; a single line longer than a binding may be goes in windows.
-    fn chunks(self, gpu: &GpuDevice, op: ReduceOp, x: &Span, partial: &Span, chunk: usize) {
-        // The partial sums of a window start at a multiple of 256 bytes: 64 of them.
-        let most = gpu.caps().max_binding as usize / 4 / (64 * CHUNK) * (64 * CHUNK);
-        if x.size <= gpu.caps().max_binding || self.outer * self.inner > 1 || most == 0 {
-            return self.pass(gpu, op, x, partial, chunk, 1.0, false);
-        }
-        for start in (0..self.n).step_by(most) {
-            let n = most.min(self.n - start);
-            let (at, parts) = (4 * (start / CHUNK) as u64, 4 * n.div_ceil(CHUNK) as u64);
-            let window = x.part(4 * start as u64, 4 * n as u64);
-            Lines { n, ..self }.pass(gpu, op, &window, &partial.part(at, parts), chunk, 1.0, false);
+    /// Elements of a line that one pass reduces to one.
+    fn chunk(self, op: ReduceOp) -> usize {
+        match (self.by_columns(op), self.outer * self.inner >= MANY) {
+            (true, _) => COLUMN_CHUNK,
+            (false, true) => CHUNK_OF_MANY[usize::from(self.inner > 1)],
+            (false, false) => CHUNK,
         }
     }
 
