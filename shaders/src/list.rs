@@ -125,8 +125,8 @@ fn reductions() -> Vec<Variant> {
         list.extend(product("reduce", "arg_reduce", &[&[form], &[&["ARG"]]], &with(lanes, &[2, 3])));
     }
     list.extend(one("reduce", "column_sum", &["COLUMN_SUM"]));
-    list.extend(one("cumsum", "cumsum_rows", &["ROWS"]));
-    list.extend(one("cumsum", "cumsum_columns", &["COLUMNS"]));
+    list.extend(product("cumsum", "cumsum_rows", &[&[&["ROWS"]], &[&[], &["CARRY"]]], &plain()));
+    list.extend(product("cumsum", "cumsum_columns", &[&[&["COLUMNS"]], &[&[], &["CARRY"]]], &plain()));
     list
 }
 
@@ -134,8 +134,8 @@ fn movement() -> Vec<Variant> {
     let mut list = one("copy", "transpose", &["TRANSPOSE"]);
     list.extend(one("copy", "concat", &["CONCAT"]));
     list.extend(product("gather", "gather", &[&[&["GATHER"]], VEC4], &plain()));
-    list.extend(product("gather", "scatter_add", &[&[&["SCATTER"]], &[&[], &["BASE"]]], &plain()));
-    list.extend(product("gather", "scatter_add_rows", &[&[&["SCATTER_ROWS"]], &[&[], &["BASE"]]], &plain()));
+    list.extend(one("gather", "scatter_add", &["SCATTER"]));
+    list.extend(one("gather", "scatter_add_rows", &["SCATTER_ROWS"]));
     for format in [&["F16"] as Flags, &["BF16"]] {
         list.extend(product("cast", "pack", &[&[&["PACK"]], &[format]], &plain()));
     }

@@ -69,11 +69,11 @@ impl Var {
         &linear + &(self * &constant(-1.0, 1.0)).softplus()
     }
 
-    /// −x at each row's label, for log-probabilities [rows, classes] (this) and labels [rows] (`U32`). A row whose label lies beyond the classes
-    /// has neither loss nor gradient.
+    /// −x at each row's label, for log-probabilities [rows, classes] (this) and labels [rows] (`U32`). A row whose label is `u32::MAX`
+    /// has neither loss nor gradient; any other label beyond the classes gives NaN on a GPU.
     ///
     /// # Panics
-    /// If the shapes do not fit.
+    /// If the shapes do not fit; on the CPU, if a label lies beyond the classes.
     #[track_caller]
     pub fn nll_loss(&self, labels: &Tensor) -> Var {
         assert!(
@@ -82,7 +82,8 @@ impl Var {
             self.shape(),
             labels.shape()
         );
-        let ignored = labels.ge_scalar(self.shape()[1] as f64);
+        let ignored = labels.eq_scalar(f64::from(u32::MAX));
+        let labels = ignored.select(&labels.scalar_like(0.0), labels);
         self.gather(1, &labels.unsqueeze(-1)).squeeze(-1).neg().masked_fill(&ignored, 0.0)
     }
 

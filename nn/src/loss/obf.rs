@@ -41,7 +41,9 @@ impl Obf {
     /// If the shapes do not fit.
     #[track_caller]
     pub fn alpha(&self, logits: &Tensor, labels: &Tensor) -> Tensor {
-        let column = labels.unsqueeze(-1);
+        // An ignored row needs some place to read; what it reads counts nothing.
+        let ignored = labels.eq_scalar(f64::from(u32::MAX));
+        let column = ignored.select(&labels.scalar_like(0.0), labels).unsqueeze(-1);
         if self.lambda == 0.0 {
             let shape = [logits.shape()[0], 1];
             return Tensor::full(logits.device(), logits.computed_type(), &shape, self.gamma);

@@ -80,16 +80,43 @@ impl Tensor {
         }
     }
 
-    /// For labels (`U32`, this) of any shape, a new last axis that is 1 at the label and 0 elsewhere; of a label beyond the classes, all 0.
+    /// For labels (`U32`, this) of any shape, a new last axis that is 1 at the label and 0 elsewhere; of an ignored one (`u32::MAX`), all 0.
+    /// On a GPU any other label beyond the classes gives NaN, or `u32::MAX` (−1) where the type is of integers.
     ///
     /// # Panics
-    /// If the labels are not `U32`, or the device cannot hold the type.
+    /// If the labels are not `U32`, or the device cannot hold the type; on the CPU, if a label lies beyond the classes and is not `u32::MAX`.
     #[track_caller]
     pub fn one_hot(&self, classes: usize, dtype: DType) -> Tensor {
         assert!(self.dtype() == DType::U32, "one_hot: labels are u32, these are {}", self.dtype());
-        let hit = self.unsqueeze(-1).eq(&Tensor::arange(self.device(), classes));
+        let labels = self.contiguous();
+        if let Some(found) = labels.first_not_below(classes, true) {
+            panic!(
+                "one_hot: the label {found} is not one of {classes} classes; labels are 0 to n − 1, or u32::MAX for none"
+            );
+        }
+        let labels = labels.unsqueeze(-1);
         let number = |x: f64| Tensor::full(self.device(), dtype, &[], x);
-        hit.select(&number(1.0), &number(0.0))
+        let hot = labels.eq(&Tensor::arange(self.device(), classes)).select(&number(1.0), &number(0.0));
+        if self.device().is_cpu() {
+            return hot;
+        }
+        let beyond = labels.ge_scalar(classes as f64).mul(&labels.lt_scalar(f64::from(u32::MAX)));
+        let none = if dtype.is_float() { f64::NAN } else { f64::from(u32::MAX) };
+        beyond.select(&number(none), &hot)
+    }
+
+    /// The first element of these contiguous numbers (`U32`) that is not below `n` (nor `u32::MAX`, if `or_none`), on the CPU; on a GPU
+    /// nobody waits for the numbers.
+    pub(crate) fn first_not_below(&self, n: usize, or_none: bool) -> Option<u32> {
+        match self.storage() {
+            Storage::Cpu(buffer) => {
+                let start = self.layout().offset;
+                let all = &buffer.as_slice::<u32>()[start..start + self.numel()];
+                all.iter().copied().find(|v| *v as usize >= n && !(or_none && *v == u32::MAX))
+            }
+            #[cfg(feature = "gpu")]
+            Storage::Gpu(_) => None,
+        }
     }
 
     /// Uniform in (0, 1): a function of `draw` and the element's place, the same integers on every device.

@@ -1,5 +1,6 @@
 //! Reading and adding by index.
 
+use super::long::by_columns;
 use super::{around, axis};
 use crate::dtype::DType;
 use crate::plan::{Gather, ScatterAdd};
@@ -9,6 +10,16 @@ use crate::tensor::Tensor;
 #[track_caller]
 fn check_index(op: &str, index: &Tensor) {
     assert!(index.dtype() == DType::U32, "{op}: an index is u32, this one is {}", index.dtype());
+}
+
+/// A contiguous index whose every entry names one of the `n` places of an axis. On a GPU nobody looks: there an entry that does not gives NaN.
+#[track_caller]
+fn places(op: &str, index: &Tensor, n: usize) -> Tensor {
+    let index = index.contiguous();
+    if let Some(found) = index.first_not_below(n, false) {
+        panic!("{op}: the index {found} names no place of an axis of {n} elements; indices are 0 to n − 1");
+    }
+    index
 }
 
 /// `t` cut to `extents` on every axis but `d`.
@@ -27,10 +38,10 @@ fn cut(op: &str, t: &Tensor, extents: &[usize], d: usize) -> Tensor {
 
 impl Tensor {
     /// `out[i, j, …] = x[…, index[i, j, …], …]`, the index standing on axis `dim`. The index (`U32`) has x's rank and may be smaller on the
-    /// other axes. Labels that come from outside are checked where they enter; here an index beyond the axis reads its last element.
+    /// other axes. On a GPU an index beyond the axis reads NaN, or `u32::MAX` (−1) where x is of integers.
     ///
     /// # Panics
-    /// If ranks differ, the index is larger than x on another axis, or the axis does not exist.
+    /// If ranks differ, the index is larger than x on another axis, or the axis does not exist; on the CPU, if an index lies beyond the axis.
     #[track_caller]
     pub fn gather(&self, dim: isize, index: &Tensor) -> Tensor {
         check_index("gather", index);
@@ -38,15 +49,23 @@ impl Tensor {
         let x = cut("gather", self, index.shape(), d);
         let ([outer, n, inner], k) = (around(x.shape(), d), index.shape()[d]);
         assert!(n > 0 || index.numel() == 0, "gather: axis {d} of x {:?} is empty", self.shape());
-        let plan =
-            Gather { dtype: self.computed_type(), outer, n, k, inner, shared: false, shape: index.shape().to_vec() };
-        execute_one(plan, &[&x.contiguous(), &index.contiguous()])
+        let index = places("gather", index, n);
+        let most = self.device().most_elements();
+        if inner > most && index.numel() > 0 {
+            // A single place of the axis is more than a kernel sees at once.
+            let [x, i] = [(&x, n), (&index, k)].map(|(t, n)| t.reshape(&[outer, n, inner]));
+            return by_columns([&x, &i], most, |[x, i]| x.gather(1, i)).reshape(index.shape());
+        }
+        let shape = index.shape().to_vec();
+        let plan = Gather { dtype: self.computed_type(), outer, n, k, inner, shared: false, shape };
+        execute_one(plan, &[&x.contiguous(), &index])
     }
 
-    /// Elements of an axis by a 1-D index (`U32`): rows of a table, for example an embedding.
+    /// Elements of an axis by a 1-D index (`U32`): rows of a table, for example an embedding. On a GPU an index beyond the axis reads NaN, or
+    /// `u32::MAX` (−1) where x is of integers.
     ///
     /// # Panics
-    /// If the index has not one axis, or the axis does not exist or is empty.
+    /// If the index has not one axis, or the axis does not exist or is empty; on the CPU, if an index lies beyond the axis.
     #[track_caller]
     pub fn index_select(&self, dim: isize, index: &Tensor) -> Tensor {
         check_index("index_select", index);
@@ -54,16 +73,23 @@ impl Tensor {
         assert!(index.rank() == 1, "index_select: the index {:?} needs one axis", index.shape());
         let ([outer, n, inner], k) = (around(self.shape(), d), index.numel());
         assert!(n > 0 || k == 0, "index_select: axis {d} of x {:?} is empty", self.shape());
+        let index = places("index_select", index, n);
         let mut shape = self.shape().to_vec();
         shape[d] = k;
+        let most = self.device().most_elements();
+        if inner > most && outer * k > 0 {
+            let x = self.reshape(&[outer, n, inner]);
+            return by_columns([&x], most, |[x]| x.index_select(1, &index)).reshape(&shape);
+        }
         let plan = Gather { dtype: self.computed_type(), outer, n, k, inner, shared: true, shape };
-        execute_one(plan, &[&self.contiguous(), &index.contiguous()])
+        execute_one(plan, &[&self.contiguous(), &index])
     }
 
-    /// `out = x; out[…, index, …] += src`, the index (`U32`) having src's shape and standing on axis `dim`; repeated indices accumulate.
+    /// `out = x; out[…, index, …] += src`, the index (`U32`) having src's shape and standing on axis `dim`; repeated indices accumulate. On a
+    /// GPU an index beyond the axis makes NaN of its whole line along the axis: of all places that it might have meant.
     ///
     /// # Panics
-    /// If ranks differ, or the index is larger than x on another axis or than src.
+    /// If ranks differ, or the index is larger than x on another axis or than src; on the CPU, if an index lies beyond the axis.
     #[track_caller]
     pub fn scatter_add(&self, dim: isize, index: &Tensor, src: &Tensor) -> Tensor {
         check_index("scatter_add", index);
@@ -77,23 +103,29 @@ impl Tensor {
         let whole = region.shape() == self.shape();
         let ([outer, n, inner], k) = (around(region.shape(), d), index.shape()[d]);
         let shape = region.shape().to_vec();
-        let plan = ScatterAdd { dtype: self.computed_type(), outer, n, k, inner, shared: false, base: whole, shape };
-        let (index, src) = (index.contiguous(), src.contiguous());
+        let (index, src) = (places("scatter_add", index, n), src.contiguous());
+        let most = self.device().most_elements();
+        if whole && inner > most && self.numel() > 0 {
+            let [x, i, src] = [(self, n), (&index, k), (&src, k)].map(|(t, n)| t.reshape(&[outer, n, inner]));
+            return by_columns([&x, &i, &src], most, |[x, i, src]| x.scatter_add(1, i, src)).reshape(self.shape());
+        }
+        let plan = ScatterAdd { dtype: self.computed_type(), outer, n, k, inner, shared: false, base: true, shape };
         if whole {
             return execute_one(plan, &[&index, &src, &self.contiguous()]);
         }
         // A smaller index: what is added to its region is padded to the whole.
-        let mut added = execute_one(plan, &[&index, &src]);
+        let mut added = region.zeros_like().scatter_add(dim, &index, &src);
         for (i, &n) in self.shape().iter().enumerate() {
             added = added.pad(i as isize, 0, n - added.shape()[i], 0.0);
         }
         self.add(&added)
     }
 
-    /// `out = x; out[…, index[j], …] += src[…, j, …]` for a 1-D index (`U32`); repeated indices accumulate.
+    /// `out = x; out[…, index[j], …] += src[…, j, …]` for a 1-D index (`U32`); repeated indices accumulate. On a GPU an index beyond the axis
+    /// makes NaN of the whole result: of all places that it might have meant.
     ///
     /// # Panics
-    /// If the index has not one axis, or src's shape does not fit.
+    /// If the index has not one axis, or src's shape does not fit; on the CPU, if an index lies beyond the axis.
     #[track_caller]
     pub fn index_add(&self, dim: isize, index: &Tensor, src: &Tensor) -> Tensor {
         self.index_add_to("index_add", dim, index, src, true)
@@ -122,9 +154,13 @@ impl Tensor {
         expected[d] = index.numel();
         assert!(index.rank() == 1 && src.shape() == expected, "{op}: src {:?} is not {expected:?}", src.shape());
         let ([outer, n, inner], k) = (around(self.shape(), d), index.numel());
-        let shape = self.shape().to_vec();
+        let (shape, index, src) = (self.shape().to_vec(), places(op, index, n), src.contiguous());
+        let most = self.device().most_elements();
+        if inner > most && self.numel() > 0 {
+            let [x, src] = [(self, n), (&src, k)].map(|(t, n)| t.reshape(&[outer, n, inner]));
+            return by_columns([&x, &src], most, |[x, src]| x.index_add_to(op, 1, &index, src, base)).reshape(&shape);
+        }
         let plan = ScatterAdd { dtype: self.computed_type(), outer, n, k, inner, shared: true, base, shape };
-        let (index, src) = (index.contiguous(), src.contiguous());
         if base { execute_one(plan, &[&index, &src, &self.contiguous()]) } else { execute_one(plan, &[&index, &src]) }
     }
 }

@@ -104,15 +104,13 @@ pub fn scatter_add<T: Float>(p: &ScatterAdd, inputs: &[Input<'_>], outputs: &mut
             for i in 0..p.inner {
                 let at = (o * p.k + j) * p.inner + i;
                 let to = index[if p.shared { j } else { at }] as usize;
-                if to < p.n {
-                    out[(o * p.n + to) * p.inner + i] += src[at];
-                }
+                out[(o * p.n + to) * p.inner + i] += src[at];
             }
         }
     }
 }
 
-/// Reads along an axis by index; an index beyond the axis reads its last element.
+/// Reads along an axis by index.
 pub fn gather<T: Element>(p: &Gather, inputs: &[Input<'_>], outputs: &mut [Output<'_>]) {
     let (x, index) = (inputs[0].values::<T>(), inputs[1].values::<u32>());
     let out = outputs[0].values::<T>();
@@ -120,7 +118,7 @@ pub fn gather<T: Element>(p: &Gather, inputs: &[Input<'_>], outputs: &mut [Outpu
         for j in 0..p.k {
             for i in 0..p.inner {
                 let at = (o * p.k + j) * p.inner + i;
-                let from = (index[if p.shared { j } else { at }] as usize).min(p.n - 1);
+                let from = index[if p.shared { j } else { at }] as usize;
                 out[at] = x[(o * p.n + from) * p.inner + i];
             }
         }
