@@ -4,35 +4,37 @@
 //                     Bindings 0 X, 1 Y, 2 INDEX.
 //           BACKWARD  entry max_pool_input: dX[i] = sum of dY over the windows whose INDEX is i.   One thread an input.
 //                     Bindings 0 dY, 1 INDEX, 2 dX.
-// Grid      ceil(elements / 256) workgroups, over x and, above 65535, y. Pairs are two 16-bit halves, y low.
+// Box       A dispatch goes through box_h x box_w of what a thread has to go through (a window's taps, or the windows that reach over an
+//           element), from (box_y, box_x) on, so that no thread runs long; but for the first box it goes on from the results so far. Boxes
+//           follow each other row by row, and hold whole rows or parts of one.
+// Grid      ceil(elements / 256) workgroups, over x and, above 65535, y.
 //           A window must hold at least one element (padding < kernel). The first not-a-number of a window, known by its bits, is its
 //           largest element, so that a diverged image stays seen.
 
-struct Params { planes: u32, size: u32, out_size: u32, kernel: u32, stride: u32, pad: u32, dilation: u32 }
+struct Params {
+  planes: u32, size_y: i32, size_x: i32, out_y: i32, out_x: i32, kernel_y: i32, kernel_x: i32, stride_y: i32, stride_x: i32,
+  pad_y: i32, pad_x: i32, box_y: i32, box_x: i32, box_h: i32, box_w: i32, go_on: u32,
+}
 var<immediate> p: Params;
-fn pair(v: u32) -> vec2<i32> { return vec2<i32>(i32(v & 0xffffu), i32(v >> 16u)); } // (y, x)
 
 //#if FORWARD
 @group(0) @binding(0) var<storage, read> X: array<f32>;
 @group(0) @binding(1) var<storage, read_write> Y: array<f32>;
 @group(0) @binding(2) var<storage, read_write> INDEX: array<u32>;
+const NONE = 0xffffffffu; // the place of the largest of nothing
 fn is_nan(v: f32) -> bool { return (bitcast<u32>(v) & 0x7fffffffu) > 0x7f800000u; }
 @compute @workgroup_size(256)
 fn max_pool(@builtin(local_invocation_index) li: u32, @builtin(workgroup_id) w: vec3<u32>, @builtin(num_workgroups) nw: vec3<u32>) {
-  let i = (w.y * nw.x + w.x) * 256u + li; let size = pair(p.size); let out = vec2<u32>(pair(p.out_size));
-  let kernel = pair(p.kernel); let dil = pair(p.dilation);
-  let plane = i / (out.x * out.y); let r = i % (out.x * out.y);
+  let i = (w.y * nw.x + w.x) * 256u + li; let area = u32(p.out_y * p.out_x); let plane = i / area; let r = i32(i % area);
   if (plane >= p.planes) { return; }
-  let base = plane * u32(size.x * size.y); let start = vec2<i32>(i32(r / out.y), i32(r % out.y)) * pair(p.stride) - pair(p.pad);
-  var best = -3.4e38; var at = 0u; var none = true;
-  for (var ky = 0; ky < kernel.x; ky++) {
-    let y = start.x + ky * dil.x;
-    if (y < 0 || y >= size.x) { continue; }
-    for (var kx = 0; kx < kernel.y; kx++) {
-      let x = start.y + kx * dil.y;
-      if (x < 0 || x >= size.y) { continue; }
-      let v = X[base + u32(y * size.y + x)];
-      if (none || (!is_nan(best) && (v > best || is_nan(v)))) { best = v; at = u32(y * size.y + x); none = false; }
+  let base = plane * u32(p.size_y * p.size_x); let top = r / p.out_x * p.stride_y - p.pad_y; let left = r % p.out_x * p.stride_x - p.pad_x;
+  var best = -3.4e38; var at = NONE;
+  if (p.go_on == 1u) { best = Y[i]; at = INDEX[i]; }
+  let y_end = min(top + min(p.box_y + p.box_h, p.kernel_y), p.size_y); let x_end = min(left + min(p.box_x + p.box_w, p.kernel_x), p.size_x);
+  for (var y = max(top + p.box_y, 0); y < y_end; y++) {
+    for (var x = max(left + p.box_x, 0); x < x_end; x++) {
+      let v = X[base + u32(y * p.size_x + x)];
+      if (at == NONE || (!is_nan(best) && (v > best || is_nan(v)))) { best = v; at = u32(y * p.size_x + x); }
     }
   }
   Y[i] = best; INDEX[i] = at;
@@ -45,19 +47,22 @@ fn max_pool(@builtin(local_invocation_index) li: u32, @builtin(workgroup_id) w: 
 @group(0) @binding(2) var<storage, read_write> dX: array<f32>;
 @compute @workgroup_size(256)
 fn max_pool_input(@builtin(local_invocation_index) li: u32, @builtin(workgroup_id) w: vec3<u32>, @builtin(num_workgroups) nw: vec3<u32>) {
-  let i = (w.y * nw.x + w.x) * 256u + li; let size = vec2<u32>(pair(p.size)); let out = pair(p.out_size); let stride = pair(p.stride);
-  let plane = i / (size.x * size.y); let r = i % (size.x * size.y);
+  let i = (w.y * nw.x + w.x) * 256u + li; let area = u32(p.size_y * p.size_x); let plane = i / area; let r = i % area;
   if (plane >= p.planes) { return; }
-  // Windows (oy, ox) that reach over (y, x): oy * stride - pad <= y <= oy * stride - pad + (kernel - 1) * dilation.
-  let at = vec2<i32>(i32(r / size.y), i32(r % size.y)) + pair(p.pad);
-  let first = max(at - (pair(p.kernel) - 1) * pair(p.dilation) + stride - 1, vec2<i32>(0)) / stride; let last = min(at / stride, out - 1);
+  // Windows (oy, ox) that reach over (y, x): oy * stride - pad <= y < oy * stride - pad + kernel.
+  let at = vec2<i32>(i32(r) / p.size_x + p.pad_y, i32(r) % p.size_x + p.pad_x); let stride = vec2<i32>(p.stride_y, p.stride_x);
+  let first = max(at - vec2<i32>(p.kernel_y, p.kernel_x) + stride, vec2<i32>(0)) / stride + vec2<i32>(p.box_y, p.box_x);
+  let end = min(min(at / stride + 1, vec2<i32>(p.out_y, p.out_x)), first + vec2<i32>(p.box_h, p.box_w));
   var s = 0.0;
-  for (var y = first.x; y <= last.x; y++) {
-    for (var x = first.y; x <= last.y; x++) {
-      let o = plane * u32(out.x * out.y) + u32(y * out.y + x);
-      if (INDEX[o] == r) { s += dY[o]; }
+  for (var y = first.x; y < end.x; y++) {
+    var row = 0.0;
+    for (var x = first.y; x < end.y; x++) {
+      let o = plane * u32(p.out_y * p.out_x) + u32(y * p.out_x + x);
+      if (INDEX[o] == r) { row += dY[o]; }
     }
+    s += row;
   }
+  if (p.go_on == 1u) { s += dX[i]; }
   dX[i] = s;
 }
 //#end

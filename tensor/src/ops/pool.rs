@@ -1,7 +1,7 @@
 //! Two-dimensional pooling.
 
+use super::slabs;
 use crate::plan::{Pool2d, PoolKind, PoolPass};
-use crate::run::{execute, execute_one};
 use crate::tensor::Tensor;
 
 /// A pooling window over N axes; two are (height, width), three (depth, height, width).
@@ -89,7 +89,7 @@ impl Tensor {
     /// As [`PoolOptions::plan`].
     #[track_caller]
     pub fn max_pool2d(&self, options: &PoolOptions) -> (Tensor, Tensor) {
-        let mut out = execute(options.plan(PoolKind::Max, self), &[&self.contiguous()]);
+        let mut out = slabs::run(options.plan(PoolKind::Max, self), &[&self.contiguous()]);
         let index = out.swap_remove(1);
         (out.swap_remove(0), index)
     }
@@ -100,7 +100,7 @@ impl Tensor {
     /// As [`PoolOptions::plan`].
     #[track_caller]
     pub fn avg_pool2d(&self, options: &PoolOptions, count_pad: bool) -> Tensor {
-        execute_one(options.plan(PoolKind::Average { count_pad }, self), &[&self.contiguous()])
+        slabs::run(options.plan(PoolKind::Average { count_pad }, self), &[&self.contiguous()]).swap_remove(0)
     }
 
     /// The means over an even division into `output` cells; `[1, 1]` is global pooling.
@@ -109,7 +109,11 @@ impl Tensor {
     /// If x has not four axes, or `output` has an extent of 0.
     #[track_caller]
     pub fn adaptive_avg_pool2d(&self, output: [usize; 2]) -> Tensor {
-        execute_one(adaptive_plan(self, output), &[&self.contiguous()])
+        if output == [1, 1] && self.numel() > 0 {
+            four("adaptive_avg_pool2d", self);
+            return self.mean(&[2, 3], true);
+        }
+        slabs::run(adaptive_plan(self, output), &[&self.contiguous()]).swap_remove(0)
     }
 
     /// A pooling's input gradient, given that of its output (this tensor), the forward plan, and for max pooling the index.
@@ -121,10 +125,9 @@ impl Tensor {
         let shape = [forward.planes[0], forward.planes[1], forward.output[0], forward.output[1]];
         assert!(self.shape() == shape, "pool2d_backward: dy {:?} is not {shape:?}", self.shape());
         let plan = Pool2d { pass: PoolPass::Backward, ..forward.clone() };
-        match index {
-            Some(index) => execute_one(plan, &[&self.contiguous(), index]),
-            None => execute_one(plan, &[&self.contiguous()]),
-        }
+        let dy = self.contiguous();
+        let inputs: Vec<&Tensor> = [&dy].into_iter().chain(index).collect();
+        slabs::run(plan, &inputs).swap_remove(0)
     }
 }
 

@@ -1,21 +1,15 @@
-//! Pooling on the GPU: a thread for each element of what a pass makes, gathered, so that nothing is added by two. Planes that a binding
-//! cannot hold are recorded in parts.
+//! Pooling on the GPU: a thread for each element of what a pass makes, gathered, so that nothing is added by two. Large windows are gone
+//! through in several dispatches.
 
-use super::parts::parts;
-use super::{reduce, variant};
-use crate::gpu::{GpuDevice, GpuError, Input, Output, Span, fold_groups};
-use crate::plan::{Plan, Pool2d, PoolKind, PoolPass};
+use super::variant;
+use crate::gpu::{GpuDevice, Input, Output, Span, fold_groups};
+use crate::plan::{Pool2d, PoolKind, PoolPass};
 
-/// Extents are below this: two of them share a word.
-const MOST: usize = 1 << 16;
+/// The most taps, or windows, that a thread goes through in one dispatch.
+const LONGEST: usize = 1 << 12;
 
 /// Runs the plan.
 pub fn run(p: &Pool2d, gpu: &GpuDevice, inputs: &[Input<'_>], outputs: &[Output<'_>]) {
-    let sizes = [p.input, p.output, p.kernel, p.stride].concat();
-    if let Some(large) = sizes.into_iter().find(|n| *n >= MOST) {
-        let found = format!("an extent of image, window or stride is {large}");
-        return gpu.poison(GpuError::TooLargeForKernel { operation: p.name(), found, most: MOST as u64 - 1 });
-    }
     let input = inputs[0].span(gpu);
     match (p.kind, p.pass) {
         (PoolKind::Max, PoolPass::Forward) => outputs[0].fill(gpu, |y| {
@@ -28,10 +22,6 @@ pub fn run(p: &Pool2d, gpu: &GpuDevice, inputs: &[Input<'_>], outputs: &[Output<
             let index = inputs[1].span(gpu);
             let operands = [Operand::Output(&input), Operand::Output(&index), Operand::Input(dx)];
             dispatch(p, gpu, ("max_pool", "max_pool_input", ""), &operands);
-        }),
-        // One plane is too long for one thread, but a row for a reduction.
-        (PoolKind::Adaptive, PoolPass::Forward) if p.output == [1, 1] => outputs[0].fill(gpu, |y| {
-            reduce::row_means(gpu, &input, p.planes[0] * p.planes[1], p.input[0] * p.input[1], y);
         }),
         (kind, pass) => outputs[0].fill(gpu, |to| {
             let flag = if kind == PoolKind::Adaptive { "ADAPTIVE" } else { "" };
@@ -55,35 +45,66 @@ enum Operand<'a> {
     Output(&'a Span),
 }
 
-/// Height and width, in the halves of a word.
-fn pair([y, x]: [usize; 2]) -> u32 {
-    y as u32 | (x as u32) << 16
+/// How much each thread has to go through, along both axes: the elements of a window, or the windows that hold an element.
+fn reach(p: &Pool2d) -> [usize; 2] {
+    [0, 1].map(|axis| {
+        let (size, cells) = (p.input[axis], p.output[axis]);
+        match (p.kind, p.pass) {
+            (PoolKind::Adaptive, PoolPass::Forward) => size.div_ceil(cells) + 1,
+            (PoolKind::Adaptive, PoolPass::Backward) => cells.div_ceil(size) + 1,
+            (_, PoolPass::Forward) => p.kernel[axis],
+            (_, PoolPass::Backward) => p.kernel[axis].div_ceil(p.stride[axis]),
+        }
+    })
+}
+
+/// What each of the dispatches goes through, row by row: (place, size) of a box. Boxes hold whole rows, or parts of one.
+fn boxes([h, w]: [usize; 2]) -> impl Iterator<Item = [usize; 4]> {
+    let width = w.clamp(1, LONGEST);
+    let height = if width < w { 1 } else { (LONGEST / width).clamp(1, h.max(1)) };
+    let across = move |y| (0..w.max(1)).step_by(width).map(move |x| [y, x, height, width]);
+    (0..h.max(1)).step_by(height).flat_map(across)
 }
 
 /// The kernel on all planes; it reads the operands that the pass is given and writes those that it makes.
 fn dispatch(p: &Pool2d, gpu: &GpuDevice, (file, entry, flag): (&str, &str, &str), operands: &[Operand<'_>]) {
     let forward = p.pass == PoolPass::Forward;
     let [area, out_area] = [p.input, p.output].map(|s| s[0] * s[1]);
-    let last = match (p.kind, file) {
-        (_, "max_pool") => pair([1, 1]), // the dilation
-        (PoolKind::Average { count_pad: true }, _) => 1,
-        _ => 0,
-    };
+    let count_pad = if p.kind == (PoolKind::Average { count_pad: true }) { 2 } else { 0 };
     let kernel = variant(file, entry, &[if forward { "FORWARD" } else { "BACKWARD" }, flag], &[]);
     let planes = p.planes[0] * p.planes[1];
-    for part in parts(planes, &[area, out_area], planes, gpu.caps().max_binding) {
-        let bound: Vec<(Span, bool)> = operands
-            .iter()
-            .map(|operand| match operand {
-                Operand::Input(span) => (span.words(&(part.start * area..part.end * area)), !forward),
-                Operand::Output(span) => (span.words(&(part.start * out_area..part.end * out_area)), forward),
-            })
-            .collect();
-        let bindings: Vec<_> =
-            (0..).zip(&bound).map(|(slot, (s, write))| if *write { s.write(slot) } else { s.read(slot) }).collect();
-        let sizes = [p.input, p.output, p.kernel, p.stride, p.padding].map(pair);
-        let params = [&[part.len() as u32][..], &sizes, &[last]].concat();
-        let elements = part.len() * if forward { out_area } else { area };
-        gpu.dispatch(kernel, &bindings, &params, fold_groups(elements.div_ceil(256) as u64));
+    let bound: Vec<(&Span, bool)> = operands
+        .iter()
+        .map(|operand| match operand {
+            Operand::Input(span) => (*span, !forward),
+            Operand::Output(span) => (*span, forward),
+        })
+        .collect();
+    let bindings: Vec<_> =
+        (0..).zip(&bound).map(|(slot, (s, write))| if *write { s.write(slot) } else { s.read(slot) }).collect();
+    let sizes = [[planes].as_slice(), &[p.input, p.output, p.kernel, p.stride, p.padding].concat()].concat();
+    let groups = fold_groups((planes * if forward { out_area } else { area }).div_ceil(256) as u64);
+    for (number, place) in boxes(reach(p)).enumerate() {
+        let last = usize::from(number > 0) + count_pad;
+        let params: Vec<u32> = sizes.iter().chain(&place).chain(&[last]).map(|v| *v as u32).collect();
+        gpu.dispatch(kernel, &bindings, &params, groups);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn boxes_go_row_by_row_through_all_there_is() {
+        for [h, w] in [[1, 1], [3, 3], [400, 400], [1, 10_000], [3, 5000], [9000, 1]] {
+            let mut next = 0;
+            for [y, x, height, width] in boxes([h, w]) {
+                assert!(height * width <= LONGEST && (x, width.min(w - x)) == (next % w, width.min(w - next % w)));
+                assert!(y == next / w && (height == 1 || width == w));
+                next += height.min(h - y) * width.min(w - x);
+            }
+            assert_eq!(next, h * w);
+        }
     }
 }
