@@ -1,5 +1,6 @@
 //! Two-dimensional convolution and its gradients, and the options of convolutions of any number of axes.
 
+use super::slabs;
 use crate::plan::{Conv2d, ConvGeometry, ConvPass};
 use crate::run::execute_one;
 use crate::tensor::Tensor;
@@ -140,16 +141,82 @@ impl Tensor {
     }
 
     #[track_caller]
-    fn convolve(&self, other: &Tensor, bias: Option<&Tensor>, pass: ConvPass, geometry: ConvGeometry) -> Tensor {
+    pub(super) fn convolve(
+        &self,
+        other: &Tensor,
+        bias: Option<&Tensor>,
+        pass: ConvPass,
+        geometry: ConvGeometry,
+    ) -> Tensor {
         let plan = Conv2d { dtype: self.computed_type(), pass, geometry, bias: bias.is_some() };
         if self.numel() == 0 || other.numel() == 0 {
             let zeros = Tensor::zeros(self.device(), self.computed_type(), &crate::plan::Plan::outputs(&plan)[0].shape);
             return bias.map_or(zeros.clone(), |b| zeros.add(&b.reshape(&[usize::MAX, 1, 1])));
+        }
+        if let Some(cut) = cut(&plan.geometry, pass, self) {
+            return slabs::convolve([self, other], bias, pass, &plan.geometry, cut);
+        }
+        #[cfg(feature = "gpu")]
+        if let (false, Err((found, most))) =
+            (self.device().is_cpu(), crate::gpu::plans::conv::fits(&plan.geometry, pass))
+        {
+            let name = crate::plan::Plan::name(&plan);
+            panic!("{name}: {found}, and the kernels of GPUs do {most} at most; use a smaller shape, or the CPU");
         }
         let (a, b) = (self.contiguous(), other.contiguous());
         match bias {
             Some(bias) => execute_one(plan, &[&a, &b, &bias.contiguous()]),
             None => execute_one(plan, &[&a, &b]),
         }
+    }
+}
+
+/// What a convolution is cut along.
+#[derive(Clone, Copy)]
+pub(super) enum ConvCut {
+    /// Rows or columns of the output.
+    Outputs(usize),
+    /// Rows or columns of the kernel.
+    Taps(usize),
+    /// Channels of the input, where there is one group.
+    Channels,
+}
+
+/// How a convolution must be cut that a device's kernels do not take: they address so many pixels along an axis, see so much of an image or
+/// of a weight at once, and no thread sums more terms than `LONGEST`.
+fn cut(g: &ConvGeometry, pass: ConvPass, x: &Tensor) -> Option<ConvCut> {
+    const PIXELS: usize = (1 << 15) - 1;
+    const AREA: usize = 1 << 22;
+    const LONGEST: usize = 1 << 14;
+    let most = x.device().most_elements();
+    if x.device().is_cpu() {
+        return None;
+    }
+    let (area, taps) = (g.output[0] * g.output[1], g.kernel[0] * g.kernel[1]);
+    let window = |axis: usize| g.dilation[axis] * (g.kernel[axis] - 1);
+    let padding = |axis: usize| g.padding[axis][0].max(g.padding[axis][1]);
+    let longest = |v: [usize; 2]| usize::from(v[1] > v[0]);
+    // A slab's padding and what it reads are little more than its window.
+    let wide = |axis: usize| g.input[axis].max(g.output[axis]).max(padding(axis)) > PIXELS;
+    if let Some(axis) = (0..2).find(|axis| wide(*axis) && g.output[*axis] > 1) {
+        return Some(ConvCut::Outputs(axis));
+    }
+    let images = (g.c_in * g.input[0] * g.input[1]).max(g.c_out * area);
+    if (images > most || area.max(g.input[0] * g.input[1]) > AREA) && area > 1 {
+        return Some(ConvCut::Outputs(longest(g.output)));
+    }
+    if let Some(axis) = (0..2).find(|axis| (wide(*axis) || window(*axis) > PIXELS) && g.kernel[*axis] > 1) {
+        return Some(ConvCut::Taps(axis));
+    }
+    let channels = if pass == ConvPass::InputGrad { g.c_out } else { g.c_in } / g.groups;
+    let weight = g.w_shape().iter().product::<usize>();
+    // A tap takes four words of the kernels' tables.
+    let large = weight.max(4 * (taps * channels + 2 * g.stride[0] * g.stride[1])) > most;
+    let long = pass != ConvPass::WeightGrad && channels * taps > LONGEST;
+    match () {
+        () if !large && !long => None,
+        () if taps > 1 => Some(ConvCut::Taps(longest(g.kernel))),
+        () if g.groups == 1 && g.c_in > 1 => Some(ConvCut::Channels),
+        () => None,
     }
 }

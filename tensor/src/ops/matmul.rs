@@ -116,11 +116,66 @@ impl Tensor {
             sa.batch.clear();
             sb.batch.clear();
         }
+        if let Some(cut) = too_large(self, [numel(&batch), m, n, k]) {
+            return self.matmul_parts(other, bias, cut);
+        }
         let plan = Matmul { dtype: self.computed_type(), batch, m, n, k, a: sa, b: sb, bias: bias.is_some(), shape };
         match bias {
             Some(bias) => execute_one(plan, &[&a, &b, &bias.contiguous()]),
             None => execute_one(plan, &[&a, &b]),
         }
+    }
+
+    /// The product in two parts, for a device of which no kernel sees enough of an operand at once.
+    #[track_caller]
+    fn matmul_parts(&self, other: &Tensor, bias: Option<&Tensor>, cut: Cut) -> Tensor {
+        let halves = |n: usize| [(0, n.div_ceil(2)), (n.div_ceil(2), n)];
+        match cut {
+            Cut::Columns => {
+                let parts = halves(other.shape()[other.rank() - 1])
+                    .map(|(a, b)| self.matmul_bias(&other.slice(-1, a, b), bias.map(|v| v.slice(0, a, b)).as_ref()));
+                Tensor::concat(&[&parts[0], &parts[1]], -1)
+            }
+            Cut::Depth => {
+                let [first, second] = halves(self.shape()[self.rank() - 1]);
+                let part = |(a, b), bias| self.slice(-1, a, b).matmul_bias(&other.slice(-2, a, b), bias);
+                part(first, bias).add(&part(second, None))
+            }
+            Cut::Items => {
+                let lead = |t: &Tensor| t.shape()[..t.rank() - 2].to_vec();
+                let batch = broadcast(&lead(self), &lead(other)).expect("checked before");
+                let axis = batch.iter().position(|n| *n > 1).expect("there are several items") as isize;
+                let full = |t: &Tensor| t.expand(&[&batch[..], &t.shape()[t.rank() - 2..]].concat());
+                let (x, y) = (full(self), full(other));
+                let parts = halves(batch[axis as usize])
+                    .map(|(a, b)| x.slice(axis, a, b).matmul_bias(&y.slice(axis, a, b), bias));
+                Tensor::concat(&[&parts[0], &parts[1]], axis)
+            }
+        }
+    }
+}
+
+/// What a product is cut along.
+enum Cut {
+    Items,
+    Columns,
+    Depth,
+}
+
+/// How products must be cut whose rows (or whose matrices, of several) are so long that a kernel does not see 64 of them, the fewest that
+/// parts may hold that start where a binding may.
+fn too_large(x: &Tensor, [items, m, n, k]: [usize; 4]) -> Option<Cut> {
+    const PARTS: usize = 64;
+    let most = x.device().most_elements();
+    let largest = (m * n).max(m * k).max(n * k);
+    if items.saturating_mul(largest) <= most {
+        return None;
+    }
+    match () {
+        () if items > 1 && PARTS * largest > most => Some(Cut::Items),
+        () if n > 1 && PARTS * n > most => Some(Cut::Columns),
+        () if k > 1 && PARTS * k > most => Some(Cut::Depth),
+        () => None,
     }
 }
 

@@ -6,11 +6,13 @@ mod create;
 mod elementwise;
 mod index;
 mod join;
+mod long;
 mod loss;
 mod matmul;
 pub mod norm;
 pub mod pool;
 mod reduce;
+mod slabs;
 mod softmax;
 mod view;
 

@@ -4,7 +4,7 @@
 use super::matmul::add_slices;
 use super::parts::{grain, parts};
 use super::tiling::{Tile, tiling};
-use super::{taps, variant};
+use super::{items, taps, variant};
 use crate::dtype::DType;
 use crate::gpu::caps::GROUPS_PER_DIMENSION;
 use crate::gpu::{Binding, GpuDevice, GpuError, Input, Output, Span};
@@ -14,6 +14,8 @@ use crate::plan::{Conv2d, ConvGeometry, ConvPass, Plan};
 const MOST_PIXELS: usize = 1 << 15;
 /// The weight gradient's kernel divides numbers below this.
 const MOST_TERMS: usize = 1 << 24;
+/// The terms that a thread sums, at most.
+const LONGEST: usize = 1 << 14;
 const MOST_GROUPS: usize = GROUPS_PER_DIMENSION as usize;
 
 /// Runs the plan.
@@ -21,6 +23,9 @@ pub fn run(p: &Conv2d, gpu: &GpuDevice, inputs: &[Input<'_>], outputs: &[Output<
     let g = &p.geometry;
     if let Err((found, most)) = fits(g, p.pass) {
         return gpu.poison(GpuError::TooLargeForKernel { operation: p.name(), found, most: most as u64 });
+    }
+    if let Some(step) = fewer_images(g, p.pass) {
+        return items::parts(&p.items().expect("images"), step, gpu, inputs, outputs);
     }
     let [x, w] = [&inputs[0], &inputs[1]].map(|i| i.span(gpu));
     let table = taps::table(gpu, g, p.pass);
@@ -32,7 +37,7 @@ pub fn run(p: &Conv2d, gpu: &GpuDevice, inputs: &[Input<'_>], outputs: &[Output<
 }
 
 /// What the kernels cannot address, in words, and the most that they can.
-fn fits(g: &ConvGeometry, pass: ConvPass) -> Result<(), (String, usize)> {
+pub fn fits(g: &ConvGeometry, pass: ConvPass) -> Result<(), (String, usize)> {
     let below = |what: &str, n: usize, limit: usize| {
         if n < limit { Ok(()) } else { Err((format!("{what} is {n}"), limit - 1)) }
     };
@@ -61,6 +66,17 @@ fn fits(g: &ConvGeometry, pass: ConvPass) -> Result<(), (String, usize)> {
     }
 }
 
+/// How many images at a time the kernels take, if these are more and those that a binding must step over are too many.
+fn fewer_images(g: &ConvGeometry, pass: ConvPass) -> Option<usize> {
+    let [from, to] = [g.x_shape(), g.y_shape()].map(|s| s[1..].iter().product());
+    let (area, most) = match pass {
+        ConvPass::Forward => (g.output[0] * g.output[1], MOST_GROUPS * Tile::LARGEST.side),
+        ConvPass::InputGrad => (taps::largest_phase(g), MOST_GROUPS * Tile::LARGEST.side),
+        ConvPass::WeightGrad => (g.output[0] * g.output[1], MOST_TERMS - 1),
+    };
+    (g.batch.min(grain(&[from, to])) * area > most).then(|| (most / area).max(1))
+}
+
 /// The whole table, bound to its slot.
 fn table_of(table: &crate::gpu::Buffer) -> Binding<'_> {
     Binding { slot: 4, buffer: table, offset: 0, size: table.size(), write: false }
@@ -86,10 +102,6 @@ fn product(gpu: &GpuDevice, p: &Conv2d, [x, w, y]: [&Span; 3], bias: Option<&Spa
     let least = g.batch.min(grain(&[from, to])) * area;
     let tile = if least > MOST_GROUPS * chosen.side { &Tile::LARGEST } else { chosen };
     let most = MOST_GROUPS * tile.side;
-    if least > most {
-        let found = format!("the area of as many images as a binding must step over is {least}");
-        return gpu.poison(GpuError::TooLargeForKernel { operation: p.name(), found, most: most as u64 });
-    }
     let kernel =
         variant("conv", "conv", &["CONV", tile.flag, if bias.is_some() { "BIAS" } else { "" }], &[("ACT", 0.0)]);
     for images in parts(g.batch, &[from, to], most / area.max(1), gpu.caps().max_binding) {
@@ -114,16 +126,23 @@ fn weight_gradient(gpu: &GpuDevice, g: &ConvGeometry, [x, dy]: [&Span; 2], table
     let (ci, m, n) = (g.c_in / g.groups, g.c_out / g.groups, g.c_in / g.groups * g.kernel[0] * g.kernel[1]);
     let area = g.output[0] * g.output[1];
     let words = [g.c_in * g.input[0] * g.input[1], g.c_out * area];
-    for images in parts(g.batch, &words, (MOST_TERMS - 1) / area, gpu.caps().max_binding) {
+    let most = gpu.caps().max_binding;
+    // Products that need no slices to keep the device busy are added image by image instead, so that no thread runs long.
+    let whole = tiling(g.groups, m, n, g.batch * area, true).slice == g.batch * area;
+    let terms = if whole { LONGEST.max(area) } else { MOST_TERMS - 1 };
+    for images in parts(g.batch, &words, terms / area, most) {
         let k = images.len() * area;
         let cut = tiling(g.groups, m, n, k, true);
-        let slices = k.div_ceil(cut.slice);
+        // As many slices as a binding holds.
+        let room = (most as usize / DType::F32.size() / (g.groups * m * n)).max(1);
+        let slice = cut.slice.min(LONGEST).max(k.div_ceil(room).next_multiple_of(32)).min(k);
+        let slices = k.div_ceil(slice);
         let add = add || images.start > 0;
         let straight = slices == 1 && !add;
         let partial = if straight { dw.clone() } else { Span::new(gpu, DType::F32, g.groups * slices * m * n) };
         let [x, dy] = [(x, words[0]), (dy, words[1])].map(|(s, w)| s.words(&(images.start * w..images.end * w)));
         let minus_padding = pair([0, 1].map(|i| g.padding[i][0].wrapping_neg()));
-        let sizes = [m, n, k, cut.slice, g.output[0], g.output[1]].map(|v| v as u32);
+        let sizes = [m, n, k, slice, g.output[0], g.output[1]].map(|v| v as u32);
         let params = [&sizes[..], &[pair(g.stride), minus_padding, pair(g.input), ci as u32]].concat();
         let side = cut.tile.side;
         let groups = [n.div_ceil(side), m.div_ceil(side), g.groups * slices].map(|g| g as u32);

@@ -1,8 +1,8 @@
 //! The batched matrix product on the GPU. Strided operands are read in place where the kernel can express them (a leading dimension and
 //! two levels of batch strides, from a place where a binding may start), and are copied otherwise.
 //!
-//! A product that makes a grid or a binding too large is recorded in parts: ranges of items, rows and columns that start where a binding
-//! may.
+//! A product that makes a grid or a binding too large, or a thread run long, is recorded in parts: ranges of items, rows, columns and depths
+//! that start where a binding may.
 
 use std::ops::Range;
 
@@ -15,8 +15,17 @@ use crate::gpu::{GpuDevice, Input, Output, Span, fold_groups};
 use crate::layout::{Layout, contiguous_strides, numel};
 use crate::plan::{Matmul, MatrixStrides};
 
+/// The ranges of a part.
+const ITEMS: usize = 0;
+const ROWS: usize = 1;
+const COLS: usize = 2;
+const DEPTH: usize = 3;
 /// Matrices that one dispatch can do.
 const MOST_ITEMS: usize = GROUPS_PER_DIMENSION as usize;
+
+/// The depths that a thread goes through, and the slices that one adds up, at most.
+const LONGEST: usize = 1 << 14;
+const MOST_SLICES: usize = 1 << 10;
 
 /// Runs the plan.
 pub fn run(p: &Matmul, gpu: &GpuDevice, inputs: &[Input<'_>], outputs: &[Output<'_>]) {
@@ -28,7 +37,7 @@ pub fn run(p: &Matmul, gpu: &GpuDevice, inputs: &[Input<'_>], outputs: &[Output<
         return empty_sums(p, gpu, inputs, &outputs[0]);
     }
     let job = Job::new(p, gpu, inputs);
-    outputs[0].fill_or_add(gpu, |c, add| job.part(c, add, [0..job.batch[0], 0..p.m, 0..p.n]));
+    outputs[0].fill_or_add(gpu, |c, add| job.part(c, add, [0..job.batch[0], 0..p.m, 0..p.n, 0..p.k]));
 }
 
 /// Sums of no products: zeros, or the bias.
@@ -199,7 +208,9 @@ impl<'a> Job<'a> {
         let (items, [m, n, k]) = (numel(&p.batch), [p.m, p.n, p.k]);
         let inner = p.batch.get(1).copied().unwrap_or(1);
         // The kernel has two levels, and a part holds whole inner ones.
-        let flat = p.batch.len() > 2 || items > MOST_ITEMS && inner > MOST_ITEMS / GRAIN;
+        let size = inner * (m * n).max(m * k).max(n * k);
+        let too_large = size > gpu.caps().max_binding as usize / DType::F32.size();
+        let flat = p.batch.len() > 2 || too_large || items > MOST_ITEMS && inner > MOST_ITEMS / GRAIN;
         let batch = if flat { [items, 1] } else { [p.batch.first().copied().unwrap_or(1), inner] };
         let tiling = tiling(items, m, n, k, true);
         let split = tiling.slice < k;
@@ -213,28 +224,31 @@ impl<'a> Job<'a> {
         Job { gpu, a, b, bias, n, k, batch, rows: m, tiling, wide }
     }
 
-    /// Ranges of outer items, rows and columns of C: one dispatch, or two where the depth is cut; or halves of the ranges.
-    fn part(&self, c: &Span, add: bool, [items, rows, cols]: [Range<usize>; 3]) {
+    /// Ranges of outer items, rows, columns and depths: one dispatch, or two where the depth is sliced; or halves of the ranges.
+    fn part(&self, c: &Span, add: bool, ranges: [Range<usize>; 4]) {
+        let [items, rows, cols, depth] = &ranges;
         let (inner, side) = (self.batch[1], self.tiling.tile.side);
-        let slices = self.k.div_ceil(self.tiling.slice);
+        let slices = if self.is_sliced() { depth.len().div_ceil(self.slice()) } else { 1 };
         let grid = [cols.len().div_ceil(side), rows.len().div_ceil(side), items.len() * inner * slices];
-        let depth = 0..self.k;
         let size = self.rows * self.n;
         let result = Operand { span: c.clone(), row: self.n, col: 1, outer: inner * size, inner: size };
-        let operands = [&self.a, &self.b, &result];
         let windows = [
-            self.a.window(&items, inner, &rows, &depth),
-            self.b.window(&items, inner, &depth, &cols),
-            result.window(&items, inner, &rows, &cols),
+            self.a.window(items, inner, rows, depth),
+            self.b.window(items, inner, depth, cols),
+            result.window(items, inner, rows, cols),
         ];
-        let most = self.gpu.caps().max_binding as usize / DType::F32.size();
-        let bound = windows.iter().all(|w| w.len() <= most);
-        let grains = [grain(&operands.map(|o| o.outer)), grain(&[self.a.row, self.n]), GRAIN];
-        if let Some(axis) = too_long(grid, bound, [items.len(), rows.len(), cols.len()], grains) {
-            for half in halves([&items, &rows, &cols][axis], grains[axis]) {
-                let mut ranges = [items.clone(), rows.clone(), cols.clone()];
-                ranges[axis] = half;
-                self.part(c, add, ranges);
+        let outer = grain(&[&self.a, &self.b, &result].map(|o| o.outer));
+        let grains = [outer, grain(&[self.a.row, self.n]), GRAIN, GRAIN];
+        let partial = items.len() * inner * slices * rows.len() * cols.len();
+        let large = partial > self.gpu.caps().max_binding as usize / DType::F32.size();
+        let long = slices > MOST_SLICES || slices > 1 && large || slices == 1 && depth.len() > LONGEST;
+        let axes = self.too_long(grid, long, &windows);
+        if let Some(&axis) = axes.iter().find(|axis| ranges[**axis].len() > grains[**axis]) {
+            for (number, half) in halves(&ranges[axis], grains[axis]).into_iter().enumerate() {
+                let mut part = ranges.clone();
+                part[axis] = half;
+                // What the second half of the depth sums is added to the first half's.
+                self.part(c, add || axis == DEPTH && number == 1, part);
             }
             return;
         }
@@ -250,12 +264,49 @@ impl<'a> Job<'a> {
         };
         let [a, b, c] = [&self.a.span, &self.b.span, c];
         let [a, b, c] = [(a, &windows[0]), (b, &windows[1]), (c, &windows[2])].map(|(s, w)| s.words(w));
-        let bias = self.bias.as_ref().map(|s| s.words(&cols));
-        self.multiply(&part, [&a, &b, &c], bias.as_ref(), grid.map(|g| g as u32));
+        let bias = self.bias.as_ref().filter(|_| depth.start == 0).map(|s| s.words(cols));
+        self.multiply(&part, [&a, &b, &c], bias.as_ref(), (depth.len(), slices), grid.map(|g| g as u32));
     }
 
-    fn multiply(&self, part: &Part, [a, b, c]: [&Span; 3], bias: Option<&Span>, grid: [u32; 3]) {
-        let slices = self.k.div_ceil(self.tiling.slice);
+    /// Whether the depth is cut into slices that are summed apart.
+    fn is_sliced(&self) -> bool {
+        self.tiling.slice < self.k
+    }
+
+    fn slice(&self) -> usize {
+        self.tiling.slice.min(LONGEST)
+    }
+
+    /// The axes of which one is to be halved, the best first, where the grid (over columns, rows, items), a thread's way or a binding is too
+    /// long; none where all is well, or nothing helps: the device refuses what is too large then.
+    fn too_long(&self, grid: [usize; 3], long: bool, windows: &[Range<usize>; 3]) -> Vec<usize> {
+        let most = self.gpu.caps().max_binding as usize / DType::F32.size();
+        if let Some(axis) = (0..3).find(|axis| grid[2 - axis] > GROUPS_PER_DIMENSION as usize) {
+            return vec![axis];
+        }
+        if long {
+            return vec![DEPTH];
+        }
+        // The lines of an operand that lie side by side make it long: those of rows or, transposed, of depths.
+        let [a, b, c] = [0, 1, 2].map(|i| windows[i].len() > most);
+        match (a, b, c) {
+            (true, ..) if self.a.transposed() => vec![ITEMS, DEPTH, ROWS],
+            (true, ..) => vec![ITEMS, ROWS, DEPTH],
+            (_, true, _) if self.b.transposed() => vec![ITEMS, COLS, DEPTH],
+            (_, true, _) => vec![ITEMS, DEPTH, COLS],
+            (.., true) => vec![ITEMS, ROWS, COLS],
+            _ => vec![],
+        }
+    }
+
+    fn multiply(
+        &self,
+        part: &Part,
+        [a, b, c]: [&Span; 3],
+        bias: Option<&Span>,
+        (depth, slices): (usize, usize),
+        grid: [u32; 3],
+    ) {
         let flag = |set: bool, flag: &'static str| if set { flag } else { "" };
         let flags = [
             self.tiling.tile.flag,
@@ -266,7 +317,8 @@ impl<'a> Job<'a> {
             flag(slices == 1 && bias.is_some(), "BIAS"),
         ];
         let kernel = variant("gemm", "gemm", &flags, &[]);
-        let params = part.params((self.k, self.tiling.slice), self.a.strides(), self.b.strides());
+        let params =
+            part.params((depth, if slices == 1 { depth } else { self.slice() }), self.a.strides(), self.b.strides());
         if slices == 1 {
             let bindings: Vec<_> =
                 [a.read(0), b.read(1), c.write(2)].into_iter().chain(bias.map(|b| b.read(3))).collect();
@@ -276,12 +328,4 @@ impl<'a> Job<'a> {
         self.gpu.dispatch(kernel, &[a.read(0), b.read(1), partial.write(2)], &params, grid);
         part.reduce(self.gpu, &partial, c, slices, bias);
     }
-}
-
-/// The axis (of items, rows, columns) to halve where the grid (over columns, rows, items) or a binding is too large. `None` also where
-/// nothing is left to halve: the device refuses what is too large then.
-fn too_long(grid: [usize; 3], bound: bool, lengths: [usize; 3], grains: [usize; 3]) -> Option<usize> {
-    let most = GROUPS_PER_DIMENSION as usize;
-    let crowded = (0..3).find(|axis| grid[2 - axis] > most);
-    crowded.or_else(|| (0..3).find(|axis| lengths[*axis] > grains[*axis]).filter(|_| !bound))
 }
