@@ -76,6 +76,22 @@ impl Device {
         matches!(self, Device::Cpu(_))
     }
 
+    /// The most 32-bit elements of one operand that a kernel sees at once. Operations on more are made of operations on parts.
+    pub fn most_elements(&self) -> usize {
+        match self {
+            Device::Cpu(_) => usize::MAX,
+            #[cfg(feature = "gpu")]
+            Device::Gpu(gpu) => (gpu.caps().max_binding / 4) as usize,
+        }
+    }
+
+    /// The longest row that one kernel takes from its first element to its last. On a GPU a few threads share a row, and none may run long:
+    /// longer rows are better served by several kernels, each of which all threads work at.
+    pub(crate) fn longest_row(&self) -> usize {
+        const LONGEST: usize = 1 << 18;
+        if self.is_cpu() { usize::MAX } else { LONGEST.min(self.most_elements()) }
+    }
+
     /// Runs `f` inside the device's threads: do a whole training step in one `scope`, so that no kernel has to wake them.
     pub fn scope<R: Send>(&self, f: impl FnOnce() -> R + Send) -> R {
         match self {

@@ -120,10 +120,11 @@ impl Var {
     #[track_caller]
     pub fn batch_norm_eval(&self, weight: &Var, bias: &Var, running: [&Tensor; 2], eps: f64) -> Var {
         let per_channel = channel_shape(weight.numel(), self.rank());
-        let rstd = Var::constant(&running[1].add_scalar(eps).rsqrt());
-        let scale = weight * &rstd;
-        let shift = bias - &(&scale * &Var::constant(running[0]));
-        &(self * &scale.reshape(&per_channel)) + &shift.reshape(&per_channel)
+        // The mean comes off first: where it is large, what is left of a difference of products is their rounding.
+        let mean = Var::constant(&running[0].reshape(&per_channel));
+        let rstd = Var::constant(&running[1].add_scalar(eps).rsqrt().reshape(&per_channel));
+        let hat = &(self - &mean) * &rstd;
+        &(&hat * &weight.reshape(&per_channel)) + &bias.reshape(&per_channel)
     }
 }
 

@@ -24,9 +24,41 @@ impl Tensor {
                 self.shape()
             ),
         };
+        if classes > self.device().longest_row() && rows > 0 {
+            return self.cross_entropy_of_long_rows(targets, likelihood, smoothing);
+        }
         let plan = CrossEntropy { dtype: self.computed_type(), likelihood, target, smoothing, rows, classes };
         let mut out = execute(plan, &[&self.contiguous(), &targets.contiguous()]);
         let grad = out.swap_remove(1);
         (out.swap_remove(0), grad)
+    }
+
+    /// The same in several steps, for rows that are longer than one kernel takes.
+    #[track_caller]
+    fn cross_entropy_of_long_rows(&self, targets: &Tensor, likelihood: Likelihood, smoothing: f64) -> (Tensor, Tensor) {
+        let classes = self.shape()[1];
+        let [zero, nan] = [0.0, f64::NAN].map(|x| self.scalar_like(x));
+        let is_label = targets.dtype() == DType::U32;
+        let t = if is_label { targets.one_hot(classes, self.computed_type()) } else { targets.clone() };
+        let t = t.mul_scalar(1.0 - smoothing).add_scalar(smoothing / classes as f64).force().clone();
+        // A target of 0 times an infinite distance is 0.
+        let weighted = |distance: &Tensor| t.eq_scalar(0.0).select(&zero, &t.mul(distance)).sum(&[-1], false);
+        let (loss, grad) = match likelihood {
+            Likelihood::Softmax => {
+                let below = self.sub(&self.max(&[-1], true));
+                let sum = below.exp().sum(&[-1], true);
+                let weight = t.sum(&[-1], true);
+                (weighted(&sum.log().sub(&below)), below.exp().div(&sum).mul(&weight).sub(&t))
+            }
+            Likelihood::Sigmoid => (self.softplus().sum(&[-1], false).sub(&weighted(self)), self.sigmoid().sub(&t)),
+        };
+        if !is_label {
+            return (loss, grad);
+        }
+        // Ignored rows count nothing, and a label that names no class gives no number.
+        let (ignored, real) = (targets.eq_scalar(f64::from(u32::MAX)), targets.lt_scalar(classes as f64));
+        let of_rows = |x: &Tensor, ignored: &Tensor, real: &Tensor| real.select(x, &ignored.select(&zero, &nan));
+        let grad = of_rows(&grad, &ignored.unsqueeze(-1), &real.unsqueeze(-1));
+        (of_rows(&loss, &ignored, &real), grad)
     }
 }

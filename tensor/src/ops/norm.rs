@@ -21,6 +21,11 @@ fn three(mut v: Vec<Tensor>) -> [Tensor; 3] {
     [v.remove(0), b, c]
 }
 
+/// Whether a batch is larger, or its planes are longer, than one kernel takes.
+fn is_long(p: &BatchNorm, x: &Tensor) -> bool {
+    p.area > x.device().longest_row() || x.numel() > x.device().most_elements()
+}
+
 impl Tensor {
     #[track_caller]
     fn layer_norm_plan(&self, weight: &Tensor, eps: f64) -> LayerNorm {
@@ -45,6 +50,10 @@ impl Tensor {
         let plan = self.layer_norm_plan(weight, eps);
         assert!(bias.shape() == weight.shape(), "layer_norm: weight {:?}, bias {:?}", weight.shape(), bias.shape());
         self.same_type("layer_norm", bias);
+        if plan.n > self.device().longest_row() && plan.rows > 0 {
+            let (y, stats, _) = self.reshape(&[plan.rows, plan.n]).normalise(&[1], eps);
+            return (y.reshape(self.shape()).mul(weight).add(bias), stats);
+        }
         let mut out = execute(plan, &[&self.contiguous(), &weight.contiguous(), &bias.contiguous()]);
         let stats = out.swap_remove(1);
         (out.swap_remove(0), stats)
@@ -59,6 +68,12 @@ impl Tensor {
         let plan = LayerNormBackward(self.layer_norm_plan(weight, eps));
         assert!(dy.shape() == self.shape(), "layer_norm_backward: x {:?}, dy {:?}", self.shape(), dy.shape());
         self.same_type("layer_norm_backward", dy);
+        let LayerNorm { rows, n, .. } = plan.0;
+        if n > self.device().longest_row() && rows > 0 {
+            let [x, dy] = [self, dy].map(|t| t.reshape(&[rows, n]));
+            let [dx, dw, db] = x.normalise_backward(&weight.reshape(&[n]), &dy, stats, &[1]);
+            return [dx.reshape(self.shape()), dw.reshape(weight.shape()), db.reshape(weight.shape())];
+        }
         let inputs = [&self.contiguous(), &weight.contiguous(), &dy.contiguous(), stats];
         let [dx, dw, db] = three(execute(plan, &inputs));
         [dx, dw.reshape(weight.shape()), db.reshape(weight.shape())]
@@ -100,6 +115,9 @@ impl Tensor {
             );
             self.same_type("batch_norm", t);
         }
+        if is_long(&plan, self) {
+            return self.batch_norm_in_steps(&plan, [weight, bias], running);
+        }
         let [mean, var] = running.map(Tensor::contiguous);
         let mut out = execute(plan, &[&self.contiguous(), &weight.contiguous(), &bias.contiguous(), &mean, &var]);
         let (running_var, running_mean, stats) = (out.remove(3), out.remove(2), out.remove(1));
@@ -115,6 +133,54 @@ impl Tensor {
         let plan = BatchNormBackward(self.batch_norm_plan(weight, eps, 0.0));
         assert!(dy.shape() == self.shape(), "batch_norm_backward: x {:?}, dy {:?}", self.shape(), dy.shape());
         self.same_type("batch_norm_backward", dy);
+        let BatchNorm { batch, channels, area, .. } = plan.0;
+        if is_long(&plan.0, self) {
+            let [x, dy] = [self, dy].map(|t| t.reshape(&[batch, channels, area]));
+            let [dx, dw, db] = x.normalise_backward(&weight.unsqueeze(-1), &dy, stats, &[0, 2]);
+            return [dx.reshape(self.shape()), dw, db];
+        }
         three(execute(plan, &[&self.contiguous(), &weight.contiguous(), &dy.contiguous(), stats]))
+    }
+
+    /// [`Tensor::batch_norm`] for more elements than a kernel sees at once.
+    #[track_caller]
+    fn batch_norm_in_steps(
+        &self,
+        p: &BatchNorm,
+        [weight, bias]: [&Tensor; 2],
+        running: [&Tensor; 2],
+    ) -> BatchNormOutput {
+        let (hat, stats, var) = self.reshape(&[p.batch, p.channels, p.area]).normalise(&[0, 2], p.eps);
+        let y = hat.mul(&weight.unsqueeze(-1)).add(&bias.unsqueeze(-1)).reshape(self.shape());
+        let mean = stats.slice(1, 0, 1).squeeze(1);
+        let n = (p.batch * p.area) as f64;
+        let var = var.reshape(mean.shape()).mul_scalar(n / (n - 1.0).max(1.0));
+        let moved = |old: &Tensor, new: &Tensor| old.mul_scalar(1.0 - p.momentum).add(&new.mul_scalar(p.momentum));
+        BatchNormOutput { y, running_mean: moved(running[0], &mean), running_var: moved(running[1], &var), stats }
+    }
+
+    /// `(x − mean) / √(var + eps)` over some axes in several steps, [others, 2] = (mean, 1 / √(var + eps)), and the variance.
+    #[track_caller]
+    fn normalise(&self, axes: &[isize], eps: f64) -> (Tensor, Tensor, Tensor) {
+        let mean = self.mean(axes, true);
+        let centred = self.sub(&mean);
+        let var = centred.square().mean(axes, true);
+        let rstd = var.add_scalar(eps).rsqrt();
+        let columns = [&mean, &rstd].map(|t| t.reshape(&[t.numel(), 1]));
+        (centred.mul(&rstd), Tensor::concat(&[&columns[0], &columns[1]], 1), var)
+    }
+
+    /// The gradients of x, weight and bias through such a normalisation.
+    #[track_caller]
+    fn normalise_backward(&self, weight: &Tensor, dy: &Tensor, stats: &Tensor, axes: &[isize]) -> [Tensor; 3] {
+        let mut kept = self.shape().to_vec();
+        axes.iter().for_each(|a| kept[*a as usize] = 1);
+        let [mean, rstd] = [0, 1].map(|i| stats.slice(1, i, i + 1).reshape(&kept));
+        let (hat, g) = (self.sub(&mean).mul(&rstd), dy.mul(weight));
+        let slope = g.mul(&hat).mean(axes, true);
+        let dx = g.sub(&g.mean(axes, true)).sub(&hat.mul(&slope)).mul(&rstd);
+        // The parameters vary along the axes that the statistics do not have, or do not vary along (those of a batch).
+        let over: Vec<isize> = if axes == [1] { vec![0] } else { axes.to_vec() };
+        [dx, dy.mul(&hat).sum(&over, false), dy.sum(&over, false)]
     }
 }

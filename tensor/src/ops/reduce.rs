@@ -1,5 +1,6 @@
 //! Reductions over any axes.
 
+use super::long::{by_columns, rows_of};
 use super::{around, axis};
 use crate::dtype::DType;
 use crate::plan::{Reduce, ReduceOp};
@@ -66,8 +67,27 @@ impl Tensor {
             };
             return Tensor::full(self.device(), self.computed_type(), &shape, neutral);
         }
+        if n * inner > self.device().most_elements() && outer * n * inner > 0 {
+            return self.reshape(&[outer, n, inner]).reduce_pieces(op, scale).reshape(&shape);
+        }
         let plan = Reduce { op, dtype: self.computed_type(), outer, n, inner, scale, shape };
         execute_one(plan, &[&self.contiguous()])
+    }
+
+    /// The middle axis of this [outer, n, inner], of which a slice is more than a kernel sees at once.
+    #[track_caller]
+    fn reduce_pieces(&self, op: ReduceOp, scale: f64) -> Tensor {
+        let most = self.device().most_elements();
+        let rows = rows_of(most, self.shape()[2]);
+        if rows < 2 {
+            return by_columns([self], most / 2, |[t]| t.reduce_run(op, 1, 2, scale, None));
+        }
+        let (outer, inner) = (self.shape()[0], self.shape()[2]);
+        let (pieces, rest) = self.pieces(rows);
+        let done = pieces.reduce_run(op, 1, 2, 1.0, Some(&[outer, self.shape()[1] / rows, inner]));
+        let parts: Vec<Tensor> = [done].into_iter().chain(rest.map(|t| t.reduce_run(op, 1, 2, 1.0, None))).collect();
+        let op = if op == ReduceOp::SumSquares { ReduceOp::Sum } else { op };
+        Tensor::concat(&parts.iter().collect::<Vec<_>>(), 1).reduce_run(op, 1, 2, scale, None)
     }
 
     /// The sum over `axes` (none named: all); of nothing, 0.
@@ -158,8 +178,42 @@ impl Tensor {
         } else {
             shape.remove(d);
         }
+        // Columns are shared by fewer threads than rows are.
+        let (longest, most) = (self.device().longest_row(), self.device().most_elements());
+        let longest = if inner > 1 { longest / 16 } else { longest };
+        if (n > longest || n * inner > most) && outer * inner > 0 {
+            return self.reshape(&[outer, n, inner]).arg_pieces(op).reshape(&shape);
+        }
         let plan = Reduce { op, dtype: self.computed_type(), outer, n, inner, scale: 1.0, shape };
         execute_one(plan, &[&self.contiguous()])
+    }
+
+    /// The places along the middle axis of this [outer, n, inner], which one kernel does not take: the best of the best of each piece.
+    #[track_caller]
+    fn arg_pieces(&self, op: ReduceOp) -> Tensor {
+        /// A piece of a long line keeps a workgroup busy.
+        const PIECE: usize = 1 << 12;
+        let most = self.device().most_elements();
+        let &[outer, n, inner] = self.shape() else { unreachable!("three axes") };
+        let rows = rows_of(most, inner).min(PIECE);
+        if rows < 2 {
+            return by_columns([self], most / 2, |[t]| t.arg("arg", op, 1, true));
+        }
+        let (pieces, rest) = self.pieces(rows);
+        let best = |t: &Tensor| {
+            let place = t.arg("arg", op, 1, true);
+            (t.gather(1, &place), place)
+        };
+        let (values, places) = best(&pieces);
+        let shape = [outer, n / rows, inner];
+        let starts: Vec<u32> = (0..n / rows).map(|i| (i * rows) as u32).collect();
+        let starts = Tensor::from_slice(self.device(), &starts, &[n / rows, 1]);
+        let (mut values, mut places) = (values.reshape(&shape), places.reshape(&shape).add(&starts));
+        if let Some((v, i)) = rest.as_ref().map(best) {
+            values = Tensor::concat(&[&values, &v], 1);
+            places = Tensor::concat(&[&places, &i.add_scalar((n / rows * rows) as f64)], 1);
+        }
+        places.gather(1, &values.arg("arg", op, 1, true))
     }
 
     /// Whether any element over `axes` (none named: all) is not 0, as 0 or 1 (`U32`); of nothing, 0.
@@ -233,8 +287,34 @@ impl Tensor {
         self.float("cumsum");
         let d = axis("cumsum", dim, self.rank());
         let [outer, n, inner] = around(self.shape(), d);
+        let most = self.device().most_elements();
+        if n * inner > most && outer > 0 {
+            return self.reshape(&[outer, n, inner]).cumsum_pieces(reverse).reshape(self.shape());
+        }
         let dtype: DType = self.computed_type();
         let plan = crate::plan::Cumsum { dtype, outer, n, inner, reverse, shape: self.shape().to_vec() };
         execute_one(plan, &[&self.contiguous()])
+    }
+
+    /// Along the middle axis of this [outer, n, inner], of which a slice is more than a kernel sees at once: the pieces' own running sums, and
+    /// those of their totals.
+    #[track_caller]
+    fn cumsum_pieces(&self, reverse: bool) -> Tensor {
+        let most = self.device().most_elements();
+        let &[_, n, inner] = self.shape() else { unreachable!("three axes") };
+        let rows = rows_of(most, inner);
+        if rows < 2 {
+            return by_columns([self], most / 2, |[t]| t.cumsum(1, reverse));
+        }
+        let parts: Vec<Tensor> = (0..n).step_by(rows).map(|a| self.slice(1, a, n.min(a + rows))).collect();
+        let sums: Vec<Tensor> = parts.iter().map(|t| t.sum(&[1], true)).collect();
+        let totals = Tensor::concat(&sums.iter().collect::<Vec<_>>(), 1).cumsum(1, reverse);
+        let before = |i: usize| if reverse { Some(i + 1).filter(|i| *i < sums.len()) } else { i.checked_sub(1) };
+        let moved = |(i, t): (usize, &Tensor)| {
+            let sums = t.cumsum(1, reverse);
+            before(i).map_or(sums.clone(), |i| sums.add(&totals.slice(1, i, i + 1)))
+        };
+        let all: Vec<Tensor> = parts.iter().enumerate().map(moved).collect();
+        Tensor::concat(&all.iter().collect::<Vec<_>>(), 1)
     }
 }

@@ -21,6 +21,21 @@ fn plan(rows: &Tensor, log: bool) -> Softmax {
     Softmax { dtype: rows.computed_type(), log, rows: rows.numel() / n.max(1), n, shape: rows.shape().to_vec() }
 }
 
+/// Whether a row is longer than one kernel takes: it is then done in several steps.
+fn is_long(rows: &Tensor) -> bool {
+    rows.numel() > 0 && rows.shape()[rows.rank() - 1] > rows.device().longest_row()
+}
+
+#[track_caller]
+fn forward(x: &Tensor, log: bool) -> Tensor {
+    if is_long(x) {
+        let below = x.sub(&x.max(&[-1], true));
+        let sum = below.exp().sum(&[-1], true);
+        return if log { below.sub(&sum.log()) } else { below.exp().div(&sum) };
+    }
+    execute_one(plan(x, log), &[x])
+}
+
 impl Tensor {
     /// eˣ / Σ eˣ along an axis.
     ///
@@ -30,7 +45,7 @@ impl Tensor {
     pub fn softmax(&self, dim: isize) -> Tensor {
         along("softmax", self, dim, |rows| {
             let x = rows(self);
-            execute_one(plan(&x, false), &[&x])
+            forward(&x, false)
         })
     }
 
@@ -42,7 +57,7 @@ impl Tensor {
     pub fn log_softmax(&self, dim: isize) -> Tensor {
         along("log_softmax", self, dim, |rows| {
             let x = rows(self);
-            execute_one(plan(&x, true), &[&x])
+            forward(&x, true)
         })
     }
 
@@ -56,6 +71,12 @@ impl Tensor {
         self.same_type("softmax_backward", dy);
         along("softmax_backward", self, dim, |rows| {
             let (y, dy) = (rows(self), rows(dy));
+            if is_long(&y) {
+                return match log {
+                    true => dy.sub(&y.exp().mul(&dy.sum(&[-1], true))),
+                    false => y.mul(&dy.sub(&dy.mul(&y).sum(&[-1], true))),
+                };
+            }
             execute_one(SoftmaxBackward(plan(&y, log)), &[&y, &dy])
         })
     }

@@ -4,12 +4,13 @@ use super::reduce::column_sums;
 use super::rows::Rows;
 use super::variant;
 use crate::dtype::DType;
+use crate::gpu::caps::GROUPS_PER_DIMENSION;
 use crate::gpu::{GpuDevice, Input, Output, Span, fold_groups};
 use crate::plan::{LayerNorm, LayerNormBackward};
 
-/// The least rows of which a group of threads adds the parameters' gradients.
-const CHUNK: usize = 64;
-/// The most such parts: one pass adds them up.
+/// The least and the most rows of which a group of threads adds the parameters' gradients.
+const CHUNK: [usize; 2] = [64, 1024];
+/// The parts that are wished for: one pass adds them up.
 const CHUNKS: usize = 256;
 
 /// Runs the plan.
@@ -36,7 +37,7 @@ pub fn backward(p: &LayerNormBackward, gpu: &GpuDevice, inputs: &[Input<'_>], ou
     });
 
     // Sums over rows, in parts and then over the parts: their order depends on the shape alone.
-    let chunk = CHUNK.max(p.rows.div_ceil(CHUNKS));
+    let chunk = p.rows.div_ceil(CHUNKS).clamp(CHUNK[0], CHUNK[1].max(p.rows.div_ceil(GROUPS_PER_DIMENSION as usize)));
     let chunks = p.rows.div_ceil(chunk);
     let parts = [0; 2].map(|_| Span::new(gpu, DType::F32, chunks * p.n));
     let [across, layers, _] = fold_groups(p.n.div_ceil(64) as u64);
