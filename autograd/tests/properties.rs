@@ -297,6 +297,16 @@ fn results_on_the_gpu_are_off_by_roundings_only() {
     gpu().iter().for_each(|device| results_are_off_by_roundings(device, DType::F32, 8));
 }
 
+/// On an adapter that lets a kernel see very little of an operand at once, every operation must do its work in parts.
+#[cfg(feature = "gpu")]
+#[test]
+fn results_on_a_gpu_with_small_bindings_are_off_by_roundings_only() {
+    use lethe_tensor::gpu::{GpuDevice, GpuOptions};
+    let open = |bytes| GpuDevice::for_tests(GpuOptions { binding_limit: Some(bytes), ..GpuOptions::default() });
+    open(512).map(Device::Gpu).iter().for_each(|device| results_are_off_by_roundings(device, DType::F32, 2));
+    open(1 << 14).map(Device::Gpu).iter().for_each(large_results_are_off_by_roundings);
+}
+
 /// Release builds run shaders without wgpu's checks: they must do the same.
 #[cfg(feature = "gpu")]
 #[test]

@@ -15,6 +15,7 @@ mod movement;
 mod optim;
 mod pool;
 mod reduce;
+mod sizes;
 mod softmax;
 
 use std::sync::{Mutex, MutexGuard, OnceLock};
