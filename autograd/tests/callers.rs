@@ -90,6 +90,7 @@ fn unfit_arguments_are_reported_at_the_calling_line() {
     let still = ConvOptions::<2> { stride: [0, 1], ..ConvOptions::default() };
     let parted = ConvOptions::<2> { groups: 3, ..ConvOptions::default() };
     let parted_volume = ConvOptions::<3> { groups: 3, ..ConvOptions::default() };
+    let index = |of: u32, shape: &[usize]| Tensor::full(&Device::cpu(), DType::U32, shape, f64::from(of));
     let window = |size, padding| PoolOptions::<2>::new(size, 1, padding);
     let calls: Vec<(&str, Box<dyn Fn() + '_>)> = vec![
         ("sum", Box::new(|| _ = x.sum(&[7], false))),
@@ -145,6 +146,13 @@ fn unfit_arguments_are_reported_at_the_calling_line() {
             }),
         ),
         ("attention", Box::new(|| _ = image.attention(&t(&[1, 2, 5, 4]), &image, None, 1.0, false))),
+        ("gather beyond", Box::new(|| _ = x.gather(1, &index(3, &[2, 1])))),
+        ("index_select beyond", Box::new(|| _ = x.index_select(0, &index(2, &[1])))),
+        ("scatter beyond", Box::new(|| _ = x.scatter(1, &index(u32::MAX, &[2, 1]), &t(&[2, 1])))),
+        ("scatter_add beyond", Box::new(|| _ = x.scatter_add(0, &index(2, &[1, 3]), &t(&[1, 3])))),
+        ("index_add beyond", Box::new(|| _ = x.index_add(1, &index(9, &[1]), &t(&[2, 1])))),
+        ("embedding beyond", Box::new(|| _ = x.embedding(&index(u32::MAX, &[4])))),
+        ("one_hot beyond", Box::new(|| _ = index(3, &[2]).one_hot(3, DType::F32))),
         ("where_", Box::new(|| _ = x.where_(&t(&[4]), &x))),
         ("tensor item", Box::new(|| _ = x.tensor().item::<f32>())),
         ("tensor to_vec", Box::new(|| _ = x.tensor().to_vec::<u32>())),

@@ -4,9 +4,10 @@
 //           BACKWARD  entry avg_pool_input: dX = sum of dY / count over the windows that hold the element.
 //                     One thread an input.   Bindings 0 dY, 1 dX.
 // Windows   Cell i of an axis covers i * stride - pad .. + kernel; with ADAPTIVE floor(i * size / out) .. ceil((i + 1) * size / out).
-//           include_pad (bit 1 of flags) divides by the kernel's area, else by the number of elements there are (at least one: pad < kernel).
+//           include_pad (bit 1 of flags) divides by the kernel's area, else by the number of elements there are (at least one: pad <
+//           kernel).
 // Box       A dispatch goes through box_h x box_w of what a thread has to go through (a window's elements, or the windows that hold an
-//           element), from (box_y, box_x) on, so that no thread runs long; but for the first (bit 0 of flags) it adds to the results so far.
+//           element), from (box_y, box_x) on, so that no thread runs long; but for the first (bit 0 of flags) it adds to what there is.
 // Grid      ceil(elements / 256) workgroups, over x and, above 65535, y.
 //           With ADAPTIVE, kernel, stride, pad and include_pad are not used; size * out below 2^32 for either axis. Global pooling is
 //           better done by reduce.wgsl, which gives a plane more than one thread.

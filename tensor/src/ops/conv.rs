@@ -180,6 +180,10 @@ pub(super) enum ConvCut {
     Taps(usize),
     /// Channels of the input, where there is one group.
     Channels,
+    /// Channels of the output, where there is one group.
+    Filters,
+    /// Groups.
+    Groups,
 }
 
 /// How a convolution must be cut that a device's kernels do not take: they address so many pixels along an axis, see so much of an image or
@@ -192,7 +196,12 @@ fn cut(g: &ConvGeometry, pass: ConvPass, x: &Tensor) -> Option<ConvCut> {
     if x.device().is_cpu() {
         return None;
     }
+    const BLOCKS: usize = 65_535;
     let (area, taps) = (g.output[0] * g.output[1], g.kernel[0] * g.kernel[1]);
+    let phases = if pass == ConvPass::InputGrad { g.stride[0] * g.stride[1] } else { 1 };
+    if g.groups * phases > BLOCKS && g.groups > 1 {
+        return Some(ConvCut::Groups);
+    }
     let window = |axis: usize| g.dilation[axis] * (g.kernel[axis] - 1);
     let padding = |axis: usize| g.padding[axis][0].max(g.padding[axis][1]);
     let longest = |v: [usize; 2]| usize::from(v[1] > v[0]);
@@ -202,7 +211,7 @@ fn cut(g: &ConvGeometry, pass: ConvPass, x: &Tensor) -> Option<ConvCut> {
         return Some(ConvCut::Outputs(axis));
     }
     let images = (g.c_in * g.input[0] * g.input[1]).max(g.c_out * area);
-    if (images > most || area.max(g.input[0] * g.input[1]) > AREA) && area > 1 {
+    if (images > most || area.max(g.input[0] * g.input[1]) > AREA || phases > BLOCKS) && area > 1 {
         return Some(ConvCut::Outputs(longest(g.output)));
     }
     if let Some(axis) = (0..2).find(|axis| (wide(*axis) || window(*axis) > PIXELS) && g.kernel[*axis] > 1) {
@@ -216,7 +225,9 @@ fn cut(g: &ConvGeometry, pass: ConvPass, x: &Tensor) -> Option<ConvCut> {
     match () {
         () if !large && !long => None,
         () if taps > 1 => Some(ConvCut::Taps(longest(g.kernel))),
-        () if g.groups == 1 && g.c_in > 1 => Some(ConvCut::Channels),
+        () if g.groups > 1 => Some(ConvCut::Groups),
+        () if g.c_in > 1 && (pass != ConvPass::InputGrad || channels <= LONGEST) => Some(ConvCut::Channels),
+        () if g.c_out > 1 => Some(ConvCut::Filters),
         () => None,
     }
 }

@@ -21,9 +21,9 @@ fn three(mut v: Vec<Tensor>) -> [Tensor; 3] {
     [v.remove(0), b, c]
 }
 
-/// Whether a batch is larger, or its planes are longer, than one kernel takes.
+/// Whether a batch (or what is summed up of its channels) is larger, or its planes are longer, than one kernel takes.
 fn is_long(p: &BatchNorm, x: &Tensor) -> bool {
-    p.area > x.device().longest_row() || x.numel() > x.device().most_elements()
+    p.area > x.device().longest_row() || x.numel().max(4 * p.channels) > x.device().most_elements()
 }
 
 impl Tensor {

@@ -195,8 +195,8 @@ impl Tensor {
         const PIECE: usize = 1 << 12;
         let most = self.device().most_elements();
         let &[outer, n, inner] = self.shape() else { unreachable!("three axes") };
-        let rows = rows_of(most, inner).min(PIECE);
-        if rows < 2 {
+        let rows = rows_of(most, inner).min(PIECE).min(n.div_ceil(2));
+        if most / inner < 2 {
             return by_columns([self], most / 2, |[t]| t.arg("arg", op, 1, true));
         }
         let (pieces, rest) = self.pieces(rows);

@@ -1,5 +1,5 @@
 //! Convolutions and poolings that no kernel takes whole: made of smaller ones, over parts of the output (slabs), of the kernel's taps, or of
-//! the input's channels.
+//! the channels.
 
 use super::conv::ConvCut;
 use crate::plan::{ConvGeometry, ConvPass, Pool2d, PoolKind, PoolPass};
@@ -42,18 +42,28 @@ fn placed(t: &Tensor, at: &[Range<usize>; 2], size: [usize; 2]) -> Tensor {
 /// One of two convolutions that together are another.
 struct Half {
     geometry: ConvGeometry,
-    channels: Range<usize>,
+    /// Of the input, of the output (the filters), and of a filter.
+    channels: [Range<usize>; 3],
     inputs: [Range<usize>; 2],
     outputs: [Range<usize>; 2],
     taps: [Range<usize>; 2],
 }
 
 fn half(g: &ConvGeometry, cut: ConvCut, number: usize) -> Half {
-    let (mut channels, mut outputs, mut taps) = (0..g.w_shape()[1], g.output.map(|n| 0..n), g.kernel.map(|n| 0..n));
+    let (each, filters) = (g.c_in / g.groups, g.c_out / g.groups);
+    let (mut channels, mut groups) = ([0..g.c_in, 0..g.c_out, 0..each], g.groups);
+    let (mut outputs, mut taps) = (g.output.map(|n| 0..n), g.kernel.map(|n| 0..n));
+    let of = |n: usize| halves(n)[number].clone();
     match cut {
-        ConvCut::Outputs(axis) => outputs[axis] = halves(g.output[axis])[number].clone(),
-        ConvCut::Taps(axis) => taps[axis] = halves(g.kernel[axis])[number].clone(),
-        ConvCut::Channels => channels = halves(g.c_in)[number].clone(),
+        ConvCut::Outputs(axis) => outputs[axis] = of(g.output[axis]),
+        ConvCut::Taps(axis) => taps[axis] = of(g.kernel[axis]),
+        ConvCut::Channels => channels = [of(g.c_in), 0..g.c_out, of(g.c_in)],
+        ConvCut::Filters => channels[1] = of(g.c_out),
+        ConvCut::Groups => {
+            let part = of(g.groups);
+            groups = part.len();
+            channels = [part.start * each..part.end * each, part.start * filters..part.end * filters, 0..each];
+        }
     }
     let slabs = [0, 1].map(|axis| {
         let skipped = taps[axis].start * g.dilation[axis];
@@ -61,7 +71,9 @@ fn half(g: &ConvGeometry, cut: ConvCut, number: usize) -> Half {
         slab(&outputs[axis], g.stride[axis], window, g.padding[axis][0] as isize - skipped as isize, g.input[axis])
     });
     let geometry = ConvGeometry {
-        c_in: if g.groups == 1 { channels.len() } else { g.c_in },
+        c_in: channels[0].len(),
+        c_out: channels[1].len(),
+        groups,
         input: slabs.each_ref().map(|s| s.inputs.len()),
         kernel: taps.each_ref().map(|r| r.len()),
         output: outputs.each_ref().map(|r| r.len()),
@@ -73,14 +85,20 @@ fn half(g: &ConvGeometry, cut: ConvCut, number: usize) -> Half {
     Half { geometry, channels, inputs: slabs.map(|s| s.inputs), outputs, taps }
 }
 
+/// These channels (or filters) of a tensor, along an axis.
+fn some(t: &Tensor, axis: isize, range: &Range<usize>) -> Tensor {
+    t.slice(axis, range.start, range.end)
+}
+
 impl Half {
     fn x(&self, x: &Tensor) -> Tensor {
-        let all = x.shape()[1] != self.geometry.c_in;
-        let x = if all { x.slice(1, self.channels.start, self.channels.end) } else { x.clone() };
-        part(&x, &self.inputs)
+        part(&some(x, 1, &self.channels[0]), &self.inputs)
     }
     fn w(&self, w: &Tensor) -> Tensor {
-        part(&w.slice(1, self.channels.start, self.channels.end), &self.taps)
+        part(&some(&some(w, 0, &self.channels[1]), 1, &self.channels[2]), &self.taps)
+    }
+    fn y(&self, y: &Tensor) -> Tensor {
+        part(&some(y, 1, &self.channels[1]), &self.outputs)
     }
 }
 
@@ -96,13 +114,16 @@ pub(super) fn convolve(
     let both = [0, 1].map(|number| half(g, cut, number));
     let parts = both.each_ref().map(|h| match pass {
         ConvPass::Forward => h.x(a).convolve(&h.w(b), None, pass, h.geometry.clone()),
-        ConvPass::InputGrad => part(a, &h.outputs).convolve(&h.w(b), None, pass, h.geometry.clone()),
-        ConvPass::WeightGrad => h.x(a).convolve(&part(b, &h.outputs), None, pass, h.geometry.clone()),
+        ConvPass::InputGrad => h.y(a).convolve(&h.w(b), None, pass, h.geometry.clone()),
+        ConvPass::WeightGrad => h.x(a).convolve(&h.y(b), None, pass, h.geometry.clone()),
     });
     let join = |axis: usize| Tensor::concat(&[&parts[0], &parts[1]], axis as isize);
     let whole = match (pass, cut) {
         (ConvPass::Forward, ConvCut::Outputs(axis)) | (ConvPass::WeightGrad, ConvCut::Taps(axis)) => join(2 + axis),
-        (ConvPass::InputGrad | ConvPass::WeightGrad, ConvCut::Channels) => join(1),
+        (ConvPass::WeightGrad, ConvCut::Groups | ConvCut::Filters) => join(0),
+        (ConvPass::Forward, ConvCut::Groups | ConvCut::Filters)
+        | (ConvPass::InputGrad, ConvCut::Groups | ConvCut::Channels)
+        | (ConvPass::WeightGrad, ConvCut::Channels) => join(1),
         (ConvPass::InputGrad, _) => {
             placed(&parts[0], &both[0].inputs, g.input).add(&placed(&parts[1], &both[1].inputs, g.input))
         }
@@ -174,6 +195,15 @@ pub(super) fn pool(p: &Pool2d, inputs: &[&Tensor]) -> Vec<Tensor> {
 pub(super) fn run(p: Pool2d, inputs: &[&Tensor]) -> Vec<Tensor> {
     let most = inputs[0].device().most_elements();
     let [area, cells] = [p.input, p.output].map(|s| s[0] * s[1]);
+    if p.kind == PoolKind::Adaptive && !inputs[0].device().is_cpu() {
+        let product = (p.input[0] * p.output[0]).max(p.input[1] * p.output[1]);
+        assert!(
+            u32::try_from(product).is_ok(),
+            "adaptive_avg_pool2d: an axis of {:?} elements in {:?} cells; on a GPU their product must be below 2³²",
+            p.input,
+            p.output
+        );
+    }
     let cut = p.kind == PoolKind::Adaptive || cells > 1;
     let planes = p.planes[0] * p.planes[1];
     if area.max(cells) > most && cut && planes > 0 { pool(&p, inputs) } else { execute(p, inputs) }

@@ -1,7 +1,7 @@
 //! Convolutions of every stride, padding, dilation and group count, with both gradients.
 
 use super::matmul::rounding;
-use super::{assert_settles, check_by, devices, normal, open};
+use super::{assert_settles, check, check_by, devices, normal, open};
 use lethe_tensor::gpu::GpuOptions;
 use lethe_tensor::plan::ConvGeometry;
 use lethe_tensor::{ConvOptions, DType, Tensor, store};
@@ -125,11 +125,25 @@ fn equal_steps_create_nothing() {
     assert_settles(&operands(&g), |t| passes(t, &g, &options).swap_remove(4));
 }
 
+/// Beyond 16-bit extents, 65,535 groups, and as many phases of a step.
 #[test]
-fn what_the_kernel_cannot_address_is_refused() {
-    let Some(device) = open(GpuOptions::default()) else { return };
-    let x = Tensor::ones(&device, DType::F32, &[1, 1, 1, 40_000]);
-    let w = Tensor::ones(&device, DType::F32, &[1, 1, 1, 1]);
-    let error = x.conv2d(&w, None, &ConvOptions::default()).to_vec::<f32>().unwrap_err().to_string();
-    assert!(error.contains("conv2d: the input's width is 40000") && error.contains("32767 at most"), "{error}");
+fn what_a_kernel_cannot_address_is_made_of_parts() {
+    let cases = [
+        (ConvOptions { groups: 65_537, ..ConvOptions::default() }, [1, 65_537, 2, 1], [65_537, 1, 2, 1]),
+        (ConvOptions { stride: [257, 256], ..ConvOptions::default() }, [1, 1, 300, 300], [2, 1, 2, 2]),
+        (ConvOptions { dilation: [1, 40_000], ..ConvOptions::default() }, [1, 2, 1, 40_010], [1, 2, 1, 2]),
+        (ConvOptions::default(), [1, 20_000, 2, 1], [2, 20_000, 1, 1]),
+    ];
+    for (options, x, w) in cases {
+        let g = options.geometry(&x, &w);
+        let f = |t: &[Tensor]| {
+            vec![
+                t[0].conv2d(&t[1], Some(&t[3]), &options).mul_scalar(0.01),
+                t[2].conv2d_input_grad(&t[1], None, &g),
+                t[0].conv2d_weight_grad(&t[2], &g),
+            ]
+        };
+        let inputs = [normal(&x, 1), normal(&w, 2), normal(&g.y_shape(), 3), normal(&[w[0]], 4)];
+        check(&format!("{x:?} by {w:?}"), &inputs, f, 1e-5);
+    }
 }

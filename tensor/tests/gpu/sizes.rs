@@ -79,7 +79,7 @@ fn two_hundred_thousand_indices_meet_in_four_places() {
             floats(&y).iter().enumerate().for_each(|(i, v)| near(*v, exact(i), 1e-6));
         }
         // All of them in one place of a table that is large.
-        let table = Tensor::zeros(device, DType::F32, &[20_000, 64]);
+        let (k, table) = (40_000, Tensor::zeros(device, DType::F32, &[20_000, 64]));
         let same = Tensor::full(device, DType::U32, &[k], 7.0);
         let y = floats(&table.index_add(0, &same, &ones(device, &[k, 64])).slice(0, 7, 8));
         assert_eq!(y, vec![k as f32; 64]);
@@ -87,9 +87,9 @@ fn two_hundred_thousand_indices_meet_in_four_places() {
 }
 
 #[test]
-fn windows_of_160000_are_pooled() {
-    let x = normal(&[1, 2, 401, 400], 1);
-    let options = PoolOptions::new(400, 1, 0);
+fn windows_of_90000_are_pooled() {
+    let x = normal(&[1, 1, 301, 300], 1);
+    let options = PoolOptions::new(300, 1, 0);
     let f = |t: &[Tensor]| {
         let (x, dy) = (&t[0], &t[1]);
         let (y, index) = x.max_pool2d(&options);
@@ -105,16 +105,16 @@ fn windows_of_160000_are_pooled() {
             x.adaptive_avg_pool2d([2, 1]),
         ]
     };
-    check("400 by 400", &[x, normal(&[1, 2, 2, 1], 2)], f, 1e-6);
+    check("300 by 300", &[x, normal(&[1, 1, 2, 1], 2)], f, 1e-6);
     let long = PoolOptions { kernel: [1, 70_000], stride: [1, 3], padding: [0, 5] };
     let f = |t: &[Tensor]| {
         let (y, index) = t[0].max_pool2d(&long);
         vec![y, index, t[0].avg_pool2d(&long, true)]
     };
     check("a row of 70,000", &[normal(&[1, 1, 1, 70_100], 3)], f, 1e-6);
-    let many = PoolOptions { kernel: [100, 100], stride: [1, 1], padding: [50, 50] };
+    let many = PoolOptions { kernel: [70, 70], stride: [1, 1], padding: [35, 35] };
     let f = |t: &[Tensor]| vec![t[1].pool2d_backward(&many.plan(PoolKind::Average { count_pad: true }, &t[0]), None)];
-    check("windows that overlap", &[normal(&[1, 1, 100, 100], 4), normal(&[1, 1, 101, 101], 5)], f, 1e-6);
+    check("windows that overlap", &[normal(&[1, 1, 70, 70], 4), normal(&[1, 1, 71, 71], 5)], f, 1e-6);
 }
 
 #[test]

@@ -86,7 +86,8 @@ impl Job<'_> {
     /// In chunks of the index, as many at once as there is room for their partial sums: the fewer places, the shorter the chunks.
     fn add(&self, y: &Span, add: bool) {
         let size = self.p.outer * self.rows.len() * self.p.inner;
-        let room = (ROOM.max(self.p.outer * self.k * self.p.inner) / size.max(1)).max(1);
+        let most = self.gpu.caps().max_binding as usize / 4;
+        let room = (ROOM.max(self.p.outer * self.k * self.p.inner).min(most) / size.max(1)).max(1);
         let shortest = SHORTEST[usize::from(self.p.shared)];
         let chunk = self.k.div_ceil(room).next_multiple_of(shortest).clamp(shortest, LONGEST);
         let chunks = self.k.div_ceil(chunk).clamp(1, room);

@@ -163,7 +163,11 @@ fn operand(
     let steps = if form.flat { uniform(batch, &s.batch).map(|s| vec![s]) } else { Some(s.batch.clone()) };
     if let Some(steps) = steps.filter(|_| !(transposed && form.as_rows)) {
         let reach: usize = batch.iter().zip(&s.batch).map(|(n, s)| (n - 1) * s).sum();
-        if let Some(span) = input.in_place(reach + (rows - 1) * s.row + (cols - 1) * s.col + 1) {
+        let len = reach + (rows - 1) * s.row + (cols - 1) * s.col + 1;
+        // A part is 64 lines or fewer: a binding must be able to step over them.
+        let most = gpu.caps().max_binding as usize / DType::F32.size();
+        let can_step = len <= most || GRAIN * s.row.max(s.col) <= most;
+        if let Some(span) = input.in_place(len).filter(|_| can_step) {
             let [outer, inner] = levels(&steps);
             return Operand { span, row: s.row, col: s.col, outer, inner };
         }
