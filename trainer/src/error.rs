@@ -95,6 +95,16 @@ pub enum Error {
         /// What it is.
         loss: f64,
     },
+    /// A model that was to be saved has diverged; what was saved before it stays.
+    #[error(
+        "after {updates} updates `{tensor}` holds an infinity or NaN: the model has diverged, and no checkpoint of it is written; lower optim.lr or perturb.rho, or set optim.clip"
+    )]
+    Diverged {
+        /// The first such tensor.
+        tensor: String,
+        /// Updates made.
+        updates: u64,
+    },
     /// A network of a collection has diverged.
     #[error(
         "the outputs of the network, or of one of its perturbations, are no numbers: it has diverged; lower perturb.rho or optim.lr"

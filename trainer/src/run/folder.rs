@@ -139,6 +139,27 @@ impl RunFolder {
         self.forget_records_after(epochs)
     }
 
+    /// Whether the test set was measured after this epoch, counted from 0.
+    ///
+    /// # Errors
+    /// If the log of metrics cannot be read.
+    pub fn is_evaluated(&self, epoch: usize) -> Result<bool, RunError> {
+        #[derive(Deserialize)]
+        struct Line {
+            epoch: usize,
+            #[serde(rename = "test_loss")]
+            _test_loss: f64,
+        }
+        let path = self.file(METRICS);
+        let text = match fs::read_to_string(&path) {
+            Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(false),
+            text => text.map_err(|source| RunError::Read { path, source })?,
+        };
+        // Of the epoch that is asked for, the measurement is the last line.
+        let of_epoch = |line: &str| serde_json::from_str::<Line>(line).is_ok_and(|line| line.epoch == epoch);
+        Ok(text.lines().next_back().is_some_and(of_epoch))
+    }
+
     /// The folder itself.
     pub fn path(&self) -> &Path {
         &self.path

@@ -49,7 +49,12 @@ impl RunFolder {
     /// # Errors
     /// If it cannot be written.
     pub fn record_epoch(&self, epochs: usize, suffix: &str, record: &impl Serialize) -> Result<PathBuf, RunError> {
-        self.record(&format!("epoch-{epochs:03}{suffix}"), record)
+        self.record(&epoch_name(epochs, suffix), record)
+    }
+
+    /// Whether that record is there.
+    pub fn has_epoch_record(&self, epochs: usize, suffix: &str) -> bool {
+        self.file(&format!("{ANALYSIS}/{}.json", epoch_name(epochs, suffix))).is_file()
     }
 
     /// Removes all records, and the folder if nothing else is in it.
@@ -76,6 +81,11 @@ impl RunFolder {
         let ours = |file: &PathBuf| is_of_analysis(name(file)) || epoch_of(name(file)).is_some();
         Ok(entries.filter_map(Result::ok).map(|entry| entry.path()).filter(ours).collect())
     }
+}
+
+/// The name of the record of an analysis made after so many epochs.
+fn epoch_name(epochs: usize, suffix: &str) -> String {
+    format!("epoch-{epochs:03}{suffix}")
 }
 
 /// What a file of JSON holds, if there is one.

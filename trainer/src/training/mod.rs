@@ -155,28 +155,26 @@ impl<'a> Training<'a> {
         let train = &self.config.train;
         let show = if self.quiet { Progress::hidden } else { Progress::new };
         let mut progress = show(self.epochs(), train.epochs, self.loader.images());
+        // Whoever was stopped between a checkpoint and what is measured at it finds that missing.
         let mut last = None;
+        if let Some(epoch) = self.epochs().checked_sub(1) {
+            if !run.is_evaluated(epoch)? {
+                last = self.evaluate(epoch, &mut metrics, &mut progress)?;
+            }
+            self.analyse(epoch, run)?;
+        }
         for epoch in self.epochs()..train.epochs {
             let start = Instant::now();
             self.epoch(epoch, &mut progress, &mut metrics)?;
             let seconds = start.elapsed().as_secs_f64();
             let images_per_second = self.loader.images() as f64 / seconds;
             timing.record(&TimeRecord { epoch, seconds, images_per_second })?;
-            if train.is_due(train.eval_every, epoch) {
-                let e = self.session.evaluate(&self.test_loader)?;
-                metrics.record(&TestRecord { epoch, test_accuracy: e.accuracy(), test_loss: e.loss })?;
-                progress.test(e.accuracy());
-                last = Some(e);
-            }
-            // Before the checkpoint: whoever resumes from it does not come by here again.
-            for (probe, suffix) in self.probes.iter().filter(|_| self.config.analysis.is_due(epoch)) {
-                let session = &self.session;
-                let record = probe.measure(session.network(), session.ascent(), session.progress())?;
-                run.record_epoch(record.progress.epochs, suffix, &record)?;
-            }
+            // First of all: what goes wrong in the measurements must not cost the epoch.
             if train.is_due(train.checkpoint_every, epoch) {
                 self.save(run)?;
             }
+            last = self.evaluate(epoch, &mut metrics, &mut progress)?;
+            self.analyse(epoch, run)?;
         }
         if train.epochs == 0 {
             self.save(run)?;
@@ -195,9 +193,40 @@ impl<'a> Training<'a> {
         Ok(summary)
     }
 
+    /// Measures the test set, if that is due after this epoch.
+    fn evaluate(&self, epoch: usize, metrics: &mut Log, progress: &mut Progress) -> Result<Option<Evaluation>, Error> {
+        if !self.config.train.is_due(self.config.train.eval_every, epoch) {
+            return Ok(None);
+        }
+        let e = self.session.evaluate(&self.test_loader)?;
+        metrics.record(&TestRecord { epoch, test_accuracy: e.accuracy(), test_loss: e.loss })?;
+        progress.test(e.accuracy());
+        Ok(Some(e))
+    }
+
+    /// Makes the analyses that are due after this epoch and not there yet.
+    fn analyse(&self, epoch: usize, run: &RunFolder) -> Result<(), Error> {
+        let session = &self.session;
+        for (probe, suffix) in self.probes.iter().filter(|_| self.config.analysis.is_due(epoch)) {
+            if !run.has_epoch_record(epoch + 1, suffix) {
+                let record = probe.measure(session.network(), session.ascent(), session.progress())?;
+                run.record_epoch(record.progress.epochs, suffix, &record)?;
+            }
+        }
+        Ok(())
+    }
+
     /// Replaces the run's checkpoint, and keeps a copy of it if the config asks for that.
+    ///
+    /// # Errors
+    /// If the device or the disk fails, or the model holds what is no finite number.
     fn save(&self, run: &RunFolder) -> Result<(), Error> {
         let checkpoint = self.session.checkpoint()?;
+        // One that holds no numbers would take the place of one that does.
+        let broken = checkpoint.tensors.iter().find(|t| t.data.iter().any(|v| !v.is_finite()));
+        if let Some(broken) = broken {
+            return Err(Error::Diverged { tensor: broken.name.clone(), updates: self.session.updates() });
+        }
         if self.config.train.keep_checkpoints {
             run.keep(&checkpoint, self.epochs())?;
         }
