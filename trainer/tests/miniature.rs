@@ -65,7 +65,7 @@ fn imagenet_is_trained_on_and_measured_on_all_its_sets() {
 fn broken_files_are_named(folder: &Path, run: &str, at: &[&str]) {
     let sketch = folder.join("data/imagenet-sketch/n01440764/sketch_0.JPEG");
     fs::write(&sketch, "no image").unwrap();
-    fails(&[&["eval", run, "--on", "sketch"], at].concat(), 1, &["sketch_0.JPEG", "no whole JPEG or PNG"]);
+    fails(&[&["eval", run, "--on", "sketch"], at].concat(), 1, &["sketch_0.JPEG", "is no image: expected JPEG, PNG"]);
     fs::remove_dir_all(folder.join("data/imagenet-v2")).unwrap();
     fails(&[&["eval", run, "--on", "v2"], at].concat(), 1, &["v2 not found", "imagenet-v2"]);
 }

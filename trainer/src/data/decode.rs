@@ -1,24 +1,117 @@
-//! A file to pixels: JPEG or PNG, whichever its content says it is (ImageNet has a PNG that is called .JPEG), to 8-bit RGB.
+//! A file to pixels, 8-bit RGB, and strictly: a file that is cut off or damaged is an error wherever its form lets that be known.
 //!
-//! Grey images get three equal channels, CMYK and palettes are converted, 16-bit values are scaled, transparency is dropped. A camera's note on how it was held
-//! is not obeyed: nor is it by the pipelines whose results are compared with.
+//! Grey images get three equal channels, CMYK and palettes are converted, 16-bit values are scaled, transparency is dropped. Of an animation or a file of many pages the
+//! first image is taken. A camera's note on how it was held is obeyed only where that is asked for: the pipelines whose results are compared with do not.
 
 use std::io::Cursor;
 use std::path::Path;
 
-use image::{ImageReader, RgbImage};
+use image::{ColorType, DynamicImage, ImageDecoder, ImageError, ImageFormat, RgbImage};
 
 use super::error::DataError;
+use super::form::{ImageFlaw, check_length, check_png_end, check_size, form, reader};
+use super::jpeg;
 
-/// The image in a file.
+/// The image in a file, turned upright by its EXIF orientation if that is to be obeyed.
 ///
 /// # Errors
-/// If the file cannot be read or holds no whole image of these formats; the error names it.
-pub fn decode(path: &Path) -> Result<RgbImage, DataError> {
-    let read = |source| DataError::Read { path: path.to_owned(), source };
-    let bytes = std::fs::read(path).map_err(read)?;
-    let reader = ImageReader::new(Cursor::new(bytes)).with_guessed_format().map_err(read)?;
-    let image =
-        reader.decode().map_err(|source| DataError::Decode { path: path.to_owned(), source: Box::new(source) })?;
+/// If the file cannot be read or holds no whole image of these forms; the error names it.
+pub fn decode(path: &Path, upright: bool) -> Result<RgbImage, DataError> {
+    let read = || {
+        let bytes = std::fs::read(path).map_err(ImageFlaw::Read)?;
+        pixels(&bytes, upright)
+    };
+    read().map_err(|flaw| DataError::Image { path: path.to_owned(), flaw })
+}
+
+fn pixels(bytes: &[u8], upright: bool) -> Result<RgbImage, ImageFlaw> {
+    let form = form(bytes)?;
+    if form == ImageFormat::Jpeg {
+        let (width, height) = jpeg::dimensions(&mut Cursor::new(bytes)).map_err(ImageFlaw::Read)??;
+        check_size(width as u64, height as u64)?;
+        jpeg::check(bytes)?;
+    }
+    check_length(form, bytes, bytes.len() as u64)?;
+    let mut decoder = reader(Cursor::new(bytes), form).into_decoder().map_err(flaw)?;
+    let (width, height) = decoder.dimensions();
+    check_size(width.into(), height.into())?;
+    if matches!(decoder.color_type(), ColorType::Rgb32F | ColorType::Rgba32F) {
+        return Err(ImageFlaw::Floats);
+    }
+    let orientation = upright.then(|| decoder.orientation()).transpose().map_err(flaw)?;
+    let mut image = DynamicImage::from_decoder(decoder).map_err(flaw)?;
+    if form == ImageFormat::Png {
+        check_png_end(bytes)?;
+    }
+    if let Some(orientation) = orientation {
+        image.apply_orientation(orientation);
+    }
     Ok(image.into_rgb8())
+}
+
+pub(super) fn flaw(error: ImageError) -> ImageFlaw {
+    ImageFlaw::Decode(Box::new(error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fixture(name: &str) -> Vec<u8> {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/pil/");
+        std::fs::read(format!("{folder}{name}")).unwrap()
+    }
+
+    fn encoded(form: ImageFormat) -> Vec<u8> {
+        let picture = RgbImage::from_fn(45, 37, |x, y| image::Rgb([(5 * x) as u8, (6 * y) as u8, (x * y) as u8]));
+        let mut bytes = Cursor::new(Vec::new());
+        picture.write_to(&mut bytes, form).unwrap();
+        bytes.into_inner()
+    }
+
+    fn files() -> Vec<(String, Vec<u8>)> {
+        let fixtures = ["progressive.jpg", "restarts.jpg", "progressive-cmyk.jpg", "lossy.webp", "lzw.tif"];
+        let made = FORMS.map(|form| (format!("{form:?}"), encoded(form)));
+        made.into_iter().chain(fixtures.map(|name| (name.to_owned(), fixture(name)))).collect()
+    }
+
+    const FORMS: [ImageFormat; 5] =
+        [ImageFormat::Jpeg, ImageFormat::Png, ImageFormat::Bmp, ImageFormat::WebP, ImageFormat::Tiff];
+
+    #[test]
+    fn every_form_is_read_whole_and_in_no_part() {
+        for (name, bytes) in files() {
+            assert_eq!(pixels(&bytes, false).unwrap().dimensions(), (45, 37), "{name}");
+            let lengths = (0..20).map(|i| bytes.len() * i / 20).chain((bytes.len() - 40.min(bytes.len()))..bytes.len());
+            for length in lengths {
+                let flaw = pixels(&bytes[..length], false);
+                assert!(flaw.is_err(), "{name} cut to {length} of {} bytes is taken", bytes.len());
+            }
+        }
+    }
+
+    #[test]
+    fn a_changed_byte_of_a_png_is_found() {
+        let bytes = encoded(ImageFormat::Png);
+        for at in (8..bytes.len()).step_by(7) {
+            let mut damaged = bytes.clone();
+            damaged[at] ^= 4;
+            assert!(pixels(&damaged, false).is_err(), "byte {at}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_image_or_too_large_is_called_so() {
+        let said = |bytes: &[u8]| pixels(bytes, false).unwrap_err().to_string();
+        assert_eq!(said(b""), "is empty");
+        assert!(said(b"<html>not found").contains("found a file that begins with \"<html>not fo\""));
+        assert!(said(b"GIF89a\x01\0\x01\0").contains("expected JPEG, PNG, BMP, WebP, TIFF, found Gif"));
+        let mut large = encoded(ImageFormat::Jpeg);
+        let at = large.windows(2).position(|w| w == [0xff, 0xc0]).unwrap();
+        large[at + 5..at + 9].copy_from_slice(&[0xea, 0x60, 0xea, 0x60]);
+        assert!(said(&large).contains("is too large: 60000 × 60000 pixels, and an image may have 134217728"));
+        let mut bitmap = encoded(ImageFormat::Bmp);
+        bitmap[18..26].copy_from_slice(&[0x60, 0xea, 0, 0, 0x60, 0xea, 0, 0]);
+        assert!(said(&bitmap).contains("is cut off"), "{}", said(&bitmap));
+    }
 }

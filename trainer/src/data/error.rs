@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use super::form::ImageFlaw;
 use crate::config::Problem;
 
 /// Data that cannot be used.
@@ -39,13 +40,13 @@ pub enum DataError {
         /// What the system said.
         source: std::io::Error,
     },
-    /// A file holds no image that could be decoded.
-    #[error("{} is no whole JPEG or PNG image: {source}", path.display())]
-    Decode {
+    /// A file is no image that can be used.
+    #[error("{} {flaw}; replace the file, or remove it", path.display())]
+    Image {
         /// The file.
         path: PathBuf,
-        /// What the decoder said.
-        source: Box<image::ImageError>,
+        /// What is wrong with it.
+        flaw: ImageFlaw,
     },
     /// The config asks for what the data does not hold.
     #[error(transparent)]

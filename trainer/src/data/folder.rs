@@ -9,6 +9,7 @@ use lethe_tensor::random::{Draw, Philox};
 
 use super::dataset::{DataSplit, Dataset, Images};
 use super::error::DataError;
+use super::form::ENDINGS;
 use super::locate::{Places, find};
 
 const TRAIN: &str = "train";
@@ -17,7 +18,6 @@ const TEST: [&str; 2] = ["val", "test"];
 /// Beside a folder of test images without classes: a line for each of them, its file name, then its class by number or name.
 const LABELS: &str = "val.txt";
 const ORDER_SEED: u64 = 2;
-const ENDINGS: [&str; 3] = ["jpeg", "jpg", "png"];
 
 /// Reads the lists of `train/` and, where it is wanted, `val/` or `test/`. Otherwise the test part is empty.
 pub fn read(name: &str, with_test: bool, places: &Places) -> Result<DataSplit, DataError> {

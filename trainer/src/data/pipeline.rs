@@ -141,7 +141,7 @@ impl Pipeline {
         let view = match images {
             Images::Memory(pixels) => interleave(pixels, index, side_by_side),
             Images::Files(files) => {
-                decoded = decode(&files[index])?;
+                decoded = decode(&files[index], false)?;
                 let (width, height) = (decoded.width() as usize, decoded.height() as usize);
                 View { pixels: decoded.as_raw(), shape: ImageShape { channels: CHANNELS, height, width } }
             }

@@ -189,7 +189,7 @@ mod tests {
         let golden = std::fs::read_to_string(fixture("decode.json")).unwrap();
         let golden: std::collections::BTreeMap<String, Vec<[u8; 3]>> = serde_json::from_str(&golden).unwrap();
         for (name, expected) in golden {
-            let image = decode(&fixture(&name)).unwrap();
+            let image = decode(&fixture(&name), false).unwrap();
             let found = [(4, 4), (12, 4), (4, 12), (12, 12)].map(|(x, y)| image.get_pixel(x, y).0);
             let far = found.as_flattened().iter().zip(expected.as_flattened()).any(|(a, b)| a.abs_diff(*b) > 3);
             assert!(image.dimensions() == (16, 16) && !far, "{name}: {found:?}, by PIL {expected:?}");

@@ -1,0 +1,162 @@
+//! The bits of an entropy-coded segment, and the Huffman codes in them.
+
+use super::Flaw;
+
+/// Bits of a code that are looked up at once.
+const AHEAD: u32 = 9;
+/// Bits of the longest code.
+const LONGEST: usize = 16;
+
+/// A Huffman table.
+pub(super) struct Table {
+    /// By the next [`AHEAD`] bits: the code's length and its symbol; length 0 for a longer code.
+    short: Box<[(u8, u8); 1 << AHEAD]>,
+    /// By length: one more than the largest code of it, or 0, and what to add to a code for its symbol's place.
+    ends: [(u32, i32); LONGEST + 1],
+    symbols: Vec<u8>,
+}
+
+impl Table {
+    /// From the number of codes of each length, 1 to 16, and their symbols in order. `None` where there are more codes than such lengths have.
+    pub fn new(counts: &[u8], symbols: &[u8]) -> Option<Table> {
+        let mut short = Box::new([(0u8, 0u8); 1 << AHEAD]);
+        let mut ends = [(0, 0); LONGEST + 1];
+        let (mut code, mut place) = (0u32, 0usize);
+        for (length, count) in (1..).zip(counts.iter().map(|count| usize::from(*count))) {
+            ends[length].1 = place as i32 - code as i32;
+            for symbol in &symbols[place..place + count] {
+                if code >= 1 << length {
+                    return None;
+                }
+                if length as u32 <= AHEAD {
+                    let unused = AHEAD - length as u32;
+                    short[(code << unused) as usize..][..1 << unused].fill((length as u8, *symbol));
+                }
+                code += 1;
+            }
+            place += count;
+            ends[length].0 = if count > 0 { code } else { 0 };
+            code <<= 1;
+        }
+        Some(Table { short, ends, symbols: symbols.to_vec() })
+    }
+}
+
+/// A reader of the bits between two markers.
+pub(super) struct Bits<'a> {
+    data: &'a [u8],
+    /// The next byte that was not taken; at a marker its 0xff.
+    position: usize,
+    /// Taken bits, the next at the top; below them zeros.
+    held: u64,
+    count: u32,
+}
+
+impl<'a> Bits<'a> {
+    pub fn new(data: &'a [u8], position: usize) -> Bits<'a> {
+        Bits { data, position, held: 0, count: 0 }
+    }
+
+    /// The code read last makes no sense.
+    #[cold]
+    pub fn flaw(&self) -> Flaw {
+        Flaw::Code { position: self.position }
+    }
+
+    /// Takes bytes until 57 bits or more are held, or a marker or the end of the file comes.
+    #[inline]
+    fn fill(&mut self) {
+        while self.count <= 56 {
+            let Some(&byte) = self.data.get(self.position) else { return };
+            if byte == 0xff {
+                if self.data.get(self.position + 1) != Some(&0) {
+                    return;
+                }
+                self.position += 1;
+            }
+            self.position += 1;
+            self.held |= u64::from(byte) << (56 - self.count);
+            self.count += 8;
+        }
+    }
+
+    /// Passes over so many bits, 16 at most.
+    #[inline]
+    pub fn skip(&mut self, bits: u32) -> Result<(), Flaw> {
+        self.take(bits).map(drop)
+    }
+
+    /// The next bits, 16 at most, as a number.
+    #[inline]
+    pub fn take(&mut self, bits: u32) -> Result<u32, Flaw> {
+        if self.count < bits {
+            self.fill();
+            if self.count < bits {
+                return Err(self.ended());
+            }
+        }
+        let value = if bits == 0 { 0 } else { (self.held >> (64 - bits)) as u32 };
+        self.held <<= bits;
+        self.count -= bits;
+        Ok(value)
+    }
+
+    /// The symbol of the next code.
+    #[inline]
+    pub fn symbol(&mut self, table: &Table) -> Result<u8, Flaw> {
+        if self.count < 32 {
+            self.fill();
+        }
+        let (length, symbol) = table.short[(self.held >> (64 - AHEAD)) as usize];
+        if length == 0 {
+            return self.long_symbol(table);
+        }
+        if u32::from(length) > self.count {
+            return Err(self.ended());
+        }
+        self.held <<= length;
+        self.count -= u32::from(length);
+        Ok(symbol)
+    }
+
+    fn long_symbol(&mut self, table: &Table) -> Result<u8, Flaw> {
+        for length in AHEAD as usize + 1..=LONGEST {
+            let code = (self.held >> (64 - length)) as u32;
+            let (end, offset) = table.ends[length];
+            if code < end {
+                self.skip(length as u32)?;
+                return Ok(table.symbols[(code as i32 + offset) as usize]);
+            }
+        }
+        // Zeros stand where the data has ended.
+        Err(if self.count < LONGEST as u32 { self.ended() } else { self.flaw() })
+    }
+
+    fn ended(&self) -> Flaw {
+        if self.position < self.data.len() {
+            Flaw::Early { position: self.position }
+        } else {
+            Flaw::Cut { length: self.data.len() }
+        }
+    }
+
+    /// Leaves the data behind its last block and returns where the next marker stands. All that may be left are the last bits of a byte and bytes of 0, which
+    /// some cameras fill up with.
+    pub fn finish(mut self) -> Result<usize, Flaw> {
+        let start = self.position;
+        loop {
+            self.held <<= self.count % 8;
+            self.count -= self.count % 8;
+            if self.held != 0 {
+                return Err(Flaw::LeftOver { position: start });
+            }
+            self.count = 0;
+            let before = self.position;
+            self.fill();
+            if self.position == before {
+                break;
+            }
+        }
+        if self.position < self.data.len() { Ok(self.position) } else { Err(Flaw::Cut { length: self.data.len() }) }
+    }
+}
