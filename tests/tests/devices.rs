@@ -29,10 +29,10 @@ fn train(device: &Device, updates: usize, changes: &[&str]) -> Outcome {
     let config = Config::load(&path, &changes).unwrap();
     let split = load(&config.data, &Places::of_process(None)).unwrap();
     let config = config.resolve(facts(&split)).unwrap();
-    let (images, classes, data) = (split.train.shape, split.train.classes, Arc::new(split.train));
+    let (images, classes, data) = (split.train.shape, split.train.names.clone(), Arc::new(split.train));
     let (batch, augment) = (config.train.batch, config.data.augment.clone());
     let loader = Loader::training(data, Preparation::of(&config.data), batch, 1, config.train.seed, augment);
-    let mut session = Session::new(&config, images, classes, device, loader.batches()).unwrap();
+    let mut session = Session::new(&config, images, &classes, device, loader.batches()).unwrap();
     let (mut records, mut counters) = (vec![], vec![]);
     let mut pending: Option<Pending> = None;
     for host in loader.epoch(0).unwrap().take(updates) {

@@ -97,13 +97,13 @@ pub enum Error {
     },
     /// A model that was to be saved has diverged; what was saved before it stays.
     #[error(
-        "after {updates} updates `{tensor}` holds an infinity or NaN: the model has diverged, and no checkpoint of it is written; lower optim.lr or perturb.rho, or set optim.clip"
+        "after update {update} `{tensor}` holds an infinity or NaN: the model has diverged, and no checkpoint of it is written; lower optim.lr or perturb.rho, or set optim.clip"
     )]
     Diverged {
         /// The first such tensor.
         tensor: String,
-        /// Updates made.
-        updates: u64,
+        /// The last update, counted from 0.
+        update: u64,
     },
     /// A network of a collection has diverged.
     #[error(

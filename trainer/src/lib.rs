@@ -8,6 +8,7 @@
 
 pub mod analysis;
 pub mod bench;
+mod classes;
 pub mod cli;
 pub mod config;
 pub mod data;
@@ -25,4 +26,5 @@ pub mod run;
 pub mod training;
 pub mod weights;
 
+pub use classes::Classes;
 pub use error::Error;

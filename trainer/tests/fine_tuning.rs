@@ -1,5 +1,6 @@
 //! A run that starts from another: what is taken over, what is new, and that the source is not needed afterwards.
 
+use lethe::Classes;
 use lethe::config::{Config, DataFacts};
 use lethe::data::ImageShape;
 use lethe::run::{Checkpoint, NamedTensor};
@@ -30,7 +31,7 @@ fn config(model: &str, side: usize, classes: usize, set: &[&str]) -> Config {
 }
 
 fn session(config: &Config, side: usize, classes: usize) -> Result<Session<'_>, String> {
-    Session::new(config, square(side), classes, &Device::cpu(), 1).map_err(|e| e.to_string())
+    Session::new(config, square(side), &Classes::numbered(classes), &Device::cpu(), 1).map_err(|e| e.to_string())
 }
 
 /// Updates on random images.
@@ -135,7 +136,8 @@ fn a_start_that_is_gone_back_to_is_kept_in_checkpoints() {
         train(&mut whole, 8, 3, 0..4);
         train(&mut cut, 8, 3, 0..2);
         let checkpoint = cut.checkpoint().unwrap();
-        let mut resumed = Session::resumed(&config, square(8), 3, &Device::cpu(), 1, &checkpoint).unwrap();
+        let mut resumed =
+            Session::resumed(&config, square(8), &Classes::numbered(3), &Device::cpu(), 1, &checkpoint).unwrap();
         train(&mut resumed, 8, 3, 2..4);
         assert!(whole.checkpoint().unwrap() == resumed.checkpoint().unwrap(), "the resumed session ends differently");
     }

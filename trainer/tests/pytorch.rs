@@ -1,5 +1,6 @@
 //! Weights under PyTorch's names give the logits that PyTorch gives, and go back as they came. `pytorch/make.py` made the files.
 
+use lethe::Classes;
 use lethe::config::{Config, DataFacts};
 use lethe::data::ImageShape;
 use lethe::run::Checkpoint;
@@ -54,7 +55,7 @@ fn logits_are_pytorchs_on_every_device() {
         let (shape, images, logits) = expected(name);
         let config = config(&model, &fixture(&format!("{name}.safetensors")), shape);
         for device in Device::all_for_tests() {
-            let session = Session::new(&config, shape, CLASSES, &device, 8).unwrap();
+            let session = Session::new(&config, shape, &Classes::numbered(CLASSES), &device, 8).unwrap();
             let origin = session.origin().unwrap();
             assert!(origin.new.is_empty() && origin.unused.is_empty() && origin.interpolated.is_none(), "{origin}");
             let found = session.network().logits(&images.to_device(&device).unwrap());
@@ -72,7 +73,7 @@ fn what_is_exported_is_what_pytorch_wrote() {
         let (shape, ..) = expected(name);
         let file = fixture(&format!("{name}.safetensors"));
         let config = config(&model, &file, shape);
-        let session = Session::new(&config, shape, CLASSES, &Device::cpu(), 8).unwrap();
+        let session = Session::new(&config, shape, &Classes::numbered(CLASSES), &Device::cpu(), 8).unwrap();
         let out = folder.path().join(name);
         weights::export(&config, &session.checkpoint().unwrap(), &out).unwrap();
         let [(original, _), (exported, others)] = [&file, &out].map(|f| Checkpoint::load_weights(f).unwrap());
@@ -88,7 +89,9 @@ fn a_model_that_the_file_is_not_of_is_refused_with_both_shapes() {
     let file = fixture("vit_mean.safetensors");
     let refused = |model: &str, file: &Path, parts: &[&str]| {
         let config = config(model, file, shape);
-        let Err(error) = Session::new(&config, shape, CLASSES, &Device::cpu(), 8) else { panic!("{parts:?}") };
+        let Err(error) = Session::new(&config, shape, &Classes::numbered(CLASSES), &Device::cpu(), 8) else {
+            panic!("{parts:?}")
+        };
         let message = error.to_string();
         parts.iter().for_each(|part| assert!(message.contains(part), "`{part}` not in: {message}"));
     };

@@ -20,12 +20,12 @@ fn whole_and_resumed(changes: &[&str]) -> [Vec<(String, Vec<f32>)>; 2] {
     let config = Config::load(&path, &changes).unwrap();
     let split = load(&config.data, &Places::of_process(None)).unwrap();
     let config = config.resolve(facts(&split)).unwrap();
-    let (images, classes, data) = (split.train.shape, split.train.classes, Arc::new(split.train));
+    let (images, classes, data) = (split.train.shape, split.train.names.clone(), Arc::new(split.train));
     let (device, augment) = (Device::cpu(), config.data.augment.clone());
     let loader = Loader::training(data, Preparation::of(&config.data), 32, 1, config.train.seed, augment);
     let batches: Vec<Batch> =
         loader.epoch(0).unwrap().take(UPDATES).map(|host| upload(&device, &host.unwrap())).collect();
-    let session = || Session::new(&config, images, classes, &device, loader.batches()).unwrap();
+    let session = || Session::new(&config, images, &classes, &device, loader.batches()).unwrap();
     let run = |session: &mut Session<'_>, batches: &[Batch]| {
         for batch in batches {
             let done = session.update(0, batch);
@@ -39,7 +39,7 @@ fn whole_and_resumed(changes: &[&str]) -> [Vec<(String, Vec<f32>)>; 2] {
     run(&mut whole, &batches);
     run(&mut cut, &batches[..CUT]);
     let checkpoint = cut.checkpoint().unwrap();
-    let resumed = Session::resumed(&config, images, classes, &device, loader.batches(), &checkpoint);
+    let resumed = Session::resumed(&config, images, &classes, &device, loader.batches(), &checkpoint);
     let mut resumed = resumed.unwrap();
     run(&mut resumed, &batches[CUT..]);
     [tensors(&whole), tensors(&resumed)]
@@ -83,9 +83,9 @@ fn rates_and_radii_of_updates_are_those_of_the_schedules() {
     let config = Config::load(&path, &changes).unwrap();
     let split = load(&config.data, &Places::of_process(None)).unwrap();
     let config = config.resolve(facts(&split)).unwrap();
-    let (images, classes, device) = (split.train.shape, split.train.classes, Device::cpu());
+    let (images, classes, device) = (split.train.shape, split.train.names.clone(), Device::cpu());
     let loader = Loader::evaluation(Arc::new(split.train), Preparation::of(&config.data), 32, 1);
-    let mut session = Session::new(&config, images, classes, &device, 2).unwrap();
+    let mut session = Session::new(&config, images, &classes, &device, 2).unwrap();
     let expected = [(0.0, 0.0), (5e-4, 0.1 * 49.0 / 99.0), (1e-3, 0.1), (5.05e-4, 0.05)];
     for (host, (lr, rho)) in loader.epoch(0).unwrap().zip(expected) {
         let done = session.update(0, &upload(&device, &host.unwrap()));

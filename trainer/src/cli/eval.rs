@@ -1,6 +1,7 @@
 //! `lethe eval`.
 
 use super::{Common, Prepared, Source, prepare, say, write_json};
+use crate::classes::Classes;
 use crate::config::{Config, Problem};
 use crate::data::{Places, TestSet, read_right_labels};
 use crate::error::Error;
@@ -56,7 +57,15 @@ struct Record {
     /// With `--multi-label`.
     multi_label_accuracy: Option<f64>,
     /// By single labels, under ReaL too.
-    classes: Vec<ClassScore>,
+    classes: Vec<NamedScore>,
+}
+
+/// A class's score, with its name.
+#[derive(Serialize)]
+struct NamedScore {
+    name: String,
+    #[serde(flatten)]
+    score: ClassScore,
 }
 
 /// Measures test sets with a run's checkpoint.
@@ -77,10 +86,11 @@ pub fn eval(args: &EvalArgs) -> Result<(), Error> {
         let by_file = labels.as_deref().and_then(|labels| multi_label_accuracy(&measured.tally.predictions, labels));
         describe(&measured, by_file, args.mask_classes);
         if args.per_class {
-            say(&format!("{:>6} {:>8} {:>8} {:>10}", "class", "images", "correct", "accuracy"));
-            measured.tally.classes.iter().enumerate().for_each(|(class, score)| say(&line(class, score)));
+            say(&format!("{:>6} {:>8} {:>8} {:>10}  name", "class", "images", "correct", "accuracy"));
+            let scores = measured.tally.classes.iter().zip(test.names.names()).enumerate();
+            scores.for_each(|(class, (score, name))| say(&line(class, score, name)));
         }
-        records.insert(measured.set.name(), record(measured, by_file));
+        records.insert(measured.set.name(), record(measured, by_file, &test.names));
     }
     match &args.json {
         Some(path) if args.on.is_empty() => write_json(path, &records["test"]),
@@ -126,7 +136,7 @@ fn describe(measured: &Measured, by_file: Option<f64>, masked: bool) {
     ));
 }
 
-fn record(measured: Measured, by_file: Option<f64>) -> Record {
+fn record(measured: Measured, by_file: Option<f64>, names: &Classes) -> Record {
     let evaluation = measured.tally.evaluation();
     Record {
         evaluation,
@@ -134,11 +144,17 @@ fn record(measured: Measured, by_file: Option<f64>) -> Record {
         top5_accuracy: if measured.real.is_some() { None } else { evaluation.top5() },
         labelled_images: measured.real.map(|(_, images)| images),
         multi_label_accuracy: by_file,
-        classes: measured.tally.classes,
+        classes: measured
+            .tally
+            .classes
+            .into_iter()
+            .zip(names.names())
+            .map(|(score, name)| NamedScore { name: name.clone(), score })
+            .collect(),
     }
 }
 
-fn line(class: usize, score: &ClassScore) -> String {
+fn line(class: usize, score: &ClassScore, name: &str) -> String {
     let accuracy = score.accuracy().map_or_else(|| "-".into(), |percent| format!("{percent:.2} %"));
-    format!("{class:>6} {:>8} {:>8} {accuracy:>10}", score.images, score.correct)
+    format!("{class:>6} {:>8} {:>8} {accuracy:>10}  {name}", score.images, score.correct)
 }

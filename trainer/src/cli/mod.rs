@@ -278,6 +278,10 @@ fn prepare_trained(path: &Path, set: &[String], common: &Common) -> Result<Prepa
 
 fn prepared(config: Config, path: &Path, common: &Common) -> Result<Prepared, Error> {
     let split = load(&config.data, &Places::of_process(common.data_dir.clone()))?;
+    [&split.train, &split.test]
+        .into_iter()
+        .flat_map(|set| &set.remarks)
+        .for_each(|remark| note(&format!("note: {remark}")));
     let config = config.resolve(training::facts(&split)).map_err(|p| p.in_file(path))?;
     let (device, threads) = device(common, &config)?;
     Ok(Prepared { config, split, device, threads })

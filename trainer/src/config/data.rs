@@ -28,6 +28,9 @@ pub struct DataConfig {
     /// Divides every pixel after that.
     #[serde(default = "half")]
     pub std: PerChannel,
+    /// Turn images in files as the camera's note (EXIF orientation) says.
+    #[serde(default)]
+    pub exif_orientation: bool,
     /// Random changes of the training images.
     #[serde(default)]
     pub augment: AugmentConfig,
@@ -154,6 +157,7 @@ impl DataConfig {
             eval_size: None,
             mean: half(),
             std: half(),
+            exif_orientation: false,
             augment: AugmentConfig::default(),
         }
     }
@@ -171,6 +175,8 @@ impl DataConfig {
         require(self.hold_out != Some(0), "data.hold_out", 0, "must be at least 1")?;
         require(self.train_limit != Some(0), "data.train_limit", 0, "must be at least 1")?;
         self.check_sizes()?;
+        let reason = "concerns images in files alone: imagenet and image-folder";
+        require(!self.exif_orientation || self.dataset.in_files(), "data.exif_orientation", true, reason)?;
         self.augment.check()
     }
 

@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 use super::dataset::{DataSplit, Dataset};
 use super::error::DataError;
 use super::locate::{Places, find};
+use super::names;
 use super::shape::ImageShape;
+use crate::classes::Classes;
 
 const SHAPE: ImageShape = ImageShape { channels: 3, height: 32, width: 32 };
 
@@ -18,7 +20,7 @@ pub struct Format {
     test: &'static str,
     /// The bytes before the pixels; the last of them is the class. CIFAR-100 has a coarse label before it.
     labels: usize,
-    classes: usize,
+    classes: &'static [&'static str],
 }
 
 /// CIFAR-10.
@@ -28,7 +30,7 @@ pub const CIFAR_10: Format = Format {
     train: &["data_batch_1.bin", "data_batch_2.bin", "data_batch_3.bin", "data_batch_4.bin", "data_batch_5.bin"],
     test: "test_batch.bin",
     labels: 1,
-    classes: 10,
+    classes: &names::CIFAR_10,
 };
 
 /// CIFAR-100, with its 100 fine labels.
@@ -38,7 +40,7 @@ pub const CIFAR_100: Format = Format {
     train: &["train.bin"],
     test: "test.bin",
     labels: 2,
-    classes: 100,
+    classes: &names::CIFAR_100,
 };
 
 /// Reads one of the two.
@@ -63,7 +65,8 @@ fn read_part(format: &Format, folder: &Path, part: &str, files: &[&str]) -> Resu
         }
         read_file(format, path, &mut values, &mut labels)?;
     }
-    Ok(Dataset::in_memory(format!("{}, {part}", format.name), values, SHAPE, 255, labels, format.classes))
+    let (name, names) = (format!("{}, {part}", format.name), Classes::new(format.classes.iter().copied()));
+    Ok(Dataset::in_memory(name, values, SHAPE, 255, labels, names.len()).named(names))
 }
 
 fn read_file(format: &Format, path: PathBuf, values: &mut Vec<u8>, labels: &mut Vec<u32>) -> Result<(), DataError> {
@@ -76,8 +79,8 @@ fn read_file(format: &Format, path: PathBuf, values: &mut Vec<u8>, labels: &mut 
     for (index, record) in bytes.chunks_exact(record).enumerate() {
         let (before, pixels) = record.split_at(format.labels);
         let label = before[format.labels - 1];
-        if usize::from(label) >= format.classes {
-            let expected = format!("labels below {}", format.classes);
+        if usize::from(label) >= format.classes.len() {
+            let expected = format!("labels below {}", format.classes.len());
             return Err(DataError::malformed(&path, "label", expected, format!("{label} in record {index}")));
         }
         labels.push(label.into());

@@ -1,10 +1,13 @@
 //! A set of labelled images, in memory or in files.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
+use super::seen::Stamp;
 use super::shape::ImageShape;
 use super::stand_in::StandIn;
+use crate::classes::Classes;
 
 /// Images of one size in memory.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,13 +32,68 @@ impl Pixels {
     }
 }
 
+/// The file of an image.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ImageFile {
+    /// Where it is.
+    pub path: PathBuf,
+    /// The last so many parts of the path are its place in the folder of its class, or, without those, of its part of the data set.
+    depth: u16,
+    /// What tells it from others, when it was looked at.
+    pub stamp: Option<Stamp>,
+    /// Whether all of it was gone through, which need not be done every epoch.
+    pub(super) checked: Checked,
+}
+
+/// Whether something was done. It makes no file different from another.
+#[derive(Debug, Default)]
+pub(super) struct Checked(pub AtomicBool);
+
+impl Clone for Checked {
+    fn clone(&self) -> Checked {
+        Checked(AtomicBool::new(self.0.load(Ordering::Relaxed)))
+    }
+}
+
+impl PartialEq for Checked {
+    fn eq(&self, _: &Checked) -> bool {
+        true
+    }
+}
+
+impl Eq for Checked {}
+
+impl ImageFile {
+    /// At a path whose last `depth` parts are its place.
+    pub fn new(path: PathBuf, depth: u16) -> ImageFile {
+        ImageFile { path, depth, stamp: None, checked: Checked::default() }
+    }
+
+    /// Its place in the folder of its class: its name, behind those of folders in that.
+    pub fn place(&self) -> &Path {
+        let above = self.path.ancestors().nth(self.depth.into());
+        above.and_then(|above| self.path.strip_prefix(above).ok()).unwrap_or(&self.path)
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &str {
+        self.path.file_name().and_then(|name| name.to_str()).unwrap_or_default()
+    }
+}
+
+impl From<PathBuf> for ImageFile {
+    fn from(path: PathBuf) -> ImageFile {
+        ImageFile::new(path, 1)
+    }
+}
+
 /// Where images are.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Images {
     /// In memory.
     Memory(Pixels),
-    /// In files of any size, JPEG or PNG, which are decoded when they are needed: a path for each image.
-    Files(Arc<Vec<PathBuf>>),
+    /// In files of any size, which are decoded when they are needed.
+    Files(Arc<Vec<ImageFile>>),
 }
 
 /// Labelled images.
@@ -51,6 +109,10 @@ pub struct Dataset {
     pub labels: Vec<u32>,
     /// The number of classes, C in the paper.
     pub classes: usize,
+    /// Their names.
+    pub names: Classes,
+    /// What whoever uses it should know of how it was read: a line each.
+    pub remarks: Vec<String>,
     /// What is done to every image to make a stand-in for a robustness set; nothing in any other.
     pub stand_in: Option<StandIn>,
 }
@@ -80,13 +142,38 @@ impl Dataset {
         classes: usize,
     ) -> Dataset {
         let images = Images::Memory(Pixels { values: Arc::new(values), shape, max_value });
-        Dataset { name, images, shape, labels, classes, stand_in: None }
+        Dataset {
+            name,
+            images,
+            shape,
+            labels,
+            classes,
+            names: Classes::numbered(classes),
+            remarks: Vec::new(),
+            stand_in: None,
+        }
+    }
+
+    /// The set with these names of its classes.
+    ///
+    /// # Panics
+    /// If they are more or fewer than its classes.
+    #[must_use]
+    pub fn named(self, names: Classes) -> Dataset {
+        assert!(names.len() == self.classes, "{} names for {} classes", names.len(), self.classes);
+        Dataset { names, ..self }
     }
 
     /// A set of colour images in files, one label a file. Its shape is empty until a size is given ([`Dataset::resized`]).
-    pub fn in_files(name: String, files: Vec<PathBuf>, labels: Vec<u32>, classes: usize) -> Dataset {
+    pub fn in_files(
+        name: String,
+        files: impl IntoIterator<Item = impl Into<ImageFile>>,
+        labels: Vec<u32>,
+        names: Classes,
+    ) -> Dataset {
         let shape = ImageShape { channels: 3, height: 0, width: 0 };
-        Dataset { name, images: Images::Files(Arc::new(files)), shape, labels, classes, stand_in: None }
+        let images = Images::Files(Arc::new(files.into_iter().map(Into::into).collect()));
+        Dataset { name, images, shape, labels, classes: names.len(), names, remarks: Vec::new(), stand_in: None }
     }
 
     /// The set as images of this side, where one is given.
@@ -130,7 +217,14 @@ impl Dataset {
             Images::Files(files) => Images::Files(Arc::new(indices.iter().map(|&i| files[i].clone()).collect())),
         };
         let labels = indices.iter().map(|&i| self.labels[i]).collect();
-        Dataset { name: name.to_owned(), images, labels, ..*self }
+        Dataset {
+            name: name.to_owned(),
+            images,
+            labels,
+            names: self.names.clone(),
+            remarks: self.remarks.clone(),
+            ..*self
+        }
     }
 
     /// The images of these classes, which become classes 0, 1, … in this order.
@@ -139,7 +233,7 @@ impl Dataset {
         let kept: Vec<usize> = (0..self.len()).filter(|&i| place(&self.labels[i]).is_some()).collect();
         let kept = self.select(&self.name, &kept);
         let labels = kept.labels.iter().filter_map(place).map(|label| label as u32).collect();
-        Dataset { labels, classes: classes.len(), ..kept }
+        Dataset { labels, classes: classes.len(), names: self.names.select(classes), ..kept }
     }
 }
 
@@ -161,10 +255,10 @@ mod tests {
         let shape = ImageShape { channels: 1, height: 1, width: 2 };
         let memory = Dataset::in_memory("m".into(), (0..8).collect(), shape, 255, vec![0, 1, 2, 3], 4);
         let paths = ["a", "b", "c", "d"].map(PathBuf::from);
-        let files = Dataset::in_files("f".into(), paths.to_vec(), vec![0, 1, 2, 3], 4);
+        let files = Dataset::in_files("f".into(), paths.to_vec(), vec![0, 1, 2, 3], Classes::numbered(4));
         let kept = |set: &Dataset| match &set.images {
             Images::Memory(pixels) => (0..set.len()).map(|i| pixels.image(i)[0] as usize / 2).collect::<Vec<_>>(),
-            Images::Files(list) => list.iter().map(|p| paths.iter().position(|q| q == p).unwrap()).collect(),
+            Images::Files(list) => list.iter().map(|p| paths.iter().position(|q| *q == p.path).unwrap()).collect(),
         };
         for mut set in [memory, files] {
             let chosen = set.select("s", &[3, 1, 1]);

@@ -5,9 +5,11 @@
 
 use std::io::Cursor;
 use std::path::Path;
+use std::sync::atomic::Ordering;
 
 use image::{ColorType, DynamicImage, ImageDecoder, ImageError, ImageFormat, RgbImage};
 
+use super::dataset::ImageFile;
 use super::error::DataError;
 use super::form::{ImageFlaw, check_length, check_png_end, check_size, form, reader};
 use super::jpeg;
@@ -17,19 +19,33 @@ use super::jpeg;
 /// # Errors
 /// If the file cannot be read or holds no whole image of these forms; the error names it.
 pub fn decode(path: &Path, upright: bool) -> Result<RgbImage, DataError> {
+    decoded(path, upright, true)
+}
+
+/// The same for a file that is used again and again: the codes of a JPEG are gone through the first time.
+pub(super) fn decode_again(file: &ImageFile, upright: bool) -> Result<RgbImage, DataError> {
+    let is_new = !file.checked.0.load(Ordering::Relaxed);
+    let image = decoded(&file.path, upright, is_new)?;
+    file.checked.0.store(true, Ordering::Relaxed);
+    Ok(image)
+}
+
+fn decoded(path: &Path, upright: bool, is_new: bool) -> Result<RgbImage, DataError> {
     let read = || {
         let bytes = std::fs::read(path).map_err(ImageFlaw::Read)?;
-        pixels(&bytes, upright)
+        pixels(&bytes, upright, is_new)
     };
     read().map_err(|flaw| DataError::Image { path: path.to_owned(), flaw })
 }
 
-fn pixels(bytes: &[u8], upright: bool) -> Result<RgbImage, ImageFlaw> {
+fn pixels(bytes: &[u8], upright: bool, is_new: bool) -> Result<RgbImage, ImageFlaw> {
     let form = form(bytes)?;
     if form == ImageFormat::Jpeg {
         let (width, height) = jpeg::dimensions(&mut Cursor::new(bytes)).map_err(ImageFlaw::Read)??;
         check_size(width as u64, height as u64)?;
-        jpeg::check(bytes)?;
+        if is_new {
+            jpeg::check(bytes)?;
+        }
     }
     check_length(form, bytes, bytes.len() as u64)?;
     let mut decoder = reader(Cursor::new(bytes), form).into_decoder().map_err(flaw)?;
@@ -49,8 +65,12 @@ fn pixels(bytes: &[u8], upright: bool) -> Result<RgbImage, ImageFlaw> {
     Ok(image.into_rgb8())
 }
 
+/// What the library says, sorted into what is damaged and what is only not supported.
 pub(super) fn flaw(error: ImageError) -> ImageFlaw {
-    ImageFlaw::Decode(Box::new(error))
+    match error {
+        ImageError::Unsupported(_) => ImageFlaw::Kind(Box::new(error)),
+        _ => ImageFlaw::Decode(Box::new(error)),
+    }
 }
 
 #[cfg(test)]
@@ -81,10 +101,10 @@ mod tests {
     #[test]
     fn every_form_is_read_whole_and_in_no_part() {
         for (name, bytes) in files() {
-            assert_eq!(pixels(&bytes, false).unwrap().dimensions(), (45, 37), "{name}");
+            assert_eq!(pixels(&bytes, false, true).unwrap().dimensions(), (45, 37), "{name}");
             let lengths = (0..20).map(|i| bytes.len() * i / 20).chain((bytes.len() - 40.min(bytes.len()))..bytes.len());
             for length in lengths {
-                let flaw = pixels(&bytes[..length], false);
+                let flaw = pixels(&bytes[..length], false, true);
                 assert!(flaw.is_err(), "{name} cut to {length} of {} bytes is taken", bytes.len());
             }
         }
@@ -96,13 +116,13 @@ mod tests {
         for at in (8..bytes.len()).step_by(7) {
             let mut damaged = bytes.clone();
             damaged[at] ^= 4;
-            assert!(pixels(&damaged, false).is_err(), "byte {at}");
+            assert!(pixels(&damaged, false, true).is_err(), "byte {at}");
         }
     }
 
     #[test]
     fn what_is_no_image_or_too_large_is_called_so() {
-        let said = |bytes: &[u8]| pixels(bytes, false).unwrap_err().to_string();
+        let said = |bytes: &[u8]| pixels(bytes, false, true).unwrap_err().to_string();
         assert_eq!(said(b""), "is empty");
         assert!(said(b"<html>not found").contains("found a file that begins with \"<html>not fo\""));
         assert!(said(b"GIF89a\x01\0\x01\0").contains("expected JPEG, PNG, BMP, WebP, TIFF, found Gif"));

@@ -48,6 +48,16 @@ pub enum DataError {
         /// What is wrong with it.
         flaw: ImageFlaw,
     },
+    /// Several files are no images that can be used, of all that were looked at.
+    #[error("{count} of {all} images cannot be used:{}replace the files, or remove them", lines(first, *count))]
+    Images {
+        /// How many.
+        count: usize,
+        /// Files that were looked at.
+        all: usize,
+        /// The first of them.
+        first: Vec<DataError>,
+    },
     /// The config asks for what the data does not hold.
     #[error(transparent)]
     Config(#[from] Problem),
@@ -66,10 +76,35 @@ pub enum DataError {
 }
 
 impl DataError {
+    /// What is wrong with some of so many images: the first by name are listed.
+    pub(super) fn images(mut bad: Vec<(PathBuf, ImageFlaw)>, all: usize) -> DataError {
+        bad.sort_by(|a, b| a.0.cmp(&b.0));
+        let count = bad.len();
+        let mut first = bad.into_iter().take(LISTED).map(|(path, flaw)| DataError::Image { path, flaw });
+        match (count, first.next()) {
+            (1, Some(only)) => only,
+            (_, one) => DataError::Images { count, all, first: one.into_iter().chain(first).collect() },
+        }
+    }
+
     /// A malformed file.
     pub(super) fn malformed(path: &Path, what: &'static str, expected: String, found: String) -> DataError {
         DataError::Malformed { path: path.to_owned(), what, expected, found }
     }
+}
+
+/// Files that are listed before they are only counted, a line each.
+const LISTED: usize = 10;
+
+fn lines(first: &[DataError], count: usize) -> String {
+    let line = |error: &DataError| match error {
+        DataError::Image { path, flaw } => format!("{} {flaw}", path.display()),
+        other => other.to_string(),
+    };
+    let more = count - first.len();
+    let more = if more > 0 { vec![format!("and {more} more")] } else { Vec::new() };
+    let lines: Vec<String> = first.iter().map(line).chain(more).collect();
+    format!("\n  {}\n", lines.join("\n  "))
 }
 
 fn list(paths: &[PathBuf]) -> String {

@@ -4,8 +4,9 @@ use super::dataset::{DataSplit, Dataset, Images};
 use flate2::Crc;
 
 impl DataSplit {
-    /// The number of images of each part, and a checksum of their labels and pixels, or of their labels and files' names where they are in files: not of the
-    /// folders, which may be moved, and sorted into classes. A line a part.
+    /// The number of images of each part, and a checksum of the names of the classes and of each image's label and pixels. Of images in files, in place of the
+    /// pixels: of the place in the folder of the class (not of the folders above, which may be moved, and test images be sorted into classes), the size in bytes, and
+    /// the first 4096 and last 16 bytes. A line a part.
     pub fn fingerprint(&self) -> String {
         format!("train: {}\ntest: {}\n", part(&self.train), part(&self.test))
     }
@@ -13,13 +14,20 @@ impl DataSplit {
 
 fn part(set: &Dataset) -> String {
     let mut crc = Crc::new();
+    set.names.names().iter().for_each(|name| {
+        crc.update(name.as_bytes());
+        crc.update(b"/");
+    });
     set.labels.iter().for_each(|label| crc.update(&label.to_le_bytes()));
     match &set.images {
         Images::Memory(pixels) => crc.update(&pixels.values),
         Images::Files(files) => {
-            for path in files.iter() {
-                crc.update(path.file_name().unwrap_or_default().as_encoded_bytes());
+            for file in files.iter() {
+                crc.update(file.place().as_os_str().as_encoded_bytes());
                 crc.update(b"/");
+                let stamp = file.stamp.map(|stamp| (stamp.size, stamp.ends)).unwrap_or_default();
+                crc.update(&stamp.0.to_le_bytes());
+                crc.update(&stamp.1.to_le_bytes());
             }
         }
     }
@@ -30,6 +38,7 @@ fn part(set: &Dataset) -> String {
 mod tests {
     use super::super::digits::digits;
     use super::*;
+    use crate::classes::Classes;
     use std::path::PathBuf;
 
     #[test]
@@ -38,14 +47,17 @@ mod tests {
         assert!(split.fingerprint().starts_with("train: 1437 images, checksum "), "{}", split.fingerprint());
         let mut relabelled = split.clone();
         relabelled.test.labels[3] ^= 1;
+        let renamed =
+            |set: &Dataset| set.clone().named(Classes::new(set.names.names().iter().map(|name| name.clone() + "x")));
+        let renamed = DataSplit { train: renamed(&split.train), test: renamed(&split.test) };
         let mut fewer = split.clone();
         fewer.train.truncate(1000);
-        for other in [&relabelled, &fewer] {
+        for other in [&relabelled, &fewer, &renamed] {
             assert_ne!(other.fingerprint(), split.fingerprint());
         }
         let files = |root: &str, name: &str| {
             let path = |i: usize| PathBuf::from(format!("{root}/n{i}/{name}{i}.jpg"));
-            let set = Dataset::in_files("f".into(), (0..3).map(path).collect(), vec![0, 1, 2], 3);
+            let set = Dataset::in_files("f".into(), (0..3).map(path), vec![0, 1, 2], Classes::numbered(3));
             DataSplit { train: set.clone(), test: set }.fingerprint()
         };
         assert_eq!(files("/a", "x"), files("/b/c", "x"));

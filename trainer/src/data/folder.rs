@@ -1,6 +1,6 @@
-//! A data set of image files: a folder for each class, whose images it holds.
+//! A data set of image files: a folder for each class, whose images it holds, at any depth.
 //!
-//! Only the list of files is read here; the loader decodes them.
+//! Only the list of files is made here; they are looked at and decoded elsewhere.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -9,14 +9,16 @@ use lethe_tensor::random::{Draw, Philox};
 
 use super::dataset::{DataSplit, Dataset, Images};
 use super::error::DataError;
-use super::form::ENDINGS;
+use super::labels_file;
+use super::listing::{Entry, Found, Kind, endings};
 use super::locate::{Places, find};
+use crate::classes::{Classes, listed};
 
 const TRAIN: &str = "train";
 /// The folders of the test part; the first that is there.
 const TEST: [&str; 2] = ["val", "test"];
-/// Beside a folder of test images without classes: a line for each of them, its file name, then its class by number or name.
-const LABELS: &str = "val.txt";
+/// Beside or, as TinyImageNet's, in a folder of test images without classes: a file that tells the class of each. The first that is there.
+const LABELS: [&str; 4] = ["val.txt", "val.csv", "val/val_annotations.txt", "test.txt"];
 const ORDER_SEED: u64 = 2;
 
 /// Reads the lists of `train/` and, where it is wanted, `val/` or `test/`. Otherwise the test part is empty.
@@ -26,16 +28,17 @@ pub fn read(name: &str, with_test: bool, places: &Places) -> Result<DataSplit, D
     let classes = class_names(&train_folder)?;
     let train = read_classes(format!("{name}, training part"), &train_folder, &classes)?;
     let train = shuffled(&train);
-    let mut filled = vec![false; classes.len()];
-    train.labels.iter().for_each(|label| filled[*label as usize] = true);
-    if let Some(empty) = filled.iter().position(|filled| !filled) {
-        let path = train_folder.join(&classes[empty]);
-        return Err(DataError::malformed(&path, "class", images_wanted(), "none".to_owned()));
+    let empty = lacking(&train);
+    if let Some(first) = empty.first() {
+        let path = train_folder.join(first);
+        let more =
+            if empty.len() > 1 { format!("none, nor in {} other classes", empty.len() - 1) } else { "none".into() };
+        return Err(DataError::malformed(&path, "class", images_wanted(), more));
     }
     let test_name = format!("{name}, test part");
     let test = match with_test {
         true => read_test(test_name, &folder, &classes)?,
-        false => Dataset::in_files(test_name, Vec::new(), Vec::new(), classes.len()),
+        false => Dataset::in_files(test_name, Vec::<PathBuf>::new(), Vec::new(), classes),
     };
     Ok(DataSplit { train, test })
 }
@@ -46,19 +49,29 @@ pub(super) fn root(name: &str, places: &Places) -> Result<PathBuf, DataError> {
 }
 
 /// The classes of a data set: the names of the folders of its training part, sorted.
-pub(super) fn classes_of(root: &Path) -> Result<Vec<String>, DataError> {
+pub(super) fn classes_of(root: &Path) -> Result<Classes, DataError> {
     class_names(&root.join(TRAIN))
 }
 
 /// The names of the folders in a folder, sorted: two or more.
-fn class_names(folder: &Path) -> Result<Vec<String>, DataError> {
-    let mut names = list(folder)?;
-    names.retain(|name| folder.join(name).is_dir());
-    if names.len() < 2 {
+fn class_names(folder: &Path) -> Result<Classes, DataError> {
+    let mut found = Found::default();
+    let entries = found.entries(folder)?;
+    found.check()?;
+    let names = entries.into_iter().filter(|entry| matches!(entry.kind, Kind::Folder)).map(|entry| entry.name);
+    let classes = Classes::new(names);
+    if classes.len() < 2 {
         let expected = "a folder for each class, two or more".to_owned();
-        return Err(DataError::malformed(folder, "classes", expected, format!("{} folders", names.len())));
+        return Err(DataError::malformed(folder, "classes", expected, format!("{} folders", classes.len())));
     }
-    Ok(names)
+    Ok(classes)
+}
+
+/// The names of the classes that a set has no image of.
+fn lacking(set: &Dataset) -> Vec<&String> {
+    let mut filled = vec![false; set.classes];
+    set.labels.iter().for_each(|label| filled[*label as usize] = true);
+    set.names.names().iter().zip(filled).filter(|(_, filled)| !filled).map(|(name, _)| name).collect()
 }
 
 /// Training images in an order that is the same in every run: the first so many of them (`train_limit`, an analysis) must not all be of the first classes.
@@ -69,35 +82,51 @@ fn shuffled(set: &Dataset) -> Dataset {
 }
 
 /// Test images of the folders in a folder, each named as one of `classes`, in the order of the files' names: that of ImageNet's validation set.
-pub(super) fn read_test_classes(name: String, folder: &Path, classes: &[String]) -> Result<Dataset, DataError> {
+pub(super) fn read_test_classes(name: String, folder: &Path, classes: &Classes) -> Result<Dataset, DataError> {
     let set = read_classes(name, folder, classes)?;
     let Images::Files(files) = &set.images else { unreachable!("folders are lists of files") };
     let mut order: Vec<usize> = (0..set.len()).collect();
-    order.sort_by_key(|&i| files[i].file_name());
+    order.sort_by_key(|&i| files[i].name());
     Ok(set.select(&set.name, &order))
 }
 
 /// The images of the folders in a folder, each named as one of `classes`, folder after folder.
-fn read_classes(name: String, folder: &Path, classes: &[String]) -> Result<Dataset, DataError> {
-    let numbers: HashMap<&str, u32> = classes.iter().zip(0..).map(|(name, number)| (name.as_str(), number)).collect();
-    let (mut files, mut labels) = (Vec::new(), Vec::new());
-    for class in class_names(folder)? {
-        let path = folder.join(&class);
-        let Some(number) = numbers.get(class.as_str()) else {
-            let expected = format!("one of the {} classes of the training part", classes.len());
-            return Err(DataError::malformed(&path, "class", expected, class));
-        };
-        files.extend(images(&path)?);
-        labels.resize(files.len(), *number);
+fn read_classes(name: String, folder: &Path, classes: &Classes) -> Result<Dataset, DataError> {
+    let numbers: HashMap<&str, u32> = classes.names().iter().map(String::as_str).zip(0..).collect();
+    let (mut found, mut labels) = (Found::default(), Vec::new());
+    let (mut unknown, mut loose) = (Vec::new(), Vec::new());
+    for Entry { name, path, kind } in found.entries(folder)? {
+        match (kind, numbers.get(name.as_str())) {
+            (Kind::Folder, Some(number)) => {
+                found.take(&path)?;
+                labels.resize(found.images.len(), *number);
+            }
+            (Kind::Folder, None) => unknown.push(name),
+            (Kind::Image, _) => loose.push(name),
+            (Kind::Other, _) => found.pass_over(&path),
+        }
     }
-    if files.is_empty() {
+    found.check()?;
+    if !unknown.is_empty() {
+        let expected = format!("one of the {} classes of the training part", classes.len());
+        return Err(DataError::malformed(folder, "class", expected, listed(&unknown)));
+    }
+    if found.images.is_empty() {
         return Err(DataError::malformed(folder, "images", images_wanted(), "none".to_owned()));
     }
-    Ok(Dataset::in_files(name, files, labels, classes.len()))
+    let remark = found.remark();
+    let set = Dataset::in_files(name, found.images, labels, classes.clone());
+    let outside = (!loose.is_empty()).then(|| {
+        let (count, names) = (loose.len(), listed(&loose));
+        format!("{}: images outside of the folders of classes, {count}, are left out: {names}", folder.display())
+    });
+    let remarks = outside.into_iter().chain(remark).collect();
+    Ok(Dataset { remarks, ..set })
 }
 
-fn read_test(name: String, root: &Path, classes: &[String]) -> Result<Dataset, DataError> {
-    let Some(folder) = TEST.map(|part| root.join(part)).into_iter().find(|folder| folder.is_dir()) else {
+fn read_test(name: String, root: &Path, classes: &Classes) -> Result<Dataset, DataError> {
+    let folders: Vec<PathBuf> = TEST.map(|part| root.join(part)).into_iter().filter(|folder| folder.is_dir()).collect();
+    let Some(folder) = folders.first() else {
         return Err(DataError::Incomplete {
             folder: root.to_owned(),
             file: format!("folder {}/", TEST.join("/ or ")),
@@ -105,83 +134,59 @@ fn read_test(name: String, root: &Path, classes: &[String]) -> Result<Dataset, D
             needed: "both, or data.hold_out".to_owned(),
         });
     };
-    let labels = root.join(LABELS);
-    // A folder that was sorted into classes needs no labels, though the file that it was sorted by may still be there.
-    let is_sorted = list(&folder)?.iter().any(|name| classes.binary_search(name).is_ok() && folder.join(name).is_dir());
-    if let (true, Some(loose)) = (is_sorted, images(&folder)?.first()) {
-        let found = loose.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        return Err(DataError::malformed(
-            &folder,
-            "images",
-            "all of them in folders of classes, or none".to_owned(),
-            found,
-        ));
+    let mut set = read_part(name, root, folder, classes)?;
+    if let [_, other] = &folders[..] {
+        set.remarks.push(format!("{} is left out beside {}", other.display(), folder.display()));
     }
-    if labels.exists() && !is_sorted {
-        read_flat(name, &folder, &labels, classes)
-    } else {
-        read_test_classes(name, &folder, classes)
+    let lacking = lacking(&set);
+    if !lacking.is_empty() {
+        let (count, all, names) = (lacking.len(), classes.len(), listed(&lacking));
+        let remark = format!("{} has no image of {count} of {all} classes: {names}", folder.display());
+        set.remarks.push(remark);
+    }
+    Ok(set)
+}
+
+/// The images of the test part, in folders of classes or without them.
+fn read_part(name: String, root: &Path, folder: &Path, classes: &Classes) -> Result<Dataset, DataError> {
+    let entries = Found::default().entries(folder)?;
+    let is_class = |entry: &&Entry| matches!(entry.kind, Kind::Folder) && classes.names().contains(&entry.name);
+    // A folder that was sorted into classes needs no labels, though the file that it was sorted by may still be there.
+    if entries.iter().any(|entry| is_class(&entry)) {
+        if let Some(loose) = entries.iter().find(|entry| matches!(entry.kind, Kind::Image)) {
+            let expected = "all of them in folders of classes, or none".to_owned();
+            return Err(DataError::malformed(folder, "images", expected, loose.name.clone()));
+        }
+        return read_test_classes(name, folder, classes);
+    }
+    match LABELS.map(|file| root.join(file)).into_iter().find(|file| file.is_file()) {
+        Some(labels) => read_flat(name, folder, &labels, classes),
+        None if entries.iter().any(|entry| matches!(entry.kind, Kind::Folder)) => {
+            read_test_classes(name, folder, classes)
+        }
+        None => {
+            let expected = format!("folders of classes, or images and beside it {} with the class of each", LABELS[0]);
+            Err(DataError::malformed(folder, "classes", expected, "neither".to_owned()))
+        }
     }
 }
 
 /// The images of a folder without classes, in the order of their names, with the labels of a file.
-fn read_flat(name: String, folder: &Path, labels: &Path, classes: &[String]) -> Result<Dataset, DataError> {
-    let text = std::fs::read_to_string(labels).map_err(|source| DataError::Read { path: labels.to_owned(), source })?;
-    // Names, if all are: classes may be called by numbers, and need not stand in their order.
-    let by_word = |word: &str| classes.binary_search_by(|class| class.as_str().cmp(word)).ok();
-    let words = text.lines().filter_map(|line| line.trim().rsplit_once(' '));
-    let are_names = words.into_iter().all(|(_, word)| by_word(word).is_some());
-    let mut by_name = HashMap::new();
-    for (line, text) in text.lines().enumerate().filter(|(_, text)| !text.trim().is_empty()) {
-        let class = |word: &str| match word.parse::<usize>() {
-            Ok(number) if !are_names => Some(number).filter(|number| *number < classes.len()),
-            _ => by_word(word),
-        };
-        let Some((file, class)) = text.trim().rsplit_once(' ').and_then(|(file, word)| Some((file, class(word)?)))
-        else {
-            let expected = format!("a file name, a space and a class, below {} or by name", classes.len());
-            return Err(DataError::malformed(labels, "line", expected, format!("`{text}` in line {}", line + 1)));
-        };
-        by_name.insert(file.trim().to_owned(), class as u32);
-    }
-    let files = images(folder)?;
-    let of = |file: &PathBuf| {
-        let name = file.file_name().unwrap_or_default().to_string_lossy();
-        let missing = || DataError::malformed(labels, "labels", format!("a line for {name}"), "none".to_owned());
-        by_name.get(&*name).copied().ok_or_else(missing)
-    };
-    let labels = files.iter().map(of).collect::<Result<Vec<u32>, _>>()?;
-    if files.is_empty() {
+fn read_flat(name: String, folder: &Path, labels: &Path, classes: &Classes) -> Result<Dataset, DataError> {
+    let mut found = Found::default();
+    found.take(folder)?;
+    found.check()?;
+    if found.images.is_empty() {
         return Err(DataError::malformed(folder, "images", images_wanted(), "none".to_owned()));
     }
-    Ok(Dataset::in_files(name, files, labels, classes.len()))
-}
-
-/// The image files in a folder, by their names; anything else is passed over.
-fn images(folder: &Path) -> Result<Vec<PathBuf>, DataError> {
-    let is_image = |name: &String| {
-        let ending = name.rsplit_once('.').map(|(_, ending)| ending.to_ascii_lowercase());
-        ending.is_some_and(|ending| ENDINGS.contains(&ending.as_str()))
-    };
-    Ok(list(folder)?.into_iter().filter(is_image).map(|name| folder.join(name)).collect())
+    found.images.sort_by(|a, b| a.name().cmp(b.name()));
+    let labels = labels_file::read(labels, &found.images, classes)?;
+    let remarks = found.remark().into_iter().collect();
+    Ok(Dataset { remarks, ..Dataset::in_files(name, found.images, labels, classes.clone()) })
 }
 
 fn images_wanted() -> String {
-    format!("images ({})", ENDINGS.map(|ending| format!(".{ending}")).join(", "))
-}
-
-/// The names in a folder, sorted, but for hidden ones.
-pub(super) fn list(folder: &Path) -> Result<Vec<String>, DataError> {
-    let error = |source| DataError::Read { path: folder.to_owned(), source };
-    let mut names = Vec::new();
-    for entry in std::fs::read_dir(folder).map_err(error)? {
-        let name = entry.map_err(error)?.file_name();
-        let readable = || std::io::Error::new(std::io::ErrorKind::InvalidData, format!("{name:?} is no Unicode name"));
-        names.push(name.to_str().ok_or_else(readable).map_err(error)?.to_owned());
-    }
-    names.retain(|name| !name.starts_with('.'));
-    names.sort();
-    Ok(names)
+    format!("images ({})", endings())
 }
 
 #[cfg(test)]
@@ -203,8 +208,7 @@ mod tests {
 
     fn names(set: &Dataset) -> Vec<(String, u32)> {
         let Images::Files(files) = &set.images else { panic!("folders are lists of files") };
-        let name = |file: &PathBuf| file.file_name().unwrap().to_string_lossy().into_owned();
-        files.iter().map(name).zip(set.labels.iter().copied()).collect()
+        files.iter().map(|file| file.name().to_owned()).zip(set.labels.iter().copied()).collect()
     }
 
     #[test]
@@ -227,9 +231,13 @@ mod tests {
         assert_eq!(names(&split.test), own(&[("e.jpg", 1), ("f.jpg", 0)]), "in the order of the names");
         assert!(read("imagenet", false, &places(folder.path())).unwrap().test.is_empty());
         touch(&path, &["test/n3/g.jpg"]);
-        assert!(error().contains("one of the 2 classes of the training part, found n3"), "{}", error());
+        assert!(error().contains("one of the 2 classes of the training part, found `n3`"), "{}", error());
         touch(&path, &["train/n4/readme.txt"]);
-        assert!(error().contains("n4: class: expected images (.jpeg, .jpg, .png), found none"), "{}", error());
+        assert!(
+            error().contains("n4: class: expected images (.jpeg, .jpg, .png, .bmp, .webp, .tif, .tiff), found none"),
+            "{}",
+            error()
+        );
     }
 
     #[test]
@@ -253,7 +261,7 @@ mod tests {
             read("imagenet", true, &places(path)).map(|split| split.test.labels).map_err(|e| e.to_string())
         };
         assert_eq!(test("v2.JPEG 1\nv1.JPEG n1\n\n").unwrap(), [0, 1]);
-        assert!(test("v2.JPEG 1\n").unwrap_err().contains("a line for v1.JPEG"));
+        assert!(test("v2.JPEG 1\n").unwrap_err().contains("a line for v1.JPEG"), "{:?}", test("v2.JPEG 1\n"));
         assert!(test("v1.JPEG 2\n").unwrap_err().contains("`v1.JPEG 2` in line 1"));
         touch(path, &["val/n1/y.JPEG", "val/n2/x.JPEG"]);
         assert!(test("of no use").unwrap_err().contains("in folders of classes, or none, found v1.JPEG"));

@@ -55,6 +55,9 @@ pub enum ImageFlaw {
     /// What the decoder of another form found.
     #[error("is no whole image: {0}")]
     Decode(Box<ImageError>),
+    /// A rarer kind of a form that is read.
+    #[error("is of a kind that is not read: {0}; save it in another form, such as PNG")]
+    Kind(Box<ImageError>),
     /// It has more pixels than any image that is meant.
     #[error("is too large: {width} × {height} pixels, and an image may have {MOST_PIXELS} at most (11585 × 11585)")]
     TooLarge {

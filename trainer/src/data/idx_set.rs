@@ -54,7 +54,10 @@ fn file(folder: &Path, file: &str) -> Result<PathBuf, DataError> {
     })
 }
 
-/// The file, plain or compressed, if it is there.
+/// The file, plain or compressed, in either spelling, if it is there.
 fn existing(folder: &Path, file: &str) -> Option<PathBuf> {
-    [folder.join(file), folder.join(format!("{file}.gz"))].into_iter().find(|path| path.exists())
+    // As the archives were unpacked, and as some mirrors call them: train-images.idx3-ubyte.
+    let spellings = [file.to_owned(), file.replacen("-idx", ".idx", 1)];
+    let files = spellings.iter().flat_map(|name| [folder.join(name), folder.join(format!("{name}.gz"))]);
+    files.into_iter().find(|path| path.exists())
 }

@@ -1,13 +1,16 @@
 //! Reads a data set as the config asks for it.
 
 use super::cifar;
-use super::dataset::DataSplit;
+use super::dataset::{DataSplit, Dataset};
 use super::digits::digits;
 use super::error::DataError;
 use super::folder;
 use super::hold_out::hold_out;
 use super::idx_set;
+use super::inspect::inspect;
 use super::locate::Places;
+use super::names;
+use crate::classes::Classes;
 use crate::config::{DataConfig, DatasetKind, Problem};
 
 /// The seed of `data.hold_out`: the same images for every run.
@@ -16,11 +19,15 @@ const HOLD_OUT_SEED: u64 = 1;
 /// Reads the data set that the config names, the classes that it wants, divided by `hold_out`, then cut to `train_limit`.
 ///
 /// # Errors
-/// If its files are nowhere, cannot be read or contradict each other, if a class is not there, or fewer images are there than are to be held out.
+/// If its files are nowhere, cannot be read, are no images or contradict each other, if a class is not there, or fewer images are there than are to be held out.
 pub fn load(config: &DataConfig, places: &Places) -> Result<DataSplit, DataError> {
     let mut split = match config.dataset {
         DatasetKind::Digits => digits(),
-        DatasetKind::FashionMnist => idx_set::read("fashion-mnist", Some(10), places)?,
+        DatasetKind::FashionMnist => {
+            let split = idx_set::read("fashion-mnist", Some(10), places)?;
+            let named = |set: Dataset| set.named(Classes::new(names::FASHION_MNIST));
+            DataSplit { train: named(split.train), test: named(split.test) }
+        }
         DatasetKind::Mnist => idx_set::read("mnist", Some(10), places)?,
         DatasetKind::Idx => idx_set::read("idx", config.classes, places)?,
         DatasetKind::Cifar10 => cifar::read(&cifar::CIFAR_10, places)?,
@@ -43,6 +50,7 @@ pub fn load(config: &DataConfig, places: &Places) -> Result<DataSplit, DataError
     if let Some(limit) = config.train_limit {
         split.train.truncate(limit);
     }
+    inspect(&mut [&mut split.train, &mut split.test])?;
     Ok(DataSplit { train: split.train.resized(config.size), test: split.test.resized(config.size) })
 }
 

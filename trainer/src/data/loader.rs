@@ -264,10 +264,12 @@ impl Drop for Epoch {
 mod tests {
     use super::super::resize::Filter;
     use super::*;
+    use crate::classes::Classes;
     use crate::config::AugmentConfig;
 
     const SHAPE: ImageShape = ImageShape { channels: 1, height: 2, width: 2 };
-    const PLAIN: Preparation = Preparation { mean: [0.0; 3], std: [1.0; 3], size: None, filter: Filter::Bicubic };
+    const PLAIN: Preparation =
+        Preparation { mean: [0.0; 3], std: [1.0; 3], size: None, filter: Filter::Bicubic, upright: false };
 
     /// Image i is filled with the value i and has the label i.
     fn data(count: usize) -> Arc<Dataset> {
@@ -369,7 +371,7 @@ mod tests {
         let prepare = Preparation { size: Some(8), ..PLAIN };
         for file in [path, folder.path().join("none.jpg")] {
             let name = file.display().to_string();
-            let data = Dataset::in_files("files".into(), vec![file], vec![0], 2).resized(Some(8));
+            let data = Dataset::in_files("files".into(), vec![file], vec![0], Classes::numbered(2)).resized(Some(8));
             let results: Vec<_> = Loader::evaluation(Arc::new(data), prepare, 1, 1).epoch(0).unwrap().collect();
             let message = results[0].as_ref().unwrap_err().to_string();
             assert!(results.len() == 1 && message.contains(&name) && !message.contains("panic"), "{message}");

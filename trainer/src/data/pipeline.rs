@@ -7,7 +7,7 @@ use lethe_tensor::random::Philox;
 use super::augment::Augment;
 use super::crop::{evaluation, inception};
 use super::dataset::{Dataset, Images, Pixels};
-use super::decode::decode;
+use super::decode::decode_again;
 use super::error::DataError;
 use super::resize::{Filter, Resampler, View};
 use super::shape::ImageShape;
@@ -29,13 +29,15 @@ pub struct Preparation {
     pub size: Option<usize>,
     /// How images that are not augmented are resized.
     pub filter: Filter,
+    /// Whether images in files are turned as their EXIF orientation says.
+    pub upright: bool,
 }
 
 impl Preparation {
     /// As the config says, for training and for what is measured at its resolution.
     pub fn of(config: &DataConfig) -> Preparation {
         let (mean, std) = (config.mean.by_channel(), config.std.by_channel());
-        Preparation { mean, std, size: config.size, filter: Filter::Bicubic }
+        Preparation { mean, std, size: config.size, filter: Filter::Bicubic, upright: config.exif_orientation }
     }
 
     /// The same for the Hessian, whose images the reference resizes bilinearly (specification, 8.1).
@@ -65,6 +67,7 @@ pub(super) struct Pipeline {
     /// Whether images are cut and resized, or stay as they are in memory.
     resized: bool,
     filter: Filter,
+    upright: bool,
     augment: Option<AugmentConfig>,
 }
 
@@ -94,7 +97,8 @@ impl Pipeline {
             }
         };
         let shape = prepare.size.map_or(own, |side| own.square(side));
-        Pipeline { tables: prepare.tables(max_value), shape, max_value, resized, filter: prepare.filter, augment }
+        let (tables, filter, upright) = (prepare.tables(max_value), prepare.filter, prepare.upright);
+        Pipeline { tables, shape, max_value, resized, filter, upright, augment }
     }
 
     /// Appends the numbers of image `index`, in the order CHW. In training, `random` draws its changes.
@@ -141,7 +145,7 @@ impl Pipeline {
         let view = match images {
             Images::Memory(pixels) => interleave(pixels, index, side_by_side),
             Images::Files(files) => {
-                decoded = decode(&files[index], false)?;
+                decoded = decode_again(&files[index], self.upright)?;
                 let (width, height) = (decoded.width() as usize, decoded.height() as usize);
                 View { pixels: decoded.as_raw(), shape: ImageShape { channels: CHANNELS, height, width } }
             }
@@ -179,7 +183,8 @@ mod tests {
     use super::*;
     use lethe_tensor::random::Draw;
 
-    const RAW: Preparation = Preparation { mean: [0.0; 3], std: [1.0 / 255.0; 3], size: None, filter: Filter::Bicubic };
+    const RAW: Preparation =
+        Preparation { mean: [0.0; 3], std: [1.0 / 255.0; 3], size: None, filter: Filter::Bicubic, upright: false };
 
     fn prepared(data: &Dataset, prepare: Preparation, augment: Option<AugmentConfig>, place: u32) -> Vec<f32> {
         let mut out = Vec::new();

@@ -6,8 +6,10 @@ use std::sync::Arc;
 use super::dataset::{Dataset, Images};
 use super::error::DataError;
 use super::folder::{classes_of, read_test_classes, root};
+use super::inspect::inspect;
 use super::locate::{Places, find};
 use super::stand_in::StandIn;
+use crate::classes::Classes;
 use crate::config::{DataConfig, DatasetKind, Problem};
 
 const IMAGENET: &str = "imagenet";
@@ -86,7 +88,11 @@ impl TestSet {
     /// # Errors
     /// If it belongs to another data set, is nowhere, cannot be read, or does not fit the test part.
     pub fn load(self, config: &DataConfig, places: &Places, test: &Arc<Dataset>) -> Result<Judged, DataError> {
-        let judged = |data: Dataset| Ok(Judged { data: Arc::new(data.resized(config.size)), right: None });
+        let judged = |data: Dataset| {
+            let mut data = Dataset { names: test.names.clone(), ..data.resized(config.size) };
+            inspect(&mut [&mut data])?;
+            Ok(Judged { data: Arc::new(data), right: None })
+        };
         match self {
             TestSet::Test => return Ok(Judged { data: test.clone(), right: None }),
             TestSet::StandIn(stand_in) => return judged(test.altered(stand_in)),
@@ -108,7 +114,7 @@ impl TestSet {
         match self {
             TestSet::V2 => {
                 // Folders are classes by number, not by the order of their names: 0, 1, 10, 100, …
-                let numbers: Vec<String> = (0..test.classes).map(|class| class.to_string()).collect();
+                let numbers = Classes::numbered(test.classes);
                 let folder = beside(&["imagenet-v2", "imagenetv2-matched-frequency-format-val"])?;
                 judged(read_test_classes("imagenet-v2".into(), &folder, &numbers)?)
             }
@@ -171,7 +177,7 @@ fn right_labels(path: &Path, test: &Dataset) -> Result<Vec<Vec<u32>>, DataError>
     let mut lists = read_right_labels(path, test.len(), test.classes)?;
     check_kept(path, &lists)?;
     let mut in_order: Vec<usize> = (0..files.len()).collect();
-    in_order.sort_by_key(|&i| files[i].file_name());
+    in_order.sort_by_key(|&i| files[i].name());
     let mut right = vec![Vec::new(); lists.len()];
     in_order.into_iter().zip(&mut lists).for_each(|(image, list)| right[image] = std::mem::take(list));
     Ok(right)
@@ -181,7 +187,7 @@ fn right_labels(path: &Path, test: &Dataset) -> Result<Vec<Vec<u32>>, DataError>
 mod tests {
     use super::*;
 
-    /// A tree of empty files.
+    /// A tree of small images.
     fn tree(root: &Path) -> (Places, Arc<Dataset>) {
         let files = [
             "imagenet/train/n1/a.jpg",
@@ -198,7 +204,7 @@ mod tests {
         for file in files {
             let path = root.join(file);
             std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-            std::fs::write(path, "").unwrap();
+            image::RgbImage::new(1, 1).save_with_format(path, image::ImageFormat::Png).unwrap();
         }
         let places = Places { data_dir: Some(root.to_owned()), variable: None, system: "nowhere".into() };
         let test = super::super::folder::read(IMAGENET, true, &places).unwrap().test;

@@ -1,6 +1,7 @@
 //! A run that an experiment needs: made once, gone on with after an interruption, and found again the next time.
 
 use super::Study;
+use crate::classes::Classes;
 use crate::config::Config;
 use crate::data::{DataSplit, load};
 use crate::error::Error;
@@ -63,8 +64,8 @@ impl Planned {
     ///
     /// # Errors
     /// If the folder holds a run of another config, or of other images.
-    pub fn is_finished(&self, study: &Study<'_>, config: &Config, fingerprint: &str) -> Result<bool, Error> {
-        Ok(standing(&study.runs.join(&self.name), config, fingerprint)? == Standing::Finished)
+    pub fn is_finished(&self, study: &Study<'_>, config: &Config, data: (&str, &Classes)) -> Result<bool, Error> {
+        Ok(standing(&study.runs.join(&self.name), config, data)? == Standing::Finished)
     }
 
     /// The finished run: trained now, from where it was left, or long ago. The study is told which.
@@ -74,7 +75,7 @@ impl Planned {
     pub fn ensure(&self, study: &Study<'_>, device: &Device) -> Result<RunFolder, Error> {
         let path = study.runs.join(&self.name);
         let (config, split) = self.resolve(study)?;
-        let standing = standing(&path, &config, &split.fingerprint())?;
+        let standing = standing(&path, &config, (&split.fingerprint(), &split.train.names))?;
         if standing == Standing::Finished {
             (study.say)(&format!("{}: finished before", self.name));
             return Ok(RunFolder::open(&path)?);
@@ -106,7 +107,7 @@ impl Planned {
 }
 
 /// How far the run of a config at this place is.
-fn standing(path: &Path, config: &Config, fingerprint: &str) -> Result<Standing, Error> {
+fn standing(path: &Path, config: &Config, (fingerprint, classes): (&str, &Classes)) -> Result<Standing, Error> {
     let Ok(run) = RunFolder::open(path) else { return Ok(Standing::New) };
     // Threads and the size of batches in evaluation change no result.
     let same = |mut found: Config| {
@@ -128,6 +129,7 @@ fn standing(path: &Path, config: &Config, fingerprint: &str) -> Result<Standing,
         return Err(Error::OtherRun { path: path.to_owned() });
     }
     if run.has_checkpoint() {
+        run.expect_classes(classes)?;
         run.expect_data(fingerprint)?;
     }
     Ok(match (run.is_finished(), run.has_checkpoint()) {

@@ -2,6 +2,7 @@
 
 use super::measures::{Measures, Wanted};
 use super::{Planned, Study};
+use crate::classes::Classes;
 use crate::config::{DataConfig, DataFacts};
 use crate::error::Error;
 use crate::paper::Draft;
@@ -15,19 +16,23 @@ impl Study<'_> {
     /// # Errors
     /// If data is missing, a config does not fit it, or a folder holds a run of another config or of other images.
     pub(super) fn plan(&self, runs: &[&Planned], wanted: &Wanted) -> Result<(), Error> {
-        let mut seen: Vec<(DataConfig, DataFacts, String)> = vec![];
+        let mut seen: Vec<(DataConfig, DataFacts, String, Classes)> = vec![];
         let mut finished = 0;
         for planned in runs {
             let config = planned.config(self)?;
             let known = seen.iter().position(|(data, ..)| *data == config.data);
             if known.is_none() {
                 let (resolved, split) = planned.resolve(self)?;
-                seen.push((config.data.clone(), training::facts(&split), split.fingerprint()));
+                for remark in split.train.remarks.iter().chain(&split.test.remarks) {
+                    (self.say)(&format!("note: {remark}"));
+                }
+                let (facts, names) = (training::facts(&split), split.train.names.clone());
+                seen.push((config.data.clone(), facts, split.fingerprint(), names));
                 wanted.find(&resolved.data, &self.places, split)?;
             }
-            let (_, facts, fingerprint) = &seen[known.unwrap_or(seen.len() - 1)];
+            let (_, facts, fingerprint, classes) = &seen[known.unwrap_or(seen.len() - 1)];
             let resolved = config.resolve(*facts).map_err(|p| p.in_file(Path::new(&planned.name)))?;
-            finished += usize::from(planned.is_finished(self, &resolved, fingerprint)?);
+            finished += usize::from(planned.is_finished(self, &resolved, (fingerprint, classes))?);
         }
         (self.say)(&format!("{} runs, {finished} of them are there", runs.len()));
         Ok(())

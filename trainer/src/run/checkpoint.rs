@@ -9,6 +9,7 @@ use half::{bf16, f16};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 
 use super::atomic::write_atomically;
+use super::classes::CLASSES;
 use crate::config::nearest;
 
 /// The one key of the file's own metadata. All notes stand in it as one JSON object, because safetensors writes several
@@ -76,6 +77,16 @@ pub enum CheckpointError {
         /// What it is.
         found: String,
     },
+    /// Its model tells other classes apart than the data has.
+    #[error(
+        "{}: the model was trained on other classes than the data has now: {difference}; give the classes the names that they had, say with --data-dir where the images are, or train a new run", path.display()
+    )]
+    Classes {
+        /// The file.
+        path: PathBuf,
+        /// What is different.
+        difference: String,
+    },
     /// A note is missing or not what it should be.
     #[error("{}: note `{note}`: expected {expected}, found {found}", path.display())]
     Note {
@@ -101,10 +112,10 @@ impl Checkpoint {
     #[track_caller]
     pub fn save(&self, path: &Path) -> Result<(), CheckpointError> {
         let notes = serde_json::to_string(&self.notes).expect("strings can be written as JSON");
-        write(path, self.tensors.iter(), (NOTES, &notes))
+        write(path, self.tensors.iter(), &[(NOTES, &notes)])
     }
 
-    /// Writes tensors alone, marked as PyTorch's own files are.
+    /// Writes some of its tensors alone, marked as PyTorch's own files are, with the names of the classes.
     ///
     /// # Errors
     /// As [`Checkpoint::save`].
@@ -112,8 +123,10 @@ impl Checkpoint {
     /// # Panics
     /// As [`Checkpoint::save`].
     #[track_caller]
-    pub fn save_weights(tensors: &[&NamedTensor], path: &Path) -> Result<(), CheckpointError> {
-        write(path, tensors.iter().copied(), ("format", "pt"))
+    pub fn save_weights(&self, tensors: &[&NamedTensor], path: &Path) -> Result<(), CheckpointError> {
+        let kept: BTreeMap<_, _> = self.notes.iter().filter(|(note, _)| *note == CLASSES).collect();
+        let notes = serde_json::to_string(&kept).expect("strings can be written as JSON");
+        write(path, tensors.iter().copied(), &[("format", "pt"), (NOTES, &notes)])
     }
 
     /// Reads a checkpoint.
@@ -185,12 +198,12 @@ impl Checkpoint {
     }
 }
 
-/// Writes tensors, in the order of their names, and one key of metadata, replacing the file in one piece.
+/// Writes tensors, in the order of their names, and metadata, replacing the file in one piece.
 #[track_caller]
 fn write<'a>(
     path: &Path,
     tensors: impl Iterator<Item = &'a NamedTensor>,
-    (key, text): (&str, &str),
+    notes: &[(&str, &str)],
 ) -> Result<(), CheckpointError> {
     let mut bytes: BTreeMap<&str, (Vec<u8>, &[usize])> = BTreeMap::new();
     for NamedTensor { name, shape, data } in tensors {
@@ -203,7 +216,7 @@ fn write<'a>(
         let view = TensorView::new(Dtype::F32, shape.to_vec(), values).expect("the length was checked above");
         (*name, view)
     });
-    let metadata = HashMap::from([(key.to_owned(), text.to_owned())]);
+    let metadata = notes.iter().map(|(key, text)| ((*key).to_owned(), (*text).to_owned())).collect::<HashMap<_, _>>();
     let error = |source| CheckpointError::Write { path: path.to_owned(), source };
     let file = safetensors::serialize(views, Some(metadata)).map_err(|e| error(io::Error::other(e.to_string())))?;
     write_atomically(path, &[&file]).map_err(error)

@@ -4,9 +4,12 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::checkpoint::CheckpointError;
+use super::classes::FILE as CLASS_FILE;
 
 /// The file that holds a run's config.
 pub(super) const CONFIG: &str = "config.toml";
+/// The file that says what its images are.
+pub(super) const DATA: &str = "data.txt";
 /// Locked while a program writes the folder; empty, and left there.
 pub(super) const LOCK: &str = "lock";
 
@@ -51,7 +54,7 @@ pub enum RunError {
     },
     /// The images are not those that the run began with.
     #[error(
-        "{} began with other images than these, found now: {found}; it had: {expected}; say with --data-dir where those are, or start again", path.display()
+        "{} began with other images than these, found now: {found}; it had: {expected}; say with --data-dir where those are, start again, or, where the change is meant, remove {DATA} from the run's folder", path.display()
     )]
     OtherData {
         /// The run.
@@ -60,6 +63,16 @@ pub enum RunError {
         expected: String,
         /// What is there now.
         found: String,
+    },
+    /// The classes are not those that the run began with.
+    #[error(
+        "{} began with other classes than the data has now: {difference}; give the classes the names that they had ({CLASS_FILE} in the run's folder lists them), say with --data-dir where the images are, or start again", path.display()
+    )]
+    OtherClasses {
+        /// The run.
+        path: PathBuf,
+        /// What is different.
+        difference: String,
     },
     /// A run that ended before its first checkpoint.
     #[error("{}: no epoch was finished, there is no checkpoint yet; start again with `lethe train … --overwrite`", .0.display())]

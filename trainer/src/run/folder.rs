@@ -8,11 +8,11 @@ use serde::{Deserialize, Serialize};
 
 use super::atomic::write_atomically;
 use super::checkpoint::Checkpoint;
-use super::error::{CONFIG, LOCK, RunError};
+use super::classes::FILE as CLASSES;
+use super::error::{CONFIG, DATA, LOCK, RunError};
 use super::log::Log;
 use crate::config::Config;
 
-const DATA: &str = "data.txt";
 const METRICS: &str = "metrics.jsonl";
 const TIMING: &str = "timing.jsonl";
 const CHECKPOINT: &str = "checkpoint.safetensors";
@@ -20,7 +20,7 @@ const CHECKPOINT: &str = "checkpoint.safetensors";
 const CHECKPOINTS: &str = "checkpoints";
 const SUMMARY: &str = "summary.json";
 /// All but the config, without which the folder would be nobody's.
-const FILES: [&str; 5] = [SUMMARY, CHECKPOINT, DATA, METRICS, TIMING];
+const FILES: [&str; 6] = [SUMMARY, CHECKPOINT, DATA, CLASSES, METRICS, TIMING];
 
 /// What to do where a run stands already.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -16,6 +16,7 @@
 
 mod atomic;
 mod checkpoint;
+mod classes;
 mod clock;
 mod error;
 mod folder;

@@ -6,6 +6,7 @@ mod session;
 mod state;
 
 use crate::analysis::forgetting::ForgettingProbe;
+use crate::classes::Classes;
 use crate::config::{Config, DataFacts};
 use crate::data::{DataSplit, Loader, Preparation};
 use crate::error::Error;
@@ -68,6 +69,7 @@ pub struct Training<'a> {
     probes: Vec<(ForgettingProbe, &'static str)>,
     /// Of its images.
     fingerprint: String,
+    classes: Classes,
     quiet: bool,
 }
 
@@ -106,9 +108,12 @@ impl<'a> Training<'a> {
     ) -> Result<Training<'a>, Error> {
         let checkpoint: Option<Checkpoint> = resumed.map(RunFolder::load).transpose()?;
         let fingerprint = split.fingerprint();
-        resumed.map_or(Ok(()), |run| run.expect_data(&fingerprint))?;
+        if let Some(run) = resumed {
+            run.expect_classes(&split.train.names)?;
+            run.expect_data(&fingerprint)?;
+        }
         let Parts { train, test, analysed } = Parts::of(config, split);
-        let (images, classes) = (train.shape, train.classes);
+        let (images, classes) = (train.shape, train.names.clone());
         let prepare = Preparation::of(&config.data);
         let batch = config.train.batch;
         let augment = config.data.augment.clone();
@@ -118,11 +123,11 @@ impl<'a> Training<'a> {
         let test_loader =
             Loader::evaluation(test, Preparation::of_test(&config.data), config.train.eval_batch, workers);
         let session = match &checkpoint {
-            None => Session::new(config, images, classes, device, loader.batches()),
-            Some(checkpoint) => Session::resumed(config, images, classes, device, loader.batches(), checkpoint),
+            None => Session::new(config, images, &classes, device, loader.batches()),
+            Some(checkpoint) => Session::resumed(config, images, &classes, device, loader.batches(), checkpoint),
         }?;
         let device = device.clone();
-        Ok(Training { config, device, session, loader, test_loader, probes, fingerprint, quiet: false })
+        Ok(Training { config, device, session, loader, test_loader, probes, fingerprint, classes, quiet: false })
     }
 
     /// Has every update look for the first operation that makes a NaN or an infinity: slow.
@@ -151,6 +156,7 @@ impl<'a> Training<'a> {
     /// If data, device or folder fail, or the loss is no number any more.
     pub fn run(mut self, run: &RunFolder) -> Result<Summary, Error> {
         run.note_data(&self.fingerprint)?;
+        run.note_classes(&self.classes)?;
         let (mut metrics, mut timing) = (run.metrics()?, run.timing()?);
         let train = &self.config.train;
         let show = if self.quiet { Progress::hidden } else { Progress::new };
@@ -225,7 +231,10 @@ impl<'a> Training<'a> {
         // One that holds no numbers would take the place of one that does.
         let broken = checkpoint.tensors.iter().find(|t| t.data.iter().any(|v| !v.is_finite()));
         if let Some(broken) = broken {
-            return Err(Error::Diverged { tensor: broken.name.clone(), updates: self.session.updates() });
+            return Err(Error::Diverged {
+                tensor: broken.name.clone(),
+                update: self.session.updates().saturating_sub(1),
+            });
         }
         if self.config.train.keep_checkpoints {
             run.keep(&checkpoint, self.epochs())?;

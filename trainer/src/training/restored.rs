@@ -25,8 +25,9 @@ impl Restored {
     /// The network of a resolved config for these training images.
     ///
     /// # Errors
-    /// If the checkpoint does not fit the config's model.
+    /// If the checkpoint does not fit the config's model, or is of other classes than the images.
     pub fn new(config: &Config, checkpoint: &Checkpoint, train: &Dataset, device: &Device) -> Result<Restored, Error> {
+        checkpoint.expect_classes(&train.names)?;
         checkpoint.expect_model(&config.model)?;
         let model = experiment::model(config, train.shape, train.classes);
         let (layout, state_layout) = (model.blueprint().layout(), model.blueprint().state_layout());

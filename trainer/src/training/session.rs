@@ -3,6 +3,7 @@
 use super::state::{UPDATES, named, vector};
 use crate::analysis::collect::Ascent;
 use crate::analysis::forgetting::Progress;
+use crate::classes::Classes;
 use crate::config::Config;
 use crate::data::{ImageShape, Loader};
 use crate::error::Error;
@@ -47,6 +48,7 @@ pub struct StepRecord {
 /// Model, optimiser and step of a config, on the way through the updates.
 pub struct Session<'a> {
     config: &'a Config,
+    classes: Classes,
     device: Device,
     model: Box<dyn Model>,
     theta: Theta,
@@ -78,24 +80,24 @@ pub struct Pending {
 }
 
 impl<'a> Session<'a> {
-    /// At the first update of a resolved config, for images of this shape.
+    /// At the first update of a resolved config, for images of this shape and these classes.
     ///
     /// # Errors
     /// If the machine has not the memory for the model's vectors, or what the config starts from cannot be loaded.
     pub fn new(
         config: &'a Config,
         images: ImageShape,
-        classes: usize,
+        classes: &Classes,
         device: &Device,
         updates_per_epoch: usize,
     ) -> Result<Session<'a>, Error> {
-        let model = built(config, images, classes)?;
+        let model = built(config, images, classes.len())?;
         let seed = config.train.seed;
         let Some(init) = &config.init else {
             let start = model.init(device, seed);
             return Ok(Session::at(config, model, start, device, classes, updates_per_epoch));
         };
-        let (theta, state, transfer) = weights::transfer(init, &config.model, &*model, seed)?;
+        let (theta, state, transfer) = weights::transfer(init, &config.model, &*model, classes, seed)?;
         let start = (theta.to_device(device)?, state.to_device(device)?);
         let session = Session::at(config, model, start, device, classes, updates_per_epoch);
         Ok(Session { origin: Some(transfer), ..session })
@@ -104,17 +106,18 @@ impl<'a> Session<'a> {
     /// Where a checkpoint of this config was written.
     ///
     /// # Errors
-    /// As [`Session::new`], and if the checkpoint is of another model, or of another optimiser.
+    /// As [`Session::new`], and if the checkpoint is of another model, of other classes, or of another optimiser.
     pub fn resumed(
         config: &'a Config,
         images: ImageShape,
-        classes: usize,
+        classes: &Classes,
         device: &Device,
         updates_per_epoch: usize,
         checkpoint: &Checkpoint,
     ) -> Result<Session<'a>, Error> {
+        checkpoint.expect_classes(classes)?;
         checkpoint.expect_model(&config.model)?;
-        let model = built(config, images, classes)?;
+        let model = built(config, images, classes.len())?;
         let blueprint = model.blueprint();
         let vectors = |prefix: &str| -> Result<_, CheckpointError> {
             let (layout, state_layout) = (blueprint.layout(), blueprint.state_layout());
@@ -138,7 +141,7 @@ impl<'a> Session<'a> {
         model: Box<dyn Model>,
         (theta, state): (Theta, State),
         device: &Device,
-        classes: usize,
+        classes: &Classes,
         updates_per_epoch: usize,
     ) -> Session<'a> {
         let (lr, rho) = experiment::schedules(config, updates_per_epoch);
@@ -146,7 +149,8 @@ impl<'a> Session<'a> {
             config,
             device: device.clone(),
             optimizer: experiment::optimizer(config, &theta),
-            step: experiment::step(config, classes),
+            step: experiment::step(config, classes.len()),
+            classes: classes.clone(),
             shrink: experiment::shrink(config, &theta, &state),
             start: keeps_start(config).then(|| (theta.clone(), state.clone())),
             model,
@@ -280,6 +284,7 @@ impl<'a> Session<'a> {
         let notes = notes.map(|(k, v)| (k.to_owned(), v.to_string())).into();
         let mut checkpoint = Checkpoint { tensors, notes, ..Checkpoint::default() };
         checkpoint.note_model(&self.config.model);
+        checkpoint.note_classes(&self.classes);
         Ok(checkpoint)
     }
 }

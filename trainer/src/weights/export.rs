@@ -16,7 +16,7 @@ pub fn export(config: &Config, checkpoint: &Checkpoint, file: &Path) -> Result<u
     checkpoint.expect_model(&config.model)?;
     let names = names(config);
     let tensors: Vec<&NamedTensor> = checkpoint.tensors.iter().filter(|t| names.contains(&t.name)).collect();
-    Checkpoint::save_weights(&tensors, file)?;
+    checkpoint.save_weights(&tensors, file)?;
     Ok(tensors.len())
 }
 

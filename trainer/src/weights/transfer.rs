@@ -2,6 +2,7 @@
 //! anew. Every tensor that is not replaced must be there, in its shape; what is done is said.
 
 use super::Source;
+use crate::classes::Classes;
 use crate::config::{Head, InitConfig, ModelConfig};
 use crate::error::Error;
 use crate::run::CheckpointError;
@@ -22,6 +23,8 @@ pub struct Transfer {
     pub from: PathBuf,
     /// Tensors taken over.
     pub loaded: Vec<String>,
+    /// What became of the head, and why, in words.
+    pub head: String,
     /// The grids between which position embeddings were interpolated.
     pub interpolated: Option<[[usize; 2]; 2]>,
     /// Parameters that start by the model's own rules.
@@ -33,6 +36,7 @@ pub struct Transfer {
 impl fmt::Display for Transfer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "starts from {}: {} tensors loaded", self.from.display(), self.loaded.len())?;
+        write!(f, "\n  {}", self.head)?;
         if let Some([[h, w], [rows, columns]]) = self.interpolated {
             write!(f, "\n  positions interpolated from {h}×{w} to {rows}×{columns} patches")?;
         }
@@ -55,13 +59,14 @@ pub fn transfer(
     init: &InitConfig,
     config: &ModelConfig,
     model: &dyn Model,
+    classes: &Classes,
     seed: u64,
 ) -> Result<(Theta, State, Transfer), Error> {
     let source = Source::open(&init.from)?;
     source.tensors.expect_alike(config)?;
     let (theta, state) = model.init(&Device::cpu(), seed);
     let head = format!("{}.", model.head());
-    let replaced = replaces_head(init.head, &source, &head, theta.layout());
+    let (replaced, why) = replaces_head(init.head, &source, &head, theta.layout(), classes)?;
     let mut filling = Filling { source: &source, positions: model.positions(), interpolated: None, loaded: vec![] };
     let theta_values = filling.fill(theta.layout(), theta.values(), |p| replaced && p.name.starts_with(&head))?;
     let state_values = filling.fill(state.layout(), state.values(), |_| false)?;
@@ -71,19 +76,42 @@ pub fn transfer(
     let new = own.iter().filter(|name| !loaded.contains(name)).cloned().collect();
     let all = source.tensors.tensors.iter().map(|t| &t.name).chain(&source.others);
     let unused = all.filter(|name| !loaded.contains(name) && (!source.tensors.is_of_a_run() || own.contains(name)));
-    let report = Transfer { from: init.from.clone(), interpolated, new, unused: unused.cloned().collect(), loaded };
+    let report =
+        Transfer { from: init.from.clone(), head: why, interpolated, new, unused: unused.cloned().collect(), loaded };
     Ok((Theta::new(theta_values, theta.layout()), State::new(state_values, state.layout()), report))
 }
 
-/// Whether the model's own head stays, in place of the file's.
-fn replaces_head(choice: Head, source: &Source, head: &str, layout: &ParamLayout) -> bool {
+/// Whether the model's own head stays, in place of the file's, and why, in words. A head knows its classes by number alone: for as many others it is of no use.
+fn replaces_head(
+    choice: Head,
+    source: &Source,
+    head: &str,
+    layout: &ParamLayout,
+    classes: &Classes,
+) -> Result<(bool, String), Error> {
     let name = format!("{head}weight");
-    let classes = layout.owned().find(|(_, p)| p.name == name).map(|(_, p)| p.shape[0]);
-    match choice {
-        Head::New => true,
-        Head::Keep => false,
-        Head::Auto => source.shape(&name).and_then(|shape| shape.first().copied()) != classes,
-    }
+    let count = layout.owned().find(|(_, p)| p.name == name).map(|(_, p)| p.shape[0]);
+    let found = source.shape(&name).and_then(|shape| shape.first().copied());
+    let difference = source.tensors.classes()?.map(|of_file| of_file.difference(classes));
+    Ok(match (choice, difference) {
+        (Head::New, _) => (true, "the head is new, as init.head says".to_owned()),
+        (Head::Keep, Some(Some(difference))) => {
+            (false, format!("the head is kept, as init.head says, though its classes were others: {difference}"))
+        }
+        (Head::Keep, _) => (false, "the head is kept, as init.head says".to_owned()),
+        (Head::Auto, _) if found != count => {
+            let found = found.map_or_else(|| "none".to_owned(), |found| found.to_string());
+            (true, format!("the head is new: for {} classes, and the file's is for {found}", classes.len()))
+        }
+        (Head::Auto, Some(Some(difference))) => {
+            (true, format!("the head is new: its classes were others: {difference}"))
+        }
+        (Head::Auto, Some(None)) => (false, "the head is kept: its classes are the same".to_owned()),
+        (Head::Auto, None) => {
+            let advice = "the file does not say which; where they are others, set init.head = \"new\"";
+            (false, format!("the head is kept: it is for as many classes, {}; {advice}", classes.len()))
+        }
+    })
 }
 
 /// Vectors being filled from a file.

@@ -47,7 +47,7 @@ pub(super) struct Bits<'a> {
     data: &'a [u8],
     /// The next byte that was not taken; at a marker its 0xff.
     position: usize,
-    /// Taken bits, the next at the top; below them zeros.
+    /// Taken bits, the next at the top; below them zeros, or bits that will be taken next.
     held: u64,
     count: u32,
 }
@@ -63,9 +63,24 @@ impl<'a> Bits<'a> {
         Flaw::Code { position: self.position }
     }
 
-    /// Takes bytes until 57 bits or more are held, or a marker or the end of the file comes.
+    /// Takes bytes until 56 bits or more are held, or a marker or the end of the file comes.
     #[inline]
     fn fill(&mut self) {
+        const ONES: u64 = 0x0101_0101_0101_0101;
+        if let Some(bytes) = self.data.get(self.position..).and_then(|rest| rest.first_chunk::<8>()) {
+            let word = u64::from_be_bytes(*bytes);
+            let has_ff = (!word).wrapping_sub(ONES) & word & (ONES << 7) != 0;
+            if !has_ff {
+                self.held |= word >> self.count;
+                self.position += ((63 - self.count) >> 3) as usize;
+                self.count |= 56;
+                return;
+            }
+        }
+        self.fill_slowly();
+    }
+
+    fn fill_slowly(&mut self) {
         while self.count <= 56 {
             let Some(&byte) = self.data.get(self.position) else { return };
             if byte == 0xff {
@@ -147,10 +162,10 @@ impl<'a> Bits<'a> {
         loop {
             self.held <<= self.count % 8;
             self.count -= self.count % 8;
-            if self.held != 0 {
+            if self.count > 0 && self.held >> (64 - self.count) != 0 {
                 return Err(Flaw::LeftOver { position: start });
             }
-            self.count = 0;
+            (self.held, self.count) = (0, 0);
             let before = self.position;
             self.fill();
             if self.position == before {

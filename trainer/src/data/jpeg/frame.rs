@@ -5,6 +5,9 @@ use super::Flaw;
 /// Samples along a side of a block.
 const SIDE: usize = 8;
 
+/// More bits than a coefficient has.
+pub(super) const UNSENT: u8 = u8::MAX;
+
 /// A component: one of the image's colours.
 pub(super) struct Component {
     pub id: u8,
@@ -19,8 +22,8 @@ pub(super) struct Component {
     /// Of a progressive image: which coefficients of each block are not zero so far. MCUs may reach beyond the image, so rows have `stride` blocks.
     pub known: Vec<u64>,
     pub stride: usize,
-    /// Whether a scan has brought its mean values.
-    pub is_coded: bool,
+    /// By coefficient: bits that are still to come, of one that no scan has brought yet [`UNSENT`].
+    pub missing: [u8; 64],
 }
 
 /// A frame.
@@ -71,7 +74,7 @@ impl Frame {
                 quantisation: part[2],
                 known: if progressive { vec![0; stride * whole_rows] } else { Vec::new() },
                 stride,
-                is_coded: false,
+                missing: [UNSENT; 64],
             }
         };
         Ok(Frame { progressive, columns, rows, components: parts().map(component).collect() })

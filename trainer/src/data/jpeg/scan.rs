@@ -2,7 +2,7 @@
 //! are exactly as many as the image has blocks.
 
 use super::bits::{Bits, Table};
-use super::frame::Frame;
+use super::frame::{Frame, UNSENT};
 use super::{Flaw, Tables};
 
 /// The longest number that follows the code of a mean value, in bits.
@@ -32,16 +32,21 @@ impl Scan {
             let component = frame.components.iter().position(|c| c.id == part[0]).ok_or_else(flaw)?;
             parts.push((component, usize::from(part[1] >> 4), usize::from(part[1] & 15)));
         }
-        let [first, last, bits] = content[1 + 2 * count..] else { return Err(flaw()) };
+        let [first, last, precision] = content[1 + 2 * count..] else { return Err(flaw()) };
         let (first, last) = if frame.progressive { (usize::from(first), usize::from(last)) } else { (0, 63) };
         let is_right = if first == 0 { last == 0 || !frame.progressive } else { first <= last && count == 1 };
         if !is_right || last > 63 {
             return Err(flaw());
         }
-        if first == 0 {
-            parts.iter().for_each(|(component, ..)| frame.components[*component].is_coded = true);
+        let (before, after) = if frame.progressive { (precision >> 4, precision & 15) } else { (0, 0) };
+        // A scan brings coefficients for the first time, or one more bit of each.
+        let wanted = if before == 0 { UNSENT } else { before };
+        let is_next = |component: usize| frame.components[component].missing[first..=last].iter().all(|m| *m == wanted);
+        if !parts.iter().all(|(component, ..)| is_next(*component)) || (before != 0 && after + 1 != before) {
+            return Err(flaw());
         }
-        Ok(Scan { parts, first, last, refines: frame.progressive && bits >> 4 != 0 })
+        parts.iter().for_each(|(component, ..)| frame.components[*component].missing[first..=last].fill(after));
+        Ok(Scan { parts, first, last, refines: before != 0 })
     }
 
     /// Goes through its data, which starts at `position`, and returns where the marker behind it stands.

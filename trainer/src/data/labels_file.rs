@@ -1,0 +1,202 @@
+//! The file that says which class each image of a folder without classes has: a line an image, its name (with or without ending), then its class by name or number, with
+//! a tab, a comma or spaces between them. What stands behind a third tab or comma is passed over. Every image must have one line, and every line an image.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+
+use super::dataset::ImageFile;
+use super::error::DataError;
+use crate::classes::{Classes, listed};
+
+/// Words that columns are called by in a first line that is no image.
+const HEADINGS: [&str; 11] =
+    ["file", "filename", "file_name", "image", "imageid", "image_id", "name", "path", "id", "img", "images"];
+
+/// The images by what a line may call them.
+struct Names<'a> {
+    /// Names and paths with endings, then names without.
+    whole: HashMap<&'a str, usize>,
+    stems: HashMap<&'a str, usize>,
+}
+
+/// The classes of these images, in their order.
+///
+/// # Errors
+/// If the file cannot be read, or a line is wrong, double or missing; it is named.
+pub(super) fn read(path: &Path, images: &[ImageFile], classes: &Classes) -> Result<Vec<u32>, DataError> {
+    let text = text(path)?;
+    let names = Names::of(path, images)?;
+    let numbers: HashMap<&str, u32> = classes.names().iter().map(String::as_str).zip(0..).collect();
+    let lines = || (1usize..).zip(text.lines()).filter(|(_, line)| !line.trim().is_empty());
+    let first = lines().next().map(|(number, _)| number);
+    let mut read = Vec::new();
+    let mut unknown = Vec::new();
+    for (number, line) in lines() {
+        let meant = names.readings(line);
+        if !meant.is_empty() {
+            read.push((number, line, meant));
+        } else if Some(number) != first || !is_heading(line) {
+            unknown.push(format!("{} in line {number}", line.trim()));
+        }
+    }
+    let wanted = format!("a file name, a space and a class, below {} or by name", classes.len());
+    if !unknown.is_empty() {
+        let expected = format!("{wanted}; each line for an image that is there");
+        return Err(DataError::malformed(path, "lines", expected, listed(&unknown)));
+    }
+    // Names, if all are: classes may be called by numbers, and need not stand in their order.
+    let by_name = |(_, word): &(usize, String)| numbers.get(word.as_str()).copied();
+    let are_names = read.iter().all(|(.., meant)| meant.iter().any(|m| by_name(m).is_some()));
+    let by_number = |(_, word): &(usize, String)| {
+        let number = word.parse::<u32>().ok().filter(|number| (*number as usize) < classes.len());
+        if word.parse::<u32>().is_ok() { number } else { numbers.get(word.as_str()).copied() }
+    };
+    let mut labels = vec![None; images.len()];
+    for (number, line, meant) in &read {
+        let class = |m: &(usize, String)| if are_names { by_name(m) } else { by_number(m) };
+        let Some((image, class)) = meant.iter().find_map(|m| Some((m.0, class(m)?))) else {
+            return Err(DataError::malformed(path, "line", wanted, format!("`{}` in line {number}", line.trim())));
+        };
+        if let Some((before, _)) = labels[image].replace((*number, class)) {
+            let found = format!("`{}` in lines {before} and {number}", images[image].name());
+            return Err(DataError::malformed(path, "lines", "one line for each image".to_owned(), found));
+        }
+    }
+    let without: Vec<_> = (0..images.len()).filter(|i| labels[*i].is_none()).collect();
+    if let Some(first) = without.first() {
+        let more = if without.len() > 1 { format!(", nor for {} more", without.len() - 1) } else { String::new() };
+        let expected = format!("a line for {}", images[*first].name());
+        return Err(DataError::malformed(path, "lines", expected, format!("none{more}")));
+    }
+    Ok(labels.into_iter().flatten().map(|(_, class)| class).collect())
+}
+
+/// The file as text, without the mark that some editors put before it.
+fn text(path: &Path) -> Result<String, DataError> {
+    let bytes = std::fs::read(path).map_err(|source| DataError::Read { path: path.to_owned(), source })?;
+    match String::from_utf8(bytes) {
+        Ok(text) => Ok(text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text)),
+        Err(error) => {
+            let line = error.as_bytes()[..error.utf8_error().valid_up_to()].split(|byte| *byte == b'\n').count();
+            let found = format!("other bytes in line {line}");
+            Err(DataError::malformed(path, "text", "text in UTF-8".to_owned(), found))
+        }
+    }
+}
+
+fn is_heading(line: &str) -> bool {
+    let word = line.split([',', '\t', ' ', ';']).next().unwrap_or_default();
+    HEADINGS.contains(&word.trim_matches('"').to_ascii_lowercase().as_str())
+}
+
+impl<'a> Names<'a> {
+    fn of(path: &Path, images: &'a [ImageFile]) -> Result<Names<'a>, DataError> {
+        let (mut whole, mut stems) = (HashMap::new(), HashMap::new());
+        for (i, image) in images.iter().enumerate() {
+            let name = image.name();
+            if let Some(other) = whole.insert(name, i) {
+                let found = format!("{} and {}", images[other].path.display(), image.path.display());
+                return Err(DataError::malformed(path, "images", "names that are there once".to_owned(), found));
+            }
+            whole.extend(image.place().to_str().map(|place| (place, i)));
+            let stem = name.rsplit_once('.').map_or(name, |(stem, _)| stem);
+            // A name without ending that means two images means none.
+            stems.entry(stem).and_modify(|i| *i = usize::MAX).or_insert(i);
+        }
+        stems.retain(|_, i| *i != usize::MAX);
+        Ok(Names { whole, stems })
+    }
+
+    /// The ways in which a line can be read as an image that is there and a class.
+    fn readings(&self, line: &str) -> Vec<(usize, String)> {
+        let splits = splits(line);
+        let of = |names: &HashMap<&str, usize>| {
+            let known = splits.iter().filter_map(|(name, word)| Some((*names.get(name.as_str())?, word.clone())));
+            known.collect::<Vec<_>>()
+        };
+        [of(&self.whole), of(&self.stems)].concat()
+    }
+}
+
+/// The ways in which a line can be cut into a name and a class: at a tab, at a comma, or at any space, for both may hold spaces.
+fn splits(line: &str) -> Vec<(String, String)> {
+    let own = |name: &str, word: &str| (clean(name), clean(word));
+    let mut splits = Vec::new();
+    for fields in [line.split('\t').map(str::to_owned).collect(), fields(line)] {
+        if let [name, word, ..] = &fields[..] {
+            splits.push(own(name, word));
+        }
+    }
+    let line = line.trim();
+    splits.extend(line.match_indices(char::is_whitespace).map(|(at, _)| own(&line[..at], &line[at..])));
+    splits.retain(|(name, word)| !name.is_empty() && !word.is_empty());
+    splits
+}
+
+/// A name as a data set has it: without spaces around it, and a path as on this system.
+fn clean(text: &str) -> String {
+    let text = text.trim();
+    let text = text.strip_prefix("./").unwrap_or(text);
+    if std::path::MAIN_SEPARATOR == '/' {
+        text.to_owned()
+    } else {
+        PathBuf::from_iter(text.split('/')).display().to_string()
+    }
+}
+
+/// The fields of a line of CSV: a comma between quotes is none, and two quotes there are one.
+fn fields(line: &str) -> Vec<String> {
+    let (mut fields, mut quoted) = (vec![String::new()], false);
+    let mut letters = line.chars().peekable();
+    while let Some(letter) = letters.next() {
+        let last = fields.last_mut().expect("there is always one");
+        match letter {
+            '"' if quoted && letters.peek() == Some(&'"') => last.extend(letters.next()),
+            '"' if quoted || last.trim().is_empty() => quoted = !quoted,
+            ',' if !quoted => fields.push(String::new()),
+            letter => last.push(letter),
+        }
+    }
+    fields
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn labels(bytes: &[u8]) -> Result<Vec<u32>, String> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("val.txt");
+        std::fs::write(&path, bytes).unwrap();
+        let images = ["a.jpg", "my cat.png", "b.JPEG"].map(|name| ImageFile::new(folder.path().join(name), 1));
+        read(&path, &images, &Classes::new(["cat", "golden retriever", "owl, barn"])).map_err(|e| e.to_string())
+    }
+
+    #[test]
+    fn lines_are_cut_where_an_image_ends() {
+        for text in [
+            "a.jpg cat\nmy cat.png golden retriever\nb.JPEG owl, barn\n",
+            "a\tcat\r\nmy cat\tgolden retriever\r\nb\towl, barn\r\n",
+            "\u{feff}filename,label\r\na.jpg,cat\r\n\"my cat.png\",golden retriever\r\nb.JPEG,\"owl, barn\"\r\n",
+            "b.JPEG   2\n\na.jpg   0\nmy cat.png 1",
+            "a.jpg\tcat\t0\t0\t64\t64\nmy cat.png\tgolden retriever\t1\nb.JPEG\towl, barn\t2\n",
+            "./a.jpg 0\n./my cat.png 1\n./b.JPEG 2",
+        ] {
+            assert_eq!(labels(text.as_bytes()), Ok(vec![0, 1, 2]), "{text}");
+        }
+    }
+
+    #[test]
+    fn wrong_double_and_missing_lines_are_named() {
+        let said = |text: &[u8], part: &str| {
+            let error = labels(text).unwrap_err();
+            assert!(error.contains(part), "{part} not in {error}");
+        };
+        said(b"a.jpg 0\nmy cat.png 1\nb.JPEG 3\n", "below 3 or by name, found `b.JPEG 3` in line 3");
+        said(b"a.jpg 0\nmy cat.png 1\nb.JPEG 2\na 1\n", "found `a.jpg` in lines 1 and 4");
+        said(b"a.jpg 0\n", "expected a line for my cat.png, found none, nor for 1 more");
+        said(b"a.jpg 0\nc.jpg 1\nmy cat.png 1\nb.JPEG 2\n", "found `c.jpg 1 in line 2`");
+        said(b"a.jpg\n", "found `a.jpg in line 1`");
+        said(b"a.jpg 0\n\xff\xfe 1\n", "text in UTF-8, found other bytes in line 2");
+    }
+}

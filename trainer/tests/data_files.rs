@@ -1,0 +1,362 @@
+//! Files as people have them: cut off, renamed, passed over, broken. Each is told before anything is computed, or does no harm.
+
+mod common;
+
+use common::{fails, program, runs};
+use image::{ImageFormat, Rgb, RgbImage};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+const FAILURE: i32 = 1;
+
+/// A folder with images of three classes, a config for it, and a place for runs.
+struct Place {
+    folder: tempfile::TempDir,
+}
+
+impl Place {
+    fn new() -> Place {
+        let place = Place { folder: tempfile::tempdir().unwrap() };
+        for (part, count) in [("train", 6), ("val", 2)] {
+            for class in ["ant", "cat", "dog"] {
+                (0..count).for_each(|i| place.picture(&format!("{part}/{class}/{part}-{class}-{i}.jpg")));
+            }
+        }
+        let config = "[data]\ndataset = \"image-folder\"\nsize = 8\n[model]\nkind = \"mlp\"\nwidths = [4]\n[optim]\nkind = \"sgd\"\n\
+                      lr = 0.1\n[train]\nepochs = 2\nbatch = 6\n";
+        fs::write(place.folder.path().join("config.toml"), config).unwrap();
+        place
+    }
+
+    fn at(&self, file: &str) -> PathBuf {
+        self.folder.path().join("data").join(file)
+    }
+
+    /// Paints a file, in the form of its ending.
+    fn picture(&self, file: &str) {
+        let seed = file.bytes().fold(7u32, |sum, byte| sum.wrapping_mul(31).wrapping_add(byte.into()));
+        let wave = |x: u32, y: u32, c: u32| ((x * (3 + seed % 11) + y * (5 + seed % 7)) * (c + 1) + seed % 97) as u8;
+        let path = self.at(file);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        RgbImage::from_fn(24, 18, |x, y| Rgb([0, 1, 2].map(|c| wave(x, y, c)))).save(path).unwrap();
+    }
+
+    fn run(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// The arguments of a command on this data.
+    fn arguments(&self, command: &[&str], run: Option<&str>) -> Vec<String> {
+        let path = |path: PathBuf| path.display().to_string();
+        let named = |word: &&str| match *word {
+            "CONFIG" => path(self.folder.path().join("config.toml")),
+            word => word.to_owned(),
+        };
+        let mut all: Vec<String> = command.iter().map(named).collect();
+        all.extend(run.map(|run| path(self.run(run))));
+        all.extend(["--device".into(), "cpu".into(), "--data-dir".into(), path(self.at(""))]);
+        all
+    }
+
+    fn train(&self, run: &str, set: &[&str]) -> Vec<String> {
+        let set = set.iter().flat_map(|set| ["--set", set]);
+        let command: Vec<&str> = ["train", "CONFIG"].into_iter().chain(set).chain(["--out"]).collect();
+        self.arguments(&command, Some(run))
+    }
+}
+
+/// What a command that succeeds prints, results and notes.
+#[track_caller]
+fn said(arguments: &[String]) -> String {
+    let output = program().args(arguments).output().unwrap();
+    let [out, err] = [output.stdout, output.stderr].map(|text| String::from_utf8(text).unwrap());
+    assert!(output.status.success(), "{arguments:?}: {err}");
+    out + &err
+}
+
+#[track_caller]
+fn refused(arguments: &[String], parts: &[&str]) {
+    fails(&arguments.iter().map(String::as_str).collect::<Vec<_>>(), FAILURE, parts);
+}
+
+#[test]
+fn half_a_file_does_not_train() {
+    let place = Place::new();
+    for name in ["progressive.jpg", "restarts.jpg", "lossy.webp", "lzw.tif"] {
+        let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/pil").join(name);
+        fs::copy(fixture, place.at("train/cat").join(name)).unwrap();
+    }
+    ["train/cat/a.png", "train/cat/a.bmp", "train/cat/a.jpg"].iter().for_each(|file| place.picture(file));
+    let names = ["progressive.jpg", "restarts.jpg", "lossy.webp", "lzw.tif", "a.png", "a.bmp", "a.jpg"];
+    for name in names {
+        let path = place.at("train/cat").join(name);
+        let whole = fs::read(&path).unwrap();
+        for length in [0, whole.len() / 3, whole.len() / 2, whole.len() * 9 / 10] {
+            fs::write(&path, &whole[..length]).unwrap();
+            let _ = fs::remove_dir_all(place.run("run"));
+            refused(&place.train("run", &[]), &[name, "replace the file, or remove it"]);
+        }
+        fs::write(&path, &whole).unwrap();
+        let _ = fs::remove_dir_all(place.run("run"));
+    }
+    said(&place.train("run", &[]));
+}
+
+#[test]
+fn all_that_is_wrong_is_told_at_once_and_before_the_first_step() {
+    let place = Place::new();
+    for i in 0..11 {
+        fs::write(place.at(&format!("val/dog/empty-{i:02}.png")), "").unwrap();
+    }
+    let mut large = fs::read(place.at("train/ant/train-ant-0.jpg")).unwrap();
+    let at = large.windows(2).position(|w| w == [0xff, 0xc0]).unwrap();
+    large[at + 5..at + 9].copy_from_slice(&[0xea, 0x60, 0xea, 0x60]);
+    fs::write(place.at("train/ant/large.jpg"), large).unwrap();
+    fs::write(place.at("train/ant/page.jpg"), "<!DOCTYPE html>").unwrap();
+    let parts = [
+        "13 of 37 images cannot be used",
+        "large.jpg is too large: 60000 × 60000 pixels",
+        "page.jpg is no image: expected JPEG, PNG, BMP, WebP, TIFF, found a file that begins with \"<!DOCTYPE",
+        "empty-07.png is empty\n  and 3 more\n",
+    ];
+    refused(&place.train("run", &[]), &parts);
+    assert!(!place.run("run").exists(), "nothing began");
+}
+
+#[test]
+fn a_fault_in_the_evaluation_costs_no_epoch() {
+    let place = Place::new();
+    said(&place.train("whole", &[]));
+    let path = place.at("val/dog/val-dog-1.jpg");
+    let whole = fs::read(&path).unwrap();
+    // Of its length and ends, but for two bytes of which no look at those tells anything.
+    let damaged = [&whole[..whole.len() - 2], &[0x12, 0x34, 0xff, 0xd9]].concat();
+    fs::write(&path, damaged).unwrap();
+    refused(&place.train("cut", &[]), &["val-dog-1.jpg is no whole JPEG: the data is damaged: more of it"]);
+    assert!(place.run("cut").join("checkpoint.safetensors").exists());
+    fs::write(&path, whole).unwrap();
+    let resume = place.arguments(&["resume"], Some("cut"));
+    refused(&resume, &["began with other images", "remove data.txt"]);
+    fs::remove_file(place.run("cut").join("data.txt")).unwrap();
+    said(&resume);
+    for file in ["checkpoint.safetensors", "metrics.jsonl", "summary.json", "data.txt", "classes.json"] {
+        let [a, b] = ["whole", "cut"].map(|run| fs::read(place.run(run).join(file)).unwrap());
+        assert!(a == b, "{file} differs");
+    }
+}
+
+#[test]
+fn other_classes_are_refused_with_the_difference() {
+    let place = Place::new();
+    said(&place.train("run", &[]));
+    let eval = place.arguments(&["eval", "--per-class", "--json", "JSON"], Some("run"));
+    let json = place.run("eval.json").display().to_string();
+    let eval: Vec<String> = eval.into_iter().map(|word| if word == "JSON" { json.clone() } else { word }).collect();
+    assert!(said(&eval).contains("  cat\n"));
+    let record: serde_json::Value = serde_json::from_str(&fs::read_to_string(&json).unwrap()).unwrap();
+    assert_eq!((&record["classes"][2]["name"], &record["classes"][2]["images"]), (&"dog".into(), &2.into()));
+    let noted = fs::read_to_string(place.run("run").join("classes.json")).unwrap();
+    assert_eq!(noted, "[\"ant\",\"cat\",\"dog\"]\n");
+    let commands = [&["eval"][..], &["resume"], &["analyze", "sharpness"], &["analyze", "landscape"]];
+    let all_refuse = |parts: &[&str]| {
+        commands.iter().for_each(|command| refused(&place.arguments(command, Some("run")), parts));
+    };
+    let rename = |from: &str, to: &str| {
+        ["train", "val"].iter().for_each(|part| {
+            fs::rename(place.at(&format!("{part}/{from}")), place.at(&format!("{part}/{to}"))).unwrap();
+        });
+    };
+    rename("cat", "zebra");
+    all_refuse(&["other classes", "class 1 was `cat`, is `dog`; gone: `cat`; new: `zebra`", "--data-dir"]);
+    rename("zebra", "cat");
+    place.picture("train/bee/1.jpg");
+    all_refuse(&["there were 3, and there are 4; class 1 was `cat`, is `bee`; new: `bee`"]);
+    fs::remove_dir_all(place.at("train/bee")).unwrap();
+    commands.iter().for_each(|command| drop(said(&place.arguments(command, Some("run")))));
+}
+
+#[test]
+fn images_that_were_moved_or_replaced_are_noticed() {
+    let place = Place::new();
+    said(&place.train("run", &[]));
+    let resume = place.arguments(&["resume"], Some("run"));
+    said(&resume);
+    let [one, two] = ["train/ant/train-ant-0.jpg", "train/cat/train-cat-0.jpg"].map(|file| place.at(file));
+    let [first, second] = [&one, &two].map(|file| fs::read(file).unwrap());
+    // The other's content, then a byte more.
+    fs::write(&one, &second).unwrap();
+    refused(&resume, &["began with other images"]);
+    fs::write(&one, [&first[..], b" "].concat()).unwrap();
+    refused(&resume, &["began with other images"]);
+    fs::remove_file(&one).unwrap();
+    fs::write(place.at("train/cat/train-ant-0.jpg"), &first).unwrap();
+    refused(&resume, &["began with other images"]);
+    fs::remove_file(place.at("train/cat/train-ant-0.jpg")).unwrap();
+    fs::create_dir(place.at("train/ant/more")).unwrap();
+    fs::write(place.at("train/ant/more/train-ant-0.jpg"), &first).unwrap();
+    refused(&resume, &["began with other images"]);
+    fs::remove_dir_all(place.at("train/ant/more")).unwrap();
+    fs::write(&one, &first).unwrap();
+    said(&resume);
+}
+
+#[test]
+fn a_head_is_kept_for_the_same_classes_and_new_for_others() {
+    let place = Place::new();
+    said(&place.train("first", &[]));
+    let from = format!("init.from={}", place.run("first").display());
+    assert!(said(&place.train("same", &[&from])).contains("the head is kept: its classes are the same"));
+    let exported = place.run("weights.safetensors").display().to_string();
+    runs(&["export", &place.run("first").display().to_string(), "--out", &exported]);
+    let of_file = format!("init.from={exported}");
+    assert!(said(&place.train("of-file", &[&of_file])).contains("the head is kept: its classes are the same"));
+    for part in ["train", "val"] {
+        fs::rename(place.at(part).join("cat"), place.at(part).join("zebra")).unwrap();
+    }
+    let new = "the head is new: its classes were others: class 1 was `cat`, is `dog`; gone: `cat`; new: `zebra`";
+    assert!(said(&place.train("other", &[&from])).contains(new));
+    let kept = said(&place.train("forced", &[&from, "init.head=keep"]));
+    assert!(kept.contains("the head is kept, as init.head says, though its classes were others"), "{kept}");
+}
+
+#[test]
+fn every_form_at_any_depth_is_read_and_what_is_not_is_said() {
+    let place = Place::new();
+    for file in ["ant/images/deep/a.JPEG", "ant/b.bmp", "cat/c.webp", "cat/d.TIF", "dog/e.tiff", "dog/f.PNG"] {
+        place.picture(&format!("train/{}", file.to_lowercase()));
+        let [lower, wanted] = [file.to_lowercase(), file.to_owned()].map(|file| place.at("train").join(file));
+        if lower != wanted {
+            fs::create_dir_all(wanted.parent().unwrap()).unwrap();
+            fs::rename(lower, wanted).unwrap();
+        }
+    }
+    for file in ["ant/x.gif", "cat/y.gif", "cat/notes.txt", "dog/README", "stray.csv", "Thumbs.db", "ant/.DS_Store"] {
+        fs::write(place.at("train").join(file), "x").unwrap();
+    }
+    place.picture("train/outside.png");
+    fs::remove_dir_all(place.at("val/cat")).unwrap();
+    fs::create_dir(place.at("test")).unwrap();
+    let said = said(&place.train("run", &[]));
+    for part in [
+        "24 training and 4 test images",
+        "5 files that are not read as images",
+        "2 .gif (as ",
+        "train/ant/x.gif)",
+        "1 .txt",
+        "1 without an ending",
+        "1 .csv",
+        "images outside of the folders of classes, 1, are left out: `outside.png`",
+        "val has no image of 1 of 3 classes: `cat`",
+        "test is left out beside ",
+    ] {
+        assert!(said.contains(part), "{part} not in {said}");
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn links_are_followed_and_those_that_lead_nowhere_are_named() {
+    use std::os::unix::fs::symlink;
+    let place = Place::new();
+    fs::rename(place.at("train/cat"), place.at("elsewhere")).unwrap();
+    symlink(place.at("elsewhere"), place.at("train/cat")).unwrap();
+    said(&place.train("run", &[]));
+    symlink("/nowhere/a.jpg", place.at("train/ant/lost.jpg")).unwrap();
+    refused(&place.train("other", &[]), &["lost.jpg is a link to /nowhere/a.jpg", "replace the file, or remove it"]);
+    fs::remove_file(place.at("train/ant/lost.jpg")).unwrap();
+    symlink("/nowhere/class", place.at("train/emu")).unwrap();
+    refused(&place.train("other", &[]), &["train/emu is a link to /nowhere/class"]);
+    fs::remove_file(place.at("train/emu")).unwrap();
+    symlink(place.at("train"), place.at("train/dog/again")).unwrap();
+    refused(&place.train("other", &[]), &["train/dog/again is a link to", "leads back"]);
+}
+
+#[test]
+fn classes_that_only_the_test_part_has_are_refused() {
+    let place = Place::new();
+    place.picture("val/emu/1.jpg");
+    refused(&place.train("run", &[]), &["val: class: expected one of the 3 classes", "found `emu`"]);
+}
+
+#[test]
+fn test_images_without_folders_have_a_line_each() {
+    let place = Place::new();
+    fs::remove_dir_all(place.at("val")).unwrap();
+    let files = ["images/v 1.png", "images/v2.png", "images/v3.png"];
+    files.iter().for_each(|file| place.picture(&format!("val/{file}")));
+    refused(&place.train("run", &[]), &["val: class: expected one of the 3 classes", "found `images`"]);
+    for (file, text) in [
+        ("val/val_annotations.txt", "v 1.png\tcat\t0\t0\t9\t9\nv2.png\tant\t0\t0\t9\t9\nv3.png\tdog\t0\t0\t9\t9\n"),
+        ("val.csv", "\u{feff}file,label\r\nv 1,cat\r\nv2.png,ant\r\nv3,dog\r\n"),
+        ("val.txt", "v 1.png 1\nv2.png 0\nv3.png 2\n"),
+    ] {
+        fs::write(place.at(file), text).unwrap();
+        said(&place.train("run", &[]));
+        fs::remove_dir_all(place.run("run")).unwrap();
+    }
+    for (text, part) in [
+        (
+            "v 1.png 1\nv2.png 0\nv3.png 2\nv2.png 0\n",
+            "val.txt: lines: expected one line for each image, found `v2.png` in lines 2 and 4",
+        ),
+        ("v 1.png 1\nv2.png 0\n", "val.txt: lines: expected a line for v3.png, found none"),
+        ("v 1.png 1\nv2.png 0\nv3.png 2\nv4.png 2\n", "found `v4.png 2 in line 4`"),
+        ("v 1.png 1\nv2.png 0\nv3.png 3\n", "below 3 or by name, found `v3.png 3` in line 3"),
+    ] {
+        fs::write(place.at("val.txt"), text).unwrap();
+        refused(&place.train("run", &[]), &[part]);
+    }
+}
+
+#[test]
+fn images_are_turned_upright_where_that_is_asked_for() {
+    let place = Place::new();
+    for part in ["train", "val"] {
+        for class in ["ant", "cat", "dog"] {
+            for entry in fs::read_dir(place.at(part).join(class)).unwrap() {
+                let path = entry.unwrap().path();
+                let whole = fs::read(&path).unwrap();
+                // EXIF with one entry: orientation 6, a quarter turn.
+                let exif = b"\xff\xe1\x00\x22Exif\0\0II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0\x06\0\0\0\0\0\0\0";
+                fs::write(path, [&whole[..2], exif, &whole[2..]].concat()).unwrap();
+            }
+        }
+    }
+    said(&place.train("as-stored", &[]));
+    said(&place.train("upright", &["data.exif_orientation=true"]));
+    let metrics = ["as-stored", "upright"].map(|run| fs::read_to_string(place.run(run).join("metrics.jsonl")).unwrap());
+    assert_ne!(metrics[0], metrics[1]);
+    let digits = Path::new(env!("CARGO_MANIFEST_DIR")).join("../configs/digits.toml").display().to_string();
+    let set = ["train", &digits, "--set", "data.exif_orientation=true"];
+    fails(&set, 2, &["data.exif_orientation = true", "images in files alone"]);
+}
+
+/// Enough files that what was looked at is kept, where a broken record does no harm.
+#[test]
+fn many_files_are_looked_at_once() {
+    let place = Place::new();
+    let mut bytes = std::io::Cursor::new(Vec::new());
+    RgbImage::new(2, 2).write_to(&mut bytes, ImageFormat::Png).unwrap();
+    (0..1000).for_each(|i| fs::write(place.at(&format!("train/ant/{i:04}.png")), bytes.get_ref()).unwrap());
+    let kept = place.run("kept");
+    let train = |run: &str| {
+        let output =
+            program().args(place.train(run, &["train.batch=512"])).env("XDG_CACHE_HOME", &kept).output().unwrap();
+        (output.status.success(), String::from_utf8(output.stderr).unwrap())
+    };
+    assert!(train("one").0);
+    let record = || {
+        let mut files = fs::read_dir(kept.join("lethe")).unwrap();
+        let file = files.next().unwrap().unwrap().path();
+        assert!(files.next().is_none());
+        (fs::read_to_string(&file).unwrap(), file)
+    };
+    let (first, file) = record();
+    assert_eq!(first.lines().count(), 1 + 1024 + 1);
+    fs::write(&file, &first[..first.len() / 2]).unwrap();
+    assert!(train("two").0);
+    assert!(record().0 == first, "made again");
+    fs::write(place.at("train/ant/0500.png"), "").unwrap();
+    let (done, error) = train("three");
+    assert!(!done && error.contains("0500.png is empty"), "{error}");
+}
