@@ -152,7 +152,7 @@ fn other_classes_are_refused_with_the_difference() {
     let eval = place.arguments(&["eval", "--per-class", "--json", "JSON"], Some("run"));
     let json = place.run("eval.json").display().to_string();
     let eval: Vec<String> = eval.into_iter().map(|word| if word == "JSON" { json.clone() } else { word }).collect();
-    assert!(said(&eval).contains("  cat\n"));
+    assert!(said(&eval).contains("\n     1  cat  "));
     let record: serde_json::Value = serde_json::from_str(&fs::read_to_string(&json).unwrap()).unwrap();
     assert_eq!((&record["classes"][2]["name"], &record["classes"][2]["images"]), (&"dog".into(), &2.into()));
     let noted = fs::read_to_string(place.run("run").join("classes.json")).unwrap();

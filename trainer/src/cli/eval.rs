@@ -86,9 +86,11 @@ pub fn eval(args: &EvalArgs) -> Result<(), Error> {
         let by_file = labels.as_deref().and_then(|labels| multi_label_accuracy(&measured.tally.predictions, labels));
         describe(&measured, by_file, args.mask_classes);
         if args.per_class {
-            say(&format!("{:>6} {:>8} {:>8} {:>10}  name", "class", "images", "correct", "accuracy"));
-            let scores = measured.tally.classes.iter().zip(test.names.names()).enumerate();
-            scores.for_each(|(class, (score, name))| say(&line(class, score, name)));
+            let names = test.names.names();
+            let width = names.iter().map(|name| name.chars().count()).max().unwrap_or(0).max("name".len());
+            say(&format!("{:>6}  {:width$} {:>8} {:>8} {:>10}", "class", "name", "images", "correct", "accuracy"));
+            let scores = measured.tally.classes.iter().zip(names).enumerate();
+            scores.for_each(|(class, (score, name))| say(&format!("{class:>6}  {name:width$} {}", line(score))));
         }
         records.insert(measured.set.name(), record(measured, by_file, &test.names));
     }
@@ -154,7 +156,7 @@ fn record(measured: Measured, by_file: Option<f64>, names: &Classes) -> Record {
     }
 }
 
-fn line(class: usize, score: &ClassScore, name: &str) -> String {
+fn line(score: &ClassScore) -> String {
     let accuracy = score.accuracy().map_or_else(|| "-".into(), |percent| format!("{percent:.2} %"));
-    format!("{class:>6} {:>8} {:>8} {accuracy:>10}  {name}", score.images, score.correct)
+    format!("{:>8} {:>8} {accuracy:>10}", score.images, score.correct)
 }
