@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{fails, runs};
+use common::{fails, program, runs};
 use std::fs;
 use std::path::Path;
 
@@ -64,6 +64,10 @@ fn imagenet_is_trained_on_and_measured_on_all_its_sets() {
 /// A file that is cut short or no image, and a set that is not there.
 fn broken_files_are_named(folder: &Path, run: &str, at: &[&str]) {
     let sketch = folder.join("data/imagenet-sketch/n01440764/sketch_0.JPEG");
+    fs::write(sketch.with_file_name("notes.txt"), "left out").unwrap();
+    let output = program().args([&["eval", run, "--on", "sketch"], at].concat()).output().unwrap();
+    let notes = String::from_utf8(output.stderr).unwrap();
+    assert!(notes.contains("1 file that is not read as images") && notes.contains("sketch"), "{notes}");
     fs::write(&sketch, "no image").unwrap();
     fails(&[&["eval", run, "--on", "sketch"], at].concat(), 1, &["sketch_0.JPEG", "is no image: expected JPEG, PNG"]);
     fs::remove_dir_all(folder.join("data/imagenet-v2")).unwrap();

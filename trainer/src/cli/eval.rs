@@ -1,6 +1,6 @@
 //! `lethe eval`.
 
-use super::{Common, Prepared, Source, prepare, say, write_json};
+use super::{Common, Prepared, Source, note, prepare, say, write_json};
 use crate::classes::Classes;
 use crate::config::{Config, Problem};
 use crate::data::{Places, TestSet, read_right_labels};
@@ -84,6 +84,7 @@ pub fn eval(args: &EvalArgs) -> Result<(), Error> {
     let mut records = BTreeMap::new();
     for measured in measurement.of(restored.network(), &sets)? {
         let by_file = labels.as_deref().and_then(|labels| multi_label_accuracy(&measured.tally.predictions, labels));
+        measured.remarks.iter().for_each(|remark| note(&format!("note: {remark}")));
         describe(&measured, by_file, args.mask_classes);
         if args.per_class {
             let names = test.names.names();

@@ -173,7 +173,7 @@ fn read_part(name: String, root: &Path, folder: &Path, classes: &Classes) -> Res
 
 /// The images of a folder without classes, in the order of their names, with the labels of a file.
 fn read_flat(name: String, folder: &Path, labels: &Path, classes: &Classes) -> Result<Dataset, DataError> {
-    let mut found = Found::default();
+    let mut found = Found::beside(labels);
     found.take(folder)?;
     found.check()?;
     if found.images.is_empty() {

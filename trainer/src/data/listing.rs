@@ -36,9 +36,16 @@ pub(super) struct Found {
     others: BTreeMap<String, (usize, PathBuf)>,
     /// Links that lead nowhere, or back.
     broken: Vec<(PathBuf, ImageFlaw)>,
+    /// A file that is read for something else.
+    labels: PathBuf,
 }
 
 impl Found {
+    /// Nothing yet of what stands beside a file of labels, or around it.
+    pub fn beside(labels: &Path) -> Found {
+        Found { labels: labels.to_owned(), ..Found::default() }
+    }
+
     /// The entries of a folder but for its litter, sorted by name. Those that cannot be followed are noted.
     pub fn entries(&mut self, folder: &Path) -> Result<Vec<Entry>, DataError> {
         let error = |source| DataError::Read { path: folder.to_owned(), source };
@@ -78,6 +85,7 @@ impl Found {
         for Entry { path, kind, .. } in self.entries(folder)? {
             match kind {
                 Kind::Image => self.images.push(ImageFile::new(path, depth)),
+                Kind::Other if path == self.labels => {}
                 Kind::Other => self.pass_over(&path),
                 Kind::Folder => {
                     let place = std::fs::canonicalize(&path).unwrap_or_else(|_| path.clone());

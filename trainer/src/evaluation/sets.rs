@@ -31,6 +31,8 @@ pub struct Measured {
     pub tally: Tally,
     /// Under ReaL: the share, in percent, of predictions that are among their image's right labels, of the images that have any; and how many have.
     pub real: Option<(f64, usize)>,
+    /// What should be known of how a set of files of its own was read.
+    pub remarks: Vec<String>,
 }
 
 impl Measured {
@@ -63,7 +65,9 @@ impl Measurement<'_> {
             if Arc::ptr_eq(&data, self.test) {
                 of_test = Some(tally.clone());
             }
-            measured.push(Measured { set, tally, real });
+            let is_own = !Arc::ptr_eq(&data, self.test) && !matches!(set, TestSet::StandIn(_));
+            let remarks = if is_own { data.remarks.clone() } else { Vec::new() };
+            measured.push(Measured { set, tally, real, remarks });
         }
         Ok(measured)
     }
