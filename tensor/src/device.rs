@@ -122,6 +122,16 @@ impl Device {
         }
     }
 
+    /// The most bytes that one tensor can take here, and what sets that limit.
+    pub(crate) fn largest_tensor(&self) -> (u64, &'static str) {
+        match self {
+            // 47 bits are what a process of today's 64-bit systems can address.
+            Device::Cpu(_) => ((isize::MAX as u64).min(1 << 47), "the address space"),
+            #[cfg(feature = "gpu")]
+            Device::Gpu(gpu) => (gpu.caps().max_buffer, "the adapter's largest buffer"),
+        }
+    }
+
     /// Whether tensors of both can meet in one operation.
     pub fn same(&self, other: &Device) -> bool {
         match (self, other) {

@@ -11,7 +11,7 @@ pub struct Layout {
     pub offset: usize,
 }
 
-/// Row-major strides of a shape.
+/// Row-major strides of a shape whose elements can be counted ([`numel`]).
 pub fn contiguous_strides(shape: &[usize]) -> Vec<isize> {
     let mut strides = vec![1; shape.len()];
     for i in (1..shape.len()).rev() {
@@ -21,17 +21,32 @@ pub fn contiguous_strides(shape: &[usize]) -> Vec<isize> {
 }
 
 /// The number of elements of a shape: 1 for the empty shape.
+///
+/// # Panics
+/// If the product of the extents (those of 0 left out) is more than `isize::MAX`: nothing could be addressed by it.
+#[track_caller]
 pub fn numel(shape: &[usize]) -> usize {
-    shape.iter().product()
+    let product = shape.iter().filter(|n| **n > 0).try_fold(1usize, |product, n| product.checked_mul(*n));
+    match product.filter(|n| isize::try_from(*n).is_ok()) {
+        Some(_) if shape.contains(&0) => 0,
+        Some(n) => n,
+        None => panic!("a tensor of shape {shape:?} has more elements than can be addressed"),
+    }
 }
 
 impl Layout {
     /// Row-major from the start of the storage.
+    ///
+    /// # Panics
+    /// As [`numel`].
+    #[track_caller]
     pub fn contiguous(shape: &[usize]) -> Layout {
+        numel(shape);
         Layout { shape: shape.to_vec(), strides: contiguous_strides(shape), offset: 0 }
     }
 
     /// The number of elements.
+    #[track_caller]
     pub fn numel(&self) -> usize {
         numel(&self.shape)
     }

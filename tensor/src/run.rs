@@ -147,6 +147,7 @@ pub(crate) fn copy(t: &Tensor) -> Tensor {
 }
 
 /// Does the work that a tensor put off.
+#[track_caller]
 pub(crate) fn evaluate(t: &Tensor, pending: Pending) -> Storage {
     let spec = [Spec::new(t.shape(), t.dtype())];
     let mut storages = match pending {
@@ -174,9 +175,16 @@ fn elementwise(expr: crate::expr::Expr, leaves: &[Tensor], shape: &[usize], dtyp
 }
 
 /// Runs a plan into fresh storages.
+#[track_caller]
 fn fresh(device: &Device, plan: &dyn Plan, inputs: &[&Tensor], specs: &[Spec]) -> Vec<Storage> {
-    let size = |s: &Spec| numel(&s.shape) * s.dtype.size();
-    let mut storages: Vec<Storage> = specs.iter().map(|s| Storage::new(device, size(s))).collect();
+    let mut storages = Vec::with_capacity(specs.len());
+    for s in specs {
+        let bytes = numel(&s.shape) as u128 * s.dtype.size() as u128;
+        let Some(storage) = usize::try_from(bytes).ok().and_then(|bytes| Storage::new(device, bytes)) else {
+            panic!("{}: no memory of {bytes} bytes is left for a result {} {:?}", plan.name(), s.dtype, s.shape)
+        };
+        storages.push(storage);
+    }
     let mut targets: Vec<Target<'_>> = storages
         .iter_mut()
         .zip(specs)

@@ -15,20 +15,23 @@ pub enum Storage {
 }
 
 impl Storage {
-    /// Memory of unspecified contents.
-    pub(crate) fn new(device: &Device, bytes: usize) -> Storage {
-        match device {
-            Device::Cpu(cpu) => Storage::Cpu(Arc::new(cpu.alloc(bytes))),
+    /// Memory of unspecified contents; `None` if the CPU has not so much. A GPU that has not is poisoned.
+    pub(crate) fn new(device: &Device, bytes: usize) -> Option<Storage> {
+        Some(match device {
+            Device::Cpu(cpu) => Storage::Cpu(Arc::new(cpu.alloc(bytes)?)),
             #[cfg(feature = "gpu")]
             Device::Gpu(gpu) => Storage::Gpu(Arc::new(gpu.alloc(bytes as u64))),
-        }
+        })
     }
 
     /// Memory that holds `bytes`.
+    #[track_caller]
     pub(crate) fn from_bytes(device: &Device, bytes: &[u8]) -> Storage {
         match device {
             Device::Cpu(cpu) => {
-                let mut buffer = cpu.alloc(bytes.len());
+                let Some(mut buffer) = cpu.alloc(bytes.len()) else {
+                    panic!("no memory of {} bytes is left", bytes.len())
+                };
                 buffer.as_bytes_mut().copy_from_slice(bytes);
                 Storage::Cpu(Arc::new(buffer))
             }

@@ -48,6 +48,7 @@ impl Tensor {
     }
 
     /// A row-major tensor that `pending` will make.
+    #[track_caller]
     pub(crate) fn pending(device: &Device, dtype: DType, shape: &[usize], pending: Pending) -> Tensor {
         Tensor(Arc::new(Inner {
             device: device.clone(),
@@ -75,6 +76,7 @@ impl Tensor {
     ///
     /// No lock is held meanwhile: a thread that waits for others in a kernel may run another job, and that may want this very tensor. Two
     /// threads may then do the work twice, with the same result; the first one's stays.
+    #[track_caller]
     pub(crate) fn storage(&self) -> &Storage {
         if let Some(pending) = self.unevaluated() {
             let result = crate::run::evaluate(self, pending);
@@ -129,6 +131,10 @@ impl Tensor {
     }
 
     /// Does the work that was put off, if any.
+    ///
+    /// # Panics
+    /// If the CPU has not so much memory.
+    #[track_caller]
     pub fn force(&self) -> &Tensor {
         self.storage();
         self

@@ -2,7 +2,7 @@
 
 #![allow(unsafe_code)]
 
-use std::alloc::{Layout as Allocation, alloc, dealloc, handle_alloc_error};
+use std::alloc::{Layout as Allocation, alloc, dealloc};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
@@ -28,30 +28,32 @@ unsafe impl Send for Block {}
 unsafe impl Sync for Block {}
 
 impl Block {
-    fn allocation(size: usize) -> Allocation {
-        let align = if size >= HUGE { 2 << 20 } else { 64 };
-        Allocation::from_size_align(size, align).expect("a tensor larger than the address space")
+    /// `None` beyond the address space.
+    fn allocation(size: usize) -> Option<Allocation> {
+        Allocation::from_size_align(size, if size >= HUGE { 2 << 20 } else { 64 }).ok()
     }
 
-    fn new(size: usize) -> Block {
-        let allocation = Block::allocation(size);
+    /// Memory of this size, if there is so much.
+    fn new(size: usize) -> Option<Block> {
+        let allocation = Block::allocation(size)?;
         // SAFETY: the size is not zero.
         let pointer = unsafe { alloc(allocation) };
         if pointer.is_null() {
-            handle_alloc_error(allocation);
+            return None;
         }
         huge_pages(pointer, size);
         // Zeroed once, so that a slice of it is initialised memory whatever a kernel does.
         // SAFETY: the allocation has `size` bytes.
         unsafe { pointer.write_bytes(0, size) };
-        Block { pointer, size }
+        Some(Block { pointer, size })
     }
 }
 
 impl Drop for Block {
     fn drop(&mut self) {
+        let allocation = Block::allocation(self.size).expect("it was allocated");
         // SAFETY: allocated with the same layout in `new`.
-        unsafe { dealloc(self.pointer, Block::allocation(self.size)) }
+        unsafe { dealloc(self.pointer, allocation) }
     }
 }
 
@@ -69,10 +71,10 @@ fn huge_pages(pointer: *mut u8, size: usize) {
     let _ = (pointer, size);
 }
 
-/// Sizes are rounded up to an eighth of a power of two, so that at most an eighth is wasted.
-fn class(bytes: usize) -> usize {
-    let step = (bytes.max(512).next_power_of_two() / 16).max(64);
-    bytes.max(64).next_multiple_of(step)
+/// Sizes are rounded up to an eighth of a power of two, so that at most an eighth is wasted. `None` beyond the address space.
+fn class(bytes: usize) -> Option<usize> {
+    let step = (bytes.max(512).checked_next_power_of_two()? / 16).max(64);
+    bytes.max(64).checked_next_multiple_of(step)
 }
 
 /// Owned memory. It goes back to its pool when dropped.
@@ -83,12 +85,13 @@ pub struct CpuBuffer {
 }
 
 impl CpuBuffer {
-    /// `bytes` bytes of unspecified (but initialised) contents.
-    pub(crate) fn new(pool: &Arc<Pool>, bytes: usize) -> CpuBuffer {
-        let size = class(bytes);
+    /// `bytes` bytes of unspecified (but initialised) contents, if there are so many.
+    pub(crate) fn new(pool: &Arc<Pool>, bytes: usize) -> Option<CpuBuffer> {
+        let size = class(bytes)?;
         let kept =
             (size >= POOLED).then(|| pool.idle.lock().expect("no holder panics").get_mut(&size)?.pop()).flatten();
-        CpuBuffer { block: Some(kept.unwrap_or_else(|| Block::new(size))), len: bytes, pool: pool.clone() }
+        let block = Some(kept.or_else(|| Block::new(size))?);
+        Some(CpuBuffer { block, len: bytes, pool: pool.clone() })
     }
 
     fn block(&self) -> &Block {
@@ -132,16 +135,25 @@ mod tests {
     #[test]
     fn a_dropped_buffer_serves_the_next_of_its_class() {
         let pool = Arc::new(Pool::default());
-        let first = CpuBuffer::new(&pool, 100_000);
+        let first = CpuBuffer::new(&pool, 100_000).unwrap();
         let at = first.as_bytes().as_ptr();
         drop(first);
-        assert_eq!(CpuBuffer::new(&pool, 99_999).as_bytes().as_ptr(), at);
+        assert_eq!(CpuBuffer::new(&pool, 99_999).unwrap().as_bytes().as_ptr(), at);
     }
 
     #[test]
     fn classes_waste_at_most_an_eighth() {
         for n in [1usize, 511, 513, 40_000, 65_537, 5 << 20] {
-            assert!(class(n) >= n && (class(n) - n) * 8 <= n.max(512), "{n} {}", class(n));
+            let class = class(n).unwrap();
+            assert!(class >= n && (class - n) * 8 <= n.max(512), "{n} {class}");
+        }
+    }
+
+    #[test]
+    fn what_no_machine_has_is_refused() {
+        let pool = Arc::new(Pool::default());
+        for bytes in [1 << 52, isize::MAX as usize, usize::MAX] {
+            assert!(CpuBuffer::new(&pool, bytes).is_none(), "{bytes}");
         }
     }
 }

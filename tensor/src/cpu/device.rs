@@ -32,8 +32,8 @@ impl CpuDevice {
         Ok(CpuDevice { threads: Some(Arc::new(pool)), ..CpuDevice::default() })
     }
 
-    /// Memory of unspecified contents.
-    pub fn alloc(&self, bytes: usize) -> CpuBuffer {
+    /// Memory of unspecified contents, if there is so much.
+    pub fn alloc(&self, bytes: usize) -> Option<CpuBuffer> {
         CpuBuffer::new(&self.pool, bytes)
     }
 

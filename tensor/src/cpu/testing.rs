@@ -58,7 +58,7 @@ impl Random {
 }
 
 fn buffer<T: Element>(device: &CpuDevice, values: impl ExactSizeIterator<Item = T>) -> CpuBuffer {
-    let mut buffer = device.alloc(values.len() * T::DTYPE.size());
+    let mut buffer = device.alloc(values.len() * T::DTYPE.size()).unwrap();
     for (at, v) in bytemuck::cast_slice_mut::<u8, T>(buffer.as_bytes_mut()).iter_mut().zip(values) {
         *at = v;
     }
@@ -86,7 +86,8 @@ pub fn run(
         })
         .collect();
     let inputs: Vec<Input<'_>> = held.iter().map(|(b, d, l)| Input::new(b, *d, l)).collect();
-    let mut held: Vec<CpuBuffer> = specs.iter().map(|s| device.alloc(numel(&s.shape) * s.dtype.size())).collect();
+    let mut held: Vec<CpuBuffer> =
+        specs.iter().map(|s| device.alloc(numel(&s.shape) * s.dtype.size()).unwrap()).collect();
     held.iter_mut().for_each(|b| b.as_bytes_mut().fill(0xff));
     let mut outputs: Vec<Output<'_>> =
         held.iter_mut().zip(specs).map(|(b, s)| Output::new(b, s.dtype, 0, numel(&s.shape), base.is_some())).collect();

@@ -1,6 +1,7 @@
 //! Joining and padding.
 
 use super::{around, axis};
+use crate::layout::numel;
 use crate::plan::{Assemble, Concat, Pad};
 use crate::run::execute_one;
 use crate::tensor::Tensor;
@@ -28,8 +29,9 @@ impl Tensor {
                 t.dtype(),
                 t.shape()
             );
-            shape[d] += extent;
+            shape[d] = shape[d].saturating_add(extent); // the largest extent has no shape
         }
+        numel(&shape);
         let outer = around(&shape, d)[0];
         let blocks = tensors.iter().map(|t| around(t.shape(), d)[1..].iter().product()).collect();
         let inputs: Vec<Tensor> = tensors.iter().map(|t| t.contiguous()).collect();
@@ -54,12 +56,13 @@ impl Tensor {
     #[track_caller]
     pub fn pad(&self, dim: isize, before: usize, after: usize, value: f64) -> Tensor {
         let d = axis("pad", dim, self.rank());
-        if before + after == 0 {
+        if before == 0 && after == 0 {
             return self.clone();
         }
         let [outer, n, inner] = around(self.shape(), d);
         let mut shape = self.shape().to_vec();
-        shape[d] += before + after;
+        shape[d] = n.saturating_add(before).saturating_add(after); // the largest extent has no shape
+        numel(&shape);
         if self.numel() == 0 {
             return Tensor::full(self.device(), self.computed_type(), &shape, value);
         }

@@ -11,7 +11,7 @@ pub struct PoolOptions<const N: usize = 2> {
     pub kernel: [usize; N],
     /// Its steps.
     pub stride: [usize; N],
-    /// Padding on both sides, at most half of the kernel.
+    /// Padding on both sides, less than the kernel, so that every window holds an element.
     pub padding: [usize; N],
 }
 
@@ -46,7 +46,7 @@ impl PoolOptions {
     /// The plan of a forward pass over `x` (batch, channels, h, w).
     ///
     /// # Panics
-    /// If x has not four axes or its images no pixels, the window does not fit, a stride is 0, or padding is more than half of the kernel.
+    /// If x has not four axes or its images no pixels, the window does not fit, a stride is 0, or padding is not less than the kernel.
     #[track_caller]
     pub fn plan(&self, kind: PoolKind, x: &Tensor) -> Pool2d {
         let [n, c, h, w] = four("pool2d", x);
@@ -55,11 +55,16 @@ impl PoolOptions {
         for (i, size) in [h, w].into_iter().enumerate() {
             let (k, p) = (self.kernel[i], self.padding[i]);
             assert!(
-                self.stride[i] > 0 && 2 * p <= k && k > 0 && size + 2 * p >= k,
-                "pool2d: {self:?} does not fit x {:?} (padding at most half of the kernel)",
+                p < k,
+                "pool2d: padding {p} is not less than the kernel {k} (axis {}): a window would hold no element of x {:?}",
+                i + 2,
                 x.shape()
             );
-            output[i] = (size + 2 * p - k) / self.stride[i] + 1;
+            let room = p.checked_mul(2).and_then(|pads| size.checked_add(pads)?.checked_sub(k));
+            let Some(room) = room.filter(|_| self.stride[i] > 0) else {
+                panic!("pool2d: {self:?} does not fit x {:?}, or a stride is 0", x.shape())
+            };
+            output[i] = room / self.stride[i] + 1;
         }
         Pool2d {
             dtype: x.computed_type(),

@@ -114,6 +114,7 @@ impl Tensor {
         let Some(layout) = self.layout().expand(shape) else {
             panic!("expand: {:?} does not broadcast to {shape:?}", self.shape())
         };
+        numel(shape); // a view takes no memory, but its elements must be countable
         self.with_layout(layout)
     }
 
@@ -142,6 +143,7 @@ impl Tensor {
     }
 
     /// The same elements, row-major: a copy unless they are so already.
+    #[track_caller]
     pub fn contiguous(&self) -> Tensor {
         if self.layout().is_contiguous() {
             return self.clone();

@@ -38,8 +38,9 @@ impl ConvGeometry {
         padding: [usize; 2],
         dilation: usize,
     ) -> Option<usize> {
-        let window = dilation * (kernel.checked_sub(1)?) + 1;
-        Some((input + padding[0] + padding[1]).checked_sub(window)? / stride + 1)
+        let window = dilation.checked_mul(kernel.checked_sub(1)?)?.checked_add(1)?;
+        let padded = input.checked_add(padding[0])?.checked_add(padding[1])?;
+        Some(padded.checked_sub(window)? / stride + 1)
     }
 
     /// Shape of the input.

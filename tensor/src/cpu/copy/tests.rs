@@ -59,10 +59,10 @@ fn result(
     f: impl Fn(&Copy, &[Input<'_>], &mut [Output<'_>]) + Sync,
 ) -> Vec<u8> {
     let device = CpuDevice::with_threads(threads).unwrap();
-    let mut input = device.alloc(values.len() * p.from.size());
+    let mut input = device.alloc(values.len() * p.from.size()).unwrap();
     fill(p.from, input.as_bytes_mut(), values);
     let n = layout.numel();
-    let mut output: CpuBuffer = device.alloc(n * p.to.size());
+    let mut output: CpuBuffer = device.alloc(n * p.to.size()).unwrap();
     fill(p.to, output.as_bytes_mut(), base);
     let mut outputs = [Output::new(&mut output, p.to, 0, n, add)];
     device.scope(|| f(p, &[Input::new(&input, p.from, layout)], &mut outputs));

@@ -27,7 +27,7 @@ fn leaf(random: &mut Random, dtype: DType, base: &[usize], view: impl Fn(&Layout
 
 fn buffer(device: &CpuDevice, leaf: &Leaf, dtype: DType) -> CpuBuffer {
     fn fill<T: Element>(device: &CpuDevice, data: &[f64]) -> CpuBuffer {
-        let mut buffer = device.alloc(data.len() * size_of::<T>());
+        let mut buffer = device.alloc(data.len() * size_of::<T>()).unwrap();
         bytemuck::cast_slice_mut(buffer.as_bytes_mut()).iter_mut().zip(data).for_each(|(o, v)| *o = T::from_f64(*v));
         buffer
     }
@@ -52,7 +52,7 @@ fn run_with(
     let inputs: Vec<Input<'_>> =
         held.iter().zip(leaves).zip(&p.dtypes).map(|((b, l), d)| Input::new(b, *d, &l.layout)).collect();
     let n = numel(&p.shape);
-    let mut held = device.alloc(n * p.dtype.size());
+    let mut held = device.alloc(n * p.dtype.size()).unwrap();
     let mut outputs = [Output::new(&mut held, p.dtype, 0, n, add)];
     match p.dtype {
         DType::F32 => outputs[0].values::<f32>().fill(0.5),
