@@ -178,10 +178,11 @@ mod tests {
         move |dtype| CrossEntropy { dtype, likelihood, target, smoothing, rows, classes }
     }
 
-    /// Distributions, some of whose terms are 0, and the like of labels, one of which may be beyond the classes.
+    /// Distributions, some of whose terms are 0, and the like of labels, of which some are ignored.
     fn targets(random: &mut Random, target: Target, [rows, classes]: [usize; 2]) -> (Value, Vec<f64>) {
         if target == Target::Index {
-            let labels: Vec<u32> = (0..rows).map(|_| random.below(classes + 1) as u32).collect();
+            let label = |i: usize| if i < classes { i as u32 } else { u32::MAX };
+            let labels: Vec<u32> = (0..rows).map(|_| label(random.below(classes + 1))).collect();
             let hot = |e: usize| f64::from(labels[e / classes] as usize == e % classes);
             let t = (0..rows * classes).map(hot).collect();
             return (Value::Index(labels), t);

@@ -49,7 +49,8 @@ pub fn softmax_label<S: Simd>(s: S, a: impl Along, q: Smoothing, z: &[f32], own:
         let e = s.load_part(grad, 0.0);
         s.store_part(grad, s.fma(e, factor, s.splat(-q.even)));
     }
-    let loss = s.mul(s.splat(q.keep), s.add(s.sub(top, own), log_sum));
+    let label = s.mul(s.splat(q.keep), s.add(s.sub(top, own), log_sum));
+    let loss = if q.keep == 0.0 { s.splat(0.0) } else { label }; // not 0 · ∞
     if q.even == 0.0 {
         return loss; // a class that is impossible and not wanted adds nothing
     }
@@ -98,7 +99,9 @@ pub fn sigmoid<S: Simd>(s: S, a: impl Along, q: Smoothing, z: &[f32], grad: &mut
         let target = s.fma(keep, s.load_part(grad, 0.0), even);
         let z = s.load_part(z, 0.0);
         let e = math::exp(s, s.sub(zero, s.abs(z)));
-        let linear = s.sub(s.max(zero, z), s.mul(z, target));
+        // softplus(z) − t z = (step(z) − t) z + ln(1 + e): infinite logits too have the loss that they tend to.
+        let slope = s.sub(s.select_lt(zero, z, one, zero), target);
+        let linear = s.select_le(s.abs(slope), zero, zero, s.mul(slope, z));
         straight = s.fma(filled, linear, straight);
         curved = s.fma(filled, math::log1p(s, e), curved);
         let likelihood = s.div(s.select_lt(z, zero, e, one), s.add(one, e));

@@ -128,20 +128,8 @@ impl<'a> Program<'a> {
             Node::Const(_) => format!("bitcast<{t}>(p.w{})", self.words[n]),
             Node::Uniform(_) => self.uniform(self.words[n]),
             Node::Unary(op, a) => unary(op, &format!("v{a}"), self.expr.compute),
-            Node::Binary(op @ (BinaryOp::Eq | BinaryOp::Ne), a, b) if a == b => self.is_itself(op, a),
             Node::Binary(op, a, b) => binary(op, &format!("v{a}"), &format!("v{b}"), self.expr.compute),
             Node::Select(c, a, b) => format!("select(v{b}, v{a}, v{c} != {t}(0))"),
-        }
-    }
-
-    /// Whether a value equals (or differs from) itself: a test for NaN, which a shader must make by the bits.
-    fn is_itself(&self, op: BinaryOp, a: usize) -> String {
-        let t = held_as(self.expr.compute);
-        match (self.expr.compute, op) {
-            (DType::F32, BinaryOp::Eq) => format!("select(1.0, 0.0, is_nan(v{a}))"),
-            (DType::F32, _) => format!("select(0.0, 1.0, is_nan(v{a}))"),
-            (_, BinaryOp::Eq) => format!("{t}(1)"),
-            _ => format!("{t}(0)"),
         }
     }
 
@@ -174,18 +162,16 @@ impl<'a> Program<'a> {
 
     /// Flags of the functions that the expression needs.
     fn functions(&self) -> Vec<&'static str> {
-        self.expr
-            .nodes
-            .iter()
-            .filter_map(|node| match node {
-                Node::Uniform(_) => Some("PHILOX"),
-                Node::Unary(op, _) => flag(*op),
-                Node::Binary(BinaryOp::Pow, ..) => Some("POW"),
-                Node::Binary(BinaryOp::Max | BinaryOp::Min, ..) => Some("EXTREMES"),
-                Node::Binary(BinaryOp::Eq | BinaryOp::Ne, a, b) if a == b => Some("NAN"),
-                _ => None,
-            })
-            .collect()
+        let flags = self.expr.nodes.iter().filter_map(|node| match node {
+            Node::Uniform(_) => Some("PHILOX"),
+            Node::Unary(op, _) => flag(*op),
+            Node::Binary(BinaryOp::Pow, ..) => Some("POW"),
+            Node::Binary(BinaryOp::Max | BinaryOp::Min, ..) => Some("EXTREMES"),
+            Node::Binary(op, ..) if op.is_comparison() => Some("NAN"),
+            _ => None,
+        });
+        let integers = !self.expr.compute.is_float() || !self.output.computed_as().is_float();
+        flags.chain(integers.then_some("CASTS")).collect()
     }
 }
 
@@ -211,8 +197,16 @@ fn draw(d: Draw) -> [u32; 5] {
     [k0, k1, a, b, c]
 }
 
+/// Integers saturate, also those of integers; 16-bit floats have been widened.
 fn converted(value: &str, from: DType, to: DType) -> String {
-    if from == to { value.to_string() } else { format!("{}({value})", held_as(to)) }
+    match (from, to) {
+        _ if from == to => value.to_string(),
+        (DType::F32, DType::I32) => format!("to_i32({value})"),
+        (DType::F32, DType::U32) => format!("to_u32({value})"),
+        (DType::I32, DType::U32) => format!("u32(max({value}, 0))"),
+        (DType::U32, DType::I32) => format!("i32(min({value}, 0x7fffffffu))"),
+        _ => format!("{}({value})", held_as(to)),
+    }
 }
 
 /// The place of result `i`: all in u32, where a negative stride is its complement and products wrap as they should.
@@ -259,8 +253,11 @@ fn unary(op: UnaryOp, a: &str, compute: DType) -> String {
         UnaryOp::Sigmoid => format!("sigmoid({a})"),
         UnaryOp::Softplus => format!("softplus({a})"),
         UnaryOp::Erf => format!("erf_f({a})"),
-        // By selection: a NaN stays one.
-        UnaryOp::Relu => format!("select({a}, {t}(0), {a} < {t}(0))"),
+        // By the bits of a negative number: a NaN stays one.
+        UnaryOp::Relu if compute == DType::F32 => {
+            format!("select({a}, 0.0, bitcast<u32>({a}) > 0x80000000u && bitcast<u32>({a}) <= 0xff800000u)")
+        }
+        UnaryOp::Relu => format!("max({a}, {t}(0))"),
         UnaryOp::Gelu => format!("gelu({a})"),
         UnaryOp::GeluGrad => format!("gelu_grad({a})"),
         UnaryOp::NormalQuantile => format!("quantile({a})"),
@@ -270,7 +267,9 @@ fn unary(op: UnaryOp, a: &str, compute: DType) -> String {
 
 fn binary(op: BinaryOp, a: &str, b: &str, compute: DType) -> String {
     let t = held_as(compute);
-    let truth = |sign: &str| format!("select({t}(0), {t}(1), {a} {sign} {b})");
+    // A shader may compare as if there were no NaN: it is told by its bits.
+    let numbers = if compute == DType::F32 { format!(" && !is_nan({a}) && !is_nan({b})") } else { String::new() };
+    let truth = |sign: &str| format!("select({t}(0), {t}(1), {a} {sign} {b}{numbers})");
     match op {
         BinaryOp::Add => format!("{a} + {b}"),
         BinaryOp::Sub => format!("{a} - {b}"),
@@ -282,9 +281,9 @@ fn binary(op: BinaryOp, a: &str, b: &str, compute: DType) -> String {
         BinaryOp::Max => format!("max({a}, {b})"),
         BinaryOp::Min => format!("min({a}, {b})"),
         BinaryOp::Pow if compute == DType::F32 => format!("power({a}, {b})"),
-        BinaryOp::Pow => format!("{t}(power(f32({a}), f32({b})))"),
+        BinaryOp::Pow => converted(&format!("power(f32({a}), f32({b}))"), DType::F32, compute),
         BinaryOp::Eq => truth("=="),
-        BinaryOp::Ne => format!("select({t}(1), {t}(0), {a} == {b})"), // true for NaN: `!=` may be an ordered comparison
+        BinaryOp::Ne => format!("select({t}(1), {t}(0), {a} == {b}{numbers})"), // true for NaN
         BinaryOp::Lt => truth("<"),
         BinaryOp::Le => truth("<="),
     }

@@ -7,10 +7,11 @@ use crate::tensor::Tensor;
 
 impl Tensor {
     /// The loss of each row of these logits [rows, classes], and its gradient. Targets are labels [rows] (`U32`) or distributions
-    /// [rows, classes]; smoothing mixes them with the uniform one.
+    /// [rows, classes]; smoothing mixes them with the uniform one. A row whose label is `u32::MAX` has loss and gradient 0, whatever its
+    /// logits are; on a GPU, where labels are not looked at beforehand, those of any other label beyond the classes are NaN.
     ///
     /// # Panics
-    /// If the shapes or types do not fit.
+    /// If the shapes or types do not fit, or (on the CPU) a label is neither a class nor `u32::MAX`.
     #[track_caller]
     pub fn cross_entropy(&self, targets: &Tensor, likelihood: Likelihood, smoothing: f64) -> (Tensor, Tensor) {
         self.float("cross_entropy");
@@ -24,6 +25,9 @@ impl Tensor {
                 self.shape()
             ),
         };
+        if target == Target::Index {
+            targets.check_labels("cross_entropy", classes);
+        }
         if classes > self.device().longest_row() && rows > 0 {
             return self.cross_entropy_of_long_rows(targets, likelihood, smoothing);
         }
@@ -50,7 +54,12 @@ impl Tensor {
                 let weight = t.sum(&[-1], true);
                 (weighted(&sum.log().sub(&below)), below.exp().div(&sum).mul(&weight).sub(&t))
             }
-            Likelihood::Sigmoid => (self.softplus().sum(&[-1], false).sub(&weighted(self)), self.sigmoid().sub(&t)),
+            Likelihood::Sigmoid => {
+                // softplus(z) − t z = (step(z) − t) z + ln(1 + e^−|z|): infinite logits too have the loss that they tend to.
+                let slope = self.gt_scalar(0.0).select(&self.scalar_like(1.0), &zero).sub(&t);
+                let linear = slope.eq_scalar(0.0).select(&zero, &slope.mul(self));
+                (linear.add(&self.abs().neg().softplus()).sum(&[-1], false), self.sigmoid().sub(&t))
+            }
         };
         if !is_label {
             return (loss, grad);
@@ -60,5 +69,35 @@ impl Tensor {
         let of_rows = |x: &Tensor, ignored: &Tensor, real: &Tensor| real.select(x, &ignored.select(&zero, &nan));
         let grad = of_rows(&grad, &ignored.unsqueeze(-1), &real.unsqueeze(-1));
         (of_rows(&loss, &ignored, &real), grad)
+    }
+
+    /// For labels (`U32`, this) of any shape: 1 where they are a class, 0 where they are `u32::MAX` (ignored), and NaN, on a GPU, where they
+    /// are neither; in this float type.
+    ///
+    /// # Panics
+    /// If the labels are not `U32`, or (on the CPU) one is neither a class nor `u32::MAX`.
+    #[track_caller]
+    pub fn label_weights(&self, op: &str, classes: usize, dtype: DType) -> Tensor {
+        self.check_labels(op, classes);
+        let number = |x: f64| Tensor::full(self.device(), dtype, &[], x);
+        let beyond = self.eq_scalar(f64::from(u32::MAX)).select(&number(0.0), &number(f64::NAN));
+        self.lt_scalar(classes as f64).select(&number(1.0), &beyond)
+    }
+
+    /// On the CPU looks at labels, which on a GPU would mean to wait for it: there a kernel answers a wrong one with NaN.
+    #[track_caller]
+    pub(crate) fn check_labels(&self, op: &str, classes: usize) {
+        assert!(self.dtype() == DType::U32, "{op}: labels are u32, these are {}", self.dtype());
+        if !self.device().is_cpu() {
+            return;
+        }
+        let labels = self.to_vec::<u32>().expect("the CPU does not fail");
+        if let Some(row) = labels.iter().position(|label| *label as usize >= classes && *label != u32::MAX) {
+            panic!(
+                "{op}: label {} of row {row} is not one of the {classes} classes (0 to {}); u32::MAX marks a row to ignore",
+                labels[row],
+                classes as isize - 1
+            );
+        }
     }
 }

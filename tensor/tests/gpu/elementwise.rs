@@ -115,6 +115,46 @@ fn types_convert_as_on_the_cpu() {
 }
 
 #[test]
+fn casts_to_integers_truncate_and_saturate() {
+    let (low, high) = (-2_147_483_648.0f32, 2_147_483_648.0f32);
+    let data = [
+        f32::NAN,
+        -f32::NAN,
+        f32::INFINITY,
+        f32::NEG_INFINITY,
+        1e10,
+        -1e10,
+        low,
+        high,
+        2_147_483_520.0,
+        4_294_967_040.0,
+        4_294_967_296.0,
+        -0.9,
+        -1.0,
+        0.9,
+        1e-40,
+        f32::MAX,
+        f32::MIN,
+    ];
+    let x = Tensor::from_slice(&Device::cpu(), &data, &[data.len()]);
+    for stored in [DType::F32, DType::F16, DType::BF16] {
+        for device in devices().iter() {
+            for to in [DType::I32, DType::U32] {
+                let (here, there) = (x.to_dtype(stored), x.to_device(device).unwrap().to_dtype(stored));
+                assert_eq!(numbers(&there.to_dtype(to)), numbers(&here.to_dtype(to)), "{stored} to {to}");
+                assert_eq!(numbers(&there.flip(&[0]).to_dtype(to)), numbers(&here.flip(&[0]).to_dtype(to)));
+            }
+        }
+    }
+    for device in devices().iter() {
+        let signed = |d: &Device| Tensor::from_slice(d, &[i32::MIN, -1, 0, 7, i32::MAX], &[5]).to_dtype(DType::U32);
+        let unsigned = |d: &Device| Tensor::from_slice(d, &[0, 7, 1u32 << 31, u32::MAX], &[4]).to_dtype(DType::I32);
+        assert_eq!(numbers(&signed(device)), numbers(&signed(&Device::cpu())));
+        assert_eq!(numbers(&unsigned(device)), numbers(&unsigned(&Device::cpu())));
+    }
+}
+
+#[test]
 fn draws_are_the_same_bits() {
     let draw = Draw::new(0x1234_5678_9abc_def0, [7, u32::MAX, 1]);
     let cpu = Device::cpu();

@@ -72,3 +72,15 @@ fn masked_logits_have_no_part_and_nan_is_not_hidden() {
     let none = Tensor::full(&Device::cpu(), DType::F32, &[2, 8], f64::NEG_INFINITY);
     check("rows of which all is masked are not numbers", &[none], |t| vec![t[0].softmax(1)], 0.0);
 }
+
+#[test]
+fn the_gradient_of_a_row_with_nan_is_nan() {
+    for n in [3usize, 8, 70] {
+        let mut y: Vec<f32> = (0..2 * n).map(|i| -1.0 - (i % 5) as f32).collect();
+        y[1] = f32::NAN;
+        y[n] = f32::NEG_INFINITY;
+        let y = Tensor::from_slice(&Device::cpu(), &y, &[2, n]);
+        let f = |t: &[Tensor]| [true, false].map(|log| t[0].softmax_backward(&t[1], 1, log)).to_vec();
+        check(&format!("rows of {n}"), &[y, normal(&[2, n], 5)], f, 10.0 * terms(n));
+    }
+}

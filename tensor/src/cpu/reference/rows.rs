@@ -82,6 +82,7 @@ fn sigmoid_row<T: Float>(z: &[T], target: &impl Fn(usize) -> T, grad: &mut [T]) 
     }
     tree_sum(z.len(), &|k| {
         let (z, t) = (z[k].to_f64(), target(k).to_f64());
-        T::from_f64(z.max(0.0) - z * t + (-z.abs()).exp().ln_1p())
+        let slope = f64::from(z > 0.0) - t;
+        T::from_f64(if slope == 0.0 { 0.0 } else { slope * z } + (-z.abs()).exp().ln_1p())
     })
 }

@@ -1,0 +1,105 @@
+//! Shapes that nothing could hold are refused where they are given, with what was asked for.
+
+use lethe_tensor::random::Draw;
+use lethe_tensor::{ConvOptions, DType, Device, PoolOptions, Tensor};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+/// What a panic says.
+#[track_caller]
+fn refusal<R>(f: impl FnOnce() -> R) -> String {
+    let panic = catch_unwind(AssertUnwindSafe(f)).err().expect("it was taken");
+    let text = panic.downcast_ref::<String>().cloned();
+    text.or_else(|| panic.downcast_ref::<&str>().map(|s| s.to_string())).expect("a panic has a message")
+}
+
+#[test]
+fn products_of_extents_do_not_wrap() {
+    let most = usize::MAX;
+    for device in Device::all_for_tests() {
+        let d = &device;
+        let one = Tensor::ones(d, DType::F32, &[1, 1]);
+        let wide = [1usize << 62, 4];
+        for text in [
+            refusal(|| Tensor::from_slice::<f32>(d, &[], &wide)),
+            refusal(|| Tensor::from_slice::<u32>(d, &[], &[most, 0, 3])),
+            refusal(|| Tensor::zeros(d, DType::F32, &wide)),
+            refusal(|| Tensor::full(d, DType::F32, &[1 << 32, 1 << 31], 1.0)),
+            refusal(|| Tensor::uniform(d, DType::F32, &wide, Draw::new(1, [0; 3]))),
+            refusal(|| one.expand(&wide)),
+            refusal(|| one.reshape(&wide)),
+            refusal(|| one.expand(&[1 << 40, 1]).add(&one.expand(&[1, 1 << 40]))),
+            refusal(|| one.pad(0, most, 1, 0.0)),
+            refusal(|| one.pad(1, 1, most - 1, 0.0)),
+            refusal(|| Tensor::concat(&[&one.expand(&[1, most >> 1]), &one.expand(&[1, most >> 1])], 1)),
+        ] {
+            assert!(text.contains("more elements than can be addressed"), "{text}");
+        }
+    }
+}
+
+#[test]
+fn memory_that_no_device_has_is_named_in_bytes() {
+    for device in Device::all_for_tests() {
+        let huge = 1usize << 50;
+        for text in [
+            refusal(|| Tensor::zeros(&device, DType::F32, &[huge])),
+            refusal(|| Tensor::normal(&device, DType::F32, &[huge], Draw::new(1, [0; 3]))),
+            refusal(|| Tensor::arange(&device, huge)),
+        ] {
+            assert!(text.contains(&(4 * huge).to_string()), "{text}");
+        }
+    }
+    // A view may be larger than memory; what would be made of it may not.
+    let view = Tensor::ones(&Device::cpu(), DType::F32, &[1]).expand(&[1 << 50]);
+    let text = refusal(|| view.contiguous());
+    assert!(text.contains("4503599627370496 bytes"), "{text}");
+}
+
+#[test]
+fn windows_have_sizes_that_can_be_counted() {
+    let x = Tensor::ones(&Device::cpu(), DType::F32, &[1, 1, 4, 4]);
+    let w = Tensor::ones(&Device::cpu(), DType::F32, &[1, 1, 2, 2]);
+    let most = usize::MAX;
+    for options in [
+        ConvOptions { padding: [[most, most]; 2], ..ConvOptions::default() },
+        ConvOptions { dilation: [most, 2], ..ConvOptions::default() },
+    ] {
+        assert!(refusal(|| x.conv2d(&w, None, &options)).contains("conv2d"));
+    }
+    for options in [
+        PoolOptions::new(most, 1, most - 1),
+        PoolOptions::new(3, 1, 3),
+        PoolOptions::new(0, 1, 0),
+        PoolOptions::new(2, 0, 0),
+    ] {
+        assert!(refusal(|| x.max_pool2d(&options)).contains("pool2d"), "{options:?}");
+    }
+}
+
+#[test]
+fn pools_take_any_padding_below_the_kernel() {
+    for device in Device::all_for_tests() {
+        let data: Vec<f32> = (0..20).map(|i| -1.0 - ((i * 7) % 11) as f32).collect();
+        let x = Tensor::from_slice(&Device::cpu(), &data, &[1, 1, 4, 5]);
+        let there = x.to_device(&device).unwrap();
+        for (kernel, stride) in [([2, 3], [1, 1]), ([3, 2], [2, 3]), ([4, 5], [1, 4]), ([1, 6], [3, 1])] {
+            for padding in [[kernel[0] - 1, kernel[1] - 1], [0, kernel[1] - 1]] {
+                let options = PoolOptions { kernel, stride, padding };
+                let all = |x: &Tensor| {
+                    let host =
+                        |t: &Tensor| t.to_device(&Device::cpu()).unwrap().to_dtype(DType::F64).to_vec::<f64>().unwrap();
+                    let (y, index) = x.max_pool2d(&options);
+                    let means = [true, false].map(|count| host(&x.avg_pool2d(&options, count)));
+                    [host(&y), host(&index), means[0].clone(), means[1].clone()]
+                };
+                for (got, expected) in all(&there).iter().zip(all(&x.to_dtype(DType::F64))) {
+                    assert!(
+                        got.iter().zip(&expected).all(|(g, e)| (g - e).abs() < 1e-5),
+                        "{options:?}: {got:?}, not {expected:?}"
+                    );
+                    assert!(expected.iter().all(|e| e.is_finite()));
+                }
+            }
+        }
+    }
+}
