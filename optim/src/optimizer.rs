@@ -3,7 +3,7 @@
 use crate::blocks::table;
 use lethe_nn::Theta;
 use lethe_tensor::plan::{AdamW as AdamWPlan, Sgd as SgdPlan};
-use lethe_tensor::{Tensor, execute_in_place};
+use lethe_tensor::{DType, Tensor, execute_in_place};
 
 /// Factors of one parameter group.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -35,8 +35,9 @@ impl Blocks {
 
 /// A base optimiser: moves θ by an update vector of its layout.
 pub trait Optimizer: Send {
-    /// One step in place: clips, decays, moves. Nothing is read back. Returns ‖g‖² before clipping, a scalar on the device; where it is not
-    /// finite, θ and the moments stay as they were.
+    /// One step in place: clips, decays, moves. Nothing is read back. Returns ‖g‖ before clipping, a scalar on the device; where it is not
+    /// finite, θ and the moments stay as they were. A norm whose square, after clipping, the vector's type cannot hold counts as infinite:
+    /// second moments would be, and θ would never move again.
     ///
     /// # Panics
     /// If the update has not θ's layout.
@@ -53,6 +54,14 @@ pub trait Optimizer: Send {
     /// # Panics
     /// If they are not as many vectors of θ's layout.
     fn restore(&mut self, vectors: Vec<Tensor>, steps: u64);
+}
+
+/// ‖g‖, infinite where the square of the clipped norm is.
+fn measured(update: &Tensor, clip: f64) -> Tensor {
+    let norm = update.norm();
+    let most = if norm.dtype() == DType::F64 { f64::MAX } else { f64::from(f32::MAX) };
+    let beyond = norm.min_scalar(clip).ge_scalar(most.sqrt());
+    beyond.select(&norm.scalar_like(f64::INFINITY), &norm).force().clone()
 }
 
 /// Puts vectors back in the place of others of the same length.
@@ -108,10 +117,10 @@ impl Optimizer for AdamW {
             step: self.steps,
             max_norm: self.clip,
         };
-        let norm2 = update.sum_squares(&[], false);
+        let norm = measured(update, self.clip);
         let [m, v] = &mut self.moments;
-        execute_in_place(plan, &[&update.contiguous(), &self.blocks.0, &norm2], &mut [theta.values_mut(), m, v]);
-        norm2
+        execute_in_place(plan, &[&update.contiguous(), &self.blocks.0, &norm], &mut [theta.values_mut(), m, v]);
+        norm
     }
 
     fn state(&self) -> Vec<(&'static str, &Tensor)> {
@@ -173,10 +182,10 @@ impl Optimizer for Sgd {
             max_norm: self.clip,
         };
         self.steps += 1;
-        let norm2 = update.sum_squares(&[], false);
-        let inputs = [&update.contiguous(), &self.blocks.0, &norm2];
+        let norm = measured(update, self.clip);
+        let inputs = [&update.contiguous(), &self.blocks.0, &norm];
         execute_in_place(plan, &inputs, &mut [theta.values_mut(), &mut self.buffer]);
-        norm2
+        norm
     }
 
     fn state(&self) -> Vec<(&'static str, &Tensor)> {

@@ -125,6 +125,7 @@ fn reductions() -> Vec<Variant> {
         list.extend(product("reduce", "arg_reduce", &[&[form], &[&["ARG"]]], &with(lanes, &[2, 3])));
     }
     list.extend(one("reduce", "column_sum", &["COLUMN_SUM"]));
+    list.extend(one("reduce", "scaled_squares", &["SCALED_SQUARES"]));
     list.extend(product("cumsum", "cumsum_rows", &[&[&["ROWS"]], &[&[], &["CARRY"]]], &plain()));
     list.extend(product("cumsum", "cumsum_columns", &[&[&["COLUMNS"]], &[&[], &["CARRY"]]], &plain()));
     list

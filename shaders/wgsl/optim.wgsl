@@ -1,9 +1,9 @@
 // optim.wgsl: AdamW and SGD over one flat vector: all parameters of a model, in place. f32.
 //
-// Kernels   ADAMW  entry adamw: a step.   Grid ceil(n / 1024).   Bindings 0 GRAD, 2 NORM2, 3 THETA, 4 M, 5 V, 6 TABLE.
-//           SGD    entry sgd: a step.     Grid ceil(n / 1024).   Bindings 0 GRAD, 2 NORM2, 3 THETA, 4 B, 6 TABLE.
+// Kernels   ADAMW  entry adamw: a step.   Grid ceil(n / 1024).   Bindings 0 GRAD, 2 NORM, 3 THETA, 4 M, 5 V, 6 TABLE.
+//           SGD    entry sgd: a step.     Grid ceil(n / 1024).   Bindings 0 GRAD, 2 NORM, 3 THETA, 4 B, 6 TABLE.
 // Vectors   n elements, a multiple of 64 (a parameter starts at a multiple of 64, the padding is zero and stays zero).
-// NORM2     the squared norm of the whole gradient: the clip factor is min(1, max_norm / (norm + 1e-6)); a max_norm of 3e38 clips nothing.
+// NORM      the norm of the whole gradient: the clip factor is min(1, max_norm / (norm + 1e-6)); a max_norm of 3e38 clips nothing.
 //           Where it is not finite the step is left out, moments included: on the GPU, without a readback.
 // TABLE     [n / 64] of (learning rate scale, weight decay): groups, exclusions. Scale 0 freezes: parameters and moments stay as they are.
 // Grid      workgroups over x and, above 65535, y.
@@ -23,14 +23,14 @@ var<immediate> p: Params;
 
 //#if ADAMW SGD
 @group(0) @binding(0) var<storage, read> GRAD: array<vec4<f32>>;
-@group(0) @binding(2) var<storage, read> NORM2: array<f32>;
+@group(0) @binding(2) var<storage, read> NORM: array<f32>;
 @group(0) @binding(3) var<storage, read_write> THETA: array<vec4<f32>>;
 @group(0) @binding(6) var<storage, read> TABLE: array<vec2<f32>>;
 
 // -1 for a norm that is not finite: a comparison may assume that there is no NaN; the bits do not lie.
 fn clip_factor() -> f32 {
-  let norm2 = NORM2[0]; let finite = (bitcast<u32>(norm2) & 0x7f800000u) != 0x7f800000u;
-  return select(-1.0, min(1.0, p.max_norm / (sqrt(norm2) + 1.0e-6)), finite);
+  let norm = NORM[0]; let finite = (bitcast<u32>(norm) & 0x7f800000u) != 0x7f800000u;
+  return select(-1.0, min(1.0, p.max_norm / (norm + 1.0e-6)), finite);
 }
 //#end
 

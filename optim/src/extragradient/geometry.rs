@@ -85,7 +85,9 @@ impl Geometry {
                 (measured, (adaptive.scale != Scale::Before).then_some(t))
             }
         };
-        let norm = measured.sum_squares(&[], false).sqrt().add_scalar(EPS);
+        // No number holds an infinite norm: ρ / ∞ would be a perturbation of 0 without a word, where NaN ends the run.
+        let norm = measured.norm();
+        let norm = norm.eq_scalar(f64::INFINITY).select(&norm.scalar_like(f64::NAN), &norm).add_scalar(EPS);
         let scaled = scaling.map_or_else(|| measured.clone(), |t| t.mul(&measured));
         Direction { measured, norm, scaled }
     }
@@ -104,12 +106,12 @@ pub struct Direction {
 impl Direction {
     /// ε at the radius `rho`, in θ's layout.
     pub fn epsilon(&self, rho: f64) -> Tensor {
-        self.scaled.mul(&self.norm.rdiv_scalar(rho)).reshape(&[self.scaled.numel()])
+        self.normalised().mul_scalar(rho).reshape(&[self.scaled.numel()])
     }
 
     /// θ + ε, in one kernel.
     pub fn step_from(&self, theta: &Theta, rho: f64) -> Theta {
-        theta.step_along(&self.scaled, &self.norm.rdiv_scalar(rho))
+        theta.step_along(&self.normalised(), &self.norm.scalar_like(rho))
     }
 
     /// The direction as it was before it was normalised: p, or T p.
@@ -117,7 +119,7 @@ impl Direction {
         self.measured.clone()
     }
 
-    /// ε / ρ, unevaluated.
+    /// ε / ρ, unevaluated. Divided before ρ is multiplied by: ρ / norm underflows for large norms.
     pub fn normalised(&self) -> Tensor {
         self.scaled.div(&self.norm)
     }

@@ -49,8 +49,8 @@ impl SurrogateGap {
     /// c⊥, in c's shape.
     pub fn perpendicular(c: &Tensor, g: &Tensor) -> Tensor {
         let g = g.reshape(c.shape());
-        let norm = g.sum_squares(&[], false).sqrt().add_scalar(EPS);
-        let along = c.mul(&g).sum(&[], false).div(&norm.square());
-        c.sub(&g.mul(&along))
+        let unit = g.div(&g.norm().add_scalar(EPS));
+        let along = c.mul(&unit).sum(&[], false);
+        c.sub(&unit.mul(&along))
     }
 }

@@ -25,8 +25,8 @@ pub fn adamw(p: &AdamW, inputs: &[Input<'_>], outputs: &mut [Output<'_>]) {
 
 /// [`adamw`] in `f32` at a given instruction set.
 fn adamw_at(level: Level, p: &AdamW, inputs: &[Input<'_>], outputs: &mut [Output<'_>]) {
-    let [g, table, norm2] = [0, 1, 2].map(|i| inputs[i].values::<f32>());
-    let Some(clip) = clip_factor(f64::from(norm2[0]), p.max_norm) else { return };
+    let [g, table, norm] = [0, 1, 2].map(|i| inputs[i].values::<f32>());
+    let Some(clip) = clip_factor(f64::from(norm[0]), p.max_norm) else { return };
     let [theta, mu, nu] = outputs else { unreachable!("three vectors are updated in place") };
     let parts = [theta, mu, nu].map(|o| Parts::new(o.values::<f32>()));
     by_blocks(p.n / BLOCK, TASK, |blocks| {
@@ -97,8 +97,8 @@ pub fn sgd(p: &Sgd, inputs: &[Input<'_>], outputs: &mut [Output<'_>]) {
 
 /// [`sgd`] in `f32` at a given instruction set.
 fn sgd_at(level: Level, p: &Sgd, inputs: &[Input<'_>], outputs: &mut [Output<'_>]) {
-    let [g, table, norm2] = [0, 1, 2].map(|i| inputs[i].values::<f32>());
-    let Some(clip) = clip_factor(f64::from(norm2[0]), p.max_norm) else { return };
+    let [g, table, norm] = [0, 1, 2].map(|i| inputs[i].values::<f32>());
+    let Some(clip) = clip_factor(f64::from(norm[0]), p.max_norm) else { return };
     let [theta, buffer] = outputs else { unreachable!("two vectors are updated in place") };
     let parts = [theta, buffer].map(|o| Parts::new(o.values::<f32>()));
     by_blocks(p.n / BLOCK, TASK, |blocks| {

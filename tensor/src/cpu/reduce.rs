@@ -13,7 +13,7 @@ use super::tasks::{TASK, by_blocks};
 use super::threads::Parts;
 use super::{Input, Output, reference};
 use crate::dtype::DType;
-use crate::plan::{Reduce, ReduceOp};
+use crate::plan::{Reduce, ReduceOp, ScaledSquares};
 use fold::{Fold, Max, Min, Product, Squares, Sum};
 use std::ops::Range;
 
@@ -26,6 +26,14 @@ pub fn run(p: &Reduce, inputs: &[Input<'_>], outputs: &mut [Output<'_>]) {
         return reference::reduce::<f64>(p, inputs, outputs);
     }
     run_at(level(), p, inputs, outputs);
+}
+
+/// Runs the plan.
+pub fn scaled_squares(p: &ScaledSquares, inputs: &[Input<'_>], outputs: &mut [Output<'_>]) {
+    match p.dtype {
+        DType::F64 => reference::scaled_squares::<f64>(inputs, outputs),
+        _ => reference::scaled_squares::<f32>(inputs, outputs),
+    }
 }
 
 /// [`run`] in `f32` at a given instruction set.

@@ -3,7 +3,7 @@
 use super::long::{by_columns, rows_of};
 use super::{around, axis};
 use crate::dtype::DType;
-use crate::plan::{Reduce, ReduceOp};
+use crate::plan::{Reduce, ReduceOp, ScaledSquares};
 use crate::run::execute_one;
 use crate::tensor::Tensor;
 
@@ -119,6 +119,41 @@ impl Tensor {
     #[track_caller]
     pub fn sum_squares(&self, axes: &[isize], keepdim: bool) -> Tensor {
         self.reduce("sum_squares", ReduceOp::SumSquares, axes, keepdim, 1.0)
+    }
+
+    /// For sums of squares (this) a power of two that brings what was squared into a range where its squares neither over- nor underflow;
+    /// 1 where they did not.
+    ///
+    /// # Panics
+    /// If the tensor is not of floats.
+    #[track_caller]
+    pub fn scale_of_squares(&self) -> Tensor {
+        self.float("scale_of_squares");
+        // A sum within these bounds lost nothing: of 2³¹ elements below the least normal square, the sum is still 2³⁵ times smaller.
+        let (low, high, up, down) = match self.dtype() {
+            DType::F64 => (-800, 800, 600, -600),
+            _ => (-60, 100, 64, -80),
+        };
+        let power = |e: i32| 2f64.powi(e);
+        let number = |e: i32| self.scalar_like(power(e));
+        let small = self.lt_scalar(power(low)).select(&number(up), &number(0));
+        self.gt_scalar(power(high)).select(&number(down), &small)
+    }
+
+    /// The L2 norm of all elements: right also where their squares over- or underflow, which costs a second pass over them, on every device
+    /// without waiting for it.
+    ///
+    /// # Panics
+    /// If the tensor is not of floats.
+    #[track_caller]
+    pub fn norm(&self) -> Tensor {
+        let x = self.contiguous();
+        let sum = x.sum_squares(&[], false).force().clone();
+        let scale = sum.scale_of_squares().force().clone();
+        let plan = ScaledSquares { dtype: self.computed_type(), n: x.numel() };
+        let again = execute_one(plan, &[&x, &scale]);
+        let one = scale.eq_scalar(1.0);
+        one.select(&sum.sqrt(), &again.sqrt().div(&scale))
     }
 
     /// The product over `axes` (none named: all); of nothing, 1.
@@ -241,8 +276,8 @@ impl Tensor {
         self.eq_scalar(0.0).select(&number(0.0), &number(1.0)).reduce(op, ReduceOp::Sum, axes, keepdim, 1.0)
     }
 
-    /// The k largest elements along an axis, in descending order, and their places (`U32`); of equals the first comes first. NaN is smaller
-    /// than all numbers. k passes over the axis: meant for small k.
+    /// The k largest elements along an axis, in descending order, and their places (`U32`); of equals the first comes first. NaN is larger
+    /// than all numbers, as in [`Tensor::max`]. k passes over the axis: meant for small k.
     ///
     /// # Panics
     /// If the axis does not exist or has fewer than k elements, or the tensor is not of floats.
@@ -255,13 +290,13 @@ impl Tensor {
         let mut along = vec![1; self.rank()];
         along[d] = n;
         let (places, low) = (Tensor::arange(self.device(), n).reshape(&along), self.scalar_like(f64::NEG_INFINITY));
-        let x = self.eq(self).select(self, &low);
         let mut free = Tensor::full(self.device(), DType::U32, self.shape(), 1.0);
         let mut index: Vec<Tensor> = vec![];
         for _ in 0..k {
-            let best = free.select(&x, &low).max(&[d as isize], true);
+            let best = free.select(self, &low).max(&[d as isize], true);
+            let best_or_nan = best.eq(&best).select(&self.eq(&best), &self.ne(self));
             // Only places that are free: among them −∞ may be the best there is.
-            let hits = free.select(&x.eq(&best), &Tensor::full(self.device(), DType::U32, &[], 0.0));
+            let hits = free.select(&best_or_nan, &Tensor::full(self.device(), DType::U32, &[], 0.0));
             let first = hits.select(&self.scalar_like(1.0), &self.scalar_like(0.0)).argmax(d as isize, true);
             free = places.eq(&first).select(&Tensor::full(self.device(), DType::U32, &[], 0.0), &free);
             index.push(first);

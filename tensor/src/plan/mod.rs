@@ -36,7 +36,7 @@ pub use matmul::{Matmul, MatrixStrides};
 pub use optim::{AdamW, Sgd};
 pub use pad::Pad;
 pub use pool::{Pool2d, PoolKind, PoolPass};
-pub use reduce::{Reduce, ReduceOp};
+pub use reduce::{Reduce, ReduceOp, ScaledSquares};
 pub use softmax::{Softmax, SoftmaxBackward};
 
 use crate::dtype::DType;

@@ -10,7 +10,7 @@ use crate::dtype::DType;
 /// θ ← θ − s lr · (μ / (1 − β₁ᵏ)) / (√(ν / (1 − β₂ᵏ)) + eps)
 /// ```
 ///
-/// Inputs: g [n], table [n/64, 2], and ‖g‖² [1]; where that is not finite, nothing moves. A block of scale 0 is frozen: θ, μ and ν stay as they
+/// Inputs: g [n], table [n/64, 2], and ‖g‖ [1]; where that is not finite, nothing moves. A block of scale 0 is frozen: θ, μ and ν stay as they
 /// are. In place: θ, μ, ν [n].
 #[derive(Clone, Debug)]
 pub struct AdamW {

@@ -79,3 +79,29 @@ impl Plan for Reduce {
     }
     back_ends!(reduce);
 }
+
+/// `Σ (s x)²` of all elements for a scale s, where s is not 1; where it is, 0, and x is not read: whoever asks has that sum already.
+/// Inputs: x [n], contiguous, and s [].
+#[derive(Clone, Debug)]
+pub struct ScaledSquares {
+    /// `F32` or `F64`.
+    pub dtype: DType,
+    /// Elements.
+    pub n: usize,
+}
+
+impl Plan for ScaledSquares {
+    fn name(&self) -> &'static str {
+        "scaled_squares"
+    }
+    fn outputs(&self) -> Vec<Spec> {
+        vec![Spec::new(&[], self.dtype)]
+    }
+    fn flops(&self) -> u64 {
+        3 * self.n as u64
+    }
+    fn bytes(&self) -> u64 {
+        bytes_of(self.n, self.dtype)
+    }
+    back_ends!(reduce::scaled_squares);
+}

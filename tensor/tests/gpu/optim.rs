@@ -19,9 +19,9 @@ fn steps(device: &Device, dtype: DType, max_norm: f64, bad: bool, sgd: bool) -> 
         if bad && step == 2 {
             g = g.mul_scalar(f64::INFINITY);
         }
-        let norm2 = on(g.sum_squares(&[0], true));
+        let norm = on(g.sum_squares(&[0], true).sqrt());
         let g = on(g);
-        let inputs = [&g, &table, &norm2];
+        let inputs = [&g, &table, &norm];
         let [theta, m, v] = &mut vectors;
         if sgd {
             let plan = Sgd { dtype, n: N, lr: 0.1, momentum: 0.9, nesterov: step == 3, first: step == 1, max_norm };

@@ -37,7 +37,7 @@ pub fn direction(network: Network<'_>, step: Extragradient, images: &Batch) -> R
         let moved = perturbed(network, Ascent { step, rho: 1.0 }, images, 0, 0);
         moved.values().sub(network.theta.values()).force().clone()
     });
-    let length = f64::from(moved.sum_squares(&[], false).sqrt().item::<f32>()?);
+    let length = f64::from(moved.norm().item::<f32>()?);
     Ok((length > 0.0).then(|| Direction { unit: moved.mul_scalar(1.0 / length).force().clone(), length }))
 }
 

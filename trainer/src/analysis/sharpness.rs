@@ -54,7 +54,7 @@ pub fn power_iteration(
     stopping: Stopping,
     mut product: impl FnMut(&Tensor) -> Result<Tensor, Error>,
 ) -> Result<Dominant, Error> {
-    let normalised = |v: &Tensor| v.div(&v.sum_squares(&[], false).sqrt().add_scalar(EPS)).force().clone();
+    let normalised = |v: &Tensor| v.div(&v.norm().add_scalar(EPS)).force().clone();
     let mut v = normalised(start);
     let mut estimates: Vec<f64> = Vec::new();
     while estimates.len() < stopping.most_iterations {

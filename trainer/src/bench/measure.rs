@@ -151,14 +151,14 @@ fn measure_once(device: &Device, mut work: Work, step: Step) -> Result<Measured,
 
 /// A step's numbers, once they are known to be what they should.
 fn judged(numbers: &[Tensor], step: Step) -> Result<StepFigures, Failure> {
-    let [loss, perturbed_loss, squared_norm] = numbers else { unreachable!("a step returns three numbers") };
+    let [loss, perturbed_loss, norm] = numbers else { unreachable!("a step returns three numbers") };
     let number = |what: &'static str, t: &Tensor| {
         let value: f32 = t.item()?;
         if value.is_finite() { Ok(value) } else { Err(Failure::NotFinite { what, value }) }
     };
     let loss = number("loss", loss)?;
     let perturbed_loss = number("loss at the perturbed parameters", perturbed_loss)?;
-    let grad_norm = number("squared norm of the update gradient", squared_norm)?.sqrt();
+    let grad_norm = number("norm of the update gradient", norm)?;
     match step.loss {
         Some(expected) if (loss - expected).abs() > 2e-5 => Err(Failure::Loss { found: loss, expected }),
         _ => Ok(StepFigures { loss, perturbed_loss, grad_norm }),

@@ -51,14 +51,14 @@ fn training(
     let device = device.clone();
     let call = move || {
         let forward = |f: &Forward<'_>, x: &Var| model.forward(f, x);
-        let (out, squared_norm) = device.scope(|| {
+        let (out, norm) = device.scope(|| {
             let out = step.gradient(&theta, &state, &batch, RHO, adamw.steps(), &forward);
-            let squared_norm = adamw.step(&mut theta, &out.update, LR);
-            (out, squared_norm)
+            let norm = adamw.step(&mut theta, &out.update, LR);
+            (out, norm)
         });
         state = out.state;
         out.loss.item::<f32>()?;
-        Ok(vec![out.loss, out.perturbed_loss, squared_norm])
+        Ok(vec![out.loss, out.perturbed_loss, norm])
     };
     let gradients = if perturbation == Perturbation::None { 1.0 } else { 2.0 };
     Work::arithmetic(gradients * PASSES * forward_flops, call)

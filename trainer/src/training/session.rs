@@ -73,7 +73,7 @@ pub struct Pending {
     update: u64,
     epoch: usize,
     pub(super) images: usize,
-    /// Loss, perturbed loss, correct images, squared norm of the gradient.
+    /// Loss, perturbed loss, correct images, norm of the gradient.
     numbers: Later<f32>,
     /// The first operation that made a NaN or an infinity, where that is looked for.
     anomaly: Option<Anomaly>,
@@ -226,8 +226,8 @@ impl<'a> Session<'a> {
             let forward = |f: &Forward<'_>, x: &Var| model.forward(f, x);
             let StepOutput { state, loss, perturbed_loss, correct, update, .. } =
                 step.gradient(theta, state, batch, rho, *update, &forward);
-            let norm2 = optimizer.step(theta, &update, lr);
-            let numbers = [&loss, &perturbed_loss, &correct, &norm2].map(|t| t.reshape(&[1]));
+            let norm = optimizer.step(theta, &update, lr);
+            let numbers = [&loss, &perturbed_loss, &correct, &norm].map(|t| t.reshape(&[1]));
             (state, Tensor::concat(&numbers.each_ref(), 0).to_vec_later())
         };
         // Watched inside the scope: it is the thread that computes whose operations are seen.
@@ -248,8 +248,8 @@ impl<'a> Session<'a> {
             return Err(Error::Anomaly { update: p.update, anomaly: Box::new(anomaly) });
         }
         let numbers = p.numbers.wait()?;
-        let [loss, perturbed_loss, correct, norm2] = numbers[..] else { unreachable!("four numbers were asked for") };
-        let what = [("loss", loss), ("perturbed loss", perturbed_loss), ("squared norm of the gradient", norm2)];
+        let [loss, perturbed_loss, correct, norm] = numbers[..] else { unreachable!("four numbers were asked for") };
+        let what = [("loss", loss), ("perturbed loss", perturbed_loss), ("norm of the gradient", norm)];
         if let Some((what, value)) = what.into_iter().find(|(_, value)| !value.is_finite()) {
             return Err(Error::NotFinite { update: p.update, what, value });
         }
@@ -262,7 +262,7 @@ impl<'a> Session<'a> {
             accuracy: 100.0 * f64::from(correct) / p.images as f64,
             lr,
             rho: self.rho.at(lr),
-            grad_norm: norm2.sqrt(),
+            grad_norm: norm,
         })
     }
 

@@ -65,6 +65,13 @@ pub fn reduce<T: Float>(p: &Reduce, inputs: &[Input<'_>], outputs: &mut [Output<
     }
 }
 
+/// The sum of the squares of scaled elements; 0 for a scale of 1.
+pub fn scaled_squares<T: Float>(inputs: &[Input<'_>], outputs: &mut [Output<'_>]) {
+    let scale = inputs[1].values::<T>()[0];
+    let x = if scale == T::ONE { &[] } else { inputs[0].values::<T>() };
+    outputs[0].put(0, tree_sum(x.len(), &|i| (x[i] * scale) * (x[i] * scale)));
+}
+
 /// The place of the first element that no other beats; of the first NaN, if there is one.
 fn best<T: Float>(n: usize, at: &impl Fn(usize) -> T, beats: impl Fn(T, T) -> bool) -> usize {
     let mut place = 0;
@@ -137,8 +144,8 @@ pub fn copy<A: Element, B: Element>(inputs: &[Input<'_>], outputs: &mut [Output<
 
 /// One step of AdamW.
 pub fn adamw<T: Float>(p: &AdamW, inputs: &[Input<'_>], outputs: &mut [Output<'_>]) {
-    let [g, table, norm2] = [0, 1, 2].map(|i| inputs[i].values::<T>());
-    let Some(clip) = clip_factor(norm2[0].to_f64(), p.max_norm) else { return };
+    let [g, table, norm] = [0, 1, 2].map(|i| inputs[i].values::<T>());
+    let Some(clip) = clip_factor(norm[0].to_f64(), p.max_norm) else { return };
     let [theta, mu, nu] = outputs else { unreachable!("three vectors are updated in place") };
     let (theta, mu, nu) = (theta.values::<T>(), mu.values::<T>(), nu.values::<T>());
     let [b1, b2] = p.betas;
@@ -158,8 +165,8 @@ pub fn adamw<T: Float>(p: &AdamW, inputs: &[Input<'_>], outputs: &mut [Output<'_
 
 /// One step of SGD.
 pub fn sgd<T: Float>(p: &Sgd, inputs: &[Input<'_>], outputs: &mut [Output<'_>]) {
-    let [g, table, norm2] = [0, 1, 2].map(|i| inputs[i].values::<T>());
-    let Some(clip) = clip_factor(norm2[0].to_f64(), p.max_norm) else { return };
+    let [g, table, norm] = [0, 1, 2].map(|i| inputs[i].values::<T>());
+    let Some(clip) = clip_factor(norm[0].to_f64(), p.max_norm) else { return };
     let [theta, buffer] = outputs else { unreachable!("two vectors are updated in place") };
     let (theta, buffer) = (theta.values::<T>(), buffer.values::<T>());
     for i in 0..p.n {
@@ -175,8 +182,8 @@ pub fn sgd<T: Float>(p: &Sgd, inputs: &[Input<'_>], outputs: &mut [Output<'_>]) 
 }
 
 /// `min(1, max_norm / (‖g‖ + 1e-6))` from ‖g‖², or `None` if that is not finite.
-pub fn clip_factor(norm2: f64, max_norm: f64) -> Option<f64> {
-    norm2.is_finite().then(|| (max_norm / (norm2.sqrt() + 1e-6)).min(1.0))
+pub fn clip_factor(norm: f64, max_norm: f64) -> Option<f64> {
+    norm.is_finite().then(|| (max_norm / (norm + 1e-6)).min(1.0))
 }
 
 /// Bits of 32 or 64, whatever they mean, for plans that only move data.

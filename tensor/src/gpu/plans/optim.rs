@@ -30,7 +30,7 @@ fn step(
     (n, max_norm): (usize, f64),
     rest: &[u32],
 ) {
-    let [g, table, norm2] = [0, 1, 2].map(|i| inputs[i].span(gpu));
+    let [g, table, norm] = [0, 1, 2].map(|i| inputs[i].span(gpu));
     let vectors: Vec<Span> = outputs.iter().map(Output::whole).collect();
     let max_norm = (max_norm.min(3e38) as f32).to_bits();
     // A window of the table starts at a multiple of 256 bytes too: 32 pairs, for blocks of 64 elements.
@@ -40,7 +40,7 @@ fn step(
         let window = |s: &Span| s.part(4 * start as u64, 4 * len as u64);
         let (g, table) = (window(&g), table.part(start as u64 / 8, len as u64 / 8));
         let windows: Vec<Span> = vectors.iter().map(window).collect();
-        let mut bindings = vec![g.read(0), norm2.read(2)];
+        let mut bindings = vec![g.read(0), norm.read(2)];
         bindings.extend((3..).zip(&windows).map(|(slot, s)| s.write(slot)));
         bindings.push(table.read(6));
         let params = [&[len as u32, max_norm], rest].concat();

@@ -5,7 +5,7 @@ use super::{lanes, variant};
 use crate::dtype::DType;
 use crate::gpu::caps::GROUPS_PER_DIMENSION;
 use crate::gpu::{GpuDevice, Input, Kernel, Output, Span, fold_groups};
-use crate::plan::{Reduce, ReduceOp};
+use crate::plan::{Reduce, ReduceOp, ScaledSquares};
 
 /// Elements of a line that one group of threads takes.
 const CHUNK: usize = 8192;
@@ -29,6 +29,27 @@ pub fn run(p: &Reduce, gpu: &GpuDevice, inputs: &[Input<'_>], outputs: &[Output<
             outputs[0].fill(gpu, |y| lines.reduce(gpu, p.op, &x, y, 1.0, false));
         }
     }
+}
+
+/// Runs the plan: partial sums of chunks, in windows of what a binding may be, and their sum.
+pub fn scaled_squares(p: &ScaledSquares, gpu: &GpuDevice, inputs: &[Input<'_>], outputs: &[Output<'_>]) {
+    let (x, scale) = (inputs[0].span(gpu), inputs[1].span(gpu));
+    let chunks = p.n.div_ceil(CHUNK).max(1);
+    let partial = Span::new(gpu, DType::F32, chunks);
+    let kernel = variant("reduce", "scaled_squares", &["SCALED_SQUARES"], &[]);
+    // The partial sums of a window start at a multiple of 256 bytes: 64 of them.
+    let most = (gpu.caps().max_binding as usize / 4 / (64 * CHUNK) * (64 * CHUNK)).max(64 * CHUNK);
+    for start in (0..p.n).step_by(most) {
+        let n = most.min(p.n - start);
+        let (at, parts) = (4 * (start / CHUNK) as u64, 4 * n.div_ceil(CHUNK) as u64);
+        let (window, sums) = (x.part(4 * start as u64, 4 * n as u64), partial.part(at, parts));
+        let params = [1, n, 1, CHUNK, 0, 0].map(|v| v as u32);
+        let params = [&params[..], &[1f32.to_bits()]].concat();
+        let groups = fold_groups(n.div_ceil(CHUNK) as u64);
+        gpu.dispatch(kernel, &[window.read(0), sums.write(1), scale.read(2)], &params, groups);
+    }
+    let lines = Lines { outer: 1, n: if p.n == 0 { 0 } else { chunks }, inner: 1 };
+    outputs[0].fill(gpu, |y| lines.reduce(gpu, ReduceOp::Sum, &partial, y, 1.0, false));
 }
 
 /// The sum of each column of `rows` rows of `n` elements.
