@@ -18,7 +18,9 @@ impl Var {
     /// If the slopes do not broadcast to x's shape, or are of another type or device.
     #[track_caller]
     pub fn prelu(&self, slope: &Var) -> Var {
-        self.positive().where_(self, &(self * slope))
+        // The side that is not taken is made of 0: an infinite x times a slope's gradient of 0 would be NaN.
+        let negative = self.positive().where_(&Var::constant(&self.tensor().scalar_like(0.0)), self);
+        self.positive().where_(self, &(&negative * slope))
     }
 
     /// x held within [0, 6]; the slope is 0 at 0, as that of [`Var::relu`], and 1 at 6.
@@ -86,8 +88,9 @@ impl Var {
     /// If the elements are not floats.
     #[track_caller]
     pub fn gelu_tanh(&self) -> Var {
-        let cubic = (&self.square() * self).mul_scalar(0.044715);
-        let twice = (self + &cubic).mul_scalar((8.0 / std::f64::consts::PI).sqrt());
+        let held = self.clamp(-32.0, 32.0); // beyond, σ(2u) is 0 or 1 in every float, and x³ may be infinite
+        let cubic = (&held.square() * &held).mul_scalar(0.044715);
+        let twice = (&held + &cubic).mul_scalar((8.0 / std::f64::consts::PI).sqrt());
         self * &twice.sigmoid()
     }
 
@@ -108,7 +111,10 @@ impl Var {
     pub fn softsign(&self) -> Var {
         let x = self.clone();
         let y = self.tensor().div(&self.tensor().abs().add_scalar(1.0));
-        Var::record("softsign", &[self], y, move |dy| vec![Some(dy / &x.abs().add_scalar(1.0).square())])
+        Var::record("softsign", &[self], y, move |dy| {
+            let divisor = x.abs().add_scalar(1.0); // twice: its square may be infinite
+            vec![Some(&(dy / &divisor) / &divisor)]
+        })
     }
 
     /// x/6 + ½ held within [0, 1]; at both bounds the slope is that inside.

@@ -30,7 +30,8 @@ impl Var {
         own.extend(self.shape());
         let split: Vec<usize> = own.iter().flat_map(|&n| [1, n]).collect();
         let wide: Vec<usize> = times.iter().zip(&own).flat_map(|(&t, &n)| [t, n]).collect();
-        let shape: Vec<usize> = times.iter().zip(&own).map(|(t, n)| t * n).collect();
+        // The largest extent has no shape.
+        let shape: Vec<usize> = times.iter().zip(&own).map(|(t, n)| t.saturating_mul(*n)).collect();
         self.reshape(&split).expand(&wide).reshape(&shape)
     }
 
@@ -45,7 +46,7 @@ impl Var {
         let mut wide = self.shape().to_vec();
         wide.insert(at + 1, times);
         let mut shape = self.shape().to_vec();
-        shape[at] = n * times;
+        shape[at] = n.saturating_mul(times); // the largest extent has no shape
         self.unsqueeze(at as isize + 1).expand(&wide).reshape(&shape)
     }
 
@@ -85,7 +86,7 @@ impl Var {
     /// If `src` does not fit.
     #[track_caller]
     pub fn slice_assign(&self, dim: isize, start: usize, src: &Var) -> Var {
-        let (n, end) = (self.extent("slice_assign", dim), start + src.extent("slice_assign", dim));
+        let (n, end) = (self.extent("slice_assign", dim), start.saturating_add(src.extent("slice_assign", dim)));
         assert!(end <= n, "slice_assign: elements {start} .. {end} of an axis of {n}");
         Var::concat(&[&self.slice(dim, 0, start), src, &self.slice(dim, end, n)], dim)
     }

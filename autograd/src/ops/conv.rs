@@ -61,7 +61,8 @@ impl Var {
     }
 
     /// Transposed convolution: the input gradient of the convolution that `options` describe, plus a bias. The weight is
-    /// (c_in, c_out / groups, kh, kw); the output's extent is `(i − 1) stride − padding + dilation (k − 1) + output_padding + 1`.
+    /// (c_in, c_out / groups, kh, kw); the output's extent is `(i − 1) stride − padding + dilation (k − 1) + output_padding + 1`. Output
+    /// padding is less than the stride or the dilation.
     ///
     /// # Panics
     /// If the sizes do not fit.
@@ -77,8 +78,20 @@ impl Var {
         let (s, w) = (self.shape(), weight.shape());
         let h = transposed_extent("conv_transpose2d", self, weight, options, output_padding[0], 0);
         let wd = transposed_extent("conv_transpose2d", self, weight, options, output_padding[1], 1);
-        let geometry = options.geometry(&[s[0], w[1] * options.groups, h, wd], w);
-        let y = self.conv2d_input_grad(weight, &geometry);
+        let extents = [h, wd];
+        // A stride's worth of output padding would be read by one more window: what reaches beyond is zeros behind an unpadded result.
+        let beyond = [0, 1].map(|i| (output_padding[i] + 1).saturating_sub(options.stride[i]));
+        let (mut inner, mut computed) = (*options, extents);
+        for i in [0, 1].into_iter().filter(|i| beyond[*i] > 0) {
+            let [before, after] = std::mem::take(&mut inner.padding[i]);
+            computed[i] += before + after - beyond[i];
+        }
+        let geometry = inner.geometry(&[s[0], w[1] * options.groups, computed[0], computed[1]], w);
+        let mut y = self.conv2d_input_grad(weight, &geometry);
+        for i in [0, 1].into_iter().filter(|i| beyond[*i] > 0) {
+            let (dim, before) = (i as isize + 2, options.padding[i][0]);
+            y = y.pad(dim, 0, beyond[i], 0.0).slice(dim, before, before + extents[i]);
+        }
         match bias {
             Some(b) => &y + &b.reshape(&[b.numel(), 1, 1]),
             None => y,

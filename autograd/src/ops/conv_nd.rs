@@ -155,8 +155,15 @@ pub(super) fn transposed_extent<const N: usize>(
     let (n, k) = (x.shape()[2 + i], weight.shape()[2 + i]);
     let (stride, dilation, [before, after]) = (options.stride[i], options.dilation[i], options.padding[i]);
     assert!(n > 0 && k > 0, "{op}: x {:?} or weight {:?} is empty", x.shape(), weight.shape());
-    assert!(output_padding < stride.max(dilation), "{op}: output padding {output_padding} at stride {stride}");
-    let full = (n - 1) * stride + dilation * (k - 1) + output_padding + 1;
-    assert!(full > before + after, "{op}: padding {before} and {after} leaves nothing of {full}");
-    full - before - after
+    assert!(
+        output_padding < stride.max(dilation),
+        "{op}: output padding {output_padding} is not less than stride {stride} or dilation {dilation}"
+    );
+    let steps = (n - 1).checked_mul(stride).zip((k - 1).checked_mul(dilation));
+    let full = steps.and_then(|(a, b)| a.checked_add(b)?.checked_add(output_padding)?.checked_add(1));
+    let Some(full) = full else { panic!("{op}: x {:?} under {options:?} has no size that can be counted", x.shape()) };
+    match full.checked_sub(before).and_then(|rest| rest.checked_sub(after)) {
+        Some(left) if left > 0 => left,
+        _ => panic!("{op}: padding {before} and {after} leaves nothing of {full}"),
+    }
 }

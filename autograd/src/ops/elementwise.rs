@@ -95,8 +95,9 @@ unary_of_input! {
     gelu: |dy, x| dy * &x.gelu_grad();
     /// Φ(x) + x φ(x), the derivative of GELU; `dx = dy φ(x) (2 − x²)`
     gelu_grad: |dy, x| {
-        let density = x.square().mul_scalar(-0.5).exp().mul_scalar(0.398_942_280_401_432_7);
-        dy * &(&density * &x.square().rsub_scalar(2.0))
+        let held = x.clamp(-40.0, 40.0); // beyond, the density is 0 in every float, and x² may be infinite
+        let density = held.square().mul_scalar(-0.5).exp().mul_scalar(0.398_942_280_401_432_7);
+        dy * &(&density * &held.square().rsub_scalar(2.0))
     };
 }
 
@@ -106,9 +107,9 @@ unary_of_result! {
     /// √x; `dx = dy / (2 y)`
     sqrt: |dy, y| (dy / y).mul_scalar(0.5);
     /// 1/√x; `dx = −dy y³ / 2`
-    rsqrt: |dy, y| (dy * &(&y.square() * y)).mul_scalar(-0.5);
+    rsqrt: |dy, y| (&(&(dy * y) * y) * y).mul_scalar(-0.5);
     /// 1/x; `dx = −dy y²`
-    recip: |dy, y| (dy * &y.square()).neg();
+    recip: |dy, y| (&(dy * y) * y).neg();
     /// max(x, 0); `dx = dy` where y > 0
     relu: |dy, y| dy.masked(&y.tensor().gt_scalar(0.0));
 }
@@ -174,13 +175,13 @@ macro_rules! binary {
 binary! {
     /// a b; `da = dy b`, `db = dy a`
     mul: |dy, a, b| dy * &b, dy * &a;
-    /// a / b; `da = dy / b`, `db = −dy a / b²`
-    div: |dy, a, b| dy / &b, (&(dy * &a) / &b.square()).neg();
+    /// a / b; `da = dy / b`, `db = −(dy / b) (a / b)`
+    div: |dy, a, b| dy / &b, (&(dy / &b) * &(&a / &b)).neg();
     /// The larger of each pair; equals share dy
-    maximum: |dy, a, b| dy * &share(&a, &b), dy * &share(&b, &a);
+    maximum: |dy, a, b| share(dy, &a, &b), share(dy, &b, &a);
     /// The smaller of each pair; equals share dy
-    minimum: |dy, a, b| dy * &share(&b, &a), dy * &share(&a, &b);
-    /// aᵇ, also for negative a where b is integral and not tracked; `da = dy b a^(b − 1)` (0 at b = 0), `db = dy aᵇ ln a` (0 at a = 0)
+    minimum: |dy, a, b| share(dy, &b, &a), share(dy, &a, &b);
+    /// aᵇ, also for negative a where b is integral and not tracked; `da = dy b a^(b − 1)` (0 at a = b = 0), `db = dy aᵇ ln a` (0 at a = 0 ≤ b)
     pow: |dy, a, b| dy * &base_slope(&a, &b), dy * &exponent_slope(&a, &b);
 }
 
@@ -192,19 +193,19 @@ fn base_slope(a: &Var, b: &Var) -> Var {
     b * &a.pow(&exponent)
 }
 
-/// `aᵇ ln a`, where 0ᵇ ln 0 is 0.
+/// `aᵇ ln a`, where 0ᵇ ln 0 is 0 unless b is negative.
 fn exponent_slope(a: &Var, b: &Var) -> Var {
     let one = Var::constant(&a.tensor().scalar_like(1.0));
-    let base = Var::constant(&a.tensor().eq_scalar(0.0)).where_(&one, a);
+    let vanishes = a.tensor().eq_scalar(0.0).mul(&b.tensor().ge_scalar(0.0));
+    let base = Var::constant(&vanishes).where_(&one, a);
     &a.pow(b) * &base.log()
 }
 
-/// 1 where a > b, ½ where they are equal, else 0.
-fn share(a: &Var, b: &Var) -> Var {
+/// dy where a > b, half of it where they are equal, else 0: selected, so that an infinite dy leaves no NaN where it does not go.
+fn share(dy: &Var, a: &Var, b: &Var) -> Var {
     let (a, b) = (a.tensor(), b.tensor());
-    let one = a.scalar_like(1.0);
-    let half = a.eq(b).select(&a.scalar_like(0.5), &a.scalar_like(0.0));
-    Var::constant(&a.gt(b).select(&one, &half))
+    let half = Var::constant(&a.eq(b)).where_(&dy.mul_scalar(0.5), &dy.filled(0.0));
+    Var::constant(&a.gt(b)).where_(dy, &half)
 }
 
 // Sums need not keep their operands, only their shapes.

@@ -65,15 +65,18 @@ impl Var {
         let z = self.tensor();
         let positive = z.gt_scalar(0.0);
         let constant = |a: f64, b: f64| Var::constant(&positive.select(&z.scalar_like(a), &z.scalar_like(b)));
-        let linear = &(&constant(1.0, 0.0) - target) * self;
-        &linear + &(self * &constant(-1.0, 1.0)).softplus()
+        let slope = &constant(1.0, 0.0) - target;
+        // What is certain costs nothing, also where z is infinite.
+        let certain = z.abs().eq_scalar(f64::INFINITY).mul(&slope.tensor().eq_scalar(0.0));
+        let held = Var::constant(&certain).where_(&Var::constant(&z.scalar_like(0.0)), self);
+        &(&slope * &held) + &(self * &constant(-1.0, 1.0)).softplus()
     }
 
-    /// −x at each row's label, for log-probabilities [rows, classes] (this) and labels [rows] (`U32`). A row whose label is `u32::MAX`
-    /// has neither loss nor gradient; any other label beyond the classes gives NaN on a GPU.
+    /// −x at each row's label, for log-probabilities [rows, classes] (this) and labels [rows] (`U32`). A row whose label is `u32::MAX` has
+    /// neither loss nor gradient; on a GPU those of any other label beyond the classes are NaN.
     ///
     /// # Panics
-    /// If the shapes do not fit; on the CPU, if a label lies beyond the classes.
+    /// If the shapes do not fit, or (on the CPU) a label is neither a class nor `u32::MAX`.
     #[track_caller]
     pub fn nll_loss(&self, labels: &Tensor) -> Var {
         assert!(
@@ -82,9 +85,16 @@ impl Var {
             self.shape(),
             labels.shape()
         );
-        let ignored = labels.eq_scalar(f64::from(u32::MAX));
-        let labels = ignored.select(&labels.scalar_like(0.0), labels);
-        self.gather(1, &labels.unsqueeze(-1)).squeeze(-1).neg().masked_fill(&ignored, 0.0)
+        let classes = self.shape()[1];
+        let weights = labels.label_weights("nll_loss", classes, self.tensor().computed_type());
+        let ignored = weights.eq_scalar(0.0);
+        if classes == 0 {
+            return self.sum(&[1], false).masked_fill(&ignored, 0.0);
+        }
+        // Rows without a label of their own read their first class; then 0 takes its place, or NaN comes of it.
+        let within = labels.lt_scalar(classes as f64).mul(labels);
+        let chosen = self.gather(1, &within.unsqueeze(-1)).squeeze(-1);
+        (&chosen.masked_fill(&ignored, 0.0) * &Var::constant(&weights)).neg()
     }
 
     /// t (ln t − x) of log-probabilities x (this) and probabilities t; 0 where t is 0. Its sum over the classes is KL(t ‖ eˣ).
@@ -95,7 +105,9 @@ impl Var {
     pub fn kl_div(&self, target: &Var) -> Var {
         let none = Var::constant(&target.tensor().eq_scalar(0.0));
         let one = Var::constant(&target.tensor().scalar_like(1.0));
-        let log = none.where_(&one, target).log();
-        none.where_(&Var::constant(&target.tensor().scalar_like(0.0)), &(target * &(&log - self)))
+        // What is left out is made of 1 and 0, so that neither side's gradient meets 0 · ∞.
+        let zero = Var::constant(&target.tensor().scalar_like(0.0));
+        let (t, x) = (none.where_(&one, target), none.where_(&zero, self));
+        none.where_(&zero, &(&t * &(&t.log() - &x)))
     }
 }

@@ -44,7 +44,7 @@ impl Var {
     /// If the axis does not exist.
     #[track_caller]
     pub fn pad(&self, dim: isize, before: usize, after: usize, value: f64) -> Var {
-        if before + after == 0 {
+        if before == 0 && after == 0 {
             return self.clone();
         }
         let axis = if dim < 0 { dim + self.rank() as isize } else { dim };

@@ -7,11 +7,12 @@ use lethe_tensor::{DType, Tensor};
 impl Var {
     /// The loss of each row of these logits [rows, classes]: softmax `Σ t (lse(z) − z)`, sigmoid `Σ softplus(z) − t z`. Targets (never
     /// tracked) are labels [rows] (`U32`) or distributions [rows, classes], smoothed to `t ← (1 − s) t + s / classes`.
-    /// `dz = dy (softmax(z) Σ t − t)`, or `dy (σ(z) − t)`. A row whose label lies beyond the classes has
-    /// neither loss nor gradient.
+    /// `dz = dy (softmax(z) Σ t − t)`, or `dy (σ(z) − t)`: finite also where a loss is infinite, because the label's logit is −∞. A row
+    /// whose label is `u32::MAX` has neither loss nor gradient, whatever its logits are; on a GPU those of any other label beyond the
+    /// classes are NaN.
     ///
     /// # Panics
-    /// If the shapes or types do not fit.
+    /// If the shapes or types do not fit, or (on the CPU) a label is neither a class nor `u32::MAX`.
     #[track_caller]
     pub fn cross_entropy(&self, targets: &Tensor, likelihood: Likelihood, smoothing: f64) -> Var {
         let (z, targets) = (self.clone(), targets.clone());
@@ -24,23 +25,21 @@ impl Var {
             let t = Var::constant(&distribution(&targets, z.tensor(), smoothing));
             let p = match likelihood {
                 Likelihood::Softmax => &z.softmax(-1) * &t.sum(&[-1], true),
-                Likelihood::Sigmoid => &z.sigmoid() * &Var::constant(&counted(&targets, z.tensor())),
+                Likelihood::Sigmoid => z.sigmoid(),
             };
-            vec![Some(&column * &(&p - &t))]
+            let slope = &p - &t;
+            let slope = if targets.dtype() == DType::U32 { slope.masked_fill(&ignored(&targets), 0.0) } else { slope };
+            vec![Some(&column * &slope)]
         })
     }
 }
 
-/// 1 for each row that counts, 0 for one whose label lies beyond the classes: [rows, 1], or [] where targets are distributions.
-fn counted(targets: &Tensor, logits: &Tensor) -> Tensor {
-    let one = logits.scalar_like(1.0);
-    if targets.dtype() != DType::U32 {
-        return one;
-    }
-    targets.unsqueeze(-1).lt_scalar(logits.shape()[1] as f64).select(&one, &logits.scalar_like(0.0))
+/// 1 for each row that is left out, as a column.
+fn ignored(labels: &Tensor) -> Tensor {
+    labels.unsqueeze(-1).eq_scalar(f64::from(u32::MAX))
 }
 
-/// Targets as distributions of the logits' shape and type, smoothed. A label beyond the classes gives a row of zeros.
+/// Targets as distributions of the logits' shape and type, smoothed. The label of a row that is left out gives zeros.
 pub(crate) fn distribution(targets: &Tensor, logits: &Tensor, smoothing: f64) -> Tensor {
     let classes = logits.shape()[1];
     let uniform = smoothing / classes as f64;
@@ -48,5 +47,5 @@ pub(crate) fn distribution(targets: &Tensor, logits: &Tensor, smoothing: f64) ->
         return targets.mul_scalar(1.0 - smoothing).add_scalar(uniform);
     }
     let row = targets.one_hot(classes, logits.computed_type()).mul_scalar(1.0 - smoothing).add_scalar(uniform);
-    targets.unsqueeze(-1).lt_scalar(classes as f64).select(&row, &logits.scalar_like(0.0))
+    ignored(targets).select(&logits.scalar_like(0.0), &row)
 }

@@ -91,25 +91,12 @@ impl Var {
     pub fn prod(&self, axes: &[isize], keepdim: bool) -> Var {
         let (x, over) = (self.clone(), axes.to_vec());
         Var::record("prod", &[self], self.tensor().prod(axes, keepdim), move |dy| {
-            let recorded = Var::recorded(&[dy, &x]);
-            let others = if recorded { x.products_of_others(&over) } else { x.quotients(&over, keepdim) };
-            vec![Some(&dy.back(&over, keepdim, x.shape()) * &others)]
+            vec![Some(&dy.back(&over, keepdim, x.shape()) * &x.products_of_others(&over))]
         })
     }
 
-    /// The product of the others for each element, by division: right in value, but not differentiable where an element is 0.
-    fn quotients(&self, axes: &[isize], keepdim: bool) -> Var {
-        let x = self.tensor();
-        let (one, zero, is_zero) = (x.scalar_like(1.0), x.scalar_like(0.0), x.eq_scalar(0.0));
-        let zeros = is_zero.select(&one, &zero);
-        let count = Var::constant(&zeros.sum(axes, keepdim)).back(axes, keepdim, x.shape());
-        // The product of what is not 0; its share is all of the others if nothing else is 0.
-        let nonzero = is_zero.select(&one, x);
-        let product = Var::constant(&nonzero.prod(axes, keepdim)).back(axes, keepdim, x.shape());
-        Var::constant(&count.tensor().eq(&zeros).select(&product.tensor().div(&nonzero), &zero))
-    }
-
-    /// The same for n elements from n products of n − 1: differentiable everywhere.
+    /// For each element the product of those before it and of those behind it: no division, which would be wrong next to a 0 and where the
+    /// whole product over- or underflows, and differentiable everywhere.
     fn products_of_others(&self, axes: &[isize]) -> Var {
         let rank = self.rank();
         let reduced = |i: &usize| axes.is_empty() || axes.iter().any(|a| a.rem_euclid(rank as isize) as usize == *i);
@@ -117,66 +104,101 @@ impl Var {
         let extents = |axes: &[usize]| axes.iter().map(|&i| self.shape()[i]).collect::<Vec<_>>();
         let order: Vec<usize> = outside.iter().chain(&within).copied().collect();
         let [outer, n] = [&outside, &within].map(|a| extents(a).iter().product());
-        let number = Tensor::arange(self.device(), n);
-        let own = Var::constant(&number.unsqueeze(-1).eq(&number));
-        let all = self.permute(&order).reshape(&[outer, 1, n]).expand(&[outer, n, n]);
-        let others = own.where_(&Var::constant(&self.tensor().scalar_like(1.0)), &all).prod(&[-1], false);
+        let lines = self.permute(&order).reshape(&[outer, n]);
+        let before = |x: &Var, by: usize| x.pad(1, by, 0, 1.0).slice(1, 0, n);
+        let behind = |x: &Var, by: usize| x.pad(1, 0, by, 1.0).slice(1, by, n + by);
+        let (mut left, mut right, mut by) = (before(&lines, 1), behind(&lines, 1), 1);
+        while by < n {
+            (left, right) = (&left * &before(&left, by), &right * &behind(&right, by));
+            by *= 2;
+        }
+        let others = &left * &right;
         let mut back = vec![0; rank];
         order.iter().enumerate().for_each(|(i, &d)| back[d] = i);
         others.reshape(&extents(&order)).permute(&back)
     }
 
-    /// The variance over `axes` (none named: all), with divisor n − correction.
+    /// The variance over `axes` (none named: all), with divisor n − correction. Of no elements it is NaN, and so is that of n equal ones with
+    /// a correction of n.
     ///
     /// # Panics
-    /// As [`Var::sum`].
+    /// As [`Var::sum`], and if there are elements, but the correction is above their number.
     #[track_caller]
     pub fn var(&self, axes: &[isize], correction: f64, keepdim: bool) -> Var {
-        let centred = self - &self.mean(axes, true);
-        let sum = centred.sum_squares(axes, keepdim);
-        let n = self.numel() as f64 / sum.numel() as f64;
-        sum.mul_scalar(1.0 / (n - correction))
+        let share = self.share_of_squares("var", axes, correction);
+        (self - &self.mean(axes, true)).sum_squares(axes, keepdim).mul_scalar(share)
     }
 
-    /// The standard deviation over `axes` (none named: all), with divisor n − correction; its gradient where it is 0 is 0.
+    /// The standard deviation over `axes` (none named: all), with divisor n − correction, NaN as [`Var::var`]; its gradient where it is 0 is 0.
+    /// Deviations whose squares would over- or underflow are scaled before.
+    ///
+    /// # Panics
+    /// As [`Var::var`].
+    #[track_caller]
+    pub fn std(&self, axes: &[isize], correction: f64, keepdim: bool) -> Var {
+        let share = self.share_of_squares("std", axes, correction);
+        let centred = self - &self.mean(axes, true);
+        let scale = Var::constant(&centred.tensor().sum_squares(axes, true).scale_of_squares());
+        let var = (&centred * &scale).sum_squares(axes, keepdim).mul_scalar(share);
+        let constant = |value: f64| Var::constant(&var.tensor().scalar_like(value));
+        let none = Var::constant(&var.tensor().eq_scalar(0.0));
+        let root = none.where_(&constant(0.0), &none.where_(&constant(1.0), &var).sqrt());
+        &root / &scale.reshape(root.shape())
+    }
+
+    /// 1 / (n − correction) of the n elements that each result of a reduction over `axes` is made of.
+    #[track_caller]
+    fn share_of_squares(&self, op: &str, axes: &[isize], correction: f64) -> f64 {
+        let n = self.reduced_count(axes);
+        if n == 0 {
+            return f64::NAN;
+        }
+        assert!(correction <= n as f64, "{op}: a correction of {correction} is above the number of elements, {n}");
+        1.0 / (n as f64 - correction)
+    }
+
+    /// The elements that each result of a reduction over `axes` is made of; axes that do not exist are left to the reduction to refuse.
+    fn reduced_count(&self, axes: &[isize]) -> usize {
+        if axes.is_empty() {
+            self.numel()
+        } else {
+            axes.iter().filter_map(|a| self.shape().get(self.place(*a))).product()
+        }
+    }
+
+    /// ln Σ eˣ over `axes` (none named: all), without overflow. Of nothing, and of nothing but −∞, it is −∞, with gradient 0.
     ///
     /// # Panics
     /// As [`Var::sum`].
     #[track_caller]
-    pub fn std(&self, axes: &[isize], correction: f64, keepdim: bool) -> Var {
-        let var = self.var(axes, correction, keepdim);
-        let constant = |value: f64| Var::constant(&var.tensor().scalar_like(value));
-        let none = Var::constant(&var.tensor().eq_scalar(0.0));
-        none.where_(&constant(0.0), &none.where_(&constant(1.0), &var).sqrt())
-    }
-
-    /// ln Σ eˣ over `axes` (none named: all), without overflow; −∞ of nothing but −∞.
-    ///
-    /// # Panics
-    /// As [`Var::max`].
-    #[track_caller]
     pub fn logsumexp(&self, axes: &[isize], keepdim: bool) -> Var {
+        if self.reduced_count(axes) == 0 {
+            return self.sum(axes, keepdim).add_scalar(f64::NEG_INFINITY); // the sum of nothing is 0
+        }
         let top = self.tensor().max(axes, true);
         // The shift is a constant of the derivative; an infinite one would make ∞ − ∞.
         let finite = top.abs().lt_scalar(f64::INFINITY).select(&top, &top.scalar_like(0.0));
         let shift = Var::constant(&finite);
         let sum = (self - &shift).exp().sum(axes, keepdim);
-        let shape = sum.shape().to_vec();
-        &sum.log() + &shift.reshape(&shape)
+        let constant = |value: f64| Var::constant(&sum.tensor().scalar_like(value));
+        // The slope of the logarithm at 0 is infinite, and times that of e^−∞ no number: it is cut off.
+        let none = Var::constant(&sum.tensor().eq_scalar(0.0));
+        let log = none.where_(&constant(f64::NEG_INFINITY), &none.where_(&constant(1.0), &sum).log());
+        &log + &shift.reshape(log.shape())
     }
 
-    /// The L2 norm of all elements; its gradient at 0 is 0.
+    /// The L2 norm of all elements, also where their squares over- or underflow ([`Tensor::norm`]); its gradient at 0 is 0, else
+    /// `dx = dy (x / y)`.
     ///
     /// # Panics
     /// If the elements are not floats.
     #[track_caller]
     pub fn norm(&self) -> Var {
         let x = self.clone();
-        let y = self.tensor().sum_squares(&[], false).sqrt();
-        Var::record_with_result("norm", &[self], y, move |dy, y| {
+        Var::record_with_result("norm", &[self], self.tensor().norm(), move |dy, y| {
             let zero = Var::constant(&y.tensor().eq_scalar(0.0));
             let one = Var::constant(&y.tensor().scalar_like(1.0));
-            vec![Some(&(dy / &zero.where_(&one, y)) * &x)]
+            vec![Some(dy * &(&x / &zero.where_(&one, y)))]
         })
     }
 

@@ -11,7 +11,8 @@ use lethe_tensor::Tensor;
 /// ∂L^BF/∂z = U − α ŷ − (1 − α) e_y
 /// ```
 ///
-/// where ŷ are the likelihoods.
+/// where ŷ are the likelihoods. A sample whose label is `u32::MAX` is left out: its α, loss and gradient are 0, whatever its logits are. Any
+/// other label beyond the classes is a panic on the CPU, and gives NaN on a GPU.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Obf {
     /// λ in [0, 1): the likelihood of the label below which nothing is forgotten.
@@ -38,21 +39,26 @@ impl Obf {
     /// vanishing likelihood is no division by zero.
     ///
     /// # Panics
-    /// If the shapes do not fit.
+    /// If the shapes do not fit, or (on the CPU) a label is neither a class nor `u32::MAX`.
     #[track_caller]
     pub fn alpha(&self, logits: &Tensor, labels: &Tensor) -> Tensor {
-        // An ignored row needs some place to read; what it reads counts nothing.
-        let ignored = labels.eq_scalar(f64::from(u32::MAX));
-        let column = ignored.select(&labels.scalar_like(0.0), labels).unsqueeze(-1);
+        let classes = rows_and_classes(logits)[1];
+        let weights = labels.label_weights("OBF", classes, logits.computed_type()).unsqueeze(-1);
+        let alpha = self.alpha_within(logits, &labels.lt_scalar(classes as f64).mul(labels).unsqueeze(-1));
+        weights.eq_scalar(0.0).select(&weights, &alpha.mul(&weights))
+    }
+
+    /// The same of labels that are classes.
+    #[track_caller]
+    fn alpha_within(&self, logits: &Tensor, column: &Tensor) -> Tensor {
         if self.lambda == 0.0 {
-            let shape = [logits.shape()[0], 1];
-            return Tensor::full(logits.device(), logits.computed_type(), &shape, self.gamma);
+            return logits.scalar_like(self.gamma);
         }
         /// e⁸⁰ is beyond any 1/λ, and finite in every float.
         const CLAMP: f64 = 80.0;
         let perplexity = match self.likelihood {
-            Likelihood::Softmax => logits.log_softmax(-1).gather(-1, &column).neg().min_scalar(CLAMP).exp(),
-            Likelihood::Sigmoid => logits.gather(-1, &column).neg().min_scalar(CLAMP).exp().add_scalar(1.0),
+            Likelihood::Softmax => logits.log_softmax(-1).gather(-1, column).neg().min_scalar(CLAMP).exp(),
+            Likelihood::Sigmoid => logits.gather(-1, column).neg().min_scalar(CLAMP).exp().add_scalar(1.0),
         };
         let c = 1.0 / self.lambda;
         perplexity.min_scalar(c).rsub_scalar(c).mul_scalar(self.gamma / (c - 1.0))
@@ -61,10 +67,10 @@ impl Obf {
     /// ∂(mean L^BF)/∂z (n, classes): what a backward pass is seeded with.
     ///
     /// # Panics
-    /// If the shapes do not fit.
+    /// As [`Obf::alpha`].
     #[track_caller]
     pub fn seed(&self, logits: &Tensor, labels: &Tensor) -> Tensor {
-        let &[n, classes] = logits.shape() else { panic!("OBF: logits {:?} are not (n, classes)", logits.shape()) };
+        let [n, classes] = rows_and_classes(logits);
         let alpha = self.alpha(logits, labels);
         let likelihoods = match self.likelihood {
             Likelihood::Softmax => logits.softmax(-1),
@@ -74,21 +80,37 @@ impl Obf {
         let kept = alpha.rsub_scalar(1.0);
         let zero = logits.scalar_like(0.0);
         let forgotten = alpha.mul(&likelihoods).add(&hit.select(&kept, &zero));
-        forgotten.rsub_scalar(1.0 / classes as f64).mul_scalar(1.0 / n as f64)
+        let seed = forgotten.rsub_scalar(1.0 / classes as f64).mul_scalar(1.0 / n as f64);
+        ignored(labels).unsqueeze(-1).select(&zero, &seed)
     }
 
     /// L^BF of each sample, with α held constant: the true value, and the same gradient as [`Obf::seed`].
     ///
     /// # Panics
-    /// If the shapes do not fit.
+    /// As [`Obf::alpha`].
     #[track_caller]
     pub fn rows(&self, logits: &Var, labels: &Tensor) -> Var {
-        let classes = logits.shape()[1];
+        let classes = rows_and_classes(logits.tensor())[1];
+        let ignored = ignored(labels);
+        // Before anything is made of them: 0 times the slope of a NaN would be one.
+        let logits = &logits.masked_fill(&ignored.unsqueeze(-1), 0.0);
         let alpha = self.alpha(logits.tensor(), labels).squeeze(-1);
         let uniform =
             Tensor::full(logits.device(), logits.tensor().computed_type(), logits.shape(), 1.0 / classes as f64);
         let label = logits.cross_entropy(labels, self.likelihood, 0.0);
         let to_uniform = logits.cross_entropy(&uniform, self.likelihood, 0.0);
-        &(&Var::constant(&alpha.rsub_scalar(1.0)) * &label) - &to_uniform
+        (&(&Var::constant(&alpha.rsub_scalar(1.0)) * &label) - &to_uniform).masked_fill(&ignored, 0.0)
     }
+}
+
+/// The extents of logits.
+#[track_caller]
+fn rows_and_classes(logits: &Tensor) -> [usize; 2] {
+    let &[n, classes] = logits.shape() else { panic!("OBF: logits {:?} are not (n, classes)", logits.shape()) };
+    [n, classes]
+}
+
+/// 1 where a label leaves its sample out.
+fn ignored(labels: &Tensor) -> Tensor {
+    labels.eq_scalar(f64::from(u32::MAX))
 }

@@ -15,19 +15,19 @@ pub struct TaskLoss {
 }
 
 impl TaskLoss {
-    /// The mean over samples. Logits (n, classes), labels (n) `U32`.
+    /// The mean over samples. Logits (n, classes), labels (n) `U32`; those of `u32::MAX` add nothing, but are counted.
     ///
     /// # Panics
-    /// If the shapes do not fit.
+    /// As [`Var::cross_entropy`].
     #[track_caller]
     pub fn mean(&self, logits: &Var, labels: &Tensor) -> Var {
         self.rows(logits, labels).mean(&[], false)
     }
 
-    /// The loss of each sample.
+    /// The loss of each sample; 0 where the label is `u32::MAX`.
     ///
     /// # Panics
-    /// If the shapes do not fit.
+    /// As [`Var::cross_entropy`].
     #[track_caller]
     pub fn rows(&self, logits: &Var, labels: &Tensor) -> Var {
         logits.cross_entropy(labels, self.likelihood, self.smoothing)
