@@ -82,3 +82,46 @@ fn forgetting_has_its_golden_values_and_softmax_seeds_sum_to_zero() {
         }
     }
 }
+
+#[test]
+fn samples_left_out_add_nothing_and_wrong_labels_are_no_plausible_number() {
+    let nan = f32::NAN;
+    for device in Device::all_for_tests() {
+        let z = Tensor::from_slice(&device, &[2.0, 0.0, -1.0, nan, nan, f32::INFINITY], &[2, 3]);
+        let labels = Tensor::from_slice(&device, &[0, u32::MAX], &[2]);
+        let wrong = Tensor::from_slice(&device, &[0u32, 3], &[2]);
+        let finite = Tensor::from_slice(&device, &[2.0f32, 0.0, -1.0, 1.0, 2.0, 3.0], &[2, 3]);
+        for (likelihood, lambda) in BOTH.into_iter().flat_map(|l| [(l, 0.0), (l, 0.25)]) {
+            let obf = Obf::new(lambda, 0.5, likelihood);
+            let tape = lethe_autograd::Tape::new();
+            let leaf = tape.leaf(&z);
+            let rows = obf.rows(&leaf, &labels);
+            let slope = tape.backward(&rows.mean(&[], false)).of(&leaf).tensor().clone();
+            let seed = obf.seed(&z, &labels);
+            close(&seed, &slope.to_vec::<f32>().unwrap());
+            let (rows, seed, alpha) = (
+                rows.to_vec::<f32>().unwrap(),
+                seed.to_vec::<f32>().unwrap(),
+                obf.alpha(&z, &labels).to_vec::<f32>().unwrap(),
+            );
+            assert!(rows[0].is_finite() && rows[1] == 0.0 && alpha[1] == 0.0, "{obf:?}: {rows:?}, {alpha:?}");
+            assert!(seed[..3].iter().all(|s| s.is_finite() && *s != 0.0) && seed[3..] == [0.0; 3], "{obf:?}: {seed:?}");
+            let refuse = || {
+                let rows = obf.rows(&Var::constant(&finite), &wrong).to_vec::<f32>().unwrap();
+                (rows, obf.seed(&finite, &wrong).to_vec::<f32>().unwrap())
+            };
+            if device.is_cpu() {
+                let text = *std::panic::catch_unwind(std::panic::AssertUnwindSafe(refuse))
+                    .err()
+                    .unwrap()
+                    .downcast::<String>()
+                    .unwrap();
+                assert!(text.contains("OBF: label 3 of row 1"), "{text}");
+            } else {
+                let (rows, seed) = refuse();
+                assert!(rows[0].is_finite() && rows[1].is_nan(), "{rows:?}");
+                assert!(seed[..3].iter().all(|s| s.is_finite()) && seed[3..].iter().all(|s| s.is_nan()), "{seed:?}");
+            }
+        }
+    }
+}

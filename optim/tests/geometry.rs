@@ -180,3 +180,21 @@ fn only_asams_both_follows_a_rescaling_of_layers() {
         }
     }
 }
+
+#[test]
+fn directions_of_any_size_perturb_and_infinite_ones_are_no_numbers() {
+    for device in Device::all_for_tests() {
+        let theta = theta(&device, &[2.0, -0.5, 1.0]);
+        // The specification divides by ‖p‖ + 1e-12: from there down a perturbation shrinks with its direction.
+        for size in [1e-8f32, 1e-3, 1.0, 1e19, 1e25, 1e30, 5e36] {
+            let p = padded(&device, &[2.0 * size, -3.0 * size, 6.0 * size]);
+            golden(&Geometry::Euclidean.direction(&theta, p.clone()).epsilon(0.7), &[0.2, -0.3, 0.6]);
+            let moved = host(Geometry::Euclidean.direction(&theta, p).step_from(&theta, 0.7).values());
+            assert!((moved[0] - 2.2).abs() < 1e-4 && (moved[1] + 0.8).abs() < 1e-4, "{size:e}: {moved:?}");
+        }
+        for p in [[f32::INFINITY, 1.0, 0.0], [f32::NAN, 1.0, 0.0], [3e38, 3e38, 3e38]] {
+            let epsilon = host(&Geometry::Euclidean.direction(&theta, padded(&device, &p)).epsilon(0.7));
+            assert!(epsilon.iter().any(|e| e.is_nan()), "{p:?}: {epsilon:?}");
+        }
+    }
+}

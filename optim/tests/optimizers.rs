@@ -117,3 +117,26 @@ fn an_update_longer_than_the_bound_is_cut_to_it_and_a_shorter_one_is_not() {
         }
     }
 }
+
+#[test]
+fn gradients_whose_squares_have_no_number_are_clipped_or_stop_the_step() {
+    let model = vit();
+    for device in Device::all_for_tests() {
+        let at = started(&device, &model);
+        let layout = at.0.layout().clone();
+        let wide = Tensor::ones(&device, DType::F32, &[layout.len()]).mul_scalar(1e25);
+        let long = 1e25 * (layout.len() as f64).sqrt();
+        for clip in [1.0, f64::INFINITY] {
+            let mut theta = Theta::new(at.0.values().zeros_like(), at.0.layout());
+            let mut adamw = AdamW::new(&theta, 0.0, &[]);
+            adamw.clip = clip;
+            let found = f64::from(adamw.step(&mut theta, &wide, 0.1).item::<f32>().unwrap());
+            let moved = norm(&host(theta.values()));
+            match clip {
+                1.0 => assert!((found / long - 1.0).abs() < 1e-5 && moved > 0.0, "{found:e}, {moved}"),
+                // Second moments of 1e50 would be infinite for good.
+                _ => assert!(found == f64::INFINITY && moved == 0.0, "{found:e}, {moved}"),
+            }
+        }
+    }
+}

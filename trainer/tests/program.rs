@@ -125,6 +125,19 @@ fn a_model_that_diverges() {
     fails(&[&train[..], &SMALL[..], &["--detect-anomaly"]].concat(), STATUS_FAILURE, &parts);
 }
 
+/// Nine wrong classes of 3e38 each are more than f32 holds: on every device the loss is infinite, and no huge number that trains on.
+#[test]
+fn an_infinite_loss() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("run").display().to_string();
+    let change = ["--set", "loss.kind=bce", "--set", "model.head_bias=3e38"];
+    for device in lethe_tensor::Device::all_for_tests() {
+        let name = if device.is_cpu() { "cpu" } else { "gpu" };
+        let train = ["train", &digits(), "--device", name, "--overwrite", "--out", &out];
+        fails(&[&train[..], &SMALL[..], &change].concat(), STATUS_FAILURE, &["loss of update 0 is inf"]);
+    }
+}
+
 #[test]
 fn every_config_of_the_repository_reads() {
     let entries = ["configs", "configs/paper"].map(|folder| fs::read_dir(repository().join(folder)).unwrap());
