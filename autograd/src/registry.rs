@@ -97,6 +97,12 @@ impl Operation {
     }
 }
 
+/// Those each element of whose result depends on one element of each input alone, and whose inputs may have any one shape.
+pub fn pointwise_operations() -> impl Iterator<Item = Operation> {
+    let families = [elementwise::OPERATIONS, activation::OPERATIONS];
+    families.into_iter().flatten().copied().filter(|op| !["sum_to", "glu"].contains(&op.name))
+}
+
 /// A case of each kernel family that is large enough for its large tiles, long lines and second passes; for devices, since finite
 /// differences would take long.
 pub fn large_operations() -> impl Iterator<Item = Operation> {

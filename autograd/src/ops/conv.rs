@@ -84,7 +84,7 @@ impl Var {
         let (mut inner, mut computed) = (*options, extents);
         for i in [0, 1].into_iter().filter(|i| beyond[*i] > 0) {
             let [before, after] = std::mem::take(&mut inner.padding[i]);
-            computed[i] += before + after - beyond[i];
+            computed[i] = extents[i] + before + after - beyond[i];
         }
         let geometry = inner.geometry(&[s[0], w[1] * options.groups, computed[0], computed[1]], w);
         let mut y = self.conv2d_input_grad(weight, &geometry);

@@ -50,11 +50,14 @@ impl Var {
         let weights: Vec<f64> = (0..to).map(|i| source(i) - low(i) as f64).collect();
         let mut shape = vec![1; self.rank()];
         shape[at] = to;
-        let weights = self.tensor().constant_like(&weights, &shape);
+        let constant = |numbers: &[f64]| Var::constant(&self.tensor().constant_like(numbers, &shape));
+        let (near, far) = (constant(&weights.iter().map(|w| 1.0 - w).collect::<Vec<_>>()), constant(&weights));
         let dim = at as isize;
         let a = self.read_along(dim, (0..to).map(|i| low(i) as isize));
         let b = self.read_along(dim, (0..to).map(|i| (low(i) + 1).min(n - 1) as isize));
-        &a + &(&(&b - &a) * &Var::constant(&weights))
+        // Not a + (b − a) w, which has no number for infinite or very large pixels; a neighbour of weight 0 has no part at all.
+        let between = Var::constant(&far.tensor().gt_scalar(0.0));
+        between.where_(&(&(&a * &near) + &(&b * &far)), &a)
     }
 
     #[track_caller]

@@ -23,13 +23,14 @@ impl Var {
                 return vec![Some(&column * &Var::constant(&grad))];
             }
             let t = Var::constant(&distribution(&targets, z.tensor(), smoothing));
+            let labels = (targets.dtype() == DType::U32).then(|| ignored(&targets));
+            let left = |v: &Var| labels.as_ref().map_or(v.clone(), |ignored| v.masked_fill(ignored, 0.0));
+            let z = left(&z); // before anything is made of it: 0 times the slope of a NaN would be one
             let p = match likelihood {
                 Likelihood::Softmax => &z.softmax(-1) * &t.sum(&[-1], true),
                 Likelihood::Sigmoid => z.sigmoid(),
             };
-            let slope = &p - &t;
-            let slope = if targets.dtype() == DType::U32 { slope.masked_fill(&ignored(&targets), 0.0) } else { slope };
-            vec![Some(&column * &slope)]
+            vec![Some(&column * &left(&(&p - &t)))]
         })
     }
 }
