@@ -114,7 +114,7 @@ fn a_model_that_diverges() {
     let folder = tempfile::tempdir().unwrap();
     let out = folder.path().join("run").display().to_string();
     for (change, part) in
-        [("optim.lr=3e38", "holds an infinity or NaN: the model has diverged"), ("perturb.rho=1e30", "of update 0 is")]
+        [("optim.lr=3e38", "holds an infinity or NaN: the model has diverged"), ("perturb.rho=1e38", "of update 0 is")]
     {
         let train = ["train", &digits(), "--device", "cpu", "--overwrite", "--out", &out, "--set", change];
         fails(&[&train[..], &SMALL[..]].concat(), STATUS_FAILURE, &[part, "lower optim.lr"]);

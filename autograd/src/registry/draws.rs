@@ -166,6 +166,13 @@ impl Draws {
         self.integers(&data, shape);
     }
 
+    /// Labels of so many classes, of which some leave their row out.
+    pub(super) fn labels(&mut self, rows: usize, classes: usize) {
+        let data: Vec<usize> = (0..rows).map(|_| self.below(classes + 2)).collect();
+        let label = |l: &usize| if *l < classes { *l as u32 } else { u32::MAX };
+        self.integers(&data.iter().map(label).collect::<Vec<_>>(), &[rows]);
+    }
+
     /// These integers.
     pub(super) fn integers(&mut self, data: &[u32], shape: &[usize]) {
         self.code.push(format!("Var::constant(&Tensor::from_slice::<u32>(&cpu, &{data:?}, &{shape:?}))"));

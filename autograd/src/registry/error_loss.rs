@@ -26,7 +26,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
         generate: |d| {
             let (rows, classes) = (d.extent(), d.positive());
             d.input(&[rows, classes], Normal);
-            d.index(&[rows], classes + 2); // some rows do not count
+            d.labels(rows, classes);
             case!(d, [], |x| x[0].nll_loss(x[1].tensor()))
         },
     },

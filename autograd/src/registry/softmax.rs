@@ -30,7 +30,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
             d.input(&[rows, classes], Normal);
             match d.below(3) {
                 0 => d.index(&[rows], classes),
-                1 => d.index(&[rows], classes + 2), // labels beyond the classes are ignored
+                1 => d.labels(rows, classes),
                 _ => d.fixed_input(&[rows, classes], Within(0.0, 1.0)),
             }
             let smoothing = d.pick(&[0.0, 0.1, 0.5]);
