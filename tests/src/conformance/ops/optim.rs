@@ -132,7 +132,7 @@ fn trajectory(case: &Case<'_>) -> Answer {
     for t in 0..a.usize("steps")? {
         let now = |(name, v): &(String, Var)| (name.clone(), Var::constant(&row(v.tensor(), t)));
         let update = assemble(case, &layout, &gradients.iter().map(now).collect::<Vec<_>>())?;
-        norms.push(optimizer.step(&mut theta, &update, rate.at(t)).sqrt().reshape(&[]));
+        norms.push(optimizer.step(&mut theta, &update, rate.at(t)).reshape(&[]));
         trace.push(theta.values().clone());
     }
     let mut outputs = stacked(&layout, &trace, "traj.");
