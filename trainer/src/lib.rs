@@ -25,6 +25,7 @@ pub mod reproduce;
 pub mod run;
 pub mod training;
 pub mod weights;
+mod words;
 
 pub use classes::Classes;
 pub use error::Error;

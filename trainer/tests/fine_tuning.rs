@@ -119,7 +119,7 @@ fn what_does_not_fit_is_refused() {
     };
     refused(&["init.head=keep"], &["`head.weight`: expected shape [3, 16], found shape [5, 16]"]);
     refused(&["model.heads=4"], &["note `model`: expected heads = 4, found heads = 2"]);
-    refused(&["init.from=/nonexistent/x"], &["cannot read the checkpoint /nonexistent/x"]);
+    refused(&["init.from=/nonexistent/x"], &["cannot read /nonexistent/x"]);
     let folder = format!("init.from={}", folder.path().display());
     refused(&[&folder], &["is no run folder"]);
 }

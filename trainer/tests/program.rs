@@ -65,7 +65,7 @@ fn what_is_right_trains_and_evaluates_alike() {
     let config = Path::new(&out).join("config.toml");
     let other = fs::read_to_string(&config).unwrap().replace("heads = 4", "heads = 2");
     fs::write(&config, other).unwrap();
-    fails(&["eval", &out], STATUS_FAILURE, &["note `model`", "\"heads\":2", "\"heads\":4"]);
+    fails(&["eval", &out], STATUS_FAILURE, &["config.toml is not the config that", "model.heads 4 → 2"]);
 }
 
 #[test]

@@ -3,10 +3,11 @@
 use lethe::Classes;
 use lethe::config::{Config, DataFacts};
 use lethe::data::ImageShape;
-use lethe::run::Checkpoint;
+use lethe::run::{Checkpoint, NamedTensor};
 use lethe::training::Session;
 use lethe::weights;
 use lethe_tensor::{Device, Tensor};
+use safetensors::tensor::{Dtype, TensorView};
 use std::path::{Path, PathBuf};
 
 const CLASSES: usize = 7;
@@ -41,7 +42,7 @@ fn config(model: &str, file: &Path, images: ImageShape) -> Config {
 
 /// The images of a fixture, and PyTorch's logits of them.
 fn expected(name: &str) -> (ImageShape, Tensor, Vec<f32>) {
-    let file = Checkpoint::load(&fixture(&format!("{name}.logits.safetensors"))).unwrap();
+    let file = Checkpoint::load_weights(&fixture(&format!("{name}.logits.safetensors"))).unwrap().tensors;
     let [images, logits] =
         ["images", "logits"].map(|name| file.tensors.iter().find(|t| t.name == name).unwrap().clone());
     let &[_, channels, height, width] = &images.shape[..] else { panic!("{:?}", images.shape) };
@@ -76,10 +77,114 @@ fn what_is_exported_is_what_pytorch_wrote() {
         let session = Session::new(&config, shape, &Classes::numbered(CLASSES), &Device::cpu(), 8).unwrap();
         let out = folder.path().join(name);
         weights::export(&config, &session.checkpoint().unwrap(), &out).unwrap();
-        let [(original, _), (exported, others)] = [&file, &out].map(|f| Checkpoint::load_weights(f).unwrap());
-        assert!(original.tensors == exported.tensors && others.is_empty(), "{name}");
+        let [original, exported] = [&file, &out].map(|f| Checkpoint::load_weights(f).unwrap());
+        assert!(original.tensors.tensors == exported.tensors.tensors && exported.others.is_empty(), "{name}");
         let bytes = std::fs::read(&out).unwrap();
         assert!(bytes.windows(13).any(|w| w == b"\"format\":\"pt\""), "{name}: not marked as PyTorch's");
+    }
+}
+
+/// Tensors of a type under names, as another program writes them.
+fn write(path: &Path, tensors: &[(String, Dtype, Vec<usize>, Vec<u8>)]) {
+    let views = tensors
+        .iter()
+        .map(|(name, dtype, shape, bytes)| (name, TensorView::new(*dtype, shape.clone(), bytes).unwrap()));
+    std::fs::write(path, safetensors::serialize(views, None).unwrap()).unwrap();
+}
+
+/// The tensors of the small ViT, under other names and of another width.
+fn rewritten(name: impl Fn(&str) -> String, dtype: Dtype) -> Vec<(String, Dtype, Vec<usize>, Vec<u8>)> {
+    let file = Checkpoint::load_weights(&fixture("vit_mean.safetensors")).unwrap().tensors;
+    let bytes = |v: f32| match dtype {
+        Dtype::F64 => f64::from(v).to_le_bytes().to_vec(),
+        Dtype::BF16 => half::bf16::from_f32(v).to_le_bytes().to_vec(),
+        Dtype::F16 => half::f16::from_f32(v).to_le_bytes().to_vec(),
+        _ => v.to_le_bytes().to_vec(),
+    };
+    let part = |t: NamedTensor| (name(&t.name), dtype, t.shape, t.data.into_iter().flat_map(bytes).collect());
+    file.tensors.into_iter().map(part).collect()
+}
+
+#[test]
+fn prefixes_of_wrappers_are_taken_off_and_other_widths_converted_and_both_are_said() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("w.safetensors");
+    let (shape, ..) = expected("vit_mean");
+    let config = config(VIT, &file, shape);
+    let start = || Session::new(&config, shape, CLASSES, &Device::cpu(), 8).map_err(|e| e.to_string());
+    let tensors = |session: &Session<'_>| session.checkpoint().unwrap().tensors;
+    write(&file, &rewritten(str::to_owned, Dtype::F32));
+    let plain = tensors(&start().unwrap());
+    for prefix in ["module.", "_orig_mod.", "module._orig_mod.", "_orig_mod.module.model.", "backbone.encoder."] {
+        for (dtype, said) in [(Dtype::F32, ""), (Dtype::F64, "of F64 rounded to f32")] {
+            let mut all = rewritten(|name| format!("{prefix}{name}"), dtype);
+            all.push(("loss.weight".to_owned(), Dtype::F32, vec![1], vec![0; 4]));
+            write(&file, &all);
+            let session = start().unwrap();
+            let origin = session.origin().unwrap();
+            let text = origin.to_string();
+            let count = plain.len() / 3;
+            assert!(text.contains(&format!("`{prefix}` taken off the names of {count} tensors")), "{text}");
+            assert!(text.contains(said) && origin.unused == ["loss.weight"] && tensors(&session) == plain, "{text}");
+        }
+    }
+    for (dtype, said) in [(Dtype::F16, "of F16 widened to f32"), (Dtype::BF16, "of BF16 widened to f32")] {
+        write(&file, &rewritten(str::to_owned, dtype));
+        let text = start().unwrap().origin().unwrap().to_string();
+        assert!(text.contains(said) && !text.contains("taken off"), "{text}");
+    }
+    // A prefix that nobody knows is named in the error.
+    write(&file, &rewritten(|name| format!("teacher.{name}"), Dtype::F32));
+    let error = start().err().unwrap();
+    assert!(error.contains("found no such tensor (but there is `teacher."), "{error}");
+}
+
+#[test]
+fn tensors_that_hold_no_weights_are_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("w.safetensors");
+    let (shape, ..) = expected("vit_mean");
+    let config = config(VIT, &file, shape);
+    let start = || Session::new(&config, shape, CLASSES, &Device::cpu(), 8).map_err(|e| e.to_string());
+    let mut all = rewritten(str::to_owned, Dtype::F32);
+    all.push(("norm.num_batches_tracked".to_owned(), Dtype::I64, vec![], vec![0; 8]));
+    all.push(("queue.place".to_owned(), Dtype::I64, vec![1], vec![0; 8]));
+    write(&file, &all);
+    assert_eq!(start().unwrap().origin().unwrap().unused, ["queue.place"]);
+    let weight = all.iter_mut().find(|t| t.0 == "blocks.0.attn.qkv.weight").unwrap();
+    (weight.1, weight.3) = (Dtype::I8, vec![1; weight.3.len() / 4]);
+    write(&file, &all);
+    let error = start().err().unwrap();
+    assert!(
+        error.contains("`blocks.0.attn.qkv.weight`: expected numbers of type F64") && error.contains("found I8"),
+        "{error}"
+    );
+    let mut all = rewritten(str::to_owned, Dtype::F64);
+    all[0].3[..8].copy_from_slice(&1e200f64.to_le_bytes());
+    write(&file, &all);
+    let error = start().err().unwrap();
+    assert!(error.contains("expected numbers that f32 holds"), "{error}");
+}
+
+#[test]
+fn files_of_other_formats_are_named_with_what_to_do() {
+    let folder = tempfile::tempdir().unwrap();
+    let (shape, ..) = expected("vit_mean");
+    let whole = std::fs::read(fixture("vit_mean.safetensors")).unwrap();
+    for (name, bytes, parts) in [
+        ("w.pth", &b"PK\x03\x04\0\0\x08\x08\0\0archive/data.pkl"[..], ["a Python pickle", "torch.load("]),
+        ("w.bin", b"version https://git-lfs.github.com/spec/v1\noid sha256:ab\nsize 99\n", ["Git LFS", "git lfs pull"]),
+        ("w.html", b"<!DOCTYPE html>\n<html lang=\"en\">", ["a page of HTML", "download the file itself"]),
+        ("w.gz", b"\x1f\x8b\x08\x08abcdefgh", ["a gzip archive", "gunzip"]),
+        ("empty", b"", ["an empty file", "again"]),
+        ("cut", &whole[..whole.len() - 100], ["no whole safetensors file", "cut off"]),
+        ("header", &whole[..100], ["no whole safetensors file", "ends within its header"]),
+    ] {
+        let file = folder.path().join(name);
+        std::fs::write(&file, bytes).unwrap();
+        let config = config(VIT, &file, shape);
+        let error = Session::new(&config, shape, CLASSES, &Device::cpu(), 8).err().unwrap().to_string();
+        parts.iter().for_each(|part| assert!(error.contains(part) && error.contains(name), "`{part}`: {error}"));
     }
 }
 
@@ -104,5 +209,5 @@ fn a_model_that_the_file_is_not_of_is_refused_with_both_shapes() {
     let token = fixture("vit_token.safetensors");
     refused(VIT, &token, &["`pos_embed`: expected shape [1, 16, 32], or a square grid", "found shape [1, 17, 32]"]);
     refused(VIT, &fixture("make.py"), &["make.py is no whole safetensors file"]);
-    refused(VIT, &fixture("none"), &["cannot read the checkpoint"]);
+    refused(VIT, &fixture("none"), &["cannot read "]);
 }

@@ -1,9 +1,8 @@
 //! `lethe export`.
 
-use super::say;
+use super::{Source, say};
 use crate::config::Config;
 use crate::error::Error;
-use crate::run::RunFolder;
 use crate::weights;
 use clap::{Args, ValueEnum};
 use std::path::PathBuf;
@@ -11,9 +10,8 @@ use std::path::PathBuf;
 /// Which run, and where to.
 #[derive(Args)]
 pub struct ExportArgs {
-    /// The run's folder.
-    #[arg(value_name = "RUN")]
-    run: PathBuf,
+    #[command(flatten)]
+    source: Source,
     /// The file to write; one that is there is replaced.
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
@@ -29,12 +27,12 @@ enum Format {
     Pytorch,
 }
 
-/// Writes the parameters and running statistics of a run's last checkpoint.
+/// Writes the parameters and running statistics of a run's checkpoint.
 pub fn export(args: &ExportArgs) -> Result<(), Error> {
-    let run = RunFolder::open(&args.run)?;
+    let run = args.source.open()?;
     let config = Config::load(&run.config(), &[])?;
     let written = match args.format {
-        Format::Pytorch => weights::export(&config, &run.load()?, &args.out)?,
+        Format::Pytorch => weights::export(&config, &args.source.checkpoint(&run)?, &args.out)?,
     };
     say(&format!("{written} tensors in {}", args.out.display()));
     Ok(())

@@ -9,6 +9,7 @@ mod export;
 mod landscape;
 mod paper_configs;
 mod reproduce;
+mod resume;
 #[cfg(feature = "gpu")]
 mod shaders;
 
@@ -18,7 +19,7 @@ use crate::data::{DataSplit, Places, load};
 use crate::error::Error;
 use crate::files;
 use crate::miniature;
-use crate::run::{Checkpoint, Existing, RunFolder, default_folder, timestamp};
+use crate::run::{Checkpoint, Existing, RunFolder, timestamp};
 use crate::training::{self, Training};
 use clap::builder::RangedU64ValueParser;
 use clap::{Args, Parser, Subcommand};
@@ -44,7 +45,7 @@ enum Command {
     /// Train as a config says, and write a run folder.
     Train(TrainArgs),
     /// Go on with a run that was interrupted, from its last checkpoint; it ends as if it had not been.
-    Resume(RunArgs),
+    Resume(resume::ResumeArgs),
     /// Measure the test set with a run's checkpoint.
     Eval(eval::EvalArgs),
     /// Write a run's model as a safetensors file with PyTorch's names.
@@ -107,16 +108,7 @@ struct TrainArgs {
     common: Common,
 }
 
-#[derive(Args)]
-struct RunArgs {
-    /// The run's folder.
-    #[arg(value_name = "RUN")]
-    run: PathBuf,
-    #[command(flatten)]
-    common: Common,
-}
-
-/// A run to be measured, and which of its checkpoints.
+/// A run that was begun, and which of its checkpoints.
 #[derive(Args)]
 struct Source {
     /// The run's folder.
@@ -133,10 +125,7 @@ impl Source {
     }
 
     fn checkpoint(&self, run: &RunFolder) -> Result<Checkpoint, Error> {
-        match &self.checkpoint {
-            None => Ok(run.load()?),
-            Some(path) => Ok(Checkpoint::load(path)?),
-        }
+        Ok(run.load(self.checkpoint.as_deref())?)
     }
 
     /// The name of a record: with the number of epochs where the checkpoint is not the last, so that records of several stand side by side.
@@ -161,7 +150,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     };
     let done = match cli.command {
         Command::Train(args) => train(&args),
-        Command::Resume(args) => resume(&args),
+        Command::Resume(args) => resume::resume(&args),
         Command::Eval(args) => eval::eval(&args),
         Command::Export(args) => export::export(&args),
         Command::Analyze(analysis) => analyze::analyze(&analysis),
@@ -213,30 +202,24 @@ fn device(common: &Common, config: &Config) -> Result<(Device, usize), Error> {
 
 fn train(args: &TrainArgs) -> Result<(), Error> {
     let Prepared { config, split, device, threads } = prepare(&args.config, &args.set, &args.common)?;
-    let out = args.out.clone();
-    let out = out.unwrap_or_else(|| default_folder(&args.config, &timestamp(std::time::SystemTime::now())));
-    let existing = if args.overwrite { Existing::Overwrite } else { Existing::Refuse };
     let images = (split.train.len(), split.test.len());
     let mut training = Training::new(&config, split, &device, threads)?;
     if args.detect_anomaly {
         training.detect_anomaly();
     }
-    let run = RunFolder::create(&out, existing, &config)?;
-    let (path, (train, test)) = (out.display(), images);
+    let existing = if args.overwrite { Existing::Overwrite } else { Existing::Refuse };
+    let run = match &args.out {
+        Some(out) => RunFolder::create(out, existing, &config),
+        None => {
+            let now = timestamp(std::time::SystemTime::now());
+            RunFolder::create_new(Path::new("runs"), &args.config, &now, &config)
+        }
+    }?;
+    let (path, (train, test)) = (run.path().display(), images);
     note(&format!("{path}: {train} training and {test} test images, {threads} threads"));
     if let Some(origin) = training.origin() {
         note(&format!("{path} {origin}"));
     }
-    finish(training, &run)
-}
-
-fn resume(args: &RunArgs) -> Result<(), Error> {
-    let mut run = RunFolder::open(&args.run)?;
-    run.lock()?;
-    let Prepared { config, split, device, threads } = prepare(&run.config(), &[], &args.common)?;
-    let training = Training::resumed(&config, split, &device, threads, &run)?;
-    let (path, done) = (args.run.display(), training.epochs());
-    note(&format!("{path}: {done} of {} epochs are done, {threads} threads", config.train.epochs));
     finish(training, &run)
 }
 

@@ -5,6 +5,7 @@
 
 mod analysis;
 mod ascent;
+mod changes;
 mod data;
 mod error;
 mod init;
@@ -27,6 +28,7 @@ use toml::{Table, Value};
 
 pub use analysis::{AnalysisConfig, Protocol, Protocols, Split};
 pub use ascent::{Asam, AsamScope, AscentConfig, GsamBackup, RhoSchedule, UpdateOn};
+pub use changes::Change;
 pub use data::{AugmentConfig, DataConfig, DatasetKind, PerChannel};
 pub use error::{ConfigError, Problem};
 pub use init::{Head, InitConfig};
@@ -110,7 +112,15 @@ impl Config {
         Config::parts(&read(path)?, path, overrides)
     }
 
-    /// The same from text; `path` is named in errors only.
+    /// The same of text, without changes; `path` is named in errors only.
+    ///
+    /// # Errors
+    /// As [`Config::load`].
+    pub fn parse_trained(text: &str, path: &Path) -> Result<Config, ConfigError> {
+        Config::parts(text, path, &[])
+    }
+
+    /// As [`Config::load`] from text; `path` is named in errors only.
     ///
     /// # Errors
     /// As [`Config::load`].
@@ -215,7 +225,8 @@ impl Config {
     /// That a training can be made of the sections.
     fn check_training(&self) -> Result<(), Problem> {
         let (warmup, epochs) = (self.optim.common.warmup_epochs, self.train.epochs);
-        if warmup > epochs {
+        // A run of no epoch has no schedule.
+        if warmup > epochs && epochs > 0 {
             return Err(Problem::value("optim.warmup_epochs", warmup, format!("exceeds train.epochs = {epochs}")));
         }
         let Some(ascent) = self.perturb.ascent() else { return Ok(()) };

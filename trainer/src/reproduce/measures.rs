@@ -108,7 +108,7 @@ impl Measures {
         let sharpness = sharpness.and_then(|kept| kept.measures.get(Measures::SHARPNESS));
         let (config, split) = planned.resolve(study)?;
         let Parts { train: mut images, test, .. } = Parts::of(&config, split);
-        let restored = Restored::new(&config, &run.load()?, &images, device)?;
+        let restored = Restored::new(&config, &run.load(None)?, &images, device)?;
         let network = restored.network();
         let measurement = Measurement {
             config: &config,

@@ -8,6 +8,7 @@ use crate::error::Error;
 use crate::paper::Draft;
 use crate::run::{Existing, RunFolder};
 use crate::training::{self, Training};
+use crate::words::count;
 use lethe_tensor::Device;
 use std::path::Path;
 
@@ -75,26 +76,31 @@ impl Planned {
     pub fn ensure(&self, study: &Study<'_>, device: &Device) -> Result<RunFolder, Error> {
         let path = study.runs.join(&self.name);
         let (config, split) = self.resolve(study)?;
-        let standing = standing(&path, &config, (&split.fingerprint(), &split.train.names))?;
-        if standing == Standing::Finished {
+        let (fingerprint, classes) = (split.fingerprint(), split.train.names.clone());
+        let found_before = || -> Result<RunFolder, Error> {
             (study.say)(&format!("{}: finished before", self.name));
-            return Ok(RunFolder::open(&path)?);
+            Ok(RunFolder::open(&path)?)
+        };
+        if standing(&path, &config, (&fingerprint, &classes))? == Standing::Finished {
+            return found_before();
         }
-        let (mut training, run) = if standing == Standing::Interrupted {
-            let mut run = RunFolder::open(&path)?;
-            run.lock()?;
-            let training = Training::resumed(&config, split, device, study.threads, &run)?;
-            (study.say)(&format!(
-                "{}: goes on after {} of {} epochs",
-                self.name,
-                training.epochs(),
-                config.train.epochs
-            ));
-            (training, run)
+        // Another program may have finished or begun it in the meantime.
+        let run = RunFolder::claim(&path, Existing::Overwrite)?;
+        let config = match standing(&path, &config, (&fingerprint, &classes))? {
+            Standing::Finished => return found_before(),
+            Standing::New => config,
+            Standing::Interrupted => own_config(&run, &config)?,
+        };
+        let mut training = if run.has_checkpoint() {
+            let training = Training::resumed(&config, split, device, study.threads, &run, &run.load(None)?)?;
+            let (done, epochs) = (training.epochs(), count(config.train.epochs, "epoch"));
+            (study.say)(&format!("{}: goes on after {done} of {epochs}", self.name));
+            training
         } else {
             let training = Training::new(&config, split, device, study.threads)?;
-            (study.say)(&format!("{}: {} epochs", self.name, config.train.epochs));
-            (training, RunFolder::create(&path, Existing::Overwrite, &config)?)
+            (study.say)(&format!("{}: {}", self.name, count(config.train.epochs, "epoch")));
+            run.begin(&config)?;
+            training
         };
         if study.devices.len() > 1 {
             // Lines of several runs would mingle.
@@ -104,6 +110,13 @@ impl Planned {
         (study.say)(&format!("{}: test accuracy {:.2} %", self.name, summary.test_accuracy));
         Ok(run)
     }
+}
+
+/// The config that a run began with, which may name what it started from by another path; it is computed as the study says.
+fn own_config(run: &RunFolder, config: &Config) -> Result<Config, Error> {
+    let mut own = Config::load(&run.config(), &[])?;
+    (own.train.threads, own.train.eval_batch) = (config.train.threads, config.train.eval_batch);
+    Ok(own)
 }
 
 /// How far the run of a config at this place is.

@@ -3,29 +3,59 @@
 
 use std::fs::{self, File};
 use std::io::{self, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// The end of the name of a file that is not whole yet.
+const PARTIAL: &str = ".partial";
 
 /// Writes the parts, one after the other, to a file beside `path`, makes sure they are on the disk, and renames it.
 ///
 /// # Errors
 /// If any of that fails; then `path` is what it was, and nothing is left beside it.
 pub fn write_atomically(path: &Path, parts: &[&[u8]]) -> io::Result<()> {
-    let mut name = path.file_name().unwrap_or_default().to_owned();
-    name.push(".partial");
-    let partial = path.with_file_name(name);
-    let written = write(&partial, parts).and_then(|()| fs::rename(&partial, path));
+    replace(path, parts, || Ok(()))
+}
+
+/// The same, and what stood at `path` becomes `previous`. Between the two renames there is only `previous`.
+///
+/// # Errors
+/// As [`write_atomically`].
+pub(super) fn write_keeping(path: &Path, previous: &Path, parts: &[&[u8]]) -> io::Result<()> {
+    replace(path, parts, || if path.exists() { fs::rename(path, previous) } else { Ok(()) })
+}
+
+fn replace(path: &Path, parts: &[&[u8]], make_way: impl FnOnce() -> io::Result<()>) -> io::Result<()> {
+    let (mut file, partial) = create_partial(path)?;
+    let written = parts.iter().try_for_each(|part| file.write_all(part)).and_then(|()| file.sync_all());
+    let written = written.and_then(|()| make_way()).and_then(|()| fs::rename(&partial, path));
     if written.is_err() {
-        // The first error is the one to report; the partial file may not even exist.
+        // The first error is the one to report.
         let _ = fs::remove_file(&partial);
         return written;
     }
     sync_folder(path)
 }
 
-fn write(path: &Path, parts: &[&[u8]]) -> io::Result<()> {
-    let mut file = File::create(path)?;
-    parts.iter().try_for_each(|part| file.write_all(part))?;
-    file.sync_all()
+/// A new file beside `path` under a name that no other thread or process has: two that replace one file at the same time both write a whole one.
+fn create_partial(path: &Path) -> io::Result<(File, PathBuf)> {
+    static MADE: AtomicU64 = AtomicU64::new(0);
+    loop {
+        let mut name = path.file_name().unwrap_or_default().to_owned();
+        name.push(format!(".{}-{}{PARTIAL}", std::process::id(), MADE.fetch_add(1, Ordering::Relaxed)));
+        let partial = path.with_file_name(name);
+        match File::options().write(true).create_new(true).open(&partial) {
+            // Of a killed process: numbers of processes come again.
+            Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {}
+            file => return Ok((file?, partial)),
+        }
+    }
+}
+
+/// The file that a partial file of this name was to replace.
+pub(super) fn replaced_by(partial: &str) -> Option<&str> {
+    let (name, number) = partial.strip_suffix(PARTIAL)?.rsplit_once('.')?;
+    number.bytes().all(|b| b.is_ascii_digit() || b == b'-').then_some(name)
 }
 
 /// The new name is safe only when the folder is on the disk too. Windows has no such call and needs none.
@@ -64,11 +94,24 @@ mod tests {
     }
 
     #[test]
-    fn a_leftover_of_a_killed_process_does_no_harm() {
+    fn many_writers_of_one_file_leave_a_whole_one() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a");
-        fs::write(folder.path().join("a.partial"), "half of something much longer").unwrap();
-        write_atomically(&path, &[b"whole"]).unwrap();
-        assert_eq!(fs::read(&path).unwrap(), b"whole");
+        let texts = ["one".repeat(10_000), "three".repeat(10_000), "2".to_owned()];
+        std::thread::scope(|scope| {
+            for text in &texts {
+                scope.spawn(|| (0..20).for_each(|_| write_atomically(&path, &[text.as_bytes()]).unwrap()));
+            }
+        });
+        assert!(texts.contains(&fs::read_to_string(&path).unwrap()));
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_partial_file_tells_what_it_was_to_be() {
+        let folder = tempfile::tempdir().unwrap();
+        let (_, partial) = create_partial(&folder.path().join("checkpoint.safetensors")).unwrap();
+        assert_eq!(replaced_by(partial.file_name().unwrap().to_str().unwrap()), Some("checkpoint.safetensors"));
+        assert_eq!([replaced_by("a.partial"), replaced_by("a.b.partial"), replaced_by("a.1-2")], [None; 3]);
     }
 }

@@ -1,20 +1,13 @@
 //! Named f32 tensors and notes in a safetensors file: what a run needs to go on or to be evaluated.
 
-use std::collections::{BTreeMap, HashMap};
-use std::fs;
+use super::atomic::{write_atomically, write_keeping};
+use super::checkpoint_error::CheckpointError;
+use super::classes::CLASSES;
+use super::tensors::{self, Content, Origin};
+use crate::config::nearest;
+use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
-
-use half::{bf16, f16};
-use safetensors::tensor::{Dtype, SafeTensors, TensorView};
-
-use super::atomic::write_atomically;
-use super::classes::CLASSES;
-use crate::config::nearest;
-
-/// The one key of the file's own metadata. All notes stand in it as one JSON object, because safetensors writes several
-/// keys in an order of chance, and the same run must write the same bytes.
-const NOTES: &str = "lethe";
 
 /// A tensor with its name.
 #[derive(Clone, Debug, PartialEq)]
@@ -38,71 +31,19 @@ pub struct Checkpoint {
     pub path: PathBuf,
 }
 
-/// A checkpoint that cannot be read, written or used.
-#[derive(Debug, thiserror::Error)]
-pub enum CheckpointError {
-    /// The file cannot be read.
-    #[error("cannot read the checkpoint {}: {source}", path.display())]
-    Read {
-        /// The file.
-        path: PathBuf,
-        /// What the system said.
-        source: io::Error,
-    },
-    /// The file cannot be written; the one before it is still there.
-    #[error("cannot write the checkpoint {}: {source}; the last one is kept", path.display())]
-    Write {
-        /// The file.
-        path: PathBuf,
-        /// What the system said.
-        source: io::Error,
-    },
-    /// The file is not safetensors, or cut off.
-    #[error("{} is no whole safetensors file: {message}", path.display())]
-    Malformed {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong with it.
-        message: String,
-    },
-    /// A tensor is not what it should be.
-    #[error("{}: tensor `{tensor}`: expected {expected}, found {found}", path.display())]
-    Tensor {
-        /// The file.
-        path: PathBuf,
-        /// The tensor.
-        tensor: String,
-        /// What it should be.
-        expected: String,
-        /// What it is.
-        found: String,
-    },
-    /// Its model tells other classes apart than the data has.
-    #[error(
-        "{}: the model was trained on other classes than the data has now: {difference}; give the classes the names that they had, say with --data-dir where the images are, or train a new run", path.display()
-    )]
-    Classes {
-        /// The file.
-        path: PathBuf,
-        /// What is different.
-        difference: String,
-    },
-    /// A note is missing or not what it should be.
-    #[error("{}: note `{note}`: expected {expected}, found {found}", path.display())]
-    Note {
-        /// The file.
-        path: PathBuf,
-        /// The note.
-        note: String,
-        /// What it should be.
-        expected: String,
-        /// What it is.
-        found: String,
-    },
+/// What a file of weights holds, whoever wrote it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Weights {
+    /// The tensors of floating-point numbers.
+    pub tensors: Checkpoint,
+    /// The tensors of whole numbers, truth values and rarer types, which hold no weights that Lethe can take: name and type.
+    pub others: Vec<(String, String)>,
+    /// How many tensors were of another width than f32, by type.
+    pub converted: BTreeMap<String, usize>,
 }
 
 impl Checkpoint {
-    /// Writes the checkpoint, replacing the file in one piece.
+    /// Writes the checkpoint, replacing the file in one piece, with a checksum over all of it.
     ///
     /// # Errors
     /// If it cannot be written; the file that was there stays then.
@@ -111,11 +52,10 @@ impl Checkpoint {
     /// If two tensors have one name, or a tensor has another number of values than its shape says.
     #[track_caller]
     pub fn save(&self, path: &Path) -> Result<(), CheckpointError> {
-        let notes = serde_json::to_string(&self.notes).expect("strings can be written as JSON");
-        write(path, self.tensors.iter(), &[(NOTES, &notes)])
+        self.save_by(path, |bytes| write_atomically(path, &[bytes]))
     }
 
-    /// Writes some of its tensors alone, marked as PyTorch's own files are, with the names of the classes.
+    /// The same, and the file that was there becomes `previous`. Whoever is killed on the way leaves one of them whole.
     ///
     /// # Errors
     /// As [`Checkpoint::save`].
@@ -123,29 +63,44 @@ impl Checkpoint {
     /// # Panics
     /// As [`Checkpoint::save`].
     #[track_caller]
-    pub fn save_weights(&self, tensors: &[&NamedTensor], path: &Path) -> Result<(), CheckpointError> {
-        let kept: BTreeMap<_, _> = self.notes.iter().filter(|(note, _)| *note == CLASSES).collect();
-        let notes = serde_json::to_string(&kept).expect("strings can be written as JSON");
-        write(path, tensors.iter().copied(), &[("format", "pt"), (NOTES, &notes)])
+    pub fn save_keeping(&self, path: &Path, previous: &Path) -> Result<(), CheckpointError> {
+        self.save_by(path, |bytes| write_keeping(path, previous, &[bytes]))
     }
 
-    /// Reads a checkpoint.
+    #[track_caller]
+    fn save_by(&self, path: &Path, write: impl Fn(&[u8]) -> io::Result<()>) -> Result<(), CheckpointError> {
+        let bytes = tensors::bytes(&self.tensors.iter().collect::<Vec<_>>(), &self.notes, &[]);
+        write(&bytes).map_err(|source| CheckpointError::Write { path: path.to_owned(), source })
+    }
+
+    /// The bytes of a file of some of its tensors alone, marked as PyTorch's own files are, with the names of the classes, and a checksum for whoever starts
+    /// from it.
+    ///
+    /// # Panics
+    /// As [`Checkpoint::save`].
+    #[track_caller]
+    pub fn weights(&self, tensors: &[&NamedTensor]) -> Vec<u8> {
+        let kept = self.notes.iter().filter(|(note, _)| *note == CLASSES);
+        let kept = kept.map(|(note, text)| (note.clone(), text.clone())).collect();
+        tensors::bytes(tensors, &kept, &[("format", "pt")])
+    }
+
+    /// Reads a checkpoint, and makes sure that its bytes are those that were written.
     ///
     /// # Errors
-    /// If the file cannot be read, is no whole safetensors file, or holds a tensor that is not f32.
+    /// If the file cannot be read, is no whole safetensors file, is damaged, or was not written as a checkpoint.
     pub fn load(path: &Path) -> Result<Checkpoint, CheckpointError> {
-        Ok(read(path, Origin::Lethe)?.0)
+        let Content { tensors, notes, .. } = tensors::read(path, Origin::Lethe)?;
+        Ok(Checkpoint { tensors, notes, path: path.to_owned() })
     }
 
-    /// Reads the weights of a file that another program may have written: floating-point numbers of any width, as f32. Tensors of whole numbers and truth
-    /// values, such as batch norm's counters, hold no weights: they are left out, and the names of all but those counters returned.
+    /// Reads the weights of a file that another program may have written: floating-point numbers of any common width, as f32.
     ///
     /// # Errors
-    /// If the file cannot be read, is no whole safetensors file, or holds a tensor of another type.
-    pub fn load_weights(path: &Path) -> Result<(Checkpoint, Vec<String>), CheckpointError> {
-        let (file, mut others) = read(path, Origin::Any)?;
-        others.retain(|name| !name.ends_with(".num_batches_tracked"));
-        Ok((file, others))
+    /// If the file cannot be read, is no whole safetensors file, holds f64 numbers that f32 does not, or is of Lethe's and damaged.
+    pub fn load_weights(path: &Path) -> Result<Weights, CheckpointError> {
+        let Content { tensors, notes, others, converted } = tensors::read(path, Origin::Any)?;
+        Ok(Weights { tensors: Checkpoint { tensors, notes, path: path.to_owned() }, others, converted })
     }
 
     /// The values of the tensor of this name and shape.
@@ -161,7 +116,10 @@ impl Checkpoint {
         };
         let Some(tensor) = self.tensors.iter().find(|tensor| tensor.name == name) else {
             let names: Vec<&str> = self.tensors.iter().map(|tensor| tensor.name.as_str()).collect();
-            let near = nearest(name, &names).map_or_else(String::new, |near| format!(" (but there is `{near}`)"));
+            let within = names.iter().copied().find(|found| found.strip_suffix(name).is_some_and(|p| p.ends_with('.')));
+            let near = within
+                .or_else(|| nearest(name, &names))
+                .map_or_else(String::new, |near| format!(" (but there is `{near}`)"));
             return Err(error(format!("no such tensor{near}")));
         };
         if tensor.shape == shape { Ok(&tensor.data) } else { Err(error(format!("shape {:?}", tensor.shape))) }
@@ -198,89 +156,10 @@ impl Checkpoint {
     }
 }
 
-/// Writes tensors, in the order of their names, and metadata, replacing the file in one piece.
-#[track_caller]
-fn write<'a>(
-    path: &Path,
-    tensors: impl Iterator<Item = &'a NamedTensor>,
-    notes: &[(&str, &str)],
-) -> Result<(), CheckpointError> {
-    let mut bytes: BTreeMap<&str, (Vec<u8>, &[usize])> = BTreeMap::new();
-    for NamedTensor { name, shape, data } in tensors {
-        let count: usize = shape.iter().product();
-        assert!(count == data.len(), "checkpoint: `{name}` has {} values for the shape {shape:?}", data.len());
-        let values = data.iter().flat_map(|v| v.to_le_bytes()).collect();
-        assert!(bytes.insert(name, (values, shape)).is_none(), "checkpoint: two tensors are named `{name}`");
-    }
-    let views = bytes.iter().map(|(name, (values, shape))| {
-        let view = TensorView::new(Dtype::F32, shape.to_vec(), values).expect("the length was checked above");
-        (*name, view)
-    });
-    let metadata = notes.iter().map(|(key, text)| ((*key).to_owned(), (*text).to_owned())).collect::<HashMap<_, _>>();
-    let error = |source| CheckpointError::Write { path: path.to_owned(), source };
-    let file = safetensors::serialize(views, Some(metadata)).map_err(|e| error(io::Error::other(e.to_string())))?;
-    write_atomically(path, &[&file]).map_err(error)
-}
-
-/// Who wrote a file.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Origin {
-    /// This program: every tensor is f32.
-    Lethe,
-    /// Whoever.
-    Any,
-}
-
-/// The tensors of a file with the notes of Lethe's metadata, and the names of those of whole numbers, which only others' files may hold.
-fn read(path: &Path, origin: Origin) -> Result<(Checkpoint, Vec<String>), CheckpointError> {
-    let file = fs::read(path).map_err(|source| CheckpointError::Read { path: path.to_owned(), source })?;
-    let malformed = |message: String| CheckpointError::Malformed { path: path.to_owned(), message };
-    let (_, header) = SafeTensors::read_metadata(&file).map_err(|e| malformed(e.to_string()))?;
-    let content = SafeTensors::deserialize(&file).map_err(|e| malformed(e.to_string()))?;
-    let notes = header.metadata().as_ref().and_then(|m| m.get(NOTES));
-    let notes = notes.map_or(Ok(BTreeMap::new()), |notes| serde_json::from_str(notes));
-    let notes = notes.map_err(|e| malformed(format!("its metadata under `{NOTES}`: {e}")))?;
-    let (mut tensors, mut others) = (Vec::new(), Vec::new());
-    for (name, view) in content.iter() {
-        let dtype = view.dtype();
-        if origin == Origin::Any && is_whole(dtype) {
-            others.push(name.to_owned());
-            continue;
-        }
-        let data = if origin == Origin::Lethe && dtype != Dtype::F32 { None } else { floats(&view) };
-        let data = data.ok_or_else(|| CheckpointError::Tensor {
-            path: path.to_owned(),
-            tensor: name.to_owned(),
-            expected: if origin == Origin::Lethe { "type F32" } else { "type F64, F32, F16 or BF16" }.to_owned(),
-            found: format!("{dtype:?}"),
-        })?;
-        tensors.push(NamedTensor { name: name.to_owned(), shape: view.shape().to_vec(), data });
-    }
-    tensors.sort_by(|a, b| a.name.cmp(&b.name));
-    Ok((Checkpoint { tensors, notes, path: path.to_owned() }, others))
-}
-
-/// The numbers of a tensor as f32, if they are floating-point numbers of a common width.
-fn floats(view: &TensorView<'_>) -> Option<Vec<f32>> {
-    let data = view.data();
-    let halves = |f: fn([u8; 2]) -> f32| data.as_chunks::<2>().0.iter().map(|b| f(*b)).collect();
-    Some(match view.dtype() {
-        Dtype::F64 => data.as_chunks::<8>().0.iter().map(|b| f64::from_le_bytes(*b) as f32).collect(),
-        Dtype::F32 => data.as_chunks::<4>().0.iter().map(|b| f32::from_le_bytes(*b)).collect(),
-        Dtype::F16 => halves(|b| f16::from_le_bytes(b).to_f32()),
-        Dtype::BF16 => halves(|b| bf16::from_le_bytes(b).to_f32()),
-        _ => return None,
-    })
-}
-
-fn is_whole(dtype: Dtype) -> bool {
-    use Dtype::{BOOL, I8, I16, I32, I64, U8, U16, U32, U64};
-    matches!(dtype, BOOL | I8 | I16 | I32 | I64 | U8 | U16 | U32 | U64)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs;
 
     fn checkpoint() -> Checkpoint {
         let tensor = |name: &str, shape: &[usize], data: &[f32]| NamedTensor {
@@ -341,22 +220,58 @@ mod tests {
         for length in [0, 7, 8, 100, whole.len() - 1] {
             fs::write(&path, &whole[..length]).unwrap();
             let message = Checkpoint::load(&path).unwrap_err().to_string();
-            assert!(message.contains("run.safetensors is no whole safetensors file"), "{message}");
+            let part = if length == 0 { "is an empty file" } else { "is no whole safetensors file" };
+            assert!(message.contains("run.safetensors ") && message.contains(part), "{message}");
         }
-        let view = TensorView::new(Dtype::F64, vec![1], &[0; 8]).unwrap();
+        let view = safetensors::tensor::TensorView::new(safetensors::Dtype::F32, vec![1], &[0; 4]).unwrap();
         fs::write(&path, safetensors::serialize([("a", view)], None).unwrap()).unwrap();
         let message = Checkpoint::load(&path).unwrap_err().to_string();
-        assert!(message.contains("tensor `a`: expected type F32, found F64"), "{message}");
+        assert!(message.contains("holds no checksum"), "{message}");
+        assert_eq!(Checkpoint::load_weights(&path).unwrap().tensors.tensors.len(), 1);
+    }
+
+    /// Whatever byte it is, and whatever it turns to: of lengths, names, notes, the checksum itself, padding or numbers.
+    #[test]
+    fn every_flipped_byte_is_noticed() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("run.safetensors");
+        checkpoint().save(&path).unwrap();
+        let whole = fs::read(&path).unwrap();
+        for at in 0..whole.len() {
+            for flip in [0x01, 0x20, 0x80, 0x29] {
+                let mut file = whole.clone();
+                file[at] ^= flip;
+                fs::write(&path, &file).unwrap();
+                let read = [Checkpoint::load(&path).err(), Checkpoint::load_weights(&path).err()];
+                assert!(read.iter().all(Option::is_some), "byte {at} ^ {flip:#x} passes");
+            }
+        }
+        let error = Checkpoint::load_weights(&path).unwrap_err().to_string();
+        assert!(error.contains("run.safetensors is damaged: it was written with the checksum"), "{error}");
+    }
+
+    #[test]
+    fn two_checkpoints_are_kept_and_the_older_one_is_the_one_before() {
+        let folder = tempfile::tempdir().unwrap();
+        let [path, previous] = ["now", "before"].map(|name| folder.path().join(name));
+        let numbered = |n: u64| Checkpoint { notes: [("n".to_owned(), n.to_string())].into(), ..checkpoint() };
+        let number = |path: &Path| Checkpoint::load(path).unwrap().number("n").unwrap();
+        numbered(1).save_keeping(&path, &previous).unwrap();
+        assert!(!previous.exists());
+        for n in 2..4 {
+            numbered(n).save_keeping(&path, &previous).unwrap();
+            assert_eq!((number(&path), number(&previous)), (n, n - 1));
+        }
     }
 
     #[test]
     fn a_checkpoint_that_cannot_be_written_leaves_the_last_one() {
         let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("run.safetensors");
+        let [path, previous] = ["run.safetensors", "previous"].map(|name| folder.path().join(name));
         checkpoint().save(&path).unwrap();
-        // The partial file's name is taken by a folder, so that it cannot be made.
-        fs::create_dir(folder.path().join("run.safetensors.partial")).unwrap();
-        let message = Checkpoint::default().save(&path).unwrap_err().to_string();
+        // A folder cannot be replaced by a file.
+        fs::create_dir_all(previous.join("inside")).unwrap();
+        let message = Checkpoint::default().save_keeping(&path, &previous).unwrap_err().to_string();
         assert!(message.contains("the last one is kept"), "{message}");
         assert_eq!(bits(&Checkpoint::load(&path).unwrap()), bits(&checkpoint()));
     }

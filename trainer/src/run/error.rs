@@ -3,8 +3,9 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::checkpoint::CheckpointError;
+use super::checkpoint_error::CheckpointError;
 use super::classes::FILE as CLASS_FILE;
+use crate::config::{Change, ConfigError};
 
 /// The file that holds a run's config.
 pub(super) const CONFIG: &str = "config.toml";
@@ -80,6 +81,48 @@ pub enum RunError {
     /// The checkpoint cannot be read or written.
     #[error(transparent)]
     Checkpoint(#[from] CheckpointError),
+    /// The last checkpoint is broken.
+    #[error("{source}; {}", way_out(run, whole.as_deref()))]
+    BrokenCheckpoint {
+        /// The run.
+        run: PathBuf,
+        /// What is wrong with it.
+        source: CheckpointError,
+        /// The newest of the run's that is whole, if there is one.
+        whole: Option<PathBuf>,
+    },
+    /// The run's config is not that of its checkpoint.
+    #[error(
+        "{} is not the config that {} was trained with: {}; undo that; `lethe resume RUN --set KEY=VALUE` changes what can be changed, and records it",
+        config.display(), checkpoint.display(), list(changes)
+    )]
+    ConfigChanged {
+        /// The run's config.
+        config: PathBuf,
+        /// The checkpoint.
+        checkpoint: PathBuf,
+        /// What differs.
+        changes: Vec<Change>,
+    },
+    /// The run's config, or that of a checkpoint, cannot be read.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+}
+
+/// What to do about a broken checkpoint.
+fn way_out(run: &Path, whole: Option<&Path>) -> String {
+    match whole {
+        Some(file) => format!(
+            "the one before it is whole: `lethe resume {} --checkpoint {}` goes on from there, and eval, analyze and export take the same option",
+            run.display(),
+            file.display()
+        ),
+        None => "there is no whole one before it: start again with `lethe train … --overwrite`".to_owned(),
+    }
+}
+
+fn list(changes: &[Change]) -> String {
+    changes.iter().map(Change::to_string).collect::<Vec<_>>().join(", ")
 }
 
 impl RunError {

@@ -6,8 +6,9 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::atomic::write_atomically;
-use super::checkpoint::Checkpoint;
+use super::atomic::{replaced_by, write_atomically};
+use super::changes::CHANGES;
+use super::checkpoints::{CHECKPOINT, PREVIOUS};
 use super::classes::FILE as CLASSES;
 use super::error::{CONFIG, DATA, LOCK, RunError};
 use super::log::Log;
@@ -15,12 +16,9 @@ use crate::config::Config;
 
 const METRICS: &str = "metrics.jsonl";
 const TIMING: &str = "timing.jsonl";
-const CHECKPOINT: &str = "checkpoint.safetensors";
-/// The folder of those that are kept.
-const CHECKPOINTS: &str = "checkpoints";
 const SUMMARY: &str = "summary.json";
 /// All but the config, without which the folder would be nobody's.
-const FILES: [&str; 6] = [SUMMARY, CHECKPOINT, DATA, CLASSES, METRICS, TIMING];
+const FILES: [&str; 8] = [SUMMARY, CHECKPOINT, PREVIOUS, CHANGES, DATA, CLASSES, METRICS, TIMING];
 
 /// What to do where a run stands already.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,32 +37,79 @@ pub struct RunFolder {
     lock: Option<File>,
 }
 
-/// A folder under `runs/` for a config of this name begun at this time: `runs/20260131-235959-digits`, or with a number
-/// behind it where that one is taken.
-pub fn default_folder(config: &Path, timestamp: &str) -> PathBuf {
+/// The names of folders for a config of this name begun at this time, the first choice first: `DIR/20260131-235959-digits`, then with a number behind it.
+fn names(runs: &Path, config: &Path, timestamp: &str) -> impl Iterator<Item = PathBuf> {
     let name = config.file_stem().map_or_else(String::new, |stem| format!("-{}", stem.to_string_lossy()));
-    let folder = |suffix: &str| Path::new("runs").join(format!("{timestamp}{name}{suffix}"));
-    let numbered = (2..).map(|number| folder(&format!("-{number}")));
-    let free = std::iter::once(folder("")).chain(numbered).find(|path| !path.exists());
-    free.expect("there are more numbers than folders")
+    let first = runs.join(format!("{timestamp}{name}"));
+    let numbered = (2..).map({
+        let first = first.clone();
+        move |number: usize| {
+            let mut path = first.clone().into_os_string();
+            path.push(format!("-{number}"));
+            path.into()
+        }
+    });
+    std::iter::once(first).chain(numbered)
 }
 
 impl RunFolder {
+    /// Makes a folder of its own for a new run of the config file of this name, under `runs`. No two programs get the same one.
+    ///
+    /// # Errors
+    /// If it cannot be made or written.
+    pub fn create_new(runs: &Path, file: &Path, timestamp: &str, config: &Config) -> Result<RunFolder, RunError> {
+        fs::create_dir_all(runs).map_err(|e| RunError::folder(runs, e))?;
+        let mut names = names(runs, file, timestamp);
+        loop {
+            let path = names.next().expect("there are more numbers than folders");
+            match fs::create_dir(&path) {
+                Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {}
+                made => {
+                    made.map_err(|e| RunError::folder(&path, e))?;
+                    return RunFolder::create(&path, Existing::Refuse, config);
+                }
+            }
+        }
+    }
+
     /// Makes a folder for a new run, and proves that it can be written by writing the run's config into it.
     ///
     /// # Errors
     /// If it cannot be made or written, if it holds a run and `existing` refuses that, or if it holds other things.
     pub fn create(path: &Path, existing: Existing, config: &Config) -> Result<RunFolder, RunError> {
+        let run = RunFolder::claim(path, existing)?;
+        run.begin(config)?;
+        Ok(run)
+    }
+
+    /// Locks a folder for a run: one that is made for it or holds a run.
+    ///
+    /// # Errors
+    /// If another program writes it, it cannot be made, it holds a run and `existing` refuses that, or if it holds other things.
+    pub fn claim(path: &Path, existing: Existing) -> Result<RunFolder, RunError> {
+        // Before anything is written there, and again when nobody else can write there.
         check_free(path, existing)?;
         fs::create_dir_all(path).map_err(|e| RunError::folder(path, e))?;
         let mut run = RunFolder { path: path.to_owned(), lock: None };
         run.lock()?;
-        FILES.iter().try_for_each(|name| remove(&run.file(name)))?;
-        run.forget_records()?;
-        run.forget_kept(|_| true)?;
-        // Last, in one piece: whoever is killed on the way leaves a run that can be replaced.
-        run.replace(CONFIG, config.to_toml().as_bytes())?;
+        check_free(path, existing)?;
         Ok(run)
+    }
+
+    /// Removes what the folder holds of a run, and writes the config of the one that begins.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub fn begin(&self, config: &Config) -> Result<(), RunError> {
+        FILES.iter().try_for_each(|name| remove(&self.file(name)))?;
+        self.forget_records()?;
+        self.forget_kept(|_| true)?;
+        // Last, in one piece: whoever is killed on the way leaves a run that can be replaced.
+        self.replace_config(config)
+    }
+
+    pub(super) fn replace_config(&self, config: &Config) -> Result<(), RunError> {
+        self.replace(CONFIG, config.to_toml().as_bytes())
     }
 
     /// Opens the folder of a run that was begun, to read it.
@@ -112,7 +157,15 @@ impl RunFolder {
             // A file system without locks is no reason not to train.
             Ok(()) | Err(TryLockError::Error(_)) => self.lock = Some(file),
         }
-        Ok(())
+        self.forget_partial()
+    }
+
+    /// Removes what killed programs left of files that only the holder of the lock writes.
+    fn forget_partial(&self) -> Result<(), RunError> {
+        let entries = fs::read_dir(&self.path).map_err(|e| RunError::folder(&self.path, e))?;
+        let ours = |name: &str| replaced_by(name).is_some_and(|name| name == CONFIG || FILES.contains(&name));
+        let names = entries.filter_map(Result::ok).map(|entry| entry.file_name());
+        names.filter(|name| name.to_str().is_some_and(ours)).try_for_each(|name| remove(&self.path.join(name)))
     }
 
     /// Cuts the logs off behind this many epochs, and whatever a killed program left half-written.
@@ -186,48 +239,6 @@ impl RunFolder {
         Log::open(&self.file(TIMING))
     }
 
-    /// Replaces the checkpoint.
-    ///
-    /// # Errors
-    /// If it cannot be written; the last one stays then.
-    pub fn save(&self, checkpoint: &Checkpoint) -> Result<(), RunError> {
-        Ok(checkpoint.save(&self.file(CHECKPOINT))?)
-    }
-
-    /// Keeps a checkpoint of so many epochs beside the last one.
-    ///
-    /// # Errors
-    /// If it cannot be written.
-    pub fn keep(&self, checkpoint: &Checkpoint, epochs: usize) -> Result<(), RunError> {
-        let folder = self.file(CHECKPOINTS);
-        fs::create_dir_all(&folder).map_err(|e| RunError::folder(&folder, e))?;
-        Ok(checkpoint.save(&folder.join(format!("epoch-{epochs:03}.safetensors")))?)
-    }
-
-    /// Removes the kept checkpoints that `gone` says of their number of epochs, and their folder if nothing else is in it.
-    fn forget_kept(&self, gone: impl Fn(usize) -> bool) -> Result<(), RunError> {
-        let Ok(entries) = fs::read_dir(self.file(CHECKPOINTS)) else { return Ok(()) };
-        let epochs = |path: &Path| -> Option<usize> {
-            path.file_name()?.to_str()?.strip_prefix("epoch-")?.strip_suffix(".safetensors")?.parse().ok()
-        };
-        let kept = entries.filter_map(Result::ok).map(|entry| entry.path());
-        kept.filter(|path| epochs(path).is_some_and(&gone)).try_for_each(|path| remove(&path))?;
-        // Fails where it holds what is not the run's, which then stays.
-        let _ = fs::remove_dir(self.file(CHECKPOINTS));
-        Ok(())
-    }
-
-    /// Reads the checkpoint.
-    ///
-    /// # Errors
-    /// If there is none, or it is broken.
-    pub fn load(&self) -> Result<Checkpoint, RunError> {
-        if !self.file(CHECKPOINT).exists() {
-            return Err(RunError::NoCheckpoint(self.path.clone()));
-        }
-        Ok(Checkpoint::load(&self.file(CHECKPOINT))?)
-    }
-
     /// Replaces the summary.
     ///
     /// # Errors
@@ -236,14 +247,17 @@ impl RunFolder {
         self.replace(SUMMARY, json(&self.file(SUMMARY), summary)?.as_bytes())
     }
 
+    /// Removes the summary of a run that goes on.
+    ///
+    /// # Errors
+    /// If it cannot be removed.
+    pub fn forget_summary(&self) -> Result<(), RunError> {
+        remove(&self.file(SUMMARY))
+    }
+
     /// Whether it has come to its end.
     pub fn is_finished(&self) -> bool {
         self.file(SUMMARY).is_file()
-    }
-
-    /// Whether an epoch of it was saved.
-    pub fn has_checkpoint(&self) -> bool {
-        self.file(CHECKPOINT).is_file()
     }
 
     pub(super) fn file(&self, name: &str) -> PathBuf {
@@ -276,8 +290,9 @@ fn check_free(path: &Path, existing: Existing) -> Result<(), RunError> {
         Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(()),
         entries => entries.map_err(|e| RunError::folder(path, e))?,
     };
-    // A lock alone is left by a program that died before it wrote the config.
-    let mut others = entries.filter(|entry| entry.as_ref().map_or(true, |entry| entry.file_name() != LOCK));
+    // A lock alone, or a part of a config, is left by a program that died before it wrote the config.
+    let left = |name: &str| name == LOCK || replaced_by(name) == Some(CONFIG);
+    let mut others = entries.filter(|entry| entry.as_ref().map_or(true, |e| !e.file_name().to_str().is_some_and(left)));
     let is_run = path.join(CONFIG).exists() && path.join(LOCK).exists();
     match (is_run, existing) {
         (true, Existing::Overwrite) => Ok(()),
@@ -387,8 +402,17 @@ mod tests {
     }
 
     #[test]
-    fn default_folders_carry_time_and_name() {
-        let folder = default_folder(Path::new("configs/digits.toml"), "20260131-235959");
-        assert_eq!(folder, Path::new("runs/20260131-235959-digits"));
+    fn new_folders_carry_time_and_name_and_are_nobody_elses() {
+        let folder = tempfile::tempdir().unwrap();
+        let runs = folder.path().join("runs");
+        let new = || RunFolder::create_new(&runs, Path::new("configs/digits.toml"), "20260131-235959", &config());
+        assert_eq!(new().unwrap().path(), runs.join("20260131-235959-digits"));
+        let made: Vec<PathBuf> = std::thread::scope(|scope| {
+            let all: Vec<_> = (0..8).map(|_| scope.spawn(|| new().unwrap().path().to_owned())).collect();
+            all.into_iter().map(|one| one.join().unwrap()).collect()
+        });
+        let different: std::collections::BTreeSet<_> = made.iter().collect();
+        assert_eq!(different.len(), 8, "{made:?}");
+        assert!(made.contains(&runs.join("20260131-235959-digits-9")), "{made:?}");
     }
 }

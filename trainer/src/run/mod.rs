@@ -6,7 +6,9 @@
 //! | `data.txt` | how many images it trains and is tested on, and their checksums |
 //! | `metrics.jsonl` | a line a step and a line an evaluation, without clock times: the same run writes the same bytes |
 //! | `timing.jsonl` | the clock times that belong to them |
-//! | `checkpoint.safetensors` | θ, the state and the optimiser's vectors after the last epoch that was saved |
+//! | `checkpoint.safetensors` | θ, the state, the optimiser's vectors and the config, after the last epoch that was saved |
+//! | `checkpoint-previous.safetensors` | the one before it |
+//! | `changes.jsonl` | what `lethe resume --set` changed, and when |
 //! | `checkpoints/` | with `keep_checkpoints`, all of them: `epoch-025.safetensors` |
 //! | `summary.json` | the result |
 //! | `analysis/` | a JSON file an analysis: `epoch-025.json`, `forgetting.json`, `sharpness.json` |
@@ -15,20 +17,28 @@
 //! Whole files are replaced in one piece; the two logs grow line by line.
 
 mod atomic;
+mod changes;
 mod checkpoint;
+mod checkpoint_error;
+mod checkpoints;
 mod classes;
 mod clock;
 mod error;
 mod folder;
+mod foreign;
 mod log;
 mod note;
 mod records;
+mod seal;
+mod tensors;
 #[cfg(test)]
 mod testing;
 
 pub use atomic::write_atomically;
-pub use checkpoint::{Checkpoint, CheckpointError, NamedTensor};
+pub use changes::Changed;
+pub use checkpoint::{Checkpoint, NamedTensor, Weights};
+pub use checkpoint_error::CheckpointError;
 pub use clock::timestamp;
 pub use error::RunError;
-pub use folder::{Existing, RunFolder, default_folder};
+pub use folder::{Existing, RunFolder};
 pub use log::Log;

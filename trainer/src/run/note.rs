@@ -1,19 +1,39 @@
-//! The note that says which model a checkpoint is of: others may have tensors of the same names and shapes.
+//! The notes that say what a checkpoint is of: which config it was trained with, and which model. Others may have tensors of the same names and shapes.
 
-use super::checkpoint::{Checkpoint, CheckpointError};
-use crate::config::ModelConfig;
+use super::checkpoint::Checkpoint;
+use super::checkpoint_error::CheckpointError;
+use crate::config::{Config, ConfigError, ModelConfig};
 use serde_json::Value;
 
-/// Its name.
 const MODEL: &str = "model";
+const CONFIG: &str = "config";
 
 /// The keys of a model's config that do not change what its parameters compute.
 const IMMATERIAL: [&str; 2] = ["head_bias", "dropout"];
 
 impl Checkpoint {
-    /// Says of which model it is.
-    pub fn note_model(&mut self, model: &ModelConfig) {
-        self.notes.insert(MODEL.to_owned(), description(model).to_string());
+    /// The note that says how many updates were made.
+    pub const UPDATES: &str = "updates";
+
+    /// Says with which config it was trained, and which model that is.
+    pub fn note_config(&mut self, config: &Config) {
+        self.notes.insert(MODEL.to_owned(), description(&config.model).to_string());
+        self.notes.insert(CONFIG.to_owned(), config.to_toml());
+    }
+
+    /// The config that it was trained with, every default written out.
+    ///
+    /// # Errors
+    /// If it holds none, or one that cannot be read.
+    pub fn config(&self) -> Result<Config, CheckpointError> {
+        let note = |found: String| CheckpointError::Note {
+            path: self.path.clone(),
+            note: CONFIG.to_owned(),
+            expected: "the run's config".to_owned(),
+            found,
+        };
+        let text = self.notes.get(CONFIG).ok_or_else(|| note("nothing".to_owned()))?;
+        Config::parse_trained(text, &self.path).map_err(|e: ConfigError| note(e.to_string()))
     }
 
     /// Whether a run of Lethe's wrote it, and not another program.

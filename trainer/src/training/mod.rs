@@ -82,21 +82,22 @@ impl<'a> Training<'a> {
         Training::at(config, split, device, workers, None)
     }
 
-    /// The same at the last checkpoint of a run, to which its logs go back too. What the run once started from is not needed any more.
+    /// The same at a checkpoint of a run. What the run once started from is not needed any more.
+    ///
+    /// The rates of an update are those that this config has for its number: where the epochs or the schedule were changed, they are from here on what they
+    /// would be in a run of the new config from its beginning.
     ///
     /// # Errors
-    /// As [`Training::new`], and if the run has no checkpoint, or one that does not fit its config, if it began with other images, or the logs cannot
-    /// be read or written.
+    /// As [`Training::new`], and if the checkpoint does not fit the config, or the run began with other images.
     pub fn resumed(
         config: &'a Config,
         split: DataSplit,
         device: &Device,
         workers: usize,
         run: &RunFolder,
+        checkpoint: &Checkpoint,
     ) -> Result<Training<'a>, Error> {
-        let training = Training::at(config, split, device, workers, Some(run))?;
-        run.forget_after(training.epochs())?;
-        Ok(training)
+        Training::at(config, split, device, workers, Some((run, checkpoint)))
     }
 
     fn at(
@@ -104,11 +105,10 @@ impl<'a> Training<'a> {
         split: DataSplit,
         device: &Device,
         workers: usize,
-        resumed: Option<&RunFolder>,
+        resumed: Option<(&RunFolder, &Checkpoint)>,
     ) -> Result<Training<'a>, Error> {
-        let checkpoint: Option<Checkpoint> = resumed.map(RunFolder::load).transpose()?;
         let fingerprint = split.fingerprint();
-        if let Some(run) = resumed {
+        if let Some((run, _)) = resumed {
             run.expect_classes(&split.train.names)?;
             run.expect_data(&fingerprint)?;
         }
@@ -122,9 +122,9 @@ impl<'a> Training<'a> {
         let loader = Loader::training(train, prepare, batch, workers, config.train.seed, augment);
         let test_loader =
             Loader::evaluation(test, Preparation::of_test(&config.data), config.train.eval_batch, workers);
-        let session = match &checkpoint {
+        let session = match resumed {
             None => Session::new(config, images, &classes, device, loader.batches()),
-            Some(checkpoint) => Session::resumed(config, images, &classes, device, loader.batches(), checkpoint),
+            Some((_, checkpoint)) => Session::resumed(config, images, &classes, device, loader.batches(), checkpoint),
         }?;
         let device = device.clone();
         Ok(Training { config, device, session, loader, test_loader, probes, fingerprint, classes, quiet: false })
@@ -150,11 +150,15 @@ impl<'a> Training<'a> {
         self.session.epochs()
     }
 
-    /// Trains to the end and writes the run's folder.
+    /// Trains to the end and writes the run's folder, whose logs go back to where the training is first.
     ///
     /// # Errors
     /// If data, device or folder fail, or the loss is no number any more.
     pub fn run(mut self, run: &RunFolder) -> Result<Summary, Error> {
+        run.forget_after(self.epochs())?;
+        if self.epochs() < self.config.train.epochs {
+            run.forget_summary()?;
+        }
         run.note_data(&self.fingerprint)?;
         run.note_classes(&self.classes)?;
         let (mut metrics, mut timing) = (run.metrics()?, run.timing()?);

@@ -283,7 +283,7 @@ impl<'a> Session<'a> {
         let notes = [(UPDATES, self.update), (OPTIMIZER_STEPS, self.optimizer.steps())];
         let notes = notes.map(|(k, v)| (k.to_owned(), v.to_string())).into();
         let mut checkpoint = Checkpoint { tensors, notes, ..Checkpoint::default() };
-        checkpoint.note_model(&self.config.model);
+        checkpoint.note_config(self.config);
         checkpoint.note_classes(&self.classes);
         Ok(checkpoint)
     }

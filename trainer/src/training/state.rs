@@ -6,7 +6,7 @@ use lethe_autograd::{Param, ParamLayout};
 use lethe_tensor::{Device, Tensor};
 
 /// The note that says how many updates were made.
-pub(super) const UPDATES: &str = "updates";
+pub(super) const UPDATES: &str = Checkpoint::UPDATES;
 
 /// The parts of a vector under their names.
 pub(super) fn named(prefix: &str, layout: &ParamLayout, vector: &Tensor) -> Result<Vec<NamedTensor>, Error> {

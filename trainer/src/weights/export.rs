@@ -4,6 +4,7 @@ use crate::config::{Config, ModelConfig};
 use crate::data::ImageShape;
 use crate::error::Error;
 use crate::experiment;
+use crate::files;
 use crate::run::{Checkpoint, NamedTensor};
 use std::collections::HashSet;
 use std::path::Path;
@@ -16,7 +17,7 @@ pub fn export(config: &Config, checkpoint: &Checkpoint, file: &Path) -> Result<u
     checkpoint.expect_model(&config.model)?;
     let names = names(config);
     let tensors: Vec<&NamedTensor> = checkpoint.tensors.iter().filter(|t| names.contains(&t.name)).collect();
-    checkpoint.save_weights(&tensors, file)?;
+    files::write(file, &checkpoint.weights(&tensors))?;
     Ok(tensors.len())
 }
 

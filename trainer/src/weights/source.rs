@@ -1,32 +1,94 @@
 //! A file that weights are taken from.
 
 use crate::error::Error;
-use crate::run::{Checkpoint, RunFolder};
+use crate::run::{Checkpoint, CheckpointError, RunFolder, Weights};
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
+
+/// What wrappers of models put before the names of their tensors: `DataParallel`, `torch.compile`, Lightning and the like. No model of Lethe's has such names.
+const WRAPPERS: [&str; 8] =
+    ["module.", "_orig_mod.", "model.", "encoder.", "backbone.", "net.", "network.", "state_dict."];
 
 /// Named tensors, of a run of Lethe's or of PyTorch.
 pub struct Source {
     /// The tensors.
     pub tensors: Checkpoint,
-    /// Names of tensors that hold no weights: whole numbers, truth values.
-    pub others: Vec<String>,
+    /// Tensors that hold no weights, such as whole numbers and truth values, but for batch norm's counters: name and type.
+    pub others: Vec<(String, String)>,
+    /// How many tensors were of another width than f32, by type.
+    pub converted: BTreeMap<String, usize>,
 }
 
 impl Source {
     /// Opens a run's folder, a checkpoint, or a safetensors file of any other origin.
     ///
     /// # Errors
-    /// If there is none, or it cannot be read.
+    /// If there is none, it cannot be read, or it is Lethe's and damaged.
     pub fn open(path: &Path) -> Result<Source, Error> {
         if path.is_dir() {
-            return Ok(Source { tensors: RunFolder::open(path)?.load()?, others: Vec::new() });
+            let tensors = RunFolder::open(path)?.load(None)?;
+            return Ok(Source { tensors, others: Vec::new(), converted: BTreeMap::new() });
         }
-        let (tensors, others) = Checkpoint::load_weights(path)?;
-        Ok(Source { tensors, others })
+        let Weights { tensors, mut others, converted } = Checkpoint::load_weights(path)?;
+        others.retain(|(name, _)| !name.ends_with(".num_batches_tracked"));
+        Ok(Source { tensors, others, converted })
+    }
+
+    /// Takes off what wrappers put before the names, where no name is wanted as it stands: the prefix, and how many names it was before.
+    pub fn unwrap_names(&mut self, wanted: &BTreeSet<&str>) -> Option<(String, usize)> {
+        let names = self.tensors.tensors.iter().map(|t| t.name.as_str());
+        if self.tensors.is_of_a_run() || names.clone().any(|name| wanted.contains(name)) {
+            return None;
+        }
+        let mut found: BTreeMap<&str, usize> = BTreeMap::new();
+        for (prefix, rest) in names.map(wrapped) {
+            *found.entry(prefix).or_default() += usize::from(wanted.contains(rest));
+        }
+        // Of several with as many names the first.
+        let (prefix, count) =
+            found.into_iter().rev().max_by_key(|(_, count)| *count).filter(|(_, count)| *count > 0)?;
+        let (prefix, mut taken_off) = (prefix.to_owned(), 0);
+        let there: BTreeSet<String> = self.tensors.tensors.iter().map(|t| t.name.clone()).collect();
+        for t in &mut self.tensors.tensors {
+            if let Some(rest) = t.name.strip_prefix(&prefix).filter(|rest| !there.contains(*rest)) {
+                t.name = rest.to_owned();
+                taken_off += 1;
+            }
+        }
+        for (name, _) in &mut self.others {
+            *name = name.strip_prefix(&prefix).unwrap_or(name).to_owned();
+        }
+        debug_assert!(taken_off >= count);
+        Some((prefix, taken_off))
     }
 
     /// The shape of a tensor, if it is there.
     pub fn shape(&self, name: &str) -> Option<&[usize]> {
         self.tensors.tensors.iter().find(|t| t.name == name).map(|t| &t.shape[..])
     }
+
+    /// The values of the tensor of this name and shape.
+    ///
+    /// # Errors
+    /// If there is none, or it has another shape, or holds no floating-point numbers.
+    pub fn tensor(&self, name: &str, shape: &[usize]) -> Result<&[f32], CheckpointError> {
+        match self.others.iter().find(|(other, _)| other == name) {
+            None => self.tensors.tensor(name, shape),
+            Some((_, dtype)) => Err(CheckpointError::Tensor {
+                path: self.tensors.path.clone(),
+                tensor: name.to_owned(),
+                expected: "numbers of type F64, F32, F16 or BF16".to_owned(),
+                found: format!("{dtype}; quantised weights must be turned back by the program that made them"),
+            }),
+        }
+    }
+}
+
+/// What wrappers put before a name, and the name.
+fn wrapped(name: &str) -> (&str, &str) {
+    let mut rest = name;
+    while let Some(inner) = WRAPPERS.iter().find_map(|word| rest.strip_prefix(word)) {
+        rest = inner;
+    }
+    name.split_at(name.len() - rest.len())
 }

@@ -6,10 +6,12 @@ use crate::classes::Classes;
 use crate::config::{Head, InitConfig, ModelConfig};
 use crate::error::Error;
 use crate::run::CheckpointError;
+use crate::words::count;
 use lethe_autograd::{Param, ParamLayout};
 use lethe_nn::models::{Positions, interpolate_positions};
 use lethe_nn::{Model, State, Theta};
 use lethe_tensor::{Device, Tensor};
+use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
 
@@ -21,6 +23,10 @@ const LISTED: usize = 8;
 pub struct Transfer {
     /// The file or folder.
     pub from: PathBuf,
+    /// What stood before the names in the file and was taken off, and before how many.
+    pub prefix: Option<(String, usize)>,
+    /// How many tensors of the file were of another width than f32, by type.
+    pub converted: BTreeMap<String, usize>,
     /// Tensors taken over.
     pub loaded: Vec<String>,
     /// What became of the head, and why, in words.
@@ -35,8 +41,15 @@ pub struct Transfer {
 
 impl fmt::Display for Transfer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "starts from {}: {} tensors loaded", self.from.display(), self.loaded.len())?;
+        write!(f, "starts from {}: {} loaded", self.from.display(), count(self.loaded.len(), "tensor"))?;
         write!(f, "\n  {}", self.head)?;
+        if let Some((prefix, names)) = &self.prefix {
+            write!(f, "\n  `{prefix}` taken off the names of {}", count(*names, "tensor"))?;
+        }
+        for (dtype, tensors) in &self.converted {
+            let how = if dtype == "F64" { "rounded" } else { "widened" };
+            write!(f, "\n  {} of {dtype} {how} to f32", count(*tensors, "tensor"))?;
+        }
         if let Some([[h, w], [rows, columns]]) = self.interpolated {
             write!(f, "\n  positions interpolated from {h}×{w} to {rows}×{columns} patches")?;
         }
@@ -62,22 +75,24 @@ pub fn transfer(
     classes: &Classes,
     seed: u64,
 ) -> Result<(Theta, State, Transfer), Error> {
-    let source = Source::open(&init.from)?;
+    let mut source = Source::open(&init.from)?;
     source.tensors.expect_alike(config)?;
     let (theta, state) = model.init(&Device::cpu(), seed);
+    let names = |layout: &ParamLayout| layout.owned().map(|(_, p)| p.name.clone()).collect::<Vec<_>>();
+    let own = [names(theta.layout()), names(state.layout())].concat();
+    let prefix = source.unwrap_names(&own.iter().map(String::as_str).collect());
     let head = format!("{}.", model.head());
     let (replaced, why) = replaces_head(init.head, &source, &head, theta.layout(), classes)?;
     let mut filling = Filling { source: &source, positions: model.positions(), interpolated: None, loaded: vec![] };
     let theta_values = filling.fill(theta.layout(), theta.values(), |p| replaced && p.name.starts_with(&head))?;
     let state_values = filling.fill(state.layout(), state.values(), |_| false)?;
     let Filling { loaded, interpolated, .. } = filling;
-    let names = |layout: &ParamLayout| layout.owned().map(|(_, p)| p.name.clone()).collect::<Vec<_>>();
-    let own = [names(theta.layout()), names(state.layout())].concat();
     let new = own.iter().filter(|name| !loaded.contains(name)).cloned().collect();
-    let all = source.tensors.tensors.iter().map(|t| &t.name).chain(&source.others);
+    let all = source.tensors.tensors.iter().map(|t| &t.name).chain(source.others.iter().map(|(name, _)| name));
     let unused = all.filter(|name| !loaded.contains(name) && (!source.tensors.is_of_a_run() || own.contains(name)));
-    let report =
-        Transfer { from: init.from.clone(), head: why, interpolated, new, unused: unused.cloned().collect(), loaded };
+    let unused = unused.cloned().collect();
+    let (from, converted) = (init.from.clone(), source.converted.clone());
+    let report = Transfer { from, head: why, prefix, converted, interpolated, new, unused, loaded };
     Ok((Theta::new(theta_values, theta.layout()), State::new(state_values, state.layout()), report))
 }
 
@@ -129,7 +144,7 @@ impl Filling<'_> {
         for (_, p) in layout.owned().filter(|(_, p)| !stays(p)) {
             match self.positions.filter(|at| at.name == p.name) {
                 Some(at) => values[p.range()].copy_from_slice(&self.positions(p, at)?),
-                None => values[p.range()].copy_from_slice(self.source.tensors.tensor(&p.name, &p.shape)?),
+                None => values[p.range()].copy_from_slice(self.source.tensor(&p.name, &p.shape)?),
             }
             self.loaded.push(p.name.clone());
         }
@@ -139,7 +154,7 @@ impl Filling<'_> {
     /// Position embeddings of the file for the model's grid. A grid of other images is taken to be square, which all common models' are: the file does not
     /// say. Bilinear interpolation keeps neighbours alike, which is what embeddings have learnt; to start them anew would scramble the image.
     fn positions(&mut self, p: &Param, at: Positions) -> Result<Vec<f32>, Error> {
-        let file = &self.source.tensors;
+        let file = self.source;
         let found = match self.source.shape(&p.name) {
             Some(&[1, tokens, width]) if width == p.shape[2] && tokens != p.shape[1] => tokens,
             _ => return Ok(file.tensor(&p.name, &p.shape)?.to_vec()),
@@ -148,7 +163,7 @@ impl Filling<'_> {
         if side == 0 || side * side + at.leading != found {
             let leading = if at.leading > 0 { " behind the class token" } else { ", without a class token" };
             return Err(Error::Checkpoint(CheckpointError::Tensor {
-                path: file.path.clone(),
+                path: file.tensors.path.clone(),
                 tensor: p.name.clone(),
                 expected: format!("shape {:?}, or a square grid of patches{leading}", p.shape),
                 found: format!("shape [1, {found}, {}]", p.shape[2]),

@@ -1,0 +1,77 @@
+//! `lethe resume`.
+
+use super::{Common, Prepared, Source, finish, note, prepared};
+use crate::config::{Change, Config, ConfigError};
+use crate::error::Error;
+use crate::run::{Changed, Checkpoint};
+use crate::training::Training;
+use clap::Args;
+
+/// Which run, from where, and what changes.
+#[derive(Args)]
+pub struct ResumeArgs {
+    #[command(flatten)]
+    source: Source,
+    /// Change a key of the run's config from here on: of train epochs, eval_every, eval_batch, checkpoint_every, keep_checkpoints and threads; of optim lr, min_lr,
+    /// schedule, warmup_epochs and clip; of perturb rho, rho_min and rho_schedule; of analysis every, protocol and draws. May be given again; the run records it.
+    #[arg(long, value_name = "KEY=VALUE")]
+    set: Vec<String>,
+    #[command(flatten)]
+    common: Common,
+}
+
+/// Trains a run to its end, from a checkpoint.
+pub fn resume(args: &ResumeArgs) -> Result<(), Error> {
+    let mut run = args.source.open()?;
+    run.lock()?;
+    let checkpoint = args.source.checkpoint(&run)?;
+    let old = Config::load(&run.config(), &[])?;
+    let new = Config::load(&run.config(), &args.set)?;
+    let Prepared { config, split, device, threads } = prepared(new, &run.config(), &args.common)?;
+    let changes = Change::between(&old, &config);
+    check(&args.set, &changes)?;
+    let training = Training::resumed(&config, split, &device, threads, &run, &checkpoint)?;
+    check_epochs(&args.set, &config, training.epochs())?;
+    if args.source.checkpoint.is_some() {
+        run.go_back(&checkpoint)?;
+    }
+    let (path, done) = (run.path().display(), training.epochs());
+    run.changes()?.iter().for_each(|changed| note(&format!("{path}: {changed}")));
+    if !changes.is_empty() {
+        let changed = Changed { epoch: done, updates: checkpoint.number(Checkpoint::UPDATES)?, changes };
+        run.change(&config, &changed)?;
+        note(&format!("{path}: {changed}"));
+    }
+    note(&format!("{path}: {done} of {} epochs are done, {threads} threads", config.train.epochs));
+    finish(training, &run)
+}
+
+/// Refuses changes that would make another run of it.
+fn check(set: &[String], changes: &[Change]) -> Result<(), Error> {
+    let refused = changes.iter().filter_map(|change| Some((change, change.allowed().err()?)));
+    let asked = |change: &Change, text: &str| {
+        let key = text.split('=').next().unwrap_or_default().trim();
+        change.key.strip_prefix(key).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+    };
+    // A key that was asked for, where there is one, before those that changed with it.
+    let mut refused: Vec<_> =
+        refused.map(|(change, reason)| (set.iter().find(|text| asked(change, text)), reason)).collect();
+    refused.sort_by_key(|(text, _)| text.is_none());
+    match refused.into_iter().next() {
+        None => Ok(()),
+        Some((text, reason)) => {
+            let text = text.or(set.first()).cloned().unwrap_or_default();
+            Err(ConfigError::Override { text, reason }.into())
+        }
+    }
+}
+
+/// Refuses to end before the epochs that were gone through.
+fn check_epochs(set: &[String], config: &Config, done: usize) -> Result<(), Error> {
+    if config.train.epochs >= done {
+        return Ok(());
+    }
+    let text = set.iter().rev().find(|text| text.trim_start().starts_with("train.epochs")).cloned().unwrap_or_default();
+    let reason = format!("{done} epochs are done; `--checkpoint FILE` goes back to an earlier one that was kept");
+    Err(ConfigError::Override { text, reason }.into())
+}

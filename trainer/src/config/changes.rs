@@ -1,0 +1,130 @@
+//! What differs between two configs, and what of a run that has begun can still be changed.
+
+use super::Config;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::fmt;
+use toml::{Table, Value};
+
+/// A key with its values in two configs, as TOML; nothing where a config has no such key.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Change {
+    /// The dotted name.
+    pub key: String,
+    /// What it was.
+    pub from: Option<String>,
+    /// What it is.
+    pub to: Option<String>,
+}
+
+impl fmt::Display for Change {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let word = |value: &Option<String>| value.clone().unwrap_or_else(|| "nothing".to_owned());
+        write!(f, "{} {} → {}", self.key, word(&self.from), word(&self.to))
+    }
+}
+
+impl Change {
+    /// All keys in which two configs differ, in the order of their names.
+    pub fn between(old: &Config, new: &Config) -> Vec<Change> {
+        let (old, new) = (keys(old), keys(new));
+        let all: std::collections::BTreeSet<&String> = old.keys().chain(new.keys()).collect();
+        let change = |key: &String| Change { key: key.clone(), from: old.get(key).cloned(), to: new.get(key).cloned() };
+        all.into_iter().map(change).filter(|change| change.from != change.to).collect()
+    }
+
+    /// Whether no result depends on the key.
+    pub fn is_immaterial(&self) -> bool {
+        matches!(self.key.as_str(), "train.threads" | "train.eval_batch")
+    }
+
+    /// Whether the key can change in the midst of a training: what an update reads anew, when it ends, and what is measured and kept on the way.
+    ///
+    /// # Errors
+    /// If it cannot: the reason.
+    pub fn allowed(&self) -> Result<(), String> {
+        let key = self.key.as_str();
+        let (section, name) = key.split_once('.').unwrap_or((key, ""));
+        let reason = match (section, name) {
+            ("optim", "lr" | "min_lr" | "schedule" | "warmup_epochs" | "clip") => return Ok(()),
+            ("perturb", "rho" | "rho_min" | "rho_schedule") => return Ok(()),
+            ("train", "epochs" | "threads" | "eval_batch" | "eval_every" | "checkpoint_every" | "keep_checkpoints") => {
+                return Ok(());
+            }
+            ("analysis", "every" | "protocol" | "draws") => return Ok(()),
+            ("train", "batch" | "accumulate") => {
+                "an update would be another one, and an epoch have another number of them"
+            }
+            ("train", "seed") => "order and draws until now come from it",
+            ("data", _) => "the images until now were these",
+            ("model", _) => "the parameters are of this model",
+            ("init", _) => "it has begun",
+            ("optim", _) => "the optimiser until now was another one",
+            ("analysis", _) => "it is decided before the training which images are trained on",
+            _ => "what was minimised until now depends on it",
+        };
+        Err(format!(
+            "cannot change in the midst of a training: {reason}; a new run can start from this one's weights: `lethe train CONFIG --set init.from=RUN --set {key}=…`"
+        ))
+    }
+}
+
+/// Every key of a config by its dotted name, with its value as TOML.
+fn keys(config: &Config) -> BTreeMap<String, String> {
+    fn gather(prefix: &str, table: &Table, keys: &mut BTreeMap<String, String>) {
+        for (key, value) in table {
+            let name = if prefix.is_empty() { key.clone() } else { format!("{prefix}.{key}") };
+            match value {
+                Value::Table(table) => gather(&name, table, keys),
+                value => drop(keys.insert(name, value.to_string())),
+            }
+        }
+    }
+    let table: Table = toml::from_str(&config.to_toml()).expect("what was written as TOML is TOML");
+    let mut keys = BTreeMap::new();
+    gather("", &table, &mut keys);
+    keys
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::path::Path;
+
+    fn config(set: &[&str]) -> Config {
+        let text = "[data]\ndataset = \"digits\"\n[model]\nkind = \"mlp\"\nwidths = [4]\n[optim]\nkind = \"sgd\"\nlr = 1\n\
+                    [train]\nepochs = 1\nbatch = 8\n";
+        let set: Vec<String> = set.iter().map(|s| s.to_string()).collect();
+        Config::parse(text, Path::new("x.toml"), &set).unwrap()
+    }
+
+    #[test]
+    fn keys_that_differ_are_named_with_both_values() {
+        let new = config(&["train.batch=16", "optim.clip=1.5", "data.augment.flip=true", "train.epochs=1"]);
+        let changes = Change::between(&config(&[]), &new);
+        let texts: Vec<String> = changes.iter().map(Change::to_string).collect();
+        assert_eq!(texts, ["data.augment.flip false → true", "optim.clip nothing → 1.5", "train.batch 8 → 16"]);
+        assert!(Change::between(&new, &new.clone()).is_empty());
+    }
+
+    #[test]
+    fn what_an_update_reads_anew_can_change_and_what_it_was_made_of_cannot() {
+        let of = |set: &[&str]| Change::between(&config(&[]), &config(set));
+        let free = ["train.epochs=3", "optim.lr=2", "optim.schedule=constant", "optim.clip=1", "train.eval_every=2"];
+        assert!(of(&free).iter().all(|change| change.allowed().is_ok()));
+        for (set, word) in [
+            ("train.batch=16", "number of them"),
+            ("train.seed=1", "draws"),
+            ("data.train_limit=64", "images"),
+            ("model.widths=[5]", "model"),
+            ("optim.momentum=0.5", "optimiser"),
+            ("optim.weight_decay=0.5", "optimiser"),
+            ("loss.kind=bce", "minimised"),
+            ("analysis.split=held-out", "before the training"),
+        ] {
+            let changes = of(&[set]);
+            let reason = changes[0].allowed().unwrap_err();
+            assert!(reason.contains(word) && reason.contains("init.from=RUN"), "{set}: {reason}");
+        }
+    }
+}

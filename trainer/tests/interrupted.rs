@@ -1,0 +1,204 @@
+//! Runs that go on: from a checkpoint that is broken, with a config that was changed.
+
+mod common;
+
+use common::{fails, program, runs};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// The folder of a run of a few epochs on few images, and the folder that it stands in.
+fn run(epochs: usize, set: &[&str]) -> (tempfile::TempDir, PathBuf) {
+    let folder = tempfile::tempdir().unwrap();
+    let config = folder.path().join("small.toml");
+    let text = format!(
+        "[data]\ndataset = \"digits\"\ntrain_limit = 64\n[model]\nkind = \"mlp\"\nwidths = [4]\n\
+         [optim]\nkind = \"sgd\"\nlr = 0.1\n[train]\nepochs = {epochs}\nbatch = 32\n"
+    );
+    fs::write(&config, text).unwrap();
+    let out = folder.path().join("run");
+    let set: Vec<&str> = set.iter().flat_map(|set| ["--set", set]).collect();
+    let [config, path] = [&config, &out].map(|path| path.display().to_string());
+    runs(&[&["train", &config, "--device", "cpu", "--out", &path][..], &set].concat());
+    (folder, out)
+}
+
+fn text(run: &Path, file: &str) -> String {
+    fs::read_to_string(run.join(file)).unwrap_or_else(|e| panic!("{file}: {e}"))
+}
+
+fn flip(file: &Path, at: impl Fn(usize) -> usize) {
+    let mut bytes = fs::read(file).unwrap();
+    let at = at(bytes.len());
+    bytes[at] ^= 1;
+    fs::write(file, bytes).unwrap();
+}
+
+#[test]
+fn a_flipped_byte_is_found_by_every_command_and_the_checkpoint_before_is_whole() {
+    let (folder, run) = run(3, &[]);
+    let (last, previous) = (run.join("checkpoint.safetensors"), run.join("checkpoint-previous.safetensors"));
+    let [path, whole, out] =
+        [&run, &previous, &folder.path().join("w.safetensors")].map(|path| path.display().to_string());
+    let (intact, summary) = (fs::read(&last).unwrap(), text(&run, "summary.json"));
+    let config = folder.path().join("small.toml").display().to_string();
+    let from = format!("init.from={path}");
+    for at in [9, 60, intact.len() / 2, intact.len() - 1] {
+        flip(&last, |_| at);
+        let parts = ["checkpoint.safetensors ", "the one before it is whole", "--checkpoint ", &whole];
+        for command in [
+            &["resume", &path][..],
+            &["eval", &path],
+            &["export", &path, "--out", &out],
+            &["analyze", "sharpness", &path],
+            &["train", &config, "--set", &from],
+        ] {
+            fails(command, 1, &parts);
+        }
+        fails(&["train", &config, "--set", &format!("init.from={}", last.display())], 1, &["checkpoint.safetensors "]);
+        fs::write(&last, &intact).unwrap();
+    }
+    flip(&last, |length| length - 9);
+    for command in [&["eval", &path][..], &["export", &path, "--out", &out]] {
+        runs(&[command, &["--checkpoint", &whole]].concat());
+    }
+    runs(&["resume", &path, "--device", "cpu", "--checkpoint", &whole]);
+    assert!(fs::read(&last).unwrap() == intact, "it ends with the bytes of a run that was not interrupted");
+    assert_eq!(text(&run, "summary.json"), summary);
+    assert_eq!(text(&run, "metrics.jsonl").matches("\"test_loss\"").count(), 3);
+    // With both gone, nothing is left to go on from.
+    [&last, &previous].iter().for_each(|file| flip(file, |length| length / 2));
+    fails(&["resume", &path], 1, &["is damaged", "no whole one before it"]);
+    // What an export wrote is noticed too.
+    fs::write(&last, &intact).unwrap();
+    runs(&["export", &path, "--out", &out]);
+    flip(Path::new(&out), |length| length - 1);
+    fails(&["train", &config, "--set", &format!("init.from={out}")], 1, &["w.safetensors is damaged"]);
+}
+
+#[test]
+fn a_run_killed_between_two_checkpoints_goes_on_from_the_previous_one() {
+    let (_folder, run) = run(2, &[]);
+    let last = fs::read(run.join("checkpoint.safetensors")).unwrap();
+    fs::remove_file(run.join("checkpoint.safetensors")).unwrap();
+    fs::remove_file(run.join("summary.json")).unwrap();
+    fs::write(run.join("checkpoint.safetensors.123-0.partial"), "half").unwrap();
+    runs(&["resume", run.to_str().unwrap(), "--device", "cpu"]);
+    assert!(fs::read(run.join("checkpoint.safetensors")).unwrap() == last);
+    assert!(!run.join("checkpoint.safetensors.123-0.partial").exists());
+}
+
+#[test]
+fn a_config_that_was_edited_is_refused_with_every_difference() {
+    let (_folder, run) = run(2, &[]);
+    let (path, config) = (run.to_str().unwrap(), run.join("config.toml"));
+    let whole = fs::read_to_string(&config).unwrap();
+    fs::write(&config, whole.replace("batch = 32", "batch = 16").replace("lr = 0.1", "lr = 0.2")).unwrap();
+    let parts = ["optim.lr 0.1 → 0.2", "train.batch 32 → 16", "undo that", "resume RUN --set"];
+    for command in [&["resume", path][..], &["eval", path], &["analyze", "sharpness", path]] {
+        fails(command, 1, &parts);
+    }
+    // What no result depends on, comments and order are nobody's business.
+    fs::write(&config, format!("# mine\n{}", whole.replace("eval_batch = 100", "eval_batch = 7"))).unwrap();
+    runs(&["eval", path]);
+}
+
+#[test]
+fn what_can_change_changes_and_is_recorded() {
+    let (_folder, run) = run(2, &[]);
+    let path = run.to_str().unwrap();
+    let resume = |set: &[&str]| {
+        let set: Vec<&str> = set.iter().flat_map(|set| ["--set", set]).collect();
+        let arguments = [&["resume", path, "--device", "cpu"][..], &set].concat();
+        let output = program().args(&arguments).output().unwrap();
+        let error = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(0), "{arguments:?}: {error}");
+        error
+    };
+    let said = resume(&["train.epochs=4", "optim.lr=0.05", "train.batch=32"]);
+    assert!(said.contains("changed after epoch 2: optim.lr 0.1 → 0.05, train.epochs 2 → 4"), "{said}");
+    assert!(said.contains("2 of 4 epochs are done"), "{said}");
+    assert!(text(&run, "config.toml").contains("epochs = 4"));
+    let changes = text(&run, "changes.jsonl");
+    assert!(changes.contains("\"updates\":4") && changes.contains("\"to\":\"0.05\""), "{changes}");
+    // Four updates of the first config, whose rate falls to 0 with the fourth; then those of the second one, for updates 4 to 7 of 8.
+    let rates: Vec<f64> = text(&run, "metrics.jsonl")
+        .lines()
+        .map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap())
+        .filter_map(|line| line["lr"].as_f64())
+        .collect();
+    let expected = [0.1, 0.075, 0.05, 0.025, 0.025, 0.01875, 0.0125, 0.00625];
+    assert!(rates.len() == 8 && rates.iter().zip(expected).all(|(a, b)| (a - b).abs() < 1e-9), "{rates:?}");
+    let said = resume(&[]);
+    assert!(said.contains("changed after epoch 2") && said.contains("4 of 4 epochs are done"), "{said}");
+    // Back to where the old config was trained with: what was recorded since explains the difference.
+    fs::copy(run.join("checkpoint-previous.safetensors"), run.join("mine.safetensors")).unwrap();
+    let (last, mine) = (fs::read(run.join("checkpoint.safetensors")).unwrap(), run.join("mine.safetensors"));
+    runs(&["resume", path, "--device", "cpu", "--checkpoint", mine.to_str().unwrap()]);
+    assert!(fs::read(run.join("checkpoint.safetensors")).unwrap() == last);
+}
+
+#[test]
+fn what_was_changed_holds_even_if_the_program_is_killed_before_its_next_checkpoint() {
+    let (_folder, run) = run(1, &["train.checkpoint_every=0"]);
+    let (path, first) = (run.to_str().unwrap(), fs::read(run.join("checkpoint.safetensors")).unwrap());
+    runs(&["resume", path, "--device", "cpu", "--set", "train.epochs=3"]);
+    fs::write(run.join("checkpoint.safetensors"), first).unwrap();
+    runs(&["resume", path, "--device", "cpu"]);
+    assert!(text(&run, "summary.json").contains("\"updates\": 6"));
+}
+
+#[test]
+fn what_cannot_change_is_refused_by_name() {
+    let (_folder, run) = run(2, &[]);
+    let path = run.to_str().unwrap();
+    let before = text(&run, "config.toml");
+    for (set, part) in [
+        ("train.batch=16", "cannot change in the midst of a training"),
+        ("train.seed=1", "init.from=RUN"),
+        ("data.train_limit=32", "the images until now were these"),
+        ("data.augment={ flip = true }", "the images until now were these"),
+        ("model.widths=[5]", "the parameters are of this model"),
+        ("loss.kind=bce", "what was minimised"),
+        ("optim.kind=adamw", "the optimiser"),
+        ("train.epochs=1", "2 epochs are done"),
+        ("train.epoch=5", "did you mean `train.epochs`?"),
+    ] {
+        let set_part = set.split('=').next().unwrap();
+        fails(&["resume", path, "--device", "cpu", "--set", set], 2, &[set_part, part]);
+    }
+    let kind = ["perturb.kind=steepest", "perturb.m=32", "perturb.rho=0.1"].map(|set| ["--set", set]).concat();
+    let parts = ["--set perturb.kind=steepest: cannot change", "what was minimised"];
+    fails(&[&["resume", path, "--device", "cpu"][..], &kind].concat(), 2, &parts);
+    assert_eq!(text(&run, "config.toml"), before);
+    assert!(run.join("summary.json").exists() && !run.join("changes.jsonl").exists());
+}
+
+#[test]
+fn eight_programs_at_once_make_eight_runs() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = folder.path().join("x.toml");
+    let text = "[data]\ndataset = \"digits\"\ntrain_limit = 64\n[model]\nkind = \"mlp\"\nwidths = [4]\n\
+                [optim]\nkind = \"sgd\"\nlr = 0.1\n[train]\nepochs = 1\nbatch = 32\n";
+    fs::write(&config, text).unwrap();
+    let train = |more: &[&str]| {
+        let mut command = program();
+        command.args(["train", "x.toml", "--device", "cpu", "--threads", "1"]).args(more).current_dir(folder.path());
+        command.stdout(std::process::Stdio::null()).stderr(std::process::Stdio::piped()).spawn().unwrap()
+    };
+    let all: Vec<_> = (0..8).map(|_| train(&[])).collect();
+    for child in all {
+        let output = child.wait_with_output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    }
+    let made = fs::read_dir(folder.path().join("runs")).unwrap().map(|entry| entry.unwrap().path());
+    let whole: Vec<PathBuf> = made.filter(|run| run.join("summary.json").exists()).collect();
+    assert_eq!(whole.len(), 8);
+    // At one place, one trains, and the others find it locked, or a run there. None takes the place of another.
+    let all: Vec<_> = (0..8).map(|_| train(&["--out", "one"])).collect();
+    let outputs: Vec<_> = all.into_iter().map(|child| child.wait_with_output().unwrap()).collect();
+    assert_eq!(outputs.iter().filter(|output| output.status.success()).count(), 1);
+    for output in outputs.iter().filter(|output| !output.status.success()) {
+        let error = String::from_utf8_lossy(&output.stderr);
+        assert!(error.contains("another program trains there now") || error.contains("holds a run already"), "{error}");
+    }
+}
