@@ -23,6 +23,7 @@ pub mod plot;
 mod progress;
 pub mod reproduce;
 pub mod run;
+mod stopwatch;
 pub mod training;
 pub mod weights;
 mod words;

@@ -2,32 +2,66 @@
 //!
 //! It is told what happened and asks nothing of the device: loss and accuracy appear when they are known.
 
+use crate::stopwatch::Stopwatch;
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::io::{self, IsTerminal, Write};
 use std::time::{Duration, Instant};
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
-
 /// Time between two plain lines, those of evaluations not counted.
 const INTERVAL: Duration = Duration::from_secs(10);
-/// The share of the newest update in the loss and accuracy shown.
-const NEWEST: f64 = 0.05;
 
-/// The progress of one run.
+/// The progress of one run, told of epochs and updates as they come.
 pub struct Progress {
     view: View,
     epochs: usize,
     epoch_images: usize,
     /// Images of the epochs before this process.
     before: usize,
+    /// Images trained on, with those before.
     images: usize,
-    start: Instant,
+    watch: Stopwatch,
+    /// When the epoch began whose updates are made.
+    began: Option<Duration>,
+    /// The time of the updates of the epochs that this process has gone through.
+    training: Duration,
+    sums: Sums,
+}
+
+/// Sums over the images of an epoch.
+#[derive(Clone, Copy, Default)]
+struct Sums {
+    images: usize,
     loss: f64,
     accuracy: f64,
+}
+
+/// An epoch's training, from its first update to its last.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct EpochFigures {
+    /// The mean loss over its images.
+    pub loss: f64,
+    /// The share of them that were classified right, in percent.
+    pub accuracy: f64,
+    /// How long it took, without stops of the process.
+    pub seconds: f64,
 }
 
 enum View {
     Bar(ProgressBar),
     Lines { out: Box<dyn Write + Send>, interval: Duration, last: Instant },
+}
+
+impl Sums {
+    fn add(&mut self, loss: f64, accuracy: f64, images: usize) {
+        self.images += images;
+        self.loss += loss * images as f64;
+        self.accuracy += accuracy * images as f64;
+    }
+
+    /// The mean loss and accuracy; NaN of nothing.
+    fn means(&self) -> (f64, f64) {
+        (self.loss / self.images as f64, self.accuracy / self.images as f64)
+    }
 }
 
 impl Progress {
@@ -49,27 +83,41 @@ impl Progress {
     }
 
     fn with(view: View, done: usize, epochs: usize, epoch_images: usize) -> Progress {
-        let (loss, accuracy, images) = (f64::NAN, f64::NAN, done * epoch_images);
-        Progress { view, epochs, epoch_images, before: images, images, start: Instant::now(), loss, accuracy }
+        let (images, sums) = (done * epoch_images, Sums::default());
+        let (watch, training) = (Stopwatch::start(), Duration::ZERO);
+        Progress { view, epochs, epoch_images, before: images, images, watch, began: None, training, sums }
+    }
+
+    /// An epoch's first update is about to be made.
+    pub fn begin_epoch(&mut self) {
+        self.sums = Sums::default();
+        self.began = Some(self.watch.elapsed());
     }
 
     /// An update: its loss, its accuracy in percent, its images.
     pub fn step(&mut self, loss: f32, accuracy: f64, images: usize) {
-        let blend = |old: f64, new: f64| if old.is_nan() { new } else { old + NEWEST * (new - old) };
-        (self.loss, self.accuracy) = (blend(self.loss, f64::from(loss)), blend(self.accuracy, accuracy));
+        self.sums.add(f64::from(loss), accuracy, images);
         self.images += images;
-        let (figures, pace) = (self.figures(), self.pace());
+        let line = format!("{}  {}", self.figures(), self.pace());
         match &mut self.view {
             View::Bar(bar) => {
-                bar.set_message(figures);
+                bar.set_message(line);
                 bar.set_position(self.images as u64);
             }
             View::Lines { out, interval, last } if last.elapsed() >= *interval => {
                 *last = Instant::now();
-                print(out, &format!("{figures}  {pace}"));
+                print(out, &line);
             }
             View::Lines { .. } => {}
         }
+    }
+
+    /// The epoch's last update was made.
+    pub fn end_epoch(&mut self) -> EpochFigures {
+        let span = self.watch.elapsed() - self.began.take().unwrap_or_default();
+        self.training += span;
+        let (loss, accuracy) = self.sums.means();
+        EpochFigures { loss, accuracy, seconds: span.as_secs_f64() }
     }
 
     /// An evaluation after an epoch; its accuracy in percent.
@@ -88,17 +136,24 @@ impl Progress {
         }
     }
 
-    /// Which epoch the last update belongs to, and how it went.
+    /// Which epoch the last update belongs to, and how it went: means over its images until now.
     fn figures(&self) -> String {
         let epoch = self.images.div_ceil(self.epoch_images).max(1);
-        format!("epoch {epoch}/{}  loss {:.4}  accuracy {:.1} %", self.epochs, self.loss, self.accuracy)
+        let (loss, accuracy) = self.sums.means();
+        format!("epoch {epoch}/{}  loss {loss:.4}  accuracy {accuracy:.1} %", self.epochs)
     }
 
-    /// Images a second, and the time left at that pace.
+    /// Images a second while updates are made, and the time left: that of the images left, and for each epoch left what comes between two epochs, such as an
+    /// evaluation. Both are of this process, and stops of it do not count.
     fn pace(&self) -> String {
-        let rate = (self.images - self.before) as f64 / self.start.elapsed().as_secs_f64().max(1e-9);
-        let left = (self.epochs * self.epoch_images).saturating_sub(self.images);
-        format!("{rate:.0} images/s  {} left", human(Duration::from_secs_f64(left as f64 / rate.max(1e-9))))
+        let now = self.watch.elapsed();
+        let training = self.training + self.began.map_or(Duration::ZERO, |began| now - began);
+        let rate = (self.images - self.before) as f64 / training.as_secs_f64().max(1e-9);
+        let images = (self.epochs * self.epoch_images).saturating_sub(self.images);
+        let done = (self.images - self.before) / self.epoch_images;
+        let between = (now - training).as_secs_f64() / done.max(1) as f64;
+        let left = images as f64 / rate.max(1e-9) + between * (images / self.epoch_images) as f64;
+        format!("{rate:.0} images/s  {} left", human(Duration::try_from_secs_f64(left).unwrap_or(Duration::MAX)))
     }
 }
 
@@ -114,14 +169,7 @@ fn print(out: &mut dyn Write, line: &str) {
 }
 
 fn style() -> ProgressStyle {
-    let rate = |state: &ProgressState, out: &mut dyn std::fmt::Write| {
-        let _ = write!(out, "{:.0} images/s", state.per_sec());
-    };
-    let left = |state: &ProgressState, out: &mut dyn std::fmt::Write| {
-        let _ = out.write_str(&human(state.eta()));
-    };
-    let style = ProgressStyle::with_template("{bar:32} {percent:>3} %  {msg}  {rate}  {left} left");
-    style.expect("a fixed template").with_key("rate", rate).with_key("left", left)
+    ProgressStyle::with_template("{bar:32} {percent:>3} %  {msg}").expect("a fixed template")
 }
 
 /// A time span in its two largest units: `1h 02m`, `3m 20s`, `7s`.
@@ -165,14 +213,42 @@ mod tests {
     #[test]
     fn lines_tell_epoch_loss_accuracy_rate_and_time_left() {
         let text = run(Duration::ZERO, |progress| {
-            progress.step(0.25, 50.0, 100);
-            progress.step(1.25, 50.0, 100);
+            progress.begin_epoch();
+            progress.step(0.25, 50.0, 75);
+            progress.step(1.25, 90.0, 25);
+            let EpochFigures { loss, accuracy, .. } = progress.end_epoch();
+            assert_eq!((loss, accuracy), (0.5, 60.0), "means over images, not over updates");
+            progress.begin_epoch();
+            progress.step(1.0, 100.0, 100);
+            progress.end_epoch();
+            progress.test(80.0);
         });
         let lines: Vec<&str> = text.lines().collect();
-        assert_eq!(lines.len(), 2, "{text}");
+        assert_eq!(lines.len(), 4, "{text}");
         assert!(lines[0].starts_with("epoch 1/2  loss 0.2500  accuracy 50.0 %  "), "{text}");
-        assert!(lines[1].starts_with("epoch 2/2  loss 0.3000  accuracy 50.0 %  "), "{text}");
-        assert!(lines[1].ends_with(" images/s  0s left"), "{text}");
+        assert!(lines[1].starts_with("epoch 1/2  loss 0.5000  accuracy 60.0 %  "), "{text}");
+        assert!(lines[3].starts_with("epoch 2/2  loss 1.0000  accuracy 100.0 %  test 80.00 %  "), "{text}");
+        assert!(lines[3].ends_with(" images/s  0s left"), "{text}");
+    }
+
+    #[test]
+    fn rates_are_of_this_process_and_of_updates_alone() {
+        let shared = Shared::default();
+        let view = View::lines(Box::new(shared.clone()), Duration::from_secs(3600));
+        // Of 1000 epochs 900 are done before.
+        let mut progress = Progress::with(view, 900, 1000, 100);
+        progress.begin_epoch();
+        std::thread::sleep(Duration::from_millis(50));
+        progress.step(0.5, 50.0, 100);
+        progress.end_epoch();
+        std::thread::sleep(Duration::from_millis(150));
+        progress.test(50.0);
+        let text = String::from_utf8(shared.0.lock().unwrap().clone()).unwrap();
+        let rate: f64 = text.split("  ").find_map(|part| part.strip_suffix(" images/s")).unwrap().parse().unwrap();
+        assert!((400.0..=2000.0).contains(&rate), "100 images in 50 ms: {text}");
+        let left = text.trim_end().rsplit("  ").next().unwrap();
+        let seconds: u64 = left.strip_suffix("s left").and_then(|s| s.parse().ok()).unwrap_or_else(|| panic!("{text}"));
+        assert!((18..=59).contains(&seconds), "99 epochs of 200 ms: {text}");
     }
 
     #[test]

@@ -11,12 +11,11 @@ use crate::config::{Config, DataFacts};
 use crate::data::{DataSplit, Loader, Preparation};
 use crate::error::Error;
 use crate::evaluation::{Evaluation, HostBatch};
-use crate::progress::Progress;
+use crate::progress::{EpochFigures, Progress};
 use crate::run::{Checkpoint, Log, RunFolder};
 use crate::weights::Transfer;
 use lethe_tensor::Device;
 use serde::Serialize;
-use std::time::Instant;
 
 pub use parts::Parts;
 pub use restored::Restored;
@@ -30,7 +29,15 @@ struct TestRecord {
     test_loss: f64,
 }
 
-/// A line of `timing.jsonl`.
+/// A line of `metrics.jsonl` for an epoch: means over its images of what its updates began from.
+#[derive(Serialize)]
+struct EpochRecord {
+    epoch: usize,
+    train_loss: f64,
+    train_accuracy: f64,
+}
+
+/// A line of `timing.jsonl`: of the epoch's updates, without evaluations, and without the time in which the process was stopped.
 #[derive(Serialize)]
 struct TimeRecord {
     epoch: usize,
@@ -174,9 +181,10 @@ impl<'a> Training<'a> {
             self.analyse(epoch, run)?;
         }
         for epoch in self.epochs()..train.epochs {
-            let start = Instant::now();
+            progress.begin_epoch();
             self.epoch(epoch, &mut progress, &mut metrics)?;
-            let seconds = start.elapsed().as_secs_f64();
+            let EpochFigures { loss: train_loss, accuracy: train_accuracy, seconds } = progress.end_epoch();
+            metrics.record(&EpochRecord { epoch, train_loss, train_accuracy })?;
             let images_per_second = self.loader.images() as f64 / seconds;
             timing.record(&TimeRecord { epoch, seconds, images_per_second })?;
             // First of all: what goes wrong in the measurements must not cost the epoch.
