@@ -2,6 +2,7 @@
 
 use crate::cpu::CpuDevice;
 use crate::error::DeviceError;
+use std::io::Write;
 
 /// A cheap handle on a CPU or a GPU: made explicitly and passed on, never global.
 #[derive(Clone)]
@@ -29,30 +30,46 @@ impl Device {
         Ok(Device::Gpu(GpuDevice::open(&AdapterChoice::Best, GpuOptions::default())?))
     }
 
-    /// A real GPU if there is one, else the CPU; never a software adapter.
+    /// The first real GPU that gives a device, else the CPU; never a software adapter. Standard error has a warning for each GPU that gives none.
     ///
     /// # Errors
-    /// If wgpu's environment variables name an adapter that is not there, or the adapter refuses; in a browser always.
+    /// If wgpu's environment variables name an adapter that is not there; in a browser always.
     pub fn best() -> Result<Device, DeviceError> {
+        Device::best_telling(|refusal| {
+            // Where nobody reads it, the device is still the right one.
+            let _ = writeln!(std::io::stderr(), "warning: {refusal}; taking another device");
+        })
+    }
+
+    /// As [`Device::best`], and `refused` is told of each GPU that gives no device, in place of standard error.
+    ///
+    /// # Errors
+    /// As [`Device::best`].
+    pub fn best_telling(refused: impl FnMut(&DeviceError)) -> Result<Device, DeviceError> {
         #[cfg(not(feature = "gpu"))]
-        return Ok(Device::cpu());
+        {
+            // There is no GPU that could refuse.
+            drop(refused);
+            Ok(Device::cpu())
+        }
         #[cfg(feature = "gpu")]
         match cfg!(target_arch = "wasm32") {
             true => Err(crate::gpu::GpuError::CannotBlock { instead: "Device::best_async" }.into()),
-            false => pollster::block_on(Device::best_async()),
+            false => pollster::block_on(Device::best_async(refused)),
         }
     }
 
-    /// As [`Device::best`], where blocking is impossible.
+    /// As [`Device::best_telling`], where blocking is impossible.
     ///
     /// # Errors
-    /// If wgpu's environment variables name an adapter that is not there, or the adapter refuses.
+    /// If wgpu's environment variables name an adapter that is not there.
     #[cfg(feature = "gpu")]
-    pub async fn best_async() -> Result<Device, DeviceError> {
-        use crate::gpu::{AdapterChoice, GpuDevice, GpuError, GpuOptions};
-        match GpuDevice::open_async(&AdapterChoice::Real, GpuOptions::default()).await {
+    pub async fn best_async(mut refused: impl FnMut(&DeviceError)) -> Result<Device, DeviceError> {
+        use crate::gpu::{GpuDevice, GpuError, GpuOptions};
+        let told = |error: &GpuError| refused(&error.clone().into());
+        match GpuDevice::open_real_async(GpuOptions::default(), told).await {
             Ok(gpu) => Ok(Device::Gpu(gpu)),
-            Err(GpuError::NoAdapter { .. }) => Ok(Device::cpu()),
+            Err(GpuError::NoAdapter { .. } | GpuError::RequestDevice { .. }) => Ok(Device::cpu()),
             Err(error) => Err(error.into()),
         }
     }

@@ -455,7 +455,7 @@ fn entries_of_one_text_are_kernels_of_their_own() {
 #[test]
 fn what_a_browser_calls_gives_what_others_wait_for() {
     use lethe_tensor::{Device, Tensor};
-    let best = pollster::block_on(Device::best_async()).map(|d| d.to_string()).map_err(|e| e.to_string());
+    let best = pollster::block_on(Device::best_async(|_| ())).map(|d| d.to_string()).map_err(|e| e.to_string());
     assert_eq!(best, Device::best().map(|d| d.to_string()).map_err(|e| e.to_string()));
     let Some(device) = open(options()) else { return };
     let t = Tensor::from_slice(&Device::Gpu(device), &[1.0f32, 2.0, 3.0], &[3]).slice(0, 1, 3);

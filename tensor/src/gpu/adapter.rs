@@ -96,17 +96,17 @@ pub(super) const STORAGE_BUFFERS: u32 = 8;
 pub(super) const WORKGROUP_BYTES: u32 = 16 << 10;
 pub(super) const INVOCATIONS: u32 = 256;
 
-/// The adapter of the choice, or an error that lists what there is.
-pub(super) async fn choose(choice: &AdapterChoice) -> Result<Found, GpuError> {
+/// The adapters of the choice, the preferred first, or an error that lists what there is: never none.
+pub(super) async fn choose(choice: &AdapterChoice) -> Result<Vec<Found>, GpuError> {
     let wants_gl = matches!(choice, AdapterChoice::Name(name) if backend_word(&name.to_lowercase()) == Some("gl"));
-    let mut found = find_by_environment(wants_gl).await;
+    let found = find_by_environment(wants_gl).await;
     if let (true, Some(value)) = (found.is_empty(), variable("WGPU_BACKEND")) {
         let present = find(wgpu::Backends::all()).await.iter().map(|f| f.summary.to_string()).collect();
         return Err(GpuError::EnvironmentAdapterAbsent { variable: "WGPU_BACKEND", value, present });
     }
     let summaries: Vec<_> = found.iter().map(|f| f.summary.clone()).collect();
-    let index = select(choice, variable("WGPU_ADAPTER_NAME").as_deref(), &summaries)?;
-    Ok(found.swap_remove(index))
+    let chosen = select(choice, variable("WGPU_ADAPTER_NAME").as_deref(), &summaries)?;
+    Ok(found.into_iter().filter(|f| chosen.contains(&f.summary.index)).collect())
 }
 
 fn variable(name: &str) -> Option<String> {
@@ -232,9 +232,13 @@ fn backend_word(word: &str) -> Option<&'static str> {
     }
 }
 
-/// The place of the chosen adapter. `environment` is the value of `WGPU_ADAPTER_NAME`: it must name one that is present,
+/// The places of the adapters that fit the choice, at least one. `environment` is the value of `WGPU_ADAPTER_NAME`: it must name one that is present,
 /// and narrows the choices that name none themselves.
-fn select(choice: &AdapterChoice, environment: Option<&str>, adapters: &[AdapterSummary]) -> Result<usize, GpuError> {
+fn select(
+    choice: &AdapterChoice,
+    environment: Option<&str>,
+    adapters: &[AdapterSummary],
+) -> Result<Vec<usize>, GpuError> {
     let present = || adapters.iter().map(|a| format!("{}: {a}", a.index)).collect();
     let named = |a: &AdapterSummary| environment.is_none_or(|name| contains(&a.name, name));
     if !adapters.iter().any(named) && environment.is_some() {
@@ -251,7 +255,8 @@ fn select(choice: &AdapterChoice, environment: Option<&str>, adapters: &[Adapter
         },
     };
     let wanted = choice.to_string();
-    adapters.iter().find(fits).map(|a| a.index).ok_or_else(|| GpuError::NoAdapter { wanted, present: present() })
+    let chosen: Vec<usize> = adapters.iter().filter(fits).map(|a| a.index).collect();
+    if chosen.is_empty() { Err(GpuError::NoAdapter { wanted, present: present() }) } else { Ok(chosen) }
 }
 
 fn contains(name: &str, part: &str) -> bool {
@@ -293,20 +298,20 @@ mod tests {
     fn choices_find_their_adapter() {
         let all = machine();
         let name = |n: &str| select(&AdapterChoice::Name(n.into()), None, &all);
-        assert_eq!(select(&AdapterChoice::Real, None, &all), Ok(0));
-        assert_eq!(select(&AdapterChoice::Best, None, &all), Ok(0));
-        assert_eq!(select(&AdapterChoice::Best, None, &all[1..]), Ok(1));
-        assert_eq!(select(&AdapterChoice::Index(2), None, &all), Ok(2));
-        assert_eq!(name("RADEON"), Ok(0));
-        assert_eq!(name("gl"), Ok(2), "a back end, not the middle of Google");
-        assert_eq!(name("vk"), Ok(0));
+        assert_eq!(select(&AdapterChoice::Real, None, &all), Ok(vec![0]));
+        assert_eq!(select(&AdapterChoice::Best, None, &all), Ok(vec![0, 1, 2]));
+        assert_eq!(select(&AdapterChoice::Best, None, &all[1..]), Ok(vec![1, 2]));
+        assert_eq!(select(&AdapterChoice::Index(2), None, &all), Ok(vec![2]));
+        assert_eq!(name("RADEON"), Ok(vec![0]));
+        assert_eq!(name("gl"), Ok(vec![2]), "a back end, not the middle of Google");
+        assert_eq!(name("vk"), Ok(vec![0, 1]));
     }
 
     #[test]
     fn the_environment_narrows_and_must_be_right() {
         let all = machine();
-        assert_eq!(select(&AdapterChoice::Best, Some("LLVMPIPE"), &all), Ok(2));
-        assert_eq!(select(&AdapterChoice::Index(0), Some("llvmpipe"), &all), Ok(0));
+        assert_eq!(select(&AdapterChoice::Best, Some("LLVMPIPE"), &all), Ok(vec![2]));
+        assert_eq!(select(&AdapterChoice::Index(0), Some("llvmpipe"), &all), Ok(vec![0]));
         assert!(matches!(select(&AdapterChoice::Real, Some("llvmpipe"), &all), Err(GpuError::NoAdapter { .. })));
         for choice in [AdapterChoice::Real, AdapterChoice::Best, AdapterChoice::Index(0)] {
             let error = select(&choice, Some("Arc"), &all).unwrap_err();

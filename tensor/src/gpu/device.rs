@@ -59,7 +59,20 @@ impl GpuDevice {
     /// # Errors
     /// If no adapter fits the choice or wgpu's environment variables, or the adapter gives no device.
     pub async fn open_async(choice: &AdapterChoice, options: GpuOptions) -> Result<GpuDevice, GpuError> {
-        let found = adapter::choose(choice).await?;
+        let first = adapter::choose(choice).await?.into_iter().next().expect("a choice is never empty");
+        GpuDevice::open_found(first, options).await
+    }
+
+    /// Opens a device on the first adapter that is hardware and gives one. `refused` is told of each that does not.
+    ///
+    /// # Errors
+    /// If there is no such adapter, none gives a device (then the last one's refusal), or wgpu's environment variables name one that is not there.
+    pub async fn open_real_async(options: GpuOptions, refused: impl FnMut(&GpuError)) -> Result<GpuDevice, GpuError> {
+        let found = adapter::choose(&AdapterChoice::Real).await?;
+        first_that_opens(found, |found| GpuDevice::open_found(found, options.clone()), refused).await
+    }
+
+    async fn open_found(found: adapter::Found, options: GpuOptions) -> Result<GpuDevice, GpuError> {
         let features = found.adapter.features() & wgpu::Features::IMMEDIATES;
         let limits = required_limits(found.adapter.limits());
         let descriptor = wgpu::DeviceDescriptor {
@@ -280,4 +293,45 @@ fn check_dispatch(kernel: &Kernel<'_>, bindings: &[Binding<'_>], params: &[u32],
     }
     let fits = groups.iter().all(|n| *n <= GROUPS_PER_DIMENSION);
     assert!(fits, "{}: a grid of {groups:?} workgroups, at most 65535 each", kernel.name());
+}
+
+/// What the first of several candidates gives that does not refuse; of none the error of the last.
+async fn first_that_opens<C, T, F: Future<Output = Result<T, GpuError>>>(
+    candidates: Vec<C>,
+    open: impl Fn(C) -> F,
+    mut refused: impl FnMut(&GpuError),
+) -> Result<T, GpuError> {
+    let mut last = GpuError::NoAdapter { wanted: "usable".to_owned(), present: Vec::new() };
+    for candidate in candidates {
+        match open(candidate).await {
+            Ok(opened) => return Ok(opened),
+            Err(error) => {
+                refused(&error);
+                last = error;
+            }
+        }
+    }
+    Err(last)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_adapter_that_gives_no_device_is_told_of_and_the_next_one_taken() {
+        let refusal = |name: &str| GpuError::RequestDevice { adapter: name.to_owned(), reason: "busy".to_owned() };
+        let open = async |name: &'static str| if name.starts_with("good") { Ok(name) } else { Err(refusal(name)) };
+        let first = |names: &[&'static str]| {
+            let mut told = Vec::new();
+            let opened = pollster::block_on(first_that_opens(names.to_vec(), open, |e| told.push(e.clone())));
+            (opened, told)
+        };
+        assert_eq!(first(&["good", "bad"]), (Ok("good"), vec![]));
+        assert_eq!(
+            first(&["bad", "worse", "good 2", "good 3"]),
+            (Ok("good 2"), vec![refusal("bad"), refusal("worse")])
+        );
+        assert_eq!(first(&["bad", "worse"]).0, Err(refusal("worse")));
+    }
 }

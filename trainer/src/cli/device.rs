@@ -1,8 +1,6 @@
 //! Which device `--device` means, and the list of those there are.
 
 use std::fmt;
-#[cfg(feature = "gpu")]
-use std::io::Write;
 use std::str::FromStr;
 
 use lethe_tensor::Device;
@@ -10,7 +8,9 @@ use lethe_tensor::Device;
 use lethe_tensor::DeviceError;
 use lethe_tensor::cpu::CpuDevice;
 
+use super::output::note;
 use crate::error::Error;
+use crate::words::count;
 
 /// The option that every computing command has.
 #[derive(clap::Args)]
@@ -49,11 +49,13 @@ impl DeviceChoice {
     pub fn open(&self, threads: usize) -> Result<Device, Error> {
         match self {
             DeviceChoice::Cpu => cpu(threads),
-            DeviceChoice::Auto => match Device::best()? {
-                Device::Cpu(_) => cpu(threads),
-                #[cfg(feature = "gpu")]
-                gpu => Ok(gpu),
-            },
+            DeviceChoice::Auto => {
+                match Device::best_telling(|refusal| note(&format!("warning: {refusal}; taking another device")))? {
+                    Device::Cpu(_) => cpu(threads),
+                    #[cfg(feature = "gpu")]
+                    gpu => Ok(gpu),
+                }
+            }
             _ => self.open_gpu(),
         }
     }
@@ -68,9 +70,7 @@ impl DeviceChoice {
         };
         let gpu = GpuDevice::open(&choice, GpuOptions::default()).map_err(DeviceError::from)?;
         if gpu.summary().is_software {
-            // A closed stream has no reader.
-            let _ =
-                writeln!(std::io::stderr(), "warning: {} computes on the CPU; --device cpu is faster", gpu.summary());
+            note(&format!("warning: {} computes on the CPU; --device cpu is faster", gpu.summary()));
         }
         Ok(Device::Gpu(gpu))
     }
@@ -87,7 +87,7 @@ fn cpu(threads: usize) -> Result<Device, Error> {
 
 /// A line for each device that `--device` can name.
 pub fn list() -> Vec<String> {
-    let mut lines = vec![format!("cpu    {} threads, {}", super::threads(0), CpuDevice::instructions())];
+    let mut lines = vec![format!("cpu    {}, {}", count(super::threads(0), "thread"), CpuDevice::instructions())];
     #[cfg(feature = "gpu")]
     match &lethe_tensor::gpu::adapters()[..] {
         [] => lines.push(match std::env::var("WGPU_BACKEND") {
