@@ -2,15 +2,47 @@
 
 use crate::error::Error;
 use crate::run::write_atomically;
+use std::fs::{self, File};
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-/// Writes a file in one piece, and the folders that it stands in where they are missing.
+/// Writes a file in one piece, and the folders that it stands in where they are missing. A link stays, and the file that it leads to is written; into what is no
+/// file, such as a pipe or `/dev/stdout`, is written as it is.
 ///
 /// # Errors
 /// If it cannot be written.
 pub fn write(path: &Path, bytes: &[u8]) -> Result<PathBuf, Error> {
-    let folder = path.parent().map_or(Ok(()), std::fs::create_dir_all);
-    let done = folder.and_then(|()| write_atomically(path, &[bytes]));
-    done.map_err(|error| Error::Write { path: path.to_owned(), error })?;
+    written(path, bytes).map_err(|error| Error::Write { path: path.to_owned(), error })?;
     Ok(path.to_owned())
+}
+
+fn written(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    match fs::metadata(path) {
+        Ok(there) if there.is_file() => write_atomically(&fs::canonicalize(path)?, &[bytes]),
+        // Replacing it would take it from everybody else.
+        Ok(there) if !there.is_dir() => File::options().write(true).open(path)?.write_all(bytes),
+        _ => {
+            path.parent().map_or(Ok(()), fs::create_dir_all)?;
+            write_atomically(path, &[bytes])
+        }
+    }
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::{FileTypeExt, symlink};
+
+    #[test]
+    fn links_and_devices_stay_what_they_are() {
+        let folder = tempfile::tempdir().unwrap();
+        let [file, link, null] = ["a/file", "link", "null"].map(|name| folder.path().join(name));
+        write(&file, b"one").unwrap();
+        symlink(&file, &link).unwrap();
+        write(&link, b"two").unwrap();
+        assert!(fs::symlink_metadata(&link).unwrap().is_symlink() && fs::read(&file).unwrap() == b"two");
+        symlink("/dev/null", &null).unwrap();
+        write(&null, b"three").unwrap();
+        assert!(fs::metadata(&null).unwrap().file_type().is_char_device());
+    }
 }

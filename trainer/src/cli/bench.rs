@@ -1,7 +1,7 @@
 //! `lethe bench`.
 
 use super::device::DeviceArg;
-use super::{say, threads};
+use super::{say_or_end, threads};
 use crate::bench::{self, Effort, Selection};
 use crate::config::MOST_THREADS;
 use crate::error::Error;
@@ -36,7 +36,7 @@ pub fn bench(args: &BenchArgs) -> Result<(), Error> {
     let mut failed = 0;
     bench::run(&cases, &device, threads, &Effort::default(), |record| {
         failed += usize::from(record.failed());
-        say(&serde_json::to_string(record).expect("strings and numbers"));
+        say_or_end(&serde_json::to_string(record).expect("strings and numbers"));
     });
     if failed > 0 { Err(Error::Bench { failed, cases: cases.len() }) } else { Ok(()) }
 }

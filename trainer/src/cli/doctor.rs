@@ -1,9 +1,10 @@
 //! `lethe doctor`.
 
 use super::device::{DeviceArg, list};
-use super::{say, threads, write_json};
+use super::{say, say_or_end, threads, write_json};
 use crate::doctor::{self, Checkup, Finding};
 use crate::error::Error;
+use crate::words::count;
 use clap::Args;
 use std::path::PathBuf;
 
@@ -28,10 +29,12 @@ pub fn examine(args: &DoctorArgs) -> Result<(), Error> {
             std::io::Error::new(std::io::ErrorKind::NotFound, format!("there is no folder {}", folder.display()));
         return Err(Error::Write { path: path.clone(), error });
     }
+    // With a file to write, the examination goes on where nobody reads.
+    let say = if args.json.is_some() { say } else { say_or_end };
     let device = args.device.choice.open(threads(0))?;
     let machine = list();
     machine.iter().for_each(|line| say(line));
-    say(&format!("\nexamining {device}, {} cases an operation; errors in roundings of f32:\n", args.cases));
+    say(&format!("\nexamining {device}, {} an operation; errors in roundings of f32:\n", count(args.cases, "case")));
     say(&format!("{:24} {:>9} {:>9} {:>9}", "operation", "compared", "values", "gradients"));
     let findings = doctor::examine(&device, args.cases, |f| say(&line(f)));
     let checkup = Checkup {

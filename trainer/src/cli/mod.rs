@@ -7,9 +7,11 @@ mod doctor;
 mod eval;
 mod export;
 mod landscape;
+mod output;
 mod paper_configs;
 mod reproduce;
 mod resume;
+mod session;
 #[cfg(feature = "gpu")]
 mod shaders;
 
@@ -21,14 +23,16 @@ use crate::files;
 use crate::miniature;
 use crate::run::{Checkpoint, Existing, RunFolder, timestamp};
 use crate::training::{self, Training};
+use crate::words::count;
 use clap::builder::RangedU64ValueParser;
 use clap::{Args, Parser, Subcommand};
 use lethe_tensor::Device;
 use serde::Serialize;
 use std::ffi::OsString;
-use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+
+use output::{note, say, say_or_end};
 
 pub use device::{DeviceChoice, UnknownDevice};
 
@@ -140,14 +144,20 @@ impl Source {
 /// Runs the program with these arguments, the first of which is its name: 0 for success, 1 for a failure, 2 for wrong usage
 /// or config.
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
-    let cli = match Cli::try_parse_from(arguments) {
+    let arguments: Vec<OsString> = arguments.into_iter().collect();
+    let cli = match Cli::try_parse_from(&arguments) {
         Ok(cli) => cli,
+        // Help and version come this way too, and clap knows stream and status of each.
         Err(error) => {
-            // Help and version come this way too, and clap knows stream and status of each. A closed stream has no reader.
-            let _ = error.print();
-            return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(1));
+            let printed = error.print();
+            if error.use_stderr() {
+                return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(1));
+            }
+            output::record(printed);
+            return output::status();
         }
     };
+    session::silence_layers(&arguments);
     let done = match cli.command {
         Command::Train(args) => train(&args),
         Command::Resume(args) => resume::resume(&args),
@@ -162,27 +172,21 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::PaperConfigs(args) => paper_configs::write(&args),
         Command::Reproduce(args) => reproduce::run(&args),
         Command::Devices => {
-            device::list().iter().for_each(|line| say(line));
+            device::list().iter().for_each(|line| say_or_end(line));
             Ok(())
         }
         #[cfg(feature = "gpu")]
         Command::Shaders(args) => shaders::write(&args).map(|(variants, generated)| {
-            say(&format!("{variants} kernels and {generated} expressions"));
+            say(&format!("{} and {}", count(variants, "kernel"), count(generated, "expression")));
         }),
     };
     match done {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(()) => output::status(),
         Err(error) => {
-            let _ = writeln!(io::stderr(), "lethe: {error}");
+            note(&format!("lethe: {error}"));
             ExitCode::from(error.exit_status())
         }
     }
-}
-
-/// Prints a line of the result. A reader who went away (`lethe train … | head -1`) is no reason to fail: the results stand in
-/// the run's folder.
-fn say(line: &str) {
-    let _ = writeln!(io::stdout(), "{line}");
 }
 
 /// As many threads as are asked for, or, for 0, as the machine has.
@@ -195,7 +199,10 @@ fn device(common: &Common, config: &Config) -> Result<(Device, usize), Error> {
     let threads = threads(common.threads.filter(|t| *t > 0).unwrap_or(config.train.threads));
     let cores = self::threads(0);
     if threads > cores {
-        note(&format!("warning: {threads} threads on {cores} cores wait for each other; --threads {cores} is faster"));
+        note(&format!(
+            "warning: {threads} threads on {} wait for each other; --threads {cores} is faster",
+            count(cores, "core")
+        ));
     }
     Ok((common.device.choice.open(threads)?, threads))
 }
@@ -216,7 +223,8 @@ fn train(args: &TrainArgs) -> Result<(), Error> {
         }
     }?;
     let (path, (train, test)) = (run.path().display(), images);
-    note(&format!("{path}: {train} training and {test} test images, {threads} threads"));
+    let (test, threads) = (count(test, "test image"), count(threads, "thread"));
+    note(&format!("{path}: {train} training and {test}, {threads}"));
     if let Some(origin) = training.origin() {
         note(&format!("{path} {origin}"));
     }
@@ -226,7 +234,7 @@ fn train(args: &TrainArgs) -> Result<(), Error> {
 fn finish(training: Training<'_>, run: &RunFolder) -> Result<(), Error> {
     let summary = training.run(run)?;
     say(&format!("run {}", run.path().display()));
-    say(&format!("test accuracy {:.2} % after {} updates", summary.test_accuracy, summary.updates));
+    say(&format!("test accuracy {:.2} % after {}", summary.test_accuracy, count(summary.updates, "update")));
     Ok(())
 }
 
@@ -268,9 +276,4 @@ fn prepared(config: Config, path: &Path, common: &Common) -> Result<Prepared, Er
     let config = config.resolve(training::facts(&split)).map_err(|p| p.in_file(path))?;
     let (device, threads) = device(common, &config)?;
     Ok(Prepared { config, split, device, threads })
-}
-
-/// Prints a line for the person who watches.
-fn note(line: &str) {
-    let _ = writeln!(io::stderr(), "{line}");
 }
