@@ -4,6 +4,7 @@ use crate::bench::UnknownShape;
 use crate::config::{ConfigError, Problem};
 use crate::data::{DataError, LoaderError};
 use crate::run::{CheckpointError, RunError};
+use crate::words::count;
 use lethe_tensor::DeviceError;
 
 /// A failure, with the exit status that scripts see.
@@ -62,7 +63,7 @@ pub enum Error {
     #[error(transparent)]
     Shape(#[from] UnknownShape),
     /// Cases of the benchmark could not be measured.
-    #[error("{failed} of {cases} cases failed; their lines say why")]
+    #[error("{failed} of {} failed; their lines say why", count(*cases, "case"))]
     Bench {
         /// Those that failed.
         failed: usize,

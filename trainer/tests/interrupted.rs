@@ -116,7 +116,7 @@ fn what_can_change_changes_and_is_recorded() {
     };
     let said = resume(&["train.epochs=4", "optim.lr=0.05", "train.batch=32"]);
     assert!(said.contains("changed after epoch 2: optim.lr 0.1 → 0.05, train.epochs 2 → 4"), "{said}");
-    assert!(said.contains("2 of 4 epochs are done"), "{said}");
+    assert!(said.contains("2 of 4 epochs done"), "{said}");
     assert!(text(&run, "config.toml").contains("epochs = 4"));
     let changes = text(&run, "changes.jsonl");
     assert!(changes.contains("\"updates\":4") && changes.contains("\"to\":\"0.05\""), "{changes}");
@@ -129,7 +129,7 @@ fn what_can_change_changes_and_is_recorded() {
     let expected = [0.1, 0.075, 0.05, 0.025, 0.025, 0.01875, 0.0125, 0.00625];
     assert!(rates.len() == 8 && rates.iter().zip(expected).all(|(a, b)| (a - b).abs() < 1e-9), "{rates:?}");
     let said = resume(&[]);
-    assert!(said.contains("changed after epoch 2") && said.contains("4 of 4 epochs are done"), "{said}");
+    assert!(said.contains("changed after epoch 2") && said.contains("4 of 4 epochs done"), "{said}");
     // Back to where the old config was trained with: what was recorded since explains the difference.
     fs::copy(run.join("checkpoint-previous.safetensors"), run.join("mine.safetensors")).unwrap();
     let (last, mine) = (fs::read(run.join("checkpoint.safetensors")).unwrap(), run.join("mine.safetensors"));
@@ -160,7 +160,7 @@ fn what_cannot_change_is_refused_by_name() {
         ("model.widths=[5]", "the parameters are of this model"),
         ("loss.kind=bce", "what was minimised"),
         ("optim.kind=adamw", "the optimiser"),
-        ("train.epochs=1", "2 epochs are done"),
+        ("train.epochs=1", "2 epochs done"),
         ("train.epoch=5", "did you mean `train.epochs`?"),
     ] {
         let set_part = set.split('=').next().unwrap();

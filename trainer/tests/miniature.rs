@@ -41,7 +41,7 @@ fn imagenet_is_trained_on_and_measured_on_all_its_sets() {
     let sets: serde_json::Value = serde_json::from_str(&fs::read_to_string(json).unwrap()).unwrap();
     let images = |set: &str| sets[set]["images"].as_u64().unwrap();
     assert_eq!(["test", "real", "v2", "r", "sketch"].map(images), [80, 80, 80, 16, 80]);
-    assert!(lines.contains("73 images; 7 have no label") && sets["real"]["labelled_images"] == 73, "{lines}");
+    assert!(lines.contains("73 images; without a label: 7") && sets["real"]["labelled_images"] == 73, "{lines}");
     let said = |set: &str| format!("{set} accuracy {:.2} %", sets[set]["accuracy"].as_f64().unwrap());
     assert!(["test", "real", "v2", "r", "sketch"].map(said).iter().all(|line| lines.contains(line)), "{lines}");
     // The same numbers with one thread, and with answers among R's four classes no worse.

@@ -60,7 +60,7 @@ fn what_is_right_trains_and_evaluates_alike() {
     };
     assert_eq!(accuracy(&trained), accuracy(&evaluated));
     let text = fs::read_to_string(Path::new(&out).join("metrics.jsonl")).unwrap();
-    assert_eq!(text.lines().count(), 2, "one update and one evaluation: {text}");
+    assert_eq!(text.lines().count(), 3, "one update, its epoch and one evaluation: {text}");
     // A model of other heads has tensors of the same shapes.
     let config = Path::new(&out).join("config.toml");
     let other = fs::read_to_string(&config).unwrap().replace("heads = 4", "heads = 2");
@@ -97,6 +97,134 @@ fn a_killed_run_goes_on_as_if_nothing_had_happened() {
         assert!(a == b, "{file} differs");
     }
     fails(&["resume", &folder.path().display().to_string()], STATUS_FAILURE, &["is no run folder"]);
+}
+
+/// The epoch's loss and accuracy are means over its images, of updates of 48, 48 and 32 of them.
+#[test]
+fn an_epochs_figures_are_the_means_over_its_images() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("run").display().to_string();
+    let set = ["--set", "train.batch=48", "--set", "perturb.m=16"];
+    runs(&[&["train", &digits(), "--device", "cpu", "--out", &out], &SMALL[..], &set].concat());
+    let text = fs::read_to_string(Path::new(&out).join("metrics.jsonl")).unwrap();
+    let lines: Vec<serde_json::Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let mean = |key: &str| -> f64 {
+        let updates = lines.iter().filter_map(|line| line[key].as_f64());
+        updates.zip([48.0, 48.0, 32.0]).map(|(value, images)| value * images / 128.0).sum()
+    };
+    let epoch = lines.iter().find(|line| line.get("train_loss").is_some()).unwrap();
+    for (key, of) in [("train_loss", "loss"), ("train_accuracy", "accuracy")] {
+        assert!((epoch[key].as_f64().unwrap() - mean(of)).abs() < 1e-6, "{key}: {text}");
+    }
+}
+
+#[test]
+fn every_config_makes_a_run_of_no_epoch() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("run").display().to_string();
+    let warm = ["--set", "train.epochs=0", "--set", "optim.warmup_epochs=5"];
+    let text = runs(&[&["train", &digits(), "--device", "cpu", "--out", &out], &warm[..]].concat());
+    assert!(text.contains("after 0 updates"), "{text}");
+    runs(&["eval", &out, "--device", "cpu"]);
+    runs(&["resume", &out, "--device", "cpu"]);
+    let epochs = vec!["train.epochs=0".to_owned()];
+    for folder in ["configs", "configs/paper"].map(|folder| fs::read_dir(repository().join(folder)).unwrap()) {
+        for path in folder.map(|entry| entry.unwrap().path()).filter(|path| path.is_file()) {
+            lethe::config::Config::load(&path, &epochs).unwrap();
+        }
+    }
+}
+
+/// Whatever it is that cannot be written: a result that nobody got is no success.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_result_that_cannot_be_printed_is_a_failure() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = folder.path().join("run").display().to_string();
+    let [weights, shaders, json, small] =
+        ["w.safetensors", "shaders", "x.json", "small"].map(|name| folder.path().join(name).display().to_string());
+    let config = digits();
+    let train = [&["train", &config, "--device", "cpu", "--out", &run], &SMALL[..]].concat();
+    let doctor = ["doctor", "--device", "cpu", "--cases", "1"];
+    let mut commands = vec![
+        train,
+        vec!["resume", &run, "--device", "cpu"],
+        vec!["eval", &run, "--device", "cpu", "--json", &json],
+        vec!["export", &run, "--out", &weights],
+        vec!["analyze", "forgetting", &run, "--device", "cpu", "--draws", "1"],
+        doctor.to_vec(),
+        vec!["bench", "--device", "cpu", "--case", "sum_all"],
+        vec!["devices"],
+        vec!["paper-configs", "--out", &small],
+        vec!["--help"],
+        vec!["--version"],
+    ];
+    if cfg!(feature = "gpu") {
+        commands.push(vec!["shaders", "--out", &shaders]);
+    }
+    for arguments in commands {
+        let full = fs::File::options().write(true).open("/dev/full").unwrap();
+        let output = program().args(&arguments).stdout(full).output().unwrap();
+        let error = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(STATUS_FAILURE), "{arguments:?}: {error}");
+        assert!(error.contains("cannot write to standard output: No space left"), "{arguments:?}: {error}");
+        if arguments[0] == "train" {
+            continue;
+        }
+        // A reader who went away, as `head` does.
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let output = program().args(&arguments).stdout(writer).output().unwrap();
+        let error = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(141), "{arguments:?}: {error}");
+        assert!(!error.contains("lethe:") && !error.contains("panicked"), "{arguments:?}: {error}");
+    }
+    assert!([&weights, &json].iter().all(|file| Path::new(file).exists()), "files are written all the same");
+}
+
+/// `libwayland`, which Mesa's layer asks for a session, says so on standard error.
+#[cfg(target_os = "linux")]
+#[test]
+fn complaints_of_others_do_not_look_like_ours() {
+    let mut command = program();
+    command.args(["devices"]).env_remove("XDG_RUNTIME_DIR").env_remove("NODEVICE_SELECT");
+    let output = command.output().unwrap();
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && !error.contains("XDG_RUNTIME_DIR"), "{error}");
+}
+
+/// The time in which the process was stopped is no time of training.
+#[cfg(unix)]
+#[test]
+fn a_stop_of_the_process_spoils_no_rate() {
+    const STOP: std::time::Duration = std::time::Duration::from_secs(4);
+    let folder = tempfile::tempdir().unwrap();
+    let run = folder.path().join("run");
+    let (out, start) = (run.display().to_string(), std::time::Instant::now());
+    let set = ["train.epochs=2", "optim.warmup_epochs=0", "train.batch=64", "model.depth=1"];
+    let set = set.iter().flat_map(|set| ["--set", set]);
+    let mut command = program();
+    command.args(["train", &digits(), "--device", "cpu", "--out", &out]).args(set).stderr(Stdio::null());
+    let mut child = command.spawn().unwrap();
+    while fs::read_to_string(run.join("metrics.jsonl")).unwrap_or_default().lines().count() < 2 {
+        assert!(child.try_wait().unwrap().is_none(), "it ended too early");
+        std::thread::sleep(std::time::Duration::from_millis(1));
+    }
+    let signal = |name: &str| {
+        let sent = std::process::Command::new("kill").args([name, &child.id().to_string()]).status();
+        assert!(sent.unwrap().success());
+    };
+    signal("-STOP");
+    std::thread::sleep(STOP);
+    signal("-CONT");
+    assert!(child.wait().unwrap().success());
+    let text = fs::read_to_string(run.join("timing.jsonl")).unwrap();
+    let seconds = text.lines().map(|line| {
+        let line: serde_json::Value = serde_json::from_str(line).unwrap();
+        line["seconds"].as_f64().unwrap()
+    });
+    let (trained, all) = (seconds.sum::<f64>(), start.elapsed().as_secs_f64());
+    assert!(trained + 3.5 < all, "{trained} of {all} seconds: {text}");
 }
 
 #[test]
@@ -227,6 +355,28 @@ fn a_device_that_is_not_there() {
     let far = train("gpu:999".to_owned());
     let parts = if cfg!(feature = "gpu") { ["number 999", "present"] } else { ["gpu:999", "--device cpu"] };
     fails(&far.each_ref().map(String::as_str), STATUS_FAILURE, &parts);
+}
+
+/// Drivers that cannot be loaded are no reason not to compute, but where a GPU is asked for.
+#[cfg(feature = "gpu")]
+#[test]
+fn drivers_that_cannot_be_loaded_leave_the_cpu() {
+    let folder = tempfile::tempdir().unwrap();
+    let [broken, missing] = ["broken.json", "missing.json"].map(|name| folder.path().join(name));
+    let driver =
+        "{\"file_format_version\": \"1.0.0\", \"ICD\": {\"library_path\": \"/dev/null\", \"api_version\": \"1.3.0\"}}";
+    fs::write(&broken, driver).unwrap();
+    for file in [&broken, &missing] {
+        let out = folder.path().join("run").display().to_string();
+        let mut command = program();
+        command.args(["train", &digits(), "--overwrite", "--out", &out]).args(SMALL);
+        command.envs([("VK_ICD_FILENAMES", file), ("VK_DRIVER_FILES", file)]);
+        let output = command.output().unwrap();
+        let text = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success() && !text.contains("panicked"), "{text}");
+        let summary = fs::read_to_string(Path::new(&out).join("summary.json")).unwrap();
+        assert!(summary.contains("\"device\": \"cpu ("), "{summary}");
+    }
 }
 
 /// wgpu itself panics at these.

@@ -4,6 +4,7 @@ use crate::config::{AnalysisConfig, Config, Problem, Protocol};
 use crate::data::{Dataset, Loader, Preparation};
 use crate::error::Error;
 use crate::evaluation::{Network, upload};
+use crate::words::count;
 use lethe_autograd::Var;
 use lethe_nn::{Forward, Theta};
 use lethe_optim::{Batch, Extragradient, Place};
@@ -65,7 +66,7 @@ impl Collector {
             Protocol::P2 => Loader::evaluation(Arc::new(filled(images, m)), prepare, m, workers),
         };
         if protocol == Protocol::P1 && draws > slices.batches() {
-            let reason = format!("the training set has {} slices of perturb.m = {m} images only", slices.batches());
+            let reason = format!("the training set has {} of perturb.m = {m} only", count(slices.batches(), "slice"));
             return Err(Problem::value("analysis.draws", draws, reason));
         }
         let batch = config.train.eval_batch;

@@ -9,6 +9,7 @@ use crate::data::{Loader, Preparation};
 use crate::error::Error;
 use crate::experiment;
 use crate::training::{Parts, Restored};
+use crate::words::count;
 use clap::builder::RangedU64ValueParser;
 use clap::{Args, Subcommand};
 use lethe_nn::loss::TaskLoss;
@@ -33,7 +34,7 @@ pub(super) fn not_negative(text: &str) -> Result<f64, String> {
 }
 
 /// A number of things, at least one.
-pub(super) fn count() -> RangedU64ValueParser<usize> {
+pub(super) fn number() -> RangedU64ValueParser<usize> {
     RangedU64ValueParser::new().range(1..=1_000_000_000)
 }
 
@@ -43,13 +44,13 @@ pub struct SharpnessArgs {
     #[command(flatten)]
     source: Source,
     /// Take the loss over the first so many training images; over all, if there are no more.
-    #[arg(long, value_name = "N", default_value_t = 8192, value_parser = count())]
+    #[arg(long, value_name = "N", default_value_t = 8192, value_parser = number())]
     samples: usize,
     /// Images that are computed at once: a matter of memory.
-    #[arg(long, value_name = "N", default_value_t = 64, value_parser = count())]
+    #[arg(long, value_name = "N", default_value_t = 64, value_parser = number())]
     batch: usize,
     /// Stop after so many iterations at the latest.
-    #[arg(long, value_name = "N", default_value_t = 100, value_parser = count())]
+    #[arg(long, value_name = "N", default_value_t = 100, value_parser = number())]
     iterations: usize,
     /// Stop at a relative change of the estimate below this.
     #[arg(long, value_name = "SHARE", default_value_t = 1e-4, value_parser = not_negative)]
@@ -74,7 +75,7 @@ pub struct ForgettingArgs {
     #[arg(long, value_name = "PROTOCOL", value_parser = ["p1", "p2", "both"])]
     protocol: Option<String>,
     /// The perturbed networks of protocol p1; by default the run's.
-    #[arg(long, value_name = "R", value_parser = count())]
+    #[arg(long, value_name = "R", value_parser = number())]
     draws: Option<usize>,
     /// Change a key of the run's perturb, analysis or loss, such as perturb.kind=obf; may be given again.
     #[arg(long, value_name = "KEY=VALUE")]
@@ -141,10 +142,10 @@ fn describe_sharpness(r: &SharpnessRecord) {
     let Progress { epochs, updates } = r.progress;
     let ended = if r.found.converged { "converged" } else { "not converged" };
     let iterations = r.found.estimates.len();
-    say(&format!("{:24} {} epochs, {} updates", "after", epochs, updates));
+    say(&format!("{:24} {}, {}", "after", count(epochs, "epoch"), count(updates, "update")));
     let loss = if r.loss == LossKind::Ce { "CE" } else { "BCE" };
     say(&format!("{:24} {loss}, label smoothing {}", "loss", r.label_smoothing));
-    say(&format!("{:24} {} training images", "over", r.samples));
+    say(&format!("{:24} {}", "over", count(r.samples, "training image")));
     say(&format!("{:24} {iterations}, {ended} to {:e}", "iterations", r.stopping.tolerance));
     say(&format!("{:24} {:.6}", "dominant eigenvalue", r.found.eigenvalue));
 }
@@ -171,7 +172,8 @@ fn forgetting(args: &ForgettingArgs) -> Result<(), Error> {
 fn describe_forgetting(r: &ForgettingRecord) {
     let Progress { epochs, updates } = r.progress;
     let (images, classes, draws, slice) = (r.images, r.classes, r.draws, r.slice);
-    say(&format!("after {epochs} epochs, {updates} updates: {images} images, {classes} classes"));
+    let (epochs, updates) = (count(epochs, "epoch"), count(updates, "update"));
+    say(&format!("after {epochs}, {updates}: {}, {}", count(images, "image"), count(classes, "class")));
     let kind = r.perturb["kind"].as_str().unwrap_or_default();
     say(&format!("protocol {:?}: {draws} × {kind}, slices of {slice}, radius {}\n", r.protocol, r.rho));
     say(&format!("{:32} {:>12} {:>12}", "", "unperturbed", "perturbed"));

@@ -7,6 +7,7 @@ use crate::data::{Places, TestSet, read_right_labels};
 use crate::error::Error;
 use crate::evaluation::{ClassScore, Evaluation, Measured, Measurement, multi_label_accuracy};
 use crate::training::{Parts, Restored};
+use crate::words::count;
 use clap::Args;
 use clap::builder::PossibleValuesParser;
 use serde::Serialize;
@@ -123,7 +124,11 @@ fn describe(measured: &Measured, by_file: Option<f64>, masked: bool) {
     let evaluation = measured.tally.evaluation();
     let Evaluation { images, loss, calibration_error, .. } = evaluation;
     if let Some((accuracy, kept)) = measured.real {
-        return say(&format!("real accuracy {accuracy:.2} %, {kept} images; {} have no label", images - kept));
+        return say(&format!(
+            "real accuracy {accuracy:.2} %, {}; without a label: {}",
+            count(kept, "image"),
+            images - kept
+        ));
     }
     let name = match measured.set {
         TestSet::StandIn(stand_in) => stand_in.to_string(),
@@ -132,10 +137,11 @@ fn describe(measured: &Measured, by_file: Option<f64>, masked: bool) {
     };
     let part = |name: &str, value: Option<f64>| value.map_or_else(String::new, |v| format!(", {name} {v:.2} %"));
     say(&format!(
-        "{name} accuracy {:.2} %{}{}, calibration error {calibration_error:.4}, loss {loss:.4}, {images} images",
+        "{name} accuracy {:.2} %{}{}, calibration error {calibration_error:.4}, loss {loss:.4}, {}",
         evaluation.accuracy(),
         part("top-5", evaluation.top5()),
         part("with several labels", by_file),
+        count(images, "image"),
     ));
 }
 

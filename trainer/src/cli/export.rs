@@ -4,6 +4,7 @@ use super::{Source, say};
 use crate::config::Config;
 use crate::error::Error;
 use crate::weights;
+use crate::words::count;
 use clap::{Args, ValueEnum};
 use std::path::PathBuf;
 
@@ -34,6 +35,6 @@ pub fn export(args: &ExportArgs) -> Result<(), Error> {
     let written = match args.format {
         Format::Pytorch => weights::export(&config, &args.source.checkpoint(&run)?, &args.out)?,
     };
-    say(&format!("{written} tensors in {}", args.out.display()));
+    say(&format!("{} in {}", count(written, "tensor"), args.out.display()));
     Ok(())
 }

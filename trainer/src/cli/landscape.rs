@@ -28,7 +28,7 @@ pub struct LandscapeArgs {
     #[arg(long, value_name = "N", default_value_t = 41, value_parser = clap::value_parser!(u16).range(2..=10_001))]
     points: u16,
     /// Take the loss over the first so many training images; over all, if there are no more.
-    #[arg(long, value_name = "N", default_value_t = 1024, value_parser = super::analyze::count())]
+    #[arg(long, value_name = "N", default_value_t = 1024, value_parser = super::analyze::number())]
     samples: usize,
     /// Change a key of the run's perturb, analysis or loss, such as perturb.gamma=0; may be given again.
     #[arg(long, value_name = "KEY=VALUE")]

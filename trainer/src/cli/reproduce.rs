@@ -6,6 +6,7 @@ use crate::data::Places;
 use crate::error::Error;
 use crate::paper::Architecture;
 use crate::reproduce::{Experiment, Scale, Study, reproduce};
+use crate::words::count;
 use clap::Args;
 use clap::builder::RangedU64ValueParser;
 use lethe_tensor::Device;
@@ -58,10 +59,11 @@ pub fn run(args: &ReproduceArgs) -> Result<(), Error> {
     };
     let jobs = study.devices.len();
     note(&format!(
-        "{} at scale {}, {} seeds, {jobs} runs at a time, in {}",
+        "{} at scale {}, {}, {} at a time, in {}",
         args.experiment,
         args.scale,
-        args.seeds,
+        count(args.seeds, "seed"),
+        count(jobs, "run"),
         study.out.display()
     ));
     reproduce(args.experiment, &study)

@@ -5,6 +5,7 @@ use crate::config::{Change, Config, ConfigError};
 use crate::error::Error;
 use crate::run::{Changed, Checkpoint};
 use crate::training::Training;
+use crate::words::count;
 use clap::Args;
 
 /// Which run, from where, and what changes.
@@ -42,7 +43,8 @@ pub fn resume(args: &ResumeArgs) -> Result<(), Error> {
         run.change(&config, &changed)?;
         note(&format!("{path}: {changed}"));
     }
-    note(&format!("{path}: {done} of {} epochs are done, {threads} threads", config.train.epochs));
+    let (epochs, threads) = (count(config.train.epochs, "epoch"), count(threads, "thread"));
+    note(&format!("{path}: {done} of {epochs} done, {threads}"));
     finish(training, &run)
 }
 
@@ -72,6 +74,7 @@ fn check_epochs(set: &[String], config: &Config, done: usize) -> Result<(), Erro
         return Ok(());
     }
     let text = set.iter().rev().find(|text| text.trim_start().starts_with("train.epochs")).cloned().unwrap_or_default();
-    let reason = format!("{done} epochs are done; `--checkpoint FILE` goes back to an earlier one that was kept");
+    let reason =
+        format!("{} done; `--checkpoint FILE` goes back to an earlier one that was kept", count(done, "epoch"));
     Err(ConfigError::Override { text, reason }.into())
 }

@@ -41,6 +41,7 @@ pub use shrink::{ShrinkConfig, ShrinkScaling};
 pub use train::{MOST_THREADS, TrainConfig};
 
 use crate::data::ImageShape;
+use crate::words::count;
 use error::require;
 
 /// One experiment, whole.
@@ -155,12 +156,12 @@ impl Config {
         }
         let limit = config.data.train_limit.unwrap_or(facts.train);
         if limit > facts.train {
-            let reason = format!("the training set has {} images only", facts.train);
+            let reason = format!("the training set has {} only", count(facts.train, "image"));
             return Err(Problem::value("data.train_limit", limit, reason));
         }
         let limit = config.analysis.trained(limit)?;
         if config.train.batch > limit {
-            let reason = format!("must not exceed the training set, {limit} images");
+            let reason = format!("must not exceed the training set, {}", count(limit, "image"));
             return Err(Problem::value("train.batch", config.train.batch, reason));
         }
         if config.data.dataset == DatasetKind::Idx && config.data.only_classes.is_none() {

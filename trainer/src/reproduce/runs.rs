@@ -7,6 +7,7 @@ use crate::config::{DataConfig, DataFacts};
 use crate::error::Error;
 use crate::paper::Draft;
 use crate::training;
+use crate::words::count;
 use std::path::Path;
 
 impl Study<'_> {
@@ -34,7 +35,7 @@ impl Study<'_> {
             let resolved = config.resolve(*facts).map_err(|p| p.in_file(Path::new(&planned.name)))?;
             finished += usize::from(planned.is_finished(self, &resolved, (fingerprint, classes))?);
         }
-        (self.say)(&format!("{} runs, {finished} of them are there", runs.len()));
+        (self.say)(&format!("{}, there already: {finished}", count(runs.len(), "run")));
         Ok(())
     }
 

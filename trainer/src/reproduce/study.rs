@@ -5,6 +5,7 @@ use crate::data::Places;
 use crate::error::Error;
 use crate::files;
 use crate::paper::Architecture;
+use crate::words::count;
 use lethe_tensor::Device;
 use std::panic::resume_unwind;
 use std::path::PathBuf;
@@ -73,7 +74,7 @@ impl Study<'_> {
     /// The head of a result in Markdown.
     pub(super) fn title(&self, experiment: Experiment, what: &str) -> String {
         let changed = if self.set.is_empty() { String::new() } else { format!(", with {}", self.set.join(", ")) };
-        format!("# {experiment} at scale {}, {} seeds{changed}\n\n{what}\n\n", self.scale, self.seeds)
+        format!("# {experiment} at scale {}, {}{changed}\n\n{what}\n\n", self.scale, count(self.seeds, "seed"))
     }
 }
 

@@ -4,8 +4,8 @@ use super::checkpoint::Checkpoint;
 use super::checkpoint_error::CheckpointError;
 use super::error::RunError;
 use super::folder::{RunFolder, remove};
-use std::fs;
 use std::path::{Path, PathBuf};
+use std::{fs, io};
 
 pub(super) const CHECKPOINT: &str = "checkpoint.safetensors";
 pub(super) const PREVIOUS: &str = "checkpoint-previous.safetensors";
@@ -66,7 +66,8 @@ impl RunFolder {
 
     /// The newest checkpoint that is whole, but for this one.
     fn newest_whole(&self, broken: &Path) -> Option<PathBuf> {
-        let others = [self.file(PREVIOUS)].into_iter().chain(self.kept().into_iter().map(|(_, file)| file));
+        let others =
+            [self.file(PREVIOUS)].into_iter().chain(self.kept().unwrap_or_default().into_iter().map(|(_, file)| file));
         let whole = others.filter(|file| file != broken).filter_map(|file| {
             let updates = Checkpoint::load(&file).ok()?.number(Checkpoint::UPDATES).ok()?;
             Some((updates, file))
@@ -75,18 +76,22 @@ impl RunFolder {
     }
 
     /// Those that are kept, by their numbers of epochs.
-    fn kept(&self) -> Vec<(usize, PathBuf)> {
-        let Ok(entries) = fs::read_dir(self.file(CHECKPOINTS)) else { return Vec::new() };
+    fn kept(&self) -> Result<Vec<(usize, PathBuf)>, RunError> {
+        let folder = self.file(CHECKPOINTS);
+        let entries = match fs::read_dir(&folder) {
+            Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            entries => entries.map_err(|e| RunError::folder(&folder, e))?,
+        };
         let epochs = |path: &Path| -> Option<usize> {
             path.file_name()?.to_str()?.strip_prefix("epoch-")?.strip_suffix(".safetensors")?.parse().ok()
         };
         let paths = entries.filter_map(Result::ok).map(|entry| entry.path());
-        paths.filter_map(|path| Some((epochs(&path)?, path))).collect()
+        Ok(paths.filter_map(|path| Some((epochs(&path)?, path))).collect())
     }
 
     /// Removes the kept checkpoints that `gone` says of their number of epochs, and their folder if nothing else is in it.
     pub(super) fn forget_kept(&self, gone: impl Fn(usize) -> bool) -> Result<(), RunError> {
-        self.kept().iter().filter(|(epochs, _)| gone(*epochs)).try_for_each(|(_, file)| remove(file))?;
+        self.kept()?.iter().filter(|(epochs, _)| gone(*epochs)).try_for_each(|(_, file)| remove(file))?;
         // Fails where it holds what is not the run's, which then stays.
         let _ = fs::remove_dir(self.file(CHECKPOINTS));
         Ok(())
