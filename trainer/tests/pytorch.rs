@@ -111,7 +111,8 @@ fn prefixes_of_wrappers_are_taken_off_and_other_widths_converted_and_both_are_sa
     let file = folder.path().join("w.safetensors");
     let (shape, ..) = expected("vit_mean");
     let config = config(VIT, &file, shape);
-    let start = || Session::new(&config, shape, CLASSES, &Device::cpu(), 8).map_err(|e| e.to_string());
+    let start =
+        || Session::new(&config, shape, &Classes::numbered(CLASSES), &Device::cpu(), 8).map_err(|e| e.to_string());
     let tensors = |session: &Session<'_>| session.checkpoint().unwrap().tensors;
     write(&file, &rewritten(str::to_owned, Dtype::F32));
     let plain = tensors(&start().unwrap());
@@ -145,7 +146,8 @@ fn tensors_that_hold_no_weights_are_named() {
     let file = folder.path().join("w.safetensors");
     let (shape, ..) = expected("vit_mean");
     let config = config(VIT, &file, shape);
-    let start = || Session::new(&config, shape, CLASSES, &Device::cpu(), 8).map_err(|e| e.to_string());
+    let start =
+        || Session::new(&config, shape, &Classes::numbered(CLASSES), &Device::cpu(), 8).map_err(|e| e.to_string());
     let mut all = rewritten(str::to_owned, Dtype::F32);
     all.push(("norm.num_batches_tracked".to_owned(), Dtype::I64, vec![], vec![0; 8]));
     all.push(("queue.place".to_owned(), Dtype::I64, vec![1], vec![0; 8]));
@@ -183,7 +185,8 @@ fn files_of_other_formats_are_named_with_what_to_do() {
         let file = folder.path().join(name);
         std::fs::write(&file, bytes).unwrap();
         let config = config(VIT, &file, shape);
-        let error = Session::new(&config, shape, CLASSES, &Device::cpu(), 8).err().unwrap().to_string();
+        let error =
+            Session::new(&config, shape, &Classes::numbered(CLASSES), &Device::cpu(), 8).err().unwrap().to_string();
         parts.iter().for_each(|part| assert!(error.contains(part) && error.contains(name), "`{part}`: {error}"));
     }
 }
