@@ -60,7 +60,8 @@ impl RunFolder {
     /// If it is not; all keys that differ are named.
     pub(super) fn expect_config(&self, checkpoint: &Checkpoint) -> Result<(), RunError> {
         let updates = checkpoint.number(Checkpoint::UPDATES)?;
-        let mut changes = Change::between(&checkpoint.config()?, &Config::load_trained(&self.config(), &[])?);
+        let own = Config::load_trained(&self.config(), &[]).map_err(|e| RunError::Config(e.into()))?;
+        let mut changes = Change::between(&checkpoint.config()?, &own);
         changes.retain(|change| !change.is_immaterial());
         // Later checkpoints hold what was recorded before them.
         let since = self.changes()?.into_iter().filter(|c| c.updates >= updates).flat_map(|c| c.changes);

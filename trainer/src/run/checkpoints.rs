@@ -60,7 +60,11 @@ impl RunFolder {
         };
         Checkpoint::load(file).map_err(|source| match source {
             CheckpointError::Read { .. } => source.into(),
-            _ => RunError::BrokenCheckpoint { run: self.path().to_owned(), source, whole: self.newest_whole(file) },
+            _ => RunError::BrokenCheckpoint {
+                run: self.path().to_owned(),
+                source: source.into(),
+                whole: self.newest_whole(file),
+            },
         })
     }
 

@@ -87,7 +87,7 @@ pub enum RunError {
         /// The run.
         run: PathBuf,
         /// What is wrong with it.
-        source: CheckpointError,
+        source: Box<CheckpointError>,
         /// The newest of the run's that is whole, if there is one.
         whole: Option<PathBuf>,
     },
@@ -106,7 +106,7 @@ pub enum RunError {
     },
     /// The run's config, or that of a checkpoint, cannot be read.
     #[error(transparent)]
-    Config(#[from] ConfigError),
+    Config(Box<ConfigError>),
 }
 
 /// What to do about a broken checkpoint.
