@@ -7,6 +7,7 @@ use super::scratch::Scratch;
 use super::simd::{Kernel, Simd};
 use super::simd_x2::X2;
 use super::threads::Parts;
+use std::ops::Range;
 
 /// Means, variances about them, and the normalised slab. `y` is whole, the others are the slab's own.
 pub struct Forward<'a> {
@@ -27,22 +28,22 @@ impl Kernel for Forward<'_> {
     fn run<S: Simd>(self, s: S) {
         let w = X2(s);
         let slab = self.slab;
-        let share = 1.0 / slab.count() as f32;
-        let [mut sums, mut mean, mut scale, mut bias] = [0; 4].map(|_: usize| Scratch::zeros(slab.columns()));
+        let share = 1.0 / slab.count() as f64;
+        let [mut mean, mut scale, mut bias] = [0; 3].map(|_: usize| Scratch::zeros(slab.columns()));
+        let (mut sums, mut squares) = (Sums::new(&slab), Sums::new(&slab));
         for (j, at, n) in slab.blocks() {
             for image in 0..slab.batch {
-                add(w, &self.x[image * slab.pitch + at..][..n], &mut sums[j..j + n]);
+                add(w, &self.x[image * slab.pitch + at..][..n], sums.of(j..j + n, image));
             }
         }
-        totals(w, &sums, slab.area, share, self.mean);
+        sums.totals(slab.area, share, self.mean);
         repeat(self.mean, slab.area, &mut mean);
-        sums.fill(0.0);
         for (j, at, n) in slab.blocks() {
             for image in 0..slab.batch {
-                add_squares(w, &self.x[image * slab.pitch + at..][..n], &mean[j..j + n], &mut sums[j..j + n]);
+                add_squares(w, &self.x[image * slab.pitch + at..][..n], &mean[j..j + n], squares.of(j..j + n, image));
             }
         }
-        totals(w, &sums, slab.area, share, self.var);
+        squares.totals(slab.area, share, self.var);
         for (i, stats) in self.stats.chunks_exact_mut(2).enumerate() {
             (stats[0], stats[1]) = (self.mean[i], 1.0 / (self.var[i] + self.eps).sqrt());
             scale[i * slab.area..(i + 1) * slab.area].fill(stats[1] * self.weight[i]);
@@ -78,7 +79,8 @@ impl Kernel for Backward<'_> {
     fn run<S: Simd>(self, s: S) {
         let w = X2(s);
         let slab = self.slab;
-        let [mut first, mut second] = [0; 2].map(|_: usize| Scratch::zeros(slab.columns()));
+        let (mut of_dy, mut of_products) = (Sums::new(&slab), Sums::new(&slab));
+        let [mut first, mut second] = [0; 2].map(|_: usize| Scratch::new(slab.columns()));
         let [mut mean, mut rstd, mut scale] = [0; 3].map(|_: usize| Scratch::new(slab.columns()));
         for (i, stats) in self.stats.chunks_exact(2).enumerate() {
             let own = i * slab.area..(i + 1) * slab.area;
@@ -91,11 +93,11 @@ impl Kernel for Backward<'_> {
             for image in 0..slab.batch {
                 let at = image * slab.pitch + at..image * slab.pitch + at + n;
                 let row = [&self.x[at.clone()], &self.dy[at], &mean[own.clone()], &rstd[own.clone()]];
-                add_products(w, row, &mut first[own.clone()], &mut second[own.clone()]);
+                add_products(w, row, of_dy.of(own.clone(), image), of_products.of(own.clone(), image));
             }
         }
-        totals(w, &first, slab.area, 1.0, self.dbias);
-        totals(w, &second, slab.area, 1.0, self.dweight);
+        of_dy.totals(slab.area, 1.0, self.dbias);
+        of_products.totals(slab.area, 1.0, self.dweight);
         let count = slab.count() as f32;
         for (i, (dbias, dweight)) in self.dbias.iter().zip(&*self.dweight).enumerate() {
             first[i * slab.area..(i + 1) * slab.area].fill(dbias / count);
@@ -119,19 +121,45 @@ fn repeat(values: &[f32], area: usize, out: &mut [f32]) {
     out.chunks_exact_mut(area).zip(values).for_each(|(out, v)| out.fill(*v));
 }
 
-/// The sum over each channel's columns, times `factor`.
-#[inline(always)]
-fn totals<S: Simd>(s: S, columns: &[f32], area: usize, factor: f32, out: &mut [f32]) {
-    for (columns, out) in columns.chunks_exact(area).zip(out) {
-        if area < 8 {
-            *out = columns.iter().sum::<f32>() * factor;
-            continue;
+/// Sums of a slab's columns over images: of some images in single precision, and of all in double, so that a large batch keeps its digits.
+struct Sums {
+    some: Scratch,
+    all: Vec<f64>,
+}
+
+/// Images that are added up in single precision.
+const IMAGES: usize = 64;
+
+impl Sums {
+    fn new(slab: &Slab) -> Sums {
+        Sums { some: Scratch::zeros(slab.columns()), all: vec![0.0; slab.columns()] }
+    }
+
+    /// Where this image's columns are to be added; images come in ascending order.
+    fn of(&mut self, columns: Range<usize>, image: usize) -> &mut [f32] {
+        if image > 0 && image.is_multiple_of(IMAGES) {
+            settle(&mut self.some[columns.clone()], &mut self.all[columns.clone()]);
         }
-        let mut sum = s.splat(0.0);
-        for column in columns.chunks(S::N) {
-            sum = s.add(sum, s.load_part(column, 0.0));
+        &mut self.some[columns]
+    }
+
+    /// The sum over each channel's columns, times `factor`.
+    fn totals(&mut self, area: usize, factor: f64, out: &mut [f32]) {
+        settle(&mut self.some, &mut self.all);
+        for (columns, out) in self.all.chunks_exact(area).zip(out) {
+            // Eight sums side by side: a single one would wait for each addition.
+            let mut sums = [0.0; 8];
+            for column in columns.chunks(8) {
+                sums.iter_mut().zip(column).for_each(|(sum, x)| *sum += x);
+            }
+            *out = (sums.iter().sum::<f64>() * factor) as f32;
         }
-        *out = s.sum(sum) * factor;
+    }
+}
+
+fn settle(some: &mut [f32], all: &mut [f64]) {
+    for (all, some) in all.iter_mut().zip(some) {
+        *all += f64::from(std::mem::take(some));
     }
 }
 

@@ -1,6 +1,6 @@
 //! Two-dimensional convolution and its gradients, and the options of convolutions of any number of axes.
 
-use super::slabs;
+use super::conv_parts;
 use crate::plan::{Conv2d, ConvGeometry, ConvPass};
 use crate::run::execute_one;
 use crate::tensor::Tensor;
@@ -149,12 +149,13 @@ impl Tensor {
         geometry: ConvGeometry,
     ) -> Tensor {
         let plan = Conv2d { dtype: self.computed_type(), pass, geometry, bias: bias.is_some() };
-        if self.numel() == 0 || other.numel() == 0 {
-            let zeros = Tensor::zeros(self.device(), self.computed_type(), &crate::plan::Plan::outputs(&plan)[0].shape);
+        let shape = &crate::plan::Plan::outputs(&plan)[0].shape;
+        if [self.numel(), other.numel(), shape.iter().product()].contains(&0) {
+            let zeros = Tensor::zeros(self.device(), self.computed_type(), shape);
             return bias.map_or(zeros.clone(), |b| zeros.add(&b.reshape(&[usize::MAX, 1, 1])));
         }
         if let Some(cut) = cut(&plan.geometry, pass, self) {
-            return slabs::convolve([self, other], bias, pass, &plan.geometry, cut);
+            return conv_parts::convolve([self, other], bias, pass, &plan.geometry, cut);
         }
         #[cfg(feature = "gpu")]
         if let (false, Err((found, most))) =

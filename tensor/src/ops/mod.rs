@@ -2,6 +2,7 @@
 
 pub mod attention;
 pub mod conv;
+mod conv_parts;
 mod create;
 mod elementwise;
 mod index;
@@ -11,6 +12,7 @@ mod loss;
 mod matmul;
 pub mod norm;
 pub mod pool;
+mod pool_parts;
 mod reduce;
 mod slabs;
 mod softmax;

@@ -1,6 +1,6 @@
 //! Two-dimensional pooling.
 
-use super::slabs;
+use super::pool_parts;
 use crate::plan::{Pool2d, PoolKind, PoolPass};
 use crate::tensor::Tensor;
 
@@ -94,7 +94,7 @@ impl Tensor {
     /// As [`PoolOptions::plan`].
     #[track_caller]
     pub fn max_pool2d(&self, options: &PoolOptions) -> (Tensor, Tensor) {
-        let mut out = slabs::run(options.plan(PoolKind::Max, self), &[&self.contiguous()]);
+        let mut out = pool_parts::run(options.plan(PoolKind::Max, self), &[&self.contiguous()]);
         let index = out.swap_remove(1);
         (out.swap_remove(0), index)
     }
@@ -105,7 +105,7 @@ impl Tensor {
     /// As [`PoolOptions::plan`].
     #[track_caller]
     pub fn avg_pool2d(&self, options: &PoolOptions, count_pad: bool) -> Tensor {
-        slabs::run(options.plan(PoolKind::Average { count_pad }, self), &[&self.contiguous()]).swap_remove(0)
+        pool_parts::run(options.plan(PoolKind::Average { count_pad }, self), &[&self.contiguous()]).swap_remove(0)
     }
 
     /// The means over an even division into `output` cells; `[1, 1]` is global pooling.
@@ -118,7 +118,7 @@ impl Tensor {
             four("adaptive_avg_pool2d", self);
             return self.mean(&[2, 3], true);
         }
-        slabs::run(adaptive_plan(self, output), &[&self.contiguous()]).swap_remove(0)
+        pool_parts::run(adaptive_plan(self, output), &[&self.contiguous()]).swap_remove(0)
     }
 
     /// A pooling's input gradient, given that of its output (this tensor), the forward plan, and for max pooling the index.
@@ -132,7 +132,7 @@ impl Tensor {
         let plan = Pool2d { pass: PoolPass::Backward, ..forward.clone() };
         let dy = self.contiguous();
         let inputs: Vec<&Tensor> = [&dy].into_iter().chain(index).collect();
-        slabs::run(plan, &inputs).swap_remove(0)
+        pool_parts::run(plan, &inputs).swap_remove(0)
     }
 }
 

@@ -1,0 +1,105 @@
+//! Sums of millions on the CPU keep the digits of single precision, whatever operation makes them: terms that do not cancel, against doubles.
+
+use lethe_tensor::plan::Likelihood;
+use lethe_tensor::{ConvOptions, DType, Device, Tensor};
+
+const N: usize = 2_000_000;
+/// A chain of additions of so many would be off by a hundred times as much.
+const BOUND: f64 = 2e-6;
+
+fn positive(n: usize) -> Vec<f32> {
+    (0..n as u32).map(|i| 0.5 + (i.wrapping_mul(0x9e37_79b9) >> 8) as f32 / (1u32 << 24) as f32).collect()
+}
+
+fn tensor(x: &[f32], shape: &[usize]) -> Tensor {
+    Tensor::from_slice(&Device::cpu(), x, shape)
+}
+
+fn ones(shape: &[usize]) -> Tensor {
+    Tensor::ones(&Device::cpu(), DType::F32, shape)
+}
+
+#[track_caller]
+fn near(what: &str, got: &Tensor, expected: &[f64]) {
+    let got: Vec<f32> = got.contiguous().to_vec().unwrap();
+    assert_eq!(got.len(), expected.len(), "{what}");
+    for (g, e) in got.iter().zip(expected) {
+        let off = (f64::from(*g) - e).abs() / e.abs();
+        assert!(off <= BOUND, "{what}: {g}, expected {e}: off by {off:e}");
+    }
+}
+
+/// Sums of every `of`-th number.
+fn columns(x: &[f32], of: usize, f: impl Fn(f64) -> f64) -> Vec<f64> {
+    (0..of).map(|i| x.iter().skip(i).step_by(of).map(|v| f(f64::from(*v))).sum()).collect()
+}
+
+#[test]
+fn reductions_keep_their_digits() {
+    let x = positive(N);
+    for inner in [1, 2, 5, 64] {
+        let t = tensor(&x, &[N / inner, inner]);
+        near("columns", &t.sum(&[0], false), &columns(&x, inner, |v| v));
+        near("squares", &t.sum_squares(&[0], false), &columns(&x, inner, |v| v * v));
+    }
+    let all = columns(&x, 1, |v| v)[0];
+    near("all", &tensor(&x, &[N]).sum(&[], false), &[all]);
+    near("mean", &tensor(&x, &[20, N / 20]).mean(&[], false), &[all / N as f64]);
+    near("the last of a running sum", &tensor(&x, &[N, 1]).cumsum(0, false).slice(0, N - 1, N), &[all]);
+    near("a product", &tensor(&x, &[1, N]).matmul(&ones(&[N, 1])), &[all]);
+    near("products", &tensor(&x, &[N / 4, 4]).t().matmul(&ones(&[N / 4, 3])).slice(1, 0, 1), &columns(&x, 4, |v| v));
+}
+
+#[test]
+fn what_indices_add_keeps_its_digits() {
+    let x = positive(N);
+    let index: Vec<u32> = (0..N as u32).map(|i| i % 4).collect();
+    let index = Tensor::from_slice(&Device::cpu(), &index, &[N]);
+    let zeros = ones(&[4]).zeros_like();
+    near("scatter_add", &zeros.scatter_add(0, &index, &tensor(&x, &[N])), &columns(&x, 4, |v| v));
+    near("index_add", &zeros.index_add(0, &index, &tensor(&x, &[N])), &columns(&x, 4, |v| v));
+}
+
+#[test]
+fn normalisations_and_losses_keep_their_digits() {
+    let x = positive(N);
+    // x̂ of one row after the other is ±1: the gradient of the weight is a sum of what it multiplies.
+    let rows = N / 2;
+    let pairs: Vec<f32> = (0..N).map(|i| if i % 2 == 0 { 1.0 } else { -1.0 }).collect();
+    let (pairs, weight) = (tensor(&pairs, &[rows, 2]), ones(&[2]));
+    let dy = tensor(&x, &[rows, 2]);
+    let (_, stats) = pairs.layer_norm(&weight, &weight, 0.0);
+    let [_, dw, db] = pairs.layer_norm_backward(&weight, &dy, &stats, 0.0);
+    let sums = columns(&x, 2, |v| v);
+    near("layer norm, weight", &dw, &[sums[0], -sums[1]]);
+    near("layer norm, bias", &db, &sums);
+
+    let mean = columns(&x, 1, |v| v)[0] / N as f64;
+    let var = columns(&x, 1, |v| (v - mean).powi(2))[0] / N as f64;
+    for shape in [vec![N, 1], vec![4, 1, N / 4]] {
+        let one = ones(&[1]);
+        let out = tensor(&x, &shape).batch_norm(&one, &one, [&one, &one], 0.0, 1.0);
+        near("batch norm", &out.stats, &[mean, 1.0 / var.sqrt()]);
+        let [_, _, db] = tensor(&x, &shape).batch_norm_backward(&one, &tensor(&x, &shape), &out.stats, 0.0);
+        near("batch norm, bias", &db, &[mean * N as f64]);
+    }
+
+    let labels = Tensor::zeros(&Device::cpu(), DType::U32, &[1]);
+    let (loss, _) = tensor(&x, &[1, N]).cross_entropy(&labels, Likelihood::Softmax, 0.0);
+    let lse = columns(&x, 1, f64::exp)[0].ln() - f64::from(x[0]);
+    near("cross-entropy", &loss, &[lse]);
+    let (loss, _) = tensor(&x, &[1, N]).cross_entropy(&labels, Likelihood::Sigmoid, 0.0);
+    near("sigmoid cross-entropy", &loss, &[columns(&x, 1, |v| v.exp().ln_1p())[0] - f64::from(x[0])]);
+}
+
+#[test]
+fn gradients_of_convolutions_keep_their_digits() {
+    let (h, w) = (1000, 1000);
+    let x = positive(h * w);
+    for (batch, h, w) in [(1, h, w), (100, 100, 100)] {
+        let options = ConvOptions::new(1, 0);
+        let g = options.geometry(&[batch, 1, h, w], &[1, 1, 1, 1]);
+        let dw = tensor(&x, &[batch, 1, h, w]).conv2d_weight_grad(&ones(&g.y_shape()), &g);
+        near("weight", &dw, &columns(&x, 1, |v| v));
+    }
+}
