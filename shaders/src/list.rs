@@ -66,11 +66,17 @@ fn conv() -> Vec<Variant> {
 }
 
 fn attention() -> Vec<Variant> {
-    const DIMS: &[Flags] = &[&["D16"], &["D32"], &["D64"], &["D128"]];
+    const DIMS: &[Flags] = &[&["D16"], &["D32"], &["D64"], &["D128"], &["D128", "WIDE"]];
     const MASKS: &[Flags] = &[&[], &["MASK_ADD"], &["MASK_BOOL"]];
-    let mut list = product("attention", "delta", &[&[&["DELTA"]], DIMS], &plain());
-    for (entry, flag) in [("forward", &["FWD"] as Flags), ("backward_q", &["DQ"]), ("backward_kv", &["DKV"])] {
-        list.extend(product("attention", entry, &[&[flag], DIMS, MASKS, &[&[], &["PACKED"]]], &plain()));
+    const PACKED: &[Flags] = &[&[], &["PACKED"]];
+    let mut list = product("attention_backward", "delta", &[&[&["DELTA"]], PACKED], &plain());
+    for (file, entry, flag) in [
+        ("attention_forward", "forward", &["FWD"] as Flags),
+        ("attention_backward", "backward_q", &["DQ"]),
+        ("attention_backward", "backward_kv", &["DKV"]),
+    ] {
+        list.extend(product(file, entry, &[&[flag], DIMS, MASKS, PACKED], &plain()));
+        list.extend(product("attention_repair", "repair_rows", &[&[flag], MASKS, PACKED], &plain()));
     }
     list
 }

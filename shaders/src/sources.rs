@@ -3,16 +3,26 @@
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
+macro_rules! text {
+    ($name:literal) => {
+        include_str!(concat!("../wgsl/", $name, ".wgsl"))
+    };
+}
+
+/// Kernel files, each with the files of what it shares with others, which are put behind it.
 macro_rules! kernel_files {
-    ($($name:literal)*) => { &[$(($name, include_str!(concat!("../wgsl/", $name, ".wgsl")))),*] };
+    ($([$name:literal $(+ $shared:literal)*])*) => { &[$(($name, concat!(text!($name) $(, text!($shared))*))),*] };
 }
 
 static FILES: &[(&str, &str)] = kernel_files! {
-    "attention" "avg_pool" "batch_norm" "cast" "conv" "copy" "cumsum" "gather" "gemm" "layer_norm" "max_pool" "optim"
-    "reduce" "softmax"
+    ["attention_forward" + "attention_tiles" + "attention_shared"]
+    ["attention_backward" + "attention_tiles" + "attention_shared"]
+    ["attention_repair" + "attention_shared"]
+    ["avg_pool"] ["batch_norm"] ["cast"] ["conv"] ["copy"] ["cumsum"] ["gather"] ["gemm"] ["layer_norm"] ["max_pool"] ["optim"]
+    ["reduce"] ["softmax"]
 };
 
-/// Each kernel file: its name without `.wgsl`, and its text with all preprocessor lines.
+/// Each kernel file: its name without `.wgsl`, and its text with all preprocessor lines, and of what it shares with others behind it.
 pub fn files() -> &'static [(&'static str, &'static str)] {
     FILES
 }

@@ -1,5 +1,6 @@
 //! Scaled dot-product attention.
 
+use super::attention_parts::Cut;
 use crate::dtype::DType;
 use crate::plan::{Attention, AttentionBackward, Mask, MaskKind};
 use crate::run::execute;
@@ -36,6 +37,7 @@ pub fn plan(q: &Tensor, k: &Tensor, v: &Tensor, mask: Option<&Tensor>, scale: f6
         dim: s[3],
         scale,
         causal,
+        shift: 0,
         mask: None,
         packed: false,
     };
@@ -56,7 +58,8 @@ pub fn packed_plan(qkv: &Tensor, scale: f64, causal: bool) -> Attention {
         panic!("attention: qkv {:?} is not (batch, tokens, 3, heads, dim)", qkv.shape())
     };
     let dtype = qkv.computed_type();
-    Attention { dtype, batch, heads, queries: tokens, keys: tokens, dim, scale, causal, mask: None, packed: true }
+    let (queries, keys) = (tokens, tokens);
+    Attention { dtype, batch, heads, queries, keys, dim, scale, causal, shift: 0, mask: None, packed: true }
 }
 
 /// Broadcasts a mask and makes its key axis dense.
@@ -79,8 +82,9 @@ fn dense_mask(m: &Tensor, p: &Attention) -> Tensor {
     crate::run::copy(&m.expand(&shape))
 }
 
+/// What a mask of these strides is for a plan.
 #[track_caller]
-fn describe(m: &Tensor, p: &Attention) -> Mask {
+pub(super) fn describe(m: &Tensor, p: &Attention) -> Mask {
     let kind = match m.computed_type() {
         DType::U32 => MaskKind::Bool,
         d if d == p.dtype => MaskKind::Additive,
@@ -90,17 +94,20 @@ fn describe(m: &Tensor, p: &Attention) -> Mask {
     Mask { kind, strides: [0, 1, 2].map(|i| if l.shape[i] == 1 { 0 } else { l.strides[i] as usize }) }
 }
 
-/// Runs a plan of [`plan`] or [`packed_plan`]: (o, lse).
+/// Runs a plan of [`plan`] or [`packed_plan`]: (o, stats).
 ///
 /// # Panics
-/// If the inputs are not the plan's: q, k, v (or qkv), then the mask.
+/// If the inputs are not the plan's: q, k, v (or qkv), then the mask; or one query or key is larger than the GPU can bind.
 #[track_caller]
 pub fn forward(plan: &Attention, inputs: &[&Tensor], mask: Option<&Tensor>) -> (Tensor, Tensor) {
+    if let Some(cut) = Cut::of(plan, inputs[0].device()) {
+        return cut.forward(plan, inputs, mask);
+    }
     let mut all: Vec<Tensor> = inputs.iter().map(|t| t.contiguous()).collect();
     all.extend(mask.map(|m| dense_mask(m, plan)));
     let mut out = execute(plan.clone(), &all.iter().collect::<Vec<_>>());
-    let lse = out.swap_remove(1);
-    (out.swap_remove(0), lse)
+    let stats = out.swap_remove(1);
+    (out.swap_remove(0), stats)
 }
 
 /// Its gradients: dq, dk, dv (or dqkv).
@@ -112,12 +119,15 @@ pub fn backward(
     plan: &Attention,
     inputs: &[&Tensor],
     o: &Tensor,
-    lse: &Tensor,
+    stats: &Tensor,
     go: &Tensor,
     mask: Option<&Tensor>,
 ) -> Vec<Tensor> {
+    if let Some(cut) = Cut::of(plan, inputs[0].device()) {
+        return cut.backward(plan, inputs, [o, stats, go], mask);
+    }
     let mut all: Vec<Tensor> = inputs.iter().map(|t| t.contiguous()).collect();
-    all.extend([o.contiguous(), lse.clone(), go.contiguous()]);
+    all.extend([o.contiguous(), stats.contiguous(), go.contiguous()]);
     all.extend(mask.map(|m| dense_mask(m, plan)));
     execute(AttentionBackward(plan.clone()), &all.iter().collect::<Vec<_>>())
 }

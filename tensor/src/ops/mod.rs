@@ -1,6 +1,7 @@
 //! The public methods of `Tensor`, a file per family. Each checks shapes, types and devices once, and builds a plan or an expression.
 
 pub mod attention;
+mod attention_parts;
 pub mod conv;
 mod conv_parts;
 mod create;

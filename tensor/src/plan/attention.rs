@@ -25,8 +25,12 @@ pub struct Mask {
 ///
 /// Inputs, contiguous: q [batch, heads, queries, dim], k and v [batch, heads, keys, dim]; or, `packed`, one qkv
 /// [batch, queries, 3, heads, dim]; then the mask if there is one. Outputs: o [batch, heads, queries, dim] (packed:
-/// [batch, queries, heads, dim]), and lse [batch, heads, queries], the logarithm of each row's sum of exponentials. A query that sees
-/// no key gives 0 and lse = +1e30 (so that its gradients are 0). `causal`: query i sees keys j ≤ i.
+/// [batch, queries, heads, dim]), and stats [batch, heads, queries, 2]: of each row its largest score `top` and `Σ e^(score − top)`. They
+/// stay apart because `top + ln Σ`, rounded, has lost Σ where |top| is large. Scores are kept in the units of [`Attention::units`].
+///
+/// A key is hidden from a query by causality, by a 0 in a boolean mask and by −∞ in an additive one, and by nothing else: every finite number,
+/// `f32::MIN` too, is a number. What is hidden contributes nothing, even where it is NaN. A query that sees no key gives o = 0, stats
+/// (`f32::MIN`, 0) and gradients of 0; the statistics of a row of NaN are NaN.
 #[derive(Clone, Debug)]
 pub struct Attention {
     /// `F32` or `F64`.
@@ -43,8 +47,10 @@ pub struct Attention {
     pub dim: usize,
     /// The factor of the scores.
     pub scale: f64,
-    /// Whether later keys are hidden.
+    /// Whether later keys are hidden: query i sees keys j ≤ i + shift.
     pub causal: bool,
+    /// How much later a query is than the key of the same row: where the rows are parts of longer sequences.
+    pub shift: isize,
     /// The mask.
     pub mask: Option<Mask>,
     /// Whether q, k and v lie in one buffer.
@@ -60,6 +66,31 @@ impl Attention {
             [self.batch, self.heads, self.queries, self.dim]
         }
     }
+    /// `(factor, unit)`: a row's weights are in proportion to `e^(unit · (score − top))` with `score = factor · q·k + mask`. The largest score
+    /// then has the weight e^0 without rounding, however large it is. An additive mask needs the factor to be the scale; without one it is
+    /// the scale's sign, so that nothing is rounded before the difference.
+    pub fn units(&self) -> (f64, f64) {
+        match &self.mask {
+            Some(Mask { kind: MaskKind::Additive, .. }) => (self.scale, 1.0),
+            // The scale as single precision has it: one that is 0 there makes all scores equal.
+            _ if self.scale as f32 == 0.0 => (0.0, 1.0),
+            _ => (self.scale.signum(), self.scale.abs()),
+        }
+    }
+
+    /// Whether a key may be hidden from a query, or there is none to see.
+    pub fn hides(&self) -> bool {
+        self.mask.is_some() || self.causal || self.keys == 0
+    }
+
+    /// The number of keys that causality lets a query see, from the first on.
+    pub fn reach(&self, query: usize) -> usize {
+        match self.causal {
+            true => self.keys.min((query + 1).saturating_add_signed(self.shift)),
+            false => self.keys,
+        }
+    }
+
     fn size(&self) -> usize {
         self.batch * self.heads * (self.queries + self.keys) * 2 * self.dim
     }
@@ -73,8 +104,8 @@ impl Plan for Attention {
         "attention"
     }
     fn outputs(&self) -> Vec<Spec> {
-        let lse = [self.batch, self.heads, self.queries];
-        vec![Spec::new(&self.output_shape(), self.dtype), Spec::new(&lse, self.dtype)]
+        let stats = [self.batch, self.heads, self.queries, 2];
+        vec![Spec::new(&self.output_shape(), self.dtype), Spec::new(&stats, self.dtype)]
     }
     fn flops(&self) -> u64 {
         self.products(2)
@@ -85,7 +116,7 @@ impl Plan for Attention {
     back_ends!(attention);
 }
 
-/// Its gradients. Inputs, contiguous: q, k, v (or qkv), o, lse, do, then the mask if there is one. Outputs: dq, dk, dv (or dqkv).
+/// Its gradients. Inputs, contiguous: q, k, v (or qkv), o, stats, do, then the mask if there is one. Outputs: dq, dk, dv (or dqkv).
 #[derive(Clone, Debug)]
 pub struct AttentionBackward(pub Attention);
 

@@ -18,7 +18,8 @@ use std::ops::Range;
 pub fn run(level: Level, p: &Attention, inputs: &[Input<'_>], outputs: &mut [Output<'_>]) {
     let parts = [0, 1, 2].map(|i| inputs[if p.packed { 0 } else { i }].values::<f32>());
     let rest = &inputs[if p.packed { 1 } else { 3 }..];
-    let [o, lse, go] = [0, 1, 2].map(|i| rest[i].values::<f32>());
+    let [o, stats, go] = [0, 1, 2].map(|i| rest[i].values::<f32>());
+    let stats = stats.as_chunks::<2>().0;
     let targets: Vec<Parts<f32>> = outputs.iter_mut().map(|o| Parts::new(o.values::<f32>())).collect();
     parallel(p.batch * p.heads, |i| {
         let head = Head::new(level, p, parts, [o, go], rest.get(3), i);
@@ -27,7 +28,7 @@ pub fn run(level: Level, p: &Attention, inputs: &[Input<'_>], outputs: &mut [Out
         let blocks = p.queries.div_ceil(ROWS);
         for block in 0..blocks {
             let queries = share(p.queries, blocks, block);
-            let dq = head.queries(queries.clone(), &lse[i * p.queries..(i + 1) * p.queries], &mut dk, &mut dv);
+            let dq = head.queries(queries.clone(), &stats[i * p.queries..(i + 1) * p.queries], &mut dk, &mut dv);
             let places = Places::of(p, Part::Q, i);
             leave(&dq, head.width, p.dim, queries.map(|r| places.row(r, p.dim)), target(Part::Q));
         }
@@ -83,7 +84,7 @@ impl<'a> Head<'a> {
     }
 
     /// The gradient of a block of queries; those of the keys and values are added to.
-    fn queries(&self, queries: Range<usize>, lse: &[f32], dk: &mut [f32], dv: &mut [f32]) -> Scratch {
+    fn queries(&self, queries: Range<usize>, stats: &[[f32; 2]], dk: &mut [f32], dv: &mut [f32]) -> Scratch {
         let Head { level, p, width, .. } = *self;
         let (m, nr) = (queries.len(), panel_width(level));
         let ld = key_block(p).next_multiple_of(LINE);
@@ -92,6 +93,9 @@ impl<'a> Head<'a> {
         dispatch_at(level, Dots { a: go.0, b: o.0, stride: go.1, width, out: &mut delta[..m] });
         let (mut scores, mut dp, mut dq) = (Scratch::new(m * ld), Scratch::new(m * ld), Scratch::new(m * width));
         let end = visible(p, queries.end);
+        if end == 0 {
+            dq.fill(0.0);
+        }
         for first in (0..end).step_by(key_block(p)) {
             let keys = first..end.min(first + key_block(p));
             let n = keys.len();
@@ -105,10 +109,9 @@ impl<'a> Head<'a> {
             };
             to_scores(q, &self.keys, &mut scores);
             to_scores(go, &self.values, &mut dp);
-            let (query, scale) = (queries.start, p.scale as f32);
-            let block = Block { query, keys, causal: p.causal, scale, mask: self.mask, ld };
-            let (lse, delta) = (&lse[queries.clone()], &delta[..m]);
-            dispatch_at(level, Gradients { block, scores: &mut scores, dp: &mut dp, lse, delta });
+            let block = Block { query: queries.start, keys, plan: p, mask: self.mask, ld };
+            let (stats, delta) = (&stats[queries.clone()], &delta[..m]);
+            dispatch_at(level, Gradients { block, scores: &mut scores, dp: &mut dp, stats, delta });
             let to_keys = |a: &[f32], (b, sb), c: &mut [f32]| {
                 let (c, panel) = (&mut c[first * width..], nr);
                 dispatch_at(

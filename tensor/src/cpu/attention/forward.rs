@@ -21,8 +21,9 @@ const HEADS: usize = 8;
 pub fn run(level: Level, p: &Attention, inputs: &[Input<'_>], outputs: &mut [Output<'_>]) {
     let parts = [0, 1, 2].map(|i| inputs[if p.packed { 0 } else { i }].values::<f32>());
     let mask = p.mask.is_some().then(|| inputs.last().expect("a mask"));
-    let [o, lse] = outputs else { unreachable!("o and lse") };
-    let (o, lse) = (Parts::new(o.values::<f32>()), Parts::new(lse.values::<f32>()));
+    let [o, stats] = outputs else { unreachable!("o and the statistics") };
+    let stats = stats.values::<f32>().as_chunks_mut::<2>().0;
+    let (o, stats) = (Parts::new(o.values::<f32>()), Parts::new(stats));
     let (heads, blocks) = (p.batch * p.heads, p.queries.div_ceil(ROWS));
     let cuts = HEADS.div_ceil(heads).min(blocks);
     parallel(heads * cuts, |task| {
@@ -31,8 +32,8 @@ pub fn run(level: Level, p: &Attention, inputs: &[Input<'_>], outputs: &mut [Out
             let queries = share(p.queries, blocks, block);
             let row = task / cuts * p.queries;
             // SAFETY: each task has its own queries of its own head.
-            let lse = unsafe { lse.range(row + queries.start..row + queries.end) };
-            head.attend(queries, o, lse);
+            let stats = unsafe { stats.range(row + queries.start..row + queries.end) };
+            head.attend(queries, o, stats);
         }
     });
 }
@@ -62,7 +63,7 @@ impl<'a> Head<'a> {
     }
 
     /// The outputs of a block of queries, with a running maximum over blocks of keys.
-    fn attend(&self, queries: Range<usize>, out: Parts<f32>, lse: &mut [f32]) {
+    fn attend(&self, queries: Range<usize>, out: Parts<f32>, stats: &mut [[f32; 2]]) {
         let Head { level, p, width, .. } = *self;
         let (m, nr) = (queries.len(), panel_width(level));
         let ld = key_block(p).next_multiple_of(LINE);
@@ -76,8 +77,7 @@ impl<'a> Head<'a> {
             let (whole, c, panel) = (n.next_multiple_of(nr / 2), &mut scores, p.dim * nr);
             let product = Sweep::<false> { m, n: whole, k: p.dim, a, sa, b, sb: nr, panel, c, ldc: ld, add: false };
             dispatch_at(level, product);
-            let (query, scale) = (queries.start, p.scale as f32);
-            let block = Block { query, keys, causal: p.causal, scale, mask: self.mask, ld };
+            let block = Block { query: queries.start, keys, plan: p, mask: self.mask, ld };
             dispatch_at(level, Weights { block, scores: &mut scores, rows: &mut rows[..m], o: &mut o, width });
             let (b, sb, c, add) = (self.v.from(first), self.v.stride, &mut o, first > 0);
             let product =
@@ -85,6 +85,7 @@ impl<'a> Head<'a> {
             dispatch_at(level, product);
         }
         let places = Places { start: self.out.row(queries.start, p.dim).start, ..self.out };
-        dispatch_at(level, Finish { rows: &rows[..m], o: &o, width, dim: p.dim, places, out, lse });
+        let (query, mask, rows) = (queries.start, self.mask, &rows[..m]);
+        dispatch_at(level, Finish { plan: p, query, mask, rows, o: &o, width, places, out, stats });
     }
 }

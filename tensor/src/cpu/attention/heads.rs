@@ -16,6 +16,13 @@ pub enum Part {
     O = 3,
 }
 
+impl Part {
+    /// Whether it has a row for each key, and not for each query.
+    pub fn is_of_keys(self) -> bool {
+        matches!(self, Part::K | Part::V)
+    }
+}
+
 /// The rows of a part of one head: row r begins at `start + r · stride`.
 #[derive(Clone, Copy)]
 pub struct Places {
@@ -122,6 +129,15 @@ impl<'a> HeadMask<'a> {
             HeadMask::None => Bias::None,
             HeadMask::Bool(mask, stride) => Bias::Bool(&mask[r * stride..][keys]),
             HeadMask::Additive(mask, stride) => Bias::Additive(&mask[r * stride..][keys]),
+        }
+    }
+
+    /// Whether query `r` sees one of some keys.
+    pub fn shows(self, r: usize, keys: Range<usize>) -> bool {
+        match self.row(r, keys.clone()) {
+            Bias::None => !keys.is_empty(),
+            Bias::Bool(mask) => mask.iter().any(|m| *m != 0),
+            Bias::Additive(mask) => mask.iter().any(|m| *m != f32::NEG_INFINITY),
         }
     }
 }

@@ -10,6 +10,7 @@ use super::simd::{Level, level};
 use super::{Input, Output, reference};
 use crate::dtype::DType;
 use crate::plan::{Attention, AttentionBackward};
+use heads::{Part, Places};
 
 /// Query rows of a block: whole tiles of the widest instruction set.
 const ROWS: usize = 56;
@@ -43,14 +44,38 @@ fn is_empty(p: &Attention) -> bool {
 fn forward(level: Level, p: &Attention, inputs: &[Input<'_>], outputs: &mut [Output<'_>]) {
     match is_empty(p) {
         true => reference::attention::forward::<f32>(p, inputs, outputs),
-        false => forward::run(level, p, inputs, outputs),
+        false => {
+            forward::run(level, p, inputs, outputs);
+            mend(p, outputs, &[Part::O], |i, outputs| reference::attention::head::<f32>(p, inputs, outputs, i));
+        }
     }
 }
 
 fn gradients(level: Level, p: &AttentionBackward, inputs: &[Input<'_>], outputs: &mut [Output<'_>]) {
     match is_empty(&p.0) {
         true => reference::attention::backward::<f32>(p, inputs, outputs),
-        false => backward::run(level, &p.0, inputs, outputs),
+        false => {
+            let p = &p.0;
+            backward::run(level, p, inputs, outputs);
+            mend(p, outputs, &[Part::Q, Part::K, Part::V], |i, outputs| {
+                reference::attention::head_backward::<f32>(p, inputs, outputs, i);
+            });
+        }
+    }
+}
+
+/// The products multiply what is hidden by a weight of 0, which leaves NaN where it was NaN or infinite. So heads in whose results a NaN is
+/// found are done again by the definition, which does not look at what is hidden.
+fn mend(p: &Attention, outputs: &mut [Output<'_>], parts: &[Part], again: impl Fn(usize, &mut [Output<'_>])) {
+    for i in (0..p.batch * p.heads).filter(|_| p.hides()) {
+        let is_nan = |part: Part, outputs: &mut [Output<'_>]| {
+            let own = outputs[if p.packed || part == Part::O { 0 } else { part as usize }].values::<f32>();
+            let (places, rows) = (Places::of(p, part, i), if part.is_of_keys() { p.keys } else { p.queries });
+            (0..rows).any(|r| own[places.row(r, p.dim)].iter().fold(false, |any, x| any | x.is_nan()))
+        };
+        if parts.iter().any(|part| is_nan(*part, outputs)) {
+            again(i, outputs);
+        }
     }
 }
 
@@ -61,7 +86,7 @@ fn key_block(p: &Attention) -> usize {
 
 /// The number of keys that the query rows below `end` can see.
 fn visible(p: &Attention, end: usize) -> usize {
-    if p.causal { p.keys.min(end) } else { p.keys }
+    p.reach(end - 1)
 }
 
 #[cfg(test)]

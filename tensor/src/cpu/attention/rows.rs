@@ -1,4 +1,5 @@
-//! The row kernels of attention: scores to weights, and weights to gradients of scores.
+//! The row kernels of attention: scores to weights, and weights to gradients of scores. Both passes make the same scores, bit for bit: a
+//! product's sum runs over the head dimension in one order, whatever the tile.
 
 #![allow(unsafe_code)]
 
@@ -7,10 +8,11 @@ use crate::cpu::math;
 use crate::cpu::simd::{Kernel, Simd};
 use crate::cpu::simd_x2::X2;
 use crate::cpu::threads::Parts;
+use crate::plan::Attention;
 use std::ops::Range;
 
-/// What a query that sees nothing has for the logarithm of its sum: its weights come out as 0 again.
-const NOTHING: f32 = 1e30;
+/// The statistics of a query that sees nothing.
+const NOTHING: [f32; 2] = [f32::MIN, 0.0];
 
 /// What a mask adds to a row of scores.
 #[derive(Clone, Copy)]
@@ -22,13 +24,13 @@ pub enum Bias<'a> {
 }
 
 impl Bias<'_> {
-    /// `row = scale · row + bias`, unless that is left to the exponential; the factor that it must still apply.
+    /// `row = factor · row + bias`; what is hidden becomes −∞.
     #[inline(always)]
-    fn apply<S: Simd>(self, s: S, scale: f32, row: &mut [f32]) -> f32 {
-        if matches!(self, Bias::None) && scale > 0.0 {
-            return scale; // the largest score stays the largest
+    fn apply<S: Simd>(self, s: S, factor: f32, row: &mut [f32]) {
+        if matches!(self, Bias::None) && factor == 1.0 {
+            return;
         }
-        let factor = s.splat(scale);
+        let factor = s.splat(factor);
         for (i, x) in row.chunks_mut(S::N).enumerate() {
             let own = i * S::N..i * S::N + x.len();
             let score = s.load_part(x, 0.0);
@@ -47,7 +49,6 @@ impl Bias<'_> {
             };
             s.store_part(x, v);
         }
-        1.0
     }
 }
 
@@ -55,8 +56,7 @@ impl Bias<'_> {
 pub struct Block<'a> {
     pub query: usize,
     pub keys: Range<usize>,
-    pub causal: bool,
-    pub scale: f32,
+    pub plan: &'a Attention,
     pub mask: HeadMask<'a>,
     pub ld: usize,
 }
@@ -65,10 +65,7 @@ impl Block<'_> {
     /// How many of the keys row `r` of the block may see.
     #[inline(always)]
     fn seen(&self, r: usize) -> usize {
-        match self.causal {
-            true => (self.query + r + 1).saturating_sub(self.keys.start).min(self.keys.len()),
-            false => self.keys.len(),
-        }
+        self.plan.reach(self.query + r).saturating_sub(self.keys.start).min(self.keys.len())
     }
 
     /// The elements of a row that are seen, to the end of their last pair of vectors, which is filled; the keys behind become 0.
@@ -115,30 +112,31 @@ impl Kernel for Weights<'_> {
     fn run<S: Simd>(self, s: S) {
         let w = X2(s);
         let b = &self.block;
+        let [factor, unit] = units(b.plan);
         for (r, (scores, row)) in self.scores.chunks_mut(b.ld).zip(self.rows).enumerate() {
             let seen = b.seen(r);
-            let factor = b.bias(r, seen).apply(w, b.scale, &mut scores[..seen]);
+            b.bias(r, seen).apply(w, factor, &mut scores[..seen]);
             let scores = b.whole_vectors::<S>(scores, seen, f32::NEG_INFINITY);
             let mut top = w.splat(f32::NEG_INFINITY);
             for x in scores.chunks_exact(2 * S::N) {
                 top = w.max(w.load(x), top);
             }
             let old = row.top;
-            let top = factor * w.max_lane(top);
+            let top = w.max_lane(top);
             if top > old {
                 row.top = top;
             }
             // a row that has seen nothing yet gets weights of 0, one of NaNs keeps them
             let about = if row.top == f32::NEG_INFINITY { 0.0 } else { row.top };
-            let (factor, minus) = (w.splat(factor), w.splat(-about));
+            let (unit_each, about) = (w.splat(unit), w.splat(about));
             let mut sum = w.splat(0.0);
             for x in scores.chunks_exact_mut(2 * S::N) {
-                let e = math::exp(w, w.fma(w.load(x), factor, minus));
+                let e = math::exp(w, w.mul(w.sub(w.load(x), about), unit_each));
                 sum = w.add(sum, e);
                 w.store(x, e);
             }
             let first = b.keys.start == 0;
-            let shrink = if first || row.top == old { 1.0 } else { (old - row.top).exp() };
+            let shrink = if first || row.top == old { 1.0 } else { ((old - row.top) * unit).exp() };
             row.sum = row.sum * shrink + w.sum(sum);
             if shrink != 1.0 {
                 let o = &mut self.o[r * self.width..][..self.width];
@@ -151,46 +149,60 @@ impl Kernel for Weights<'_> {
     }
 }
 
-/// Weighted sums to means, at their places, and the logarithms of the sums.
+/// Weighted sums to means, at their places; and the statistics of the rows.
 pub struct Finish<'a> {
+    pub plan: &'a Attention,
+    /// The first row.
+    pub query: usize,
+    pub mask: HeadMask<'a>,
     pub rows: &'a [Running],
     pub o: &'a [f32],
     pub width: usize,
-    pub dim: usize,
     /// The place of the first row.
     pub places: Places,
     /// The whole output.
     pub out: Parts<f32>,
-    pub lse: &'a mut [f32],
+    pub stats: &'a mut [[f32; 2]],
 }
 
 impl Kernel for Finish<'_> {
     type Out = ();
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
-        for (r, ((row, o), lse)) in self.rows.iter().zip(self.o.chunks_exact(self.width)).zip(self.lse).enumerate() {
+        let dim = self.plan.dim;
+        let rows = self.rows.iter().zip(self.o.chunks_exact(self.width)).zip(self.stats);
+        for (r, ((row, o), stats)) in rows.enumerate() {
             // SAFETY: a head's row is finished by one task.
-            let out = unsafe { self.out.range(self.places.row(r, self.dim)) };
-            if row.sum == 0.0 {
+            let out = unsafe { self.out.range(self.places.row(r, dim)) };
+            let query = self.query + r;
+            if row.sum == 0.0 && !self.mask.shows(query, 0..self.plan.reach(query)) {
                 out.fill(0.0);
-                *lse = NOTHING;
+                *stats = NOTHING;
                 continue;
             }
-            let share = s.splat(1.0 / row.sum);
-            for (o, out) in o[..self.dim].chunks(S::N).zip(out.chunks_mut(S::N)) {
+            // All scores that are seen may be −∞: then the weights are 0/0.
+            let sum = if row.sum == 0.0 { f32::NAN } else { row.sum };
+            let share = s.splat(1.0 / sum);
+            for (o, out) in o[..dim].chunks(S::N).zip(out.chunks_mut(S::N)) {
                 s.store_part(out, s.mul(s.load_part(o, 0.0), share));
             }
-            *lse = row.top + row.sum.ln();
+            *stats = if sum.is_nan() { [sum; 2] } else { [row.top, sum] };
         }
     }
 }
 
-/// Scores to weights P = e^(score − lse), and dP to dS = scale P (dP − delta), in place.
+/// The plan's units in single precision.
+fn units(p: &Attention) -> [f32; 2] {
+    let (factor, unit) = p.units();
+    [factor as f32, unit as f32]
+}
+
+/// Scores to weights P = e^(unit (score − top)) / Σ, and dP to dS = scale P (dP − delta), in place.
 pub struct Gradients<'a> {
     pub block: Block<'a>,
     pub scores: &'a mut [f32],
     pub dp: &'a mut [f32],
-    pub lse: &'a [f32],
+    pub stats: &'a [[f32; 2]],
     /// Σ dO · O of each row.
     pub delta: &'a [f32],
 }
@@ -201,16 +213,18 @@ impl Kernel for Gradients<'_> {
     fn run<S: Simd>(self, s: S) {
         let w = X2(s);
         let b = &self.block;
-        let scale = w.splat(b.scale);
+        let [factor, unit] = units(b.plan);
+        let (unit, scale) = (w.splat(unit), w.splat(b.plan.scale as f32));
         let rows = self.scores.chunks_mut(b.ld).zip(self.dp.chunks_mut(b.ld));
-        for (r, ((scores, dp), (lse, delta))) in rows.zip(self.lse.iter().zip(self.delta)).enumerate() {
+        for (r, ((scores, dp), ([top, sum], delta))) in rows.zip(self.stats.iter().zip(self.delta)).enumerate() {
             let seen = b.seen(r);
-            let factor = w.splat(b.bias(r, seen).apply(w, b.scale, &mut scores[..seen]));
+            b.bias(r, seen).apply(w, factor, &mut scores[..seen]);
             let scores = b.whole_vectors::<S>(scores, seen, f32::NEG_INFINITY);
             let dp = b.whole_vectors::<S>(dp, seen, 0.0);
-            let (minus, delta) = (w.splat(-lse), w.splat(*delta));
+            let share = if *sum == 0.0 && *top == NOTHING[0] { 0.0 } else { 1.0 / sum };
+            let (top, share, delta) = (w.splat(*top), w.splat(share), w.splat(*delta));
             for (p, dp) in scores.chunks_exact_mut(2 * S::N).zip(dp.chunks_exact_mut(2 * S::N)) {
-                let weight = math::exp(w, w.fma(w.load(p), factor, minus));
+                let weight = w.mul(math::exp(w, w.mul(w.sub(w.load(p), top), unit)), share);
                 let g = w.mul(w.mul(weight, scale), w.sub(w.load(dp), delta));
                 w.store(p, weight);
                 w.store(dp, g);

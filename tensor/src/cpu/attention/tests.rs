@@ -8,7 +8,7 @@ use crate::plan::{Mask, MaskKind};
 /// A plan without a mask.
 fn plan([batch, heads, queries, keys, dim]: [usize; 5], causal: bool, packed: bool) -> Attention {
     let scale = 1.0 / (dim as f64).sqrt();
-    Attention { dtype: DType::F32, batch, heads, queries, keys, dim, scale, causal, mask: None, packed }
+    Attention { dtype: DType::F32, batch, heads, queries, keys, dim, scale, causal, shift: 0, mask: None, packed }
 }
 
 /// A mask that has the axes of `own` (batch, head, query) and of keys: some keys are hidden, for some queries all.
@@ -85,7 +85,13 @@ fn outputs_match_the_definition() {
         }
         // a mean of values up to 1, in a sum of `keys` terms
         let error = weight_error(&p) + p.keys as f64 * EPS;
-        let bound = |o: usize, _, w: f64| if o == 0 { error } else { error + EPS * w.abs() };
+        // The largest score, in units of the product; and the sum, of weights up to 1.
+        let score = p.dim as f64 * (p.dim + 4) as f64 * EPS;
+        let bound = |o: usize, e: usize, w: f64| match (o, e % 2) {
+            (0, _) => error,
+            (_, 0) => score + 4.0 * EPS * w.abs(),
+            _ => 2.0 * error * w,
+        };
         check(|dtype| Attention { dtype, ..p.clone() }, &inputs, forward, bound);
     }
 }
@@ -103,8 +109,8 @@ fn gradients_match_the_definition() {
         let wide = Attention { dtype: DType::F64, ..p.clone() };
         let all: Vec<Value> = inputs.iter().cloned().chain(value.clone()).collect();
         let round = |v: &[f64]| Value::Real(v.iter().map(|x| f64::from(*x as f32)).collect());
-        let [o, lse] = &expected(&wide, &all, None)[..] else { unreachable!("two outputs") };
-        inputs.extend([round(o), round(lse), random.real(o.len(), 1.0)]);
+        let [o, stats] = &expected(&wide, &all, None)[..] else { unreachable!("two outputs") };
+        inputs.extend([round(o), round(stats), random.real(o.len(), 1.0)]);
         inputs.extend(value);
         // Σ P over the queries, for each key: the gradient of v where dO is 1
         let mut ones = inputs.clone();
@@ -141,9 +147,108 @@ fn a_query_that_sees_nothing_gives_zero_and_nan_stays_nan() {
         expected(&Attention { dtype: DType::F64, ..p.clone() }, &inputs, None)
     };
     let want = run(&q);
-    assert_eq!((want[0][0], want[1][0]), (0.0, 1e30));
+    assert_eq!((want[0][0], want[1][0], want[1][1]), (0.0, f64::from(f32::MIN), 0.0));
     q[3] = f64::NAN;
     assert!(run(&q)[0][3].is_nan());
+}
+
+/// Value and gradients of a plan against the reference, with `go` as the gradient of o: to 1e-6 (of elements of q and k of `size`), NaN where
+/// it is NaN.
+fn check_both(p: &Attention, mut inputs: Vec<Value>, mask: Option<Value>, go: Vec<f64>, size: f64) -> Vec<Vec<f64>> {
+    let wide = Attention { dtype: DType::F64, ..p.clone() };
+    let with_mask = |inputs: &[Value]| inputs.iter().cloned().chain(mask.clone()).collect::<Vec<_>>();
+    let all = with_mask(&inputs);
+    check(|dtype| Attention { dtype, ..p.clone() }, &all, forward, |_, _, w| 1e-6 * (1.0 + w.abs()));
+    let out = expected(&wide, &all, None);
+    let round = |v: &[f64]| Value::Real(v.iter().map(|x| f64::from(*x as f32)).collect());
+    inputs.extend([round(&out[0]), round(&out[1]), Value::Real(go)]);
+    let all = with_mask(&inputs);
+    let bound = |o: usize, _, w: f64| 1e-6 * (if o < 2 { size } else { 1.0 } + w.abs());
+    check(|dtype| AttentionBackward(Attention { dtype, ..p.clone() }), &all, gradients, bound);
+    out.into_iter().chain(expected(&AttentionBackward(wide), &all, None)).collect()
+}
+
+#[test]
+fn equal_scores_share_a_row_however_large_they_are() {
+    for (keys, dim, scale) in [(3, 1, 1.0), (70, 5, 0.3), (1300, 3, -0.7), (512, 1, 6.4e-4), (9, 2, 0.0)] {
+        for (causal, masked) in [(false, false), (true, false), (false, true), (true, true)] {
+            let mut p = Attention { scale, ..plan([1, 1, 4, keys, dim], causal, false) };
+            let bias = masked.then(|| {
+                p.mask = Some(Mask { kind: MaskKind::Additive, strides: [0, 0, 0] });
+                Value::Real(vec![-1e9; keys])
+            });
+            // Sums that f32 holds: the reference is given what is rounded.
+            let rows = |n: usize, x: f64| Value::Real(vec![x; n * dim]);
+            let v = Value::Real((0..keys * dim).map(|e| (e % 7) as f64).collect());
+            let all = check_both(&p, vec![rows(4, 1e4), rows(keys, -1e4), v], bias, vec![1.0; 4 * dim], 1e4);
+            let share: f64 = (0..4).map(|i| 1.0 / p.reach(i) as f64).sum();
+            assert!((all[4][0] - share).abs() < 1e-12, "dV is {}, not {share}", all[4][0]);
+        }
+    }
+}
+
+#[test]
+fn only_minus_infinity_hides() {
+    let [low, far] = [f32::MIN, -1e30].map(f64::from);
+    let hidden = f64::NEG_INFINITY;
+    for row in [[low; 4], [far; 4], [low, hidden, low, low], [low, far, hidden, 0.0], [hidden, far, far, hidden]] {
+        for causal in [false, true] {
+            let mask = Some(Mask { kind: MaskKind::Additive, strides: [0; 3] });
+            let p = Attention { mask, ..plan([1, 1, 4, 4, 2], causal, false) };
+            let q = Value::Real(vec![0.5, -1.0, 2.0, 1.0, 0.25, 0.75, -0.5, 1.5]);
+            let v = Value::Real((0..8).map(f64::from).collect());
+            let all = check_both(&p, vec![q.clone(), q, v], Some(Value::Real(row.to_vec())), vec![1.0; 8], 1.0);
+            assert!(all.iter().flatten().all(|x| x.is_finite()), "{row:?}: {all:?}");
+        }
+    }
+}
+
+#[test]
+fn what_is_hidden_may_be_nan() {
+    let (nan, dim) = (f64::NAN, 3);
+    let mut random = Random(16);
+    for causal in [false, true] {
+        // Key 1 is hidden from all but query 2, query 4 sees nothing, and causality hides key 5 from all but query 5.
+        let mask: Vec<u32> = (0..36).map(|e| u32::from(e / 6 != 4 && (e % 6 != 1 || e / 6 == 2))).collect();
+        let p = Attention {
+            mask: Some(Mask { kind: MaskKind::Bool, strides: [0, 0, 6] }),
+            ..plan([1, 1, 6, 6, dim], causal, false)
+        };
+        let mut rows = || random.reals(6 * dim, 1.0);
+        let (mut q, mut k, mut v, mut go) = (rows(), rows(), rows(), rows());
+        (k[dim], v[dim], k[5 * dim], v[5 * dim + 1]) = (nan, f64::INFINITY, nan, nan);
+        (q[4 * dim], go[4 * dim]) = (nan, nan);
+        let all = check_both(&p, [q, k, v].map(Value::Real).to_vec(), Some(Value::Index(mask)), go, 1.0);
+        let finite = |row: usize| all[0][row * dim..][..dim].iter().all(|x| x.is_finite());
+        assert_eq!([0, 1, 2, 3, 4, 5].map(finite), [causal, causal, false, causal, true, false]);
+        assert!(all[2][4 * dim..5 * dim].iter().all(|x| *x == 0.0), "a row that sees nothing has a gradient");
+    }
+}
+
+#[test]
+fn infinite_scores_are_what_a_softmax_makes_of_them() {
+    let p = Attention { scale: 1.0, ..plan([1, 1, 3, 2, 1], false, false) };
+    let inf = f64::INFINITY;
+    // Of both keys −∞, of one, and of one +∞.
+    let inputs = [[-inf, 1.0, 2.0].to_vec(), vec![1.0, 2.0], vec![3.0, 5.0]].map(Value::Real);
+    let all = check_both(&p, inputs.to_vec(), None, vec![1.0; 3], 1.0);
+    assert_eq!(all[0].iter().map(|x| x.is_nan()).collect::<Vec<_>>(), [true, false, false]);
+    let inputs = [vec![1.0, 1.0, 1.0], vec![-inf, 2.0], vec![3.0, 5.0]].map(Value::Real);
+    assert_eq!(check_both(&p, inputs.to_vec(), None, vec![1.0; 3], 1.0)[0], [5.0; 3]);
+    let inputs = [vec![1.0, 1.0, -1.0], vec![inf, 2.0], vec![3.0, 5.0]].map(Value::Real);
+    let all = check_both(&p, inputs.to_vec(), None, vec![1.0; 3], 1.0);
+    assert!(all[0][0].is_nan() && all[0][1].is_nan() && all[0][2] == 5.0, "{all:?}");
+}
+
+#[test]
+fn rows_may_be_parts_of_longer_sequences() {
+    let mut random = Random(17);
+    for shift in [-3, -60, 2, 9] {
+        let p = Attention { shift, ..plan([1, 2, 60, 65, 5], true, false) };
+        let inputs = rows(&p, &mut random);
+        let go = random.reals(600, 1.0);
+        check_both(&p, inputs, None, go, 1.0);
+    }
 }
 
 #[test]

@@ -32,99 +32,118 @@ fn split<'a>(p: &Attention, inputs: &'a [Input<'a>]) -> ([&'a Input<'a>; 3], &'a
     if p.packed { ([&inputs[0]; 3], &inputs[1..]) } else { ([&inputs[0], &inputs[1], &inputs[2]], &inputs[3..]) }
 }
 
-/// The score of (query, key) before the softmax, or `None` where the key is hidden.
-fn score<T: Float>(
-    p: &Attention,
-    dot: T,
-    mask: Option<&Input<'_>>,
+/// One head, as its scores are made.
+struct Head<'a, T> {
+    p: &'a Attention,
+    q: &'a [T],
+    k: &'a [T],
+    v: &'a [T],
+    mask: Option<&'a Input<'a>>,
     b: usize,
     h: usize,
-    i: usize,
-    j: usize,
-) -> Option<T> {
-    if p.causal && j > i {
-        return None;
-    }
-    let scaled = dot * T::from_f64(p.scale);
-    let (Some(m), Some(input)) = (&p.mask, mask) else { return Some(scaled) };
-    let at = b * m.strides[0] + h * m.strides[1] + i * m.strides[2] + j;
-    match m.kind {
-        MaskKind::Bool => (input.from_offset::<u32>()[at] != 0).then_some(scaled),
-        MaskKind::Additive => Some(scaled + input.from_offset::<T>()[at]),
-    }
 }
 
-/// Visits every (batch, head).
-fn heads(p: &Attention, mut f: impl FnMut(usize, usize)) {
-    for b in 0..p.batch {
-        for h in 0..p.heads {
-            f(b, h);
+impl<'a, T: Float> Head<'a, T> {
+    /// Head `i` of batch · heads.
+    fn new(p: &'a Attention, [q, k, v]: [&'a Input<'a>; 3], mask: Option<&'a Input<'a>>, i: usize) -> Head<'a, T> {
+        Head { p, q: q.values::<T>(), k: k.values::<T>(), v: v.values::<T>(), mask, b: i / p.heads, h: i % p.heads }
+    }
+
+    /// Where row `r` of part 0 (q), 1 (k) or 2 (v) lies.
+    fn at(&self, part: usize, r: usize) -> usize {
+        Places(self.p).part(part, self.b, self.h, r)
+    }
+
+    /// Where row `r` of o lies.
+    fn output(&self, r: usize) -> usize {
+        Places(self.p).output(self.b, self.h, r)
+    }
+
+    /// The keys that query `i` sees, with their scores in the plan's units.
+    fn scores(&self, i: usize) -> Vec<(usize, T)> {
+        let (p, qi) = (self.p, self.at(0, i));
+        let factor = T::from_f64(p.units().0);
+        let score = |j: usize| {
+            let bias = self.bias(i, j)?;
+            let kj = self.at(1, j);
+            Some((j, factor * tree_sum(p.dim, &|d| self.q[qi + d] * self.k[kj + d]) + bias))
+        };
+        (0..p.reach(i)).filter_map(score).collect()
+    }
+
+    /// What the mask adds to the score of a query and a key; `None` where it hides the key.
+    fn bias(&self, i: usize, j: usize) -> Option<T> {
+        let (Some(m), Some(input)) = (&self.p.mask, self.mask) else { return Some(T::ZERO) };
+        let at = self.b * m.strides[0] + self.h * m.strides[1] + i * m.strides[2] + j;
+        match m.kind {
+            MaskKind::Bool => (input.from_offset::<u32>()[at] != 0).then_some(T::ZERO),
+            MaskKind::Additive => Some(input.from_offset::<T>()[at]).filter(|b| b.to_f64() != f64::NEG_INFINITY),
         }
     }
 }
 
 /// Forward.
 pub fn forward<T: Float>(p: &Attention, inputs: &[Input<'_>], outputs: &mut [Output<'_>]) {
-    let ([q, k, v], rest) = split(p, inputs);
-    let (q, k, v) = (q.values::<T>(), k.values::<T>(), v.values::<T>());
-    let [o, lse] = outputs else { unreachable!("o and lse") };
-    let (o, lse) = (o.values::<T>(), lse.values::<T>());
-    let place = Places(p);
-    heads(p, |b, h| {
-        for i in 0..p.queries {
-            let qi = place.part(0, b, h, i);
-            let scores: Vec<Option<T>> = (0..p.keys)
-                .map(|j| {
-                    let kj = place.part(1, b, h, j);
-                    score(p, tree_sum(p.dim, &|d| q[qi + d] * k[kj + d]), rest.first(), b, h, i, j)
-                })
-                .collect();
-            let top = scores.iter().flatten().copied().reduce(|a, b| if b > a { b } else { a });
-            let top = top.filter(|top| top.to_f64() != f64::NEG_INFINITY); // an additive mask may hide everything, too
-            let at = place.output(b, h, i);
-            let row = (b * p.heads + h) * p.queries + i;
-            let Some(top) = top else {
-                o[at..at + p.dim].fill(T::ZERO);
-                lse[row] = T::from_f64(1e30);
-                continue;
-            };
-            let weights: Vec<T> = scores.iter().map(|s| s.map_or(T::ZERO, |s| (s - top).exp())).collect();
-            let sum = tree_sum(p.keys, &|j| weights[j]);
-            for d in 0..p.dim {
-                o[at + d] = tree_sum(p.keys, &|j| weights[j] * v[place.part(2, b, h, j) + d]) / sum;
-            }
-            lse[row] = top + sum.ln();
-        }
-    });
+    (0..p.batch * p.heads).for_each(|i| head::<T>(p, inputs, outputs, i));
 }
 
-/// Backward: `P = e^(s − lse)`, `dS = P (dO·V − dO·O)`, `dV = Pᵀ dO`, `dQ = scale dS K`, `dK = scale dSᵀ Q`.
+/// Forward, head `i` of batch · heads alone.
+pub fn head<T: Float>(p: &Attention, inputs: &[Input<'_>], outputs: &mut [Output<'_>], i: usize) {
+    let (parts, rest) = split(p, inputs);
+    let head = Head::<T>::new(p, parts, rest.first(), i);
+    let [o, stats] = outputs else { unreachable!("o and the statistics") };
+    let (o, stats) = (o.values::<T>(), stats.values::<T>());
+    let unit = T::from_f64(p.units().1);
+    for r in 0..p.queries {
+        let (scores, at, row) = (head.scores(r), head.output(r), 2 * (i * p.queries + r));
+        let Some(top) = scores.iter().map(|(_, s)| *s).reduce(|a, b| if b > a { b } else { a }) else {
+            o[at..at + p.dim].fill(T::ZERO);
+            (stats[row], stats[row + 1]) = (T::from_f64(f64::from(f32::MIN)), T::ZERO);
+            continue;
+        };
+        let weights: Vec<T> = scores.iter().map(|(_, s)| (unit * (*s - top)).exp()).collect();
+        let sum = tree_sum(weights.len(), &|n| weights[n]);
+        for d in 0..p.dim {
+            let seen = |n: usize| weights[n] * head.v[head.at(2, scores[n].0) + d];
+            o[at + d] = tree_sum(weights.len(), &seen) / sum;
+        }
+        (stats[row], stats[row + 1]) = (if sum.is_nan() { sum } else { top }, sum);
+    }
+}
+
+/// The gradient of part 0, 1 or 2.
+fn target<'o, T: Float>(p: &Attention, outputs: &'o mut [Output<'_>], part: usize) -> &'o mut [T] {
+    outputs[if p.packed { 0 } else { part }].values::<T>()
+}
+
+/// Backward: `P = e^(unit (s − top)) / Σ`, `dS = P (dO·V − dO·O)`, `dV = Pᵀ dO`, `dQ = scale dS K`, `dK = scale dSᵀ Q`.
 pub fn backward<T: Float>(p: &AttentionBackward, inputs: &[Input<'_>], outputs: &mut [Output<'_>]) {
-    let p = &p.0;
-    let ([q, k, v], rest) = split(p, inputs);
-    let (q, k, v) = (q.values::<T>(), k.values::<T>(), v.values::<T>());
-    let [o, lse, go] = [0, 1, 2].map(|i| rest[i].values::<T>());
-    let scale = T::from_f64(p.scale);
-    let place = Places(p);
-    outputs.iter_mut().for_each(|o| o.values::<T>().fill(T::ZERO));
-    let target = |part: usize| if p.packed { 0 } else { part };
-    heads(p, |b, h| {
-        for i in 0..p.queries {
-            let (qi, at) = (place.part(0, b, h, i), place.output(b, h, i));
-            let lse = lse[(b * p.heads + h) * p.queries + i];
-            let delta = tree_sum(p.dim, &|d| go[at + d] * o[at + d]);
-            for j in 0..p.keys {
-                let (kj, vj) = (place.part(1, b, h, j), place.part(2, b, h, j));
-                let dot = tree_sum(p.dim, &|d| q[qi + d] * k[kj + d]);
-                let Some(s) = score(p, dot, rest.get(3), b, h, i, j) else { continue };
-                let weight = (s - lse).exp();
-                let ds = scale * weight * (tree_sum(p.dim, &|d| go[at + d] * v[vj + d]) - delta);
-                for d in 0..p.dim {
-                    outputs[target(0)].values::<T>()[qi + d] += ds * k[kj + d];
-                    outputs[target(1)].values::<T>()[kj + d] += ds * q[qi + d];
-                    outputs[target(2)].values::<T>()[vj + d] += weight * go[at + d];
-                }
+    (0..p.0.batch * p.0.heads).for_each(|i| head_backward::<T>(&p.0, inputs, outputs, i));
+}
+
+/// Backward, head `i` of batch · heads alone.
+pub fn head_backward<T: Float>(p: &Attention, inputs: &[Input<'_>], outputs: &mut [Output<'_>], i: usize) {
+    let (parts, rest) = split(p, inputs);
+    let head = Head::<T>::new(p, parts, rest.get(3), i);
+    let [o, stats, go] = [0, 1, 2].map(|n| rest[n].values::<T>());
+    let (scale, unit) = (T::from_f64(p.scale), T::from_f64(p.units().1));
+    for (part, rows) in [(0, p.queries), (1, p.keys), (2, p.keys)] {
+        let out = target::<T>(p, outputs, part);
+        (0..rows).for_each(|r| out[head.at(part, r)..][..p.dim].fill(T::ZERO));
+    }
+    for r in 0..p.queries {
+        let (qi, at) = (head.at(0, r), head.output(r));
+        let [top, sum] = [0, 1].map(|n| stats[2 * (i * p.queries + r) + n]);
+        let delta = tree_sum(p.dim, &|d| go[at + d] * o[at + d]);
+        for (j, score) in head.scores(r) {
+            let (kj, vj) = (head.at(1, j), head.at(2, j));
+            let weight = (unit * (score - top)).exp() / sum;
+            let ds = scale * weight * (tree_sum(p.dim, &|d| go[at + d] * head.v[vj + d]) - delta);
+            for d in 0..p.dim {
+                target::<T>(p, outputs, 0)[qi + d] += ds * head.k[kj + d];
+                target::<T>(p, outputs, 1)[kj + d] += ds * head.q[qi + d];
+                target::<T>(p, outputs, 2)[vj + d] += weight * go[at + d];
             }
         }
-    });
+    }
 }

@@ -2,35 +2,33 @@
 //! two groups of threads add to one place.
 //!
 //! The kernels are made for a few head dimensions. Rows of others are padded with zeros, which change no score, and outputs are cut.
-//! Additive masks hide a key at −1e30 and below.
+//! Where keys may be hidden, another kernel looks for NaN in what each of them left, and does such rows again.
 
 use super::elementwise::identity;
 use super::{concat, variant};
 use crate::dtype::DType;
-use crate::gpu::caps::GROUPS_PER_DIMENSION;
-use crate::gpu::{Binding, GpuDevice, GpuError, Input, Output, Span};
+use crate::gpu::{Binding, GpuDevice, Input, Output, Span, fold_groups};
 use crate::layout::Layout;
-use crate::plan::{Attention, AttentionBackward, MaskKind, Plan};
+use crate::plan::{Attention, AttentionBackward, MaskKind};
 
-/// The head dimensions that there are kernels for.
-const DIMS: [(usize, &str); 4] = [(16, "D16"), (32, "D32"), (64, "D64"), (128, "D128")];
-/// Items of a dispatch: enough to keep any device busy, fewer than a grid takes, and a multiple of 64, so that each part of a batch starts
-/// where a binding may.
-const ITEMS: usize = 1 << 10;
+/// The head dimensions that there are kernels for. Larger ones are cut into panels of the last.
+const DIMS: [(usize, &str); 4] = [(16, "D16"), (32, "D32"), (64, "D64"), (PANEL, "D128")];
+/// The columns that a group of threads writes of wide rows.
+const PANEL: usize = 128;
 /// Rows of a group of threads.
 const TILE: usize = 64;
 /// Rows of a group of threads of the first backward kernel.
-const DELTA_TILE: usize = 16;
+const LINES: usize = 16;
 
 /// Runs the plan.
 pub fn run(p: &Attention, gpu: &GpuDevice, inputs: &[Input<'_>], outputs: &[Output<'_>]) {
-    let Some(job) = Job::new(p, gpu) else { return };
+    let job = Job::new(p, gpu);
     let (mut bound, rest) = job.operands(inputs);
     bound.extend(job.mask(rest.first()));
     job.fill(&outputs[0], job.rows(p.queries), |o| {
-        outputs[1].fill(gpu, |lse| {
-            let own = [job.output(3, o).written(), job.per_query(4, lse, 1).written()];
-            job.dispatch("forward", &job.flags("FWD"), p.queries.div_ceil(TILE), bound.iter().chain(&own));
+        outputs[1].fill(gpu, |stats| {
+            let bound: Vec<Binding<'_>> = bound.iter().map(Bound::read).chain([o.write(3), stats.write(4)]).collect();
+            job.rows_of("attention_forward", "forward", "FWD", p.queries, &bound);
         });
     });
 }
@@ -38,84 +36,67 @@ pub fn run(p: &Attention, gpu: &GpuDevice, inputs: &[Input<'_>], outputs: &[Outp
 /// Runs the plan.
 pub fn backward(p: &AttentionBackward, gpu: &GpuDevice, inputs: &[Input<'_>], outputs: &[Output<'_>]) {
     let p = &p.0;
-    let Some(job) = Job::new(p, gpu) else { return };
+    let job = Job::new(p, gpu);
     let (mut bound, rest) = job.operands(inputs);
     bound.extend(job.mask(rest.get(3)));
     let [o, go] = [0, 2].map(|i| job.operand(&rest[i], job.rows(p.queries)));
-    let (lse, stats) = (rest[1].span(gpu), Span::new(gpu, DType::F32, 2 * job.rows(p.queries).max(1)));
-    let delta =
-        [job.output(0, &o), job.output(1, &go), job.per_query(2, &lse, 1), job.per_query(3, &stats, 2).written()];
-    job.dispatch("delta", &["DELTA", job.flag], p.queries.div_ceil(DELTA_TILE), delta.iter());
+    let (sums, stats) = (rest[1].span(gpu), Span::new(gpu, DType::F32, 4 * job.rows(p.queries).max(1)));
+    let delta = [o.read(0), go.read(1), sums.read(2), stats.write(3)];
+    job.dispatch("attention_backward", "delta", &["DELTA", job.packed()], p.queries.div_ceil(LINES), &delta);
 
-    bound.extend([job.output(3, &go), job.per_query(4, &stats, 2)]);
-    let queries = |own: Bound| {
-        job.dispatch("backward_q", &job.flags("DQ"), p.queries.div_ceil(TILE), bound.iter().chain([&own]));
-    };
-    let keys = |own: &[Bound]| {
-        job.dispatch("backward_kv", &job.flags("DKV"), p.keys.div_ceil(TILE), bound.iter().chain(own));
+    bound.extend([Bound(go, 3), Bound(stats, 4)]);
+    let run = |entry, flag, rows, own: &[Binding<'_>]| {
+        let bound: Vec<Binding<'_>> = bound.iter().map(Bound::read).chain(own.iter().copied()).collect();
+        job.rows_of("attention_backward", entry, flag, rows, &bound);
     };
     if p.packed {
         return job.fill(&outputs[0], 3 * job.rows(p.queries), |dqkv| {
-            queries(job.part(6, dqkv, 0).written());
-            keys(&[job.part(6, dqkv, 0).written()]);
+            run("backward_q", "DQ", p.queries, &[dqkv.write(6)]);
+            run("backward_kv", "DKV", p.keys, &[dqkv.write(6)]);
         });
     }
-    job.fill(&outputs[0], job.rows(p.queries), |dq| queries(job.part(6, dq, 0).written()));
+    job.fill(&outputs[0], job.rows(p.queries), |dq| run("backward_q", "DQ", p.queries, &[dq.write(6)]));
     job.fill(&outputs[1], job.rows(p.keys), |dk| {
-        job.fill(&outputs[2], job.rows(p.keys), |dv| {
-            keys(&[job.part(6, dk, 1).written(), job.part(7, dv, 2).written()]);
-        });
+        job.fill(&outputs[2], job.rows(p.keys), |dv| run("backward_kv", "DKV", p.keys, &[dk.write(6), dv.write(7)]));
     });
 }
 
-/// A span that a kernel binds, and the elements of it that belong to an item of the batch.
-struct Bound {
-    slot: u32,
-    span: Span,
-    item: usize,
-    write: bool,
+/// The most rows, of heads of this dimension, that a thread's loops may go over.
+pub fn most_rows(dim: usize) -> usize {
+    (1 << 15) * PANEL / kernel_dim(dim).max(PANEL)
 }
 
-impl Bound {
-    fn written(self) -> Bound {
-        Bound { write: true, ..self }
-    }
-
-    /// What lies from item `first` on.
-    fn binding(&self, first: usize) -> Binding<'_> {
-        let skip = (4 * first * self.item) as u64;
-        let Span { buffer, offset, size } = &self.span;
-        Binding { slot: self.slot, buffer, offset: offset + skip, size: size - skip, write: self.write }
-    }
+/// The bytes of the largest operand of the plan and of its backward pass, with rows as wide as the kernels take them.
+pub fn largest_operand(p: &Attention) -> u64 {
+    let (dim, heads) = (kernel_dim(p.dim), p.batch * p.heads);
+    let rows = [p.queries * if p.packed { 3 } else { 1 }, p.keys].map(|rows| heads * rows * dim);
+    let mask = p.mask.as_ref().map_or(0, |_| mask_reach(p));
+    4 * rows.into_iter().chain([mask]).max().unwrap_or(0) as u64
 }
 
-/// A plan that the kernels can run.
+/// The rows' width for heads of this dimension.
+fn kernel_dim(dim: usize) -> usize {
+    DIMS.into_iter().map(|(d, _)| d).find(|d| dim <= *d).unwrap_or(dim.next_multiple_of(PANEL))
+}
+
+/// The elements of the mask from the first to the last.
+fn mask_reach(p: &Attention) -> usize {
+    let strides = p.mask.as_ref().map_or([0; 3], |m| m.strides);
+    let reach = |(n, stride): (usize, usize)| n.saturating_sub(1) * stride;
+    [p.batch, p.heads, p.queries].into_iter().zip(strides).map(reach).sum::<usize>() + p.keys
+}
+
+/// A plan as the kernels run it.
 struct Job<'a> {
     p: &'a Attention,
     gpu: &'a GpuDevice,
     /// The kernels' head dimension.
     dim: usize,
-    /// The flag for it.
-    flag: &'static str,
 }
 
 impl<'a> Job<'a> {
-    /// `None`, and the device poisoned, if a size is beyond the kernels.
-    fn new(p: &'a Attention, gpu: &'a GpuDevice) -> Option<Job<'a>> {
-        let groups = GROUPS_PER_DIMENSION as usize;
-        let limits = [
-            ("numbers in a head", p.dim, DIMS[DIMS.len() - 1].0),
-            ("heads", p.heads, groups),
-            ("queries", p.queries, groups * DELTA_TILE),
-            ("keys", p.keys, groups * TILE),
-        ];
-        if let Some((what, size, most)) = limits.into_iter().find(|(_, size, most)| size > most) {
-            let found = format!("there are {size} {what}");
-            gpu.poison(GpuError::TooLargeForKernel { operation: p.name(), found, most: most as u64 });
-            return None;
-        }
-        let (dim, flag) = DIMS.into_iter().find(|(dim, _)| p.dim <= *dim)?;
-        Some(Job { p, gpu, dim, flag })
+    fn new(p: &'a Attention, gpu: &'a GpuDevice) -> Job<'a> {
+        Job { p, gpu, dim: kernel_dim(p.dim) }
     }
 
     /// Rows of all heads.
@@ -123,53 +104,23 @@ impl<'a> Job<'a> {
         self.p.batch * self.p.heads * of_head
     }
 
-    fn flags(&self, kernel: &'static str) -> [&'static str; 4] {
-        let mask = self.p.mask.as_ref().map_or("", |m| match m.kind {
-            MaskKind::Bool => "MASK_BOOL",
-            MaskKind::Additive => "MASK_ADD",
-        });
-        [kernel, self.flag, mask, if self.p.packed { "PACKED" } else { "" }]
+    /// The flags that say how long a row is, for kernels that are made for it.
+    fn length(&self) -> [&'static str; 2] {
+        let known = DIMS.into_iter().find(|(dim, _)| self.dim == *dim);
+        known.map_or(["D128", "WIDE"], |(_, flag)| [flag, ""])
     }
 
-    /// Strides of item, head and row of part 0 (q), 1 (k) or 2 (v).
-    fn strides(&self, part: usize) -> [usize; 3] {
-        let (p, dim) = (self.p, self.dim);
-        match (p.packed, part) {
-            (true, _) => [3 * p.queries * p.heads * dim, dim, 3 * p.heads * dim],
-            (false, 0) => [p.heads * p.queries * dim, p.queries * dim, dim],
-            (false, _) => [p.heads * p.keys * dim, p.keys * dim, dim],
-        }
+    fn packed(&self) -> &'static str {
+        if self.p.packed { "PACKED" } else { "" }
     }
 
-    /// The same of o.
-    fn output_strides(&self) -> [usize; 3] {
-        let (p, dim) = (self.p, self.dim);
-        if p.packed { [p.queries * p.heads * dim, dim, p.heads * dim] } else { self.strides(0) }
-    }
-
-    fn part(&self, slot: u32, span: &Span, part: usize) -> Bound {
-        Bound { slot, span: span.clone(), item: self.strides(part)[0], write: false }
-    }
-
-    fn output(&self, slot: u32, span: &Span) -> Bound {
-        Bound { slot, span: span.clone(), item: self.output_strides()[0], write: false }
-    }
-
-    /// `words` numbers a query.
-    fn per_query(&self, slot: u32, span: &Span, words: usize) -> Bound {
-        Bound { slot, span: span.clone(), item: words * self.p.heads * self.p.queries, write: false }
-    }
-
-    /// q, k and v, or qkv, bound; and the inputs that follow.
+    /// q, k and v, or qkv, with their slots; and the inputs that follow.
     fn operands<'i>(&self, inputs: &'i [Input<'i>]) -> (Vec<Bound>, &'i [Input<'i>]) {
         let p = self.p;
-        if p.packed {
-            let qkv = self.operand(&inputs[0], 3 * self.rows(p.queries));
-            return (vec![self.part(0, &qkv, 0)], &inputs[1..]);
-        }
-        let rows = [p.queries, p.keys, p.keys];
-        let bound = |i: usize| self.part(i as u32, &self.operand(&inputs[i], self.rows(rows[i])), i);
-        ((0..3).map(bound).collect(), &inputs[3..])
+        let (rows, n): ([usize; 3], usize) =
+            if p.packed { ([3 * p.queries, 0, 0], 1) } else { ([p.queries, p.keys, p.keys], 3) };
+        let bound = (0..n).map(|i| Bound(self.operand(&inputs[i], self.rows(rows[i])), i as u32));
+        (bound.collect(), &inputs[n..])
     }
 
     /// Rows as wide as the kernels' head dimension.
@@ -202,40 +153,60 @@ impl<'a> Job<'a> {
 
     /// The mask, bound from its first element on.
     fn mask(&self, input: Option<&Input<'_>>) -> Option<Bound> {
-        let (p, m) = (self.p, self.p.mask.as_ref()?);
+        self.p.mask.as_ref()?;
         let input = input?;
-        let reach = |(n, stride): (usize, usize)| n.saturating_sub(1) * stride;
-        let reached: usize = [p.batch, p.heads, p.queries].into_iter().zip(m.strides).map(reach).sum();
-        let flat = Layout { shape: vec![reached + p.keys], strides: vec![1], offset: input.layout.offset };
-        let span = Input { layout: &flat, ..*input }.span(self.gpu);
-        Some(Bound { slot: 5, span, item: m.strides[0], write: false })
+        let flat = Layout { shape: vec![mask_reach(self.p)], strides: vec![1], offset: input.layout.offset };
+        Some(Bound(Input { layout: &flat, ..*input }.span(self.gpu), 5))
     }
 
-    /// Runs a kernel on all heads, with `groups` groups of threads each.
-    fn dispatch<'b>(&self, entry: &str, flags: &[&str], groups: usize, bound: impl Iterator<Item = &'b Bound>) {
-        let bound: Vec<&Bound> = bound.collect();
-        let kernel = variant("attention", entry, flags, &[]);
-        for first in (0..self.p.batch).step_by(ITEMS) {
-            let bindings: Vec<Binding<'_>> = bound.iter().map(|b| b.binding(first)).collect();
-            let items = ITEMS.min(self.p.batch - first);
-            let grid = [groups, self.p.heads, items].map(|n| n as u32);
-            self.gpu.dispatch(kernel, &bindings, &self.params(), grid);
+    /// Runs a kernel that multiplies tiles, for `rows` rows of all heads; and, where keys may be hidden, does again what it left as NaN.
+    fn rows_of(&self, file: &str, entry: &str, kernel: &'static str, rows: usize, bound: &[Binding<'_>]) {
+        let mask = self.p.mask.as_ref().map_or("", |m| match m.kind {
+            MaskKind::Bool => "MASK_BOOL",
+            MaskKind::Additive => "MASK_ADD",
+        });
+        let ([dim, wide], packed) = (self.length(), self.packed());
+        let flags = [kernel, mask, packed, dim, wide];
+        self.dispatch(file, entry, &flags, rows.div_ceil(TILE) * self.dim.div_ceil(PANEL), bound);
+        if self.p.hides() {
+            self.dispatch("attention_repair", "repair_rows", &flags[..3], rows, bound);
         }
     }
 
-    fn params(&self) -> [u32; 16] {
-        /// Lets every query see every key.
-        const ALL: usize = 0x3fff_ffff;
+    /// Runs a kernel with `groups` groups of threads for each head.
+    fn dispatch(&self, file: &str, entry: &str, flags: &[&str], groups: usize, bound: &[Binding<'_>]) {
+        let all = (self.p.batch * self.p.heads * groups) as u64;
+        if all > 0 {
+            self.gpu.dispatch(variant(file, entry, flags, &[]), bound, &self.params(), fold_groups(all));
+        }
+    }
+
+    fn params(&self) -> [u32; 14] {
         let p = self.p;
-        let mask = p.mask.as_ref().map_or([0; 3], |m| m.strides);
-        let strides = [self.strides(0), self.strides(1), self.output_strides(), mask].concat();
-        let sizes = [p.queries, p.keys, if p.causal { 0 } else { ALL }];
-        let mut params = [0; 16];
-        params[..3].copy_from_slice(&sizes.map(|v| v as u32));
-        params[3] = (p.scale as f32).to_bits();
-        for (word, stride) in params[4..].iter_mut().zip(strides) {
-            *word = stride as u32;
-        }
-        params
+        let (factor, unit) = p.units();
+        let unit = unit * std::f64::consts::LOG2_E; // the kernels' exponential is of base 2
+        let floats = [p.scale, factor, unit, f64::NEG_INFINITY, f64::NAN].map(|x| (x as f32).to_bits());
+        let [m_b, m_h, m_r] = p.mask.as_ref().map_or([0; 3], |m| m.strides).map(|s| s as u32);
+        let [sq, sk, heads, count, dim] = [p.queries, p.keys, p.heads, p.batch * p.heads, self.dim].map(|n| n as u32);
+        let [scale, factor, unit, hidden, nan] = floats;
+        [sq, sk, self.diagonal(), heads, count, dim, scale, factor, unit, hidden, nan, m_b, m_h, m_r]
+    }
+
+    /// How many keys behind its own row's a query sees, as the kernels take it.
+    fn diagonal(&self) -> u32 {
+        /// Lets every query see every key.
+        const ALL: i32 = 0x3fff_ffff;
+        let most = ALL as isize;
+        let diagonal = if self.p.causal { self.p.shift.clamp(-most, most) as i32 } else { ALL };
+        diagonal.cast_unsigned()
+    }
+}
+
+/// A span and the slot that it is bound to, to be read.
+struct Bound(Span, u32);
+
+impl Bound {
+    fn read(&self) -> Binding<'_> {
+        self.0.read(self.1)
     }
 }

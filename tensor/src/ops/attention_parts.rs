@@ -1,0 +1,208 @@
+//! Attention whose operands are larger than a GPU can bind, or longer than a thread of it may run: by parts. Items first, then heads, then
+//! queries or keys, whose parts are merged by their rows' statistics. It knows nothing of kernels, and what fits goes another way.
+
+use super::attention::{backward, describe, forward};
+use crate::device::Device;
+use crate::plan::Attention;
+use crate::run::store;
+use crate::tensor::Tensor;
+use std::ops::Range;
+
+/// How a plan is cut.
+pub(super) enum Cut {
+    /// The packed projection into its three parts, which may then be cut.
+    Unpack,
+    /// An axis of (batch, heads, queries, keys) into so many parts.
+    Axis(usize, usize),
+}
+
+const QUERIES: usize = 2;
+const KEYS: usize = 3;
+
+impl Cut {
+    /// `None` where the device can run the plan as it is.
+    #[track_caller]
+    pub(super) fn of(p: &Attention, device: &Device) -> Option<Cut> {
+        let (largest, most, most_rows) = match device {
+            Device::Cpu(_) => return None,
+            #[cfg(feature = "gpu")]
+            Device::Gpu(gpu) => {
+                use crate::gpu::plans::attention::{largest_operand, most_rows};
+                (largest_operand(p), gpu.caps().max_binding, most_rows(p.dim))
+            }
+        };
+        let rows = p.queries.max(p.keys);
+        if largest <= most && rows <= most_rows {
+            return None;
+        }
+        if p.packed {
+            return Some(Cut::Unpack);
+        }
+        let sizes = sizes(p);
+        // Where it is queries or keys, the longer ones.
+        let order = if p.keys > p.queries { [0, 1, KEYS, QUERIES] } else { [0, 1, QUERIES, KEYS] };
+        let axis = order.into_iter().find(|axis| sizes[*axis] > 1);
+        let Some(axis) = axis else {
+            let dim = p.dim;
+            panic!(
+                "attention: a row of {dim} numbers is {largest} bytes in its kernel, and this GPU binds {most} at most"
+            )
+        };
+        let parts = match axis {
+            _ if rows <= most_rows => largest.div_ceil(most) as usize,
+            0 | 1 => sizes[axis], // heads one by one, whose rows are then cut
+            _ => (largest.div_ceil(most) as usize).max(rows.div_ceil(most_rows)),
+        };
+        Some(Cut::Axis(axis, parts.min(sizes[axis])))
+    }
+
+    /// As [`forward`].
+    #[track_caller]
+    pub(super) fn forward(&self, p: &Attention, inputs: &[&Tensor], mask: Option<&Tensor>) -> (Tensor, Tensor) {
+        let Cut::Axis(axis, parts) = *self else {
+            let (o, stats) = forward(&apart(p), &unpacked(inputs[0]).each_ref(), mask);
+            return (o.transpose(1, 2).contiguous(), stats);
+        };
+        let done: Vec<(Tensor, Tensor)> = ranges(sizes(p)[axis], parts)
+            .map(|range| {
+                let part = Part::new(p, axis, &range, mask);
+                forward(&part.plan, &part.rows(inputs).iter().collect::<Vec<_>>(), part.mask.as_ref())
+            })
+            .collect();
+        if axis == KEYS {
+            return done.into_iter().reduce(|a, b| merged(p, a, b)).expect("there are parts");
+        }
+        let (o, stats): (Vec<Tensor>, Vec<Tensor>) = done.into_iter().unzip();
+        (joined(&o).reshape(&p.output_shape()), joined(&stats).reshape(&[p.batch, p.heads, p.queries, 2]))
+    }
+
+    /// As [`backward`], given o, the statistics and the gradient of o.
+    #[track_caller]
+    pub(super) fn backward(
+        &self,
+        p: &Attention,
+        inputs: &[&Tensor],
+        [o, stats, go]: [&Tensor; 3],
+        mask: Option<&Tensor>,
+    ) -> Vec<Tensor> {
+        let Cut::Axis(axis, parts) = *self else {
+            let [o, go] = [o, go].map(|t| t.transpose(1, 2));
+            let grads = backward(&apart(p), &unpacked(inputs[0]).each_ref(), &o, stats, &go, mask);
+            let all = joined(&grads.iter().map(|g| g.transpose(1, 2)).collect::<Vec<_>>());
+            let three = all.reshape(&[3, p.batch, p.queries, p.heads, p.dim]);
+            return vec![three.permute(&[1, 2, 0, 3, 4]).contiguous()];
+        };
+        let done: Vec<Vec<Tensor>> = ranges(sizes(p)[axis], parts)
+            .map(|range| {
+                let part = Part::new(p, axis, &range, mask);
+                let rows = part.rows(inputs);
+                let [o, stats, go] = [o, stats, go].map(|t| part.of_queries(t));
+                backward(&part.plan, &rows.iter().collect::<Vec<_>>(), &o, &stats, &go, part.mask.as_ref())
+            })
+            .collect();
+        let gradient = |i: usize| {
+            let parts: Vec<Tensor> = done.iter().map(|d| d[i].clone()).collect();
+            // What all parts share gets a share of its gradient from each.
+            if matches!((axis, i), (QUERIES, 1 | 2) | (KEYS, 0)) {
+                return parts.into_iter().reduce(|a, b| a.add(&b).force().clone()).expect("there are parts");
+            }
+            joined(&parts).reshape(inputs[i].shape())
+        };
+        (0..3).map(gradient).collect()
+    }
+}
+
+fn sizes(p: &Attention) -> [usize; 4] {
+    [p.batch, p.heads, p.queries, p.keys]
+}
+
+/// `0..n` in so many parts.
+fn ranges(n: usize, parts: usize) -> impl Iterator<Item = Range<usize>> {
+    (0..parts).map(move |i| n * i / parts..n * (i + 1) / parts)
+}
+
+/// Parts one behind the other. An axis is cut only where those before it are 1, so that this joins them along theirs.
+fn joined(parts: &[Tensor]) -> Tensor {
+    let len = parts.iter().map(Tensor::numel).sum();
+    let mut all = Tensor::zeros(parts[0].device(), parts[0].dtype(), &[len]);
+    let mut start = 0;
+    for part in parts {
+        store(part, &mut all, start, false);
+        start += part.numel();
+    }
+    all
+}
+
+/// The plan of the three parts of a packed projection.
+fn apart(p: &Attention) -> Attention {
+    Attention { packed: false, ..p.clone() }
+}
+
+/// q, k and v of [batch, tokens, 3, heads, dim].
+fn unpacked(qkv: &Tensor) -> [Tensor; 3] {
+    [0, 1, 2].map(|i| qkv.slice(2, i, i + 1).squeeze(2).transpose(1, 2))
+}
+
+/// A part of a plan.
+struct Part<'a> {
+    plan: Attention,
+    mask: Option<Tensor>,
+    axis: usize,
+    range: &'a Range<usize>,
+}
+
+impl<'a> Part<'a> {
+    #[track_caller]
+    fn new(p: &Attention, axis: usize, range: &'a Range<usize>, mask: Option<&Tensor>) -> Part<'a> {
+        let mut sizes = sizes(p);
+        sizes[axis] = range.len();
+        let [batch, heads, queries, keys] = sizes;
+        let later = match axis {
+            QUERIES => range.start as isize,
+            KEYS => -(range.start as isize),
+            _ => 0,
+        };
+        let mut plan = Attention { batch, heads, queries, keys, shift: p.shift + later, mask: None, ..p.clone() };
+        let full = [p.batch, p.heads, p.queries, p.keys];
+        let mask = mask.map(|m| m.expand(&full).slice(axis as isize, range.start, range.end));
+        plan.mask = mask.as_ref().map(|m| describe(m, &plan));
+        Part { plan, mask, axis, range }
+    }
+
+    /// q, k and v.
+    fn rows(&self, inputs: &[&Tensor]) -> [Tensor; 3] {
+        [self.of_queries(inputs[0]), self.of_keys(inputs[1]), self.of_keys(inputs[2])]
+    }
+
+    /// What has an axis of queries.
+    fn of_queries(&self, t: &Tensor) -> Tensor {
+        if self.axis == KEYS { t.clone() } else { self.cut(t, self.axis) }
+    }
+
+    fn of_keys(&self, t: &Tensor) -> Tensor {
+        match self.axis {
+            QUERIES => t.clone(),
+            KEYS => self.cut(t, QUERIES),
+            axis => self.cut(t, axis),
+        }
+    }
+
+    fn cut(&self, t: &Tensor, axis: usize) -> Tensor {
+        t.slice(axis as isize, self.range.start, self.range.end)
+    }
+}
+
+/// Outputs and statistics of the same queries with two sets of keys, as with both.
+fn merged(p: &Attention, (a, stats_a): (Tensor, Tensor), (b, stats_b): (Tensor, Tensor)) -> (Tensor, Tensor) {
+    let part = |stats: &Tensor, i: usize| stats.slice(-1, i, i + 1);
+    let [top_a, top_b] = [&stats_a, &stats_b].map(|s| part(s, 0));
+    let top = top_a.maximum(&top_b);
+    let sum = |stats: &Tensor, own: &Tensor| part(stats, 1).mul(&own.sub(&top).mul_scalar(p.units().1).exp());
+    let (sum_a, sum_b) = (sum(&stats_a, &top_a), sum(&stats_b, &top_b));
+    let sum = sum_a.add(&sum_b);
+    let nothing = sum.eq_scalar(0.0);
+    let mean = a.mul(&sum_a).add(&b.mul(&sum_b)).div(&sum);
+    let o = nothing.select(&mean.scalar_like(0.0), &mean);
+    let first = Tensor::arange(o.device(), 2).eq_scalar(0.0);
+    (o.force().clone(), first.select(&top, &sum).force().clone())
+}
