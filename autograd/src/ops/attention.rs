@@ -7,8 +7,9 @@ use lethe_tensor::{DType, Tensor, attention};
 impl Var {
     /// `softmax(scale · q kᵀ + mask) v` for q (this) [batch, heads, queries, dim], k and v [batch, heads, keys, dim]; v may have another dim, at the
     /// price of padding, and k and v may have fewer heads, each of which serves a group of consecutive ones of q. The mask (never tracked)
-    /// broadcasts to (batch, heads, queries, keys): `U32` with 1 = attend, or a number to be added. `causal`: query i sees keys j ≤ i. A query that
-    /// sees no key gives 0. With P the weights: `dV = Pᵀ dO`, `dS = P (dO Vᵀ − Σ dO O)`, `dQ = scale dS K`, `dK = scale dSᵀ Q`.
+    /// broadcasts to (batch, heads, queries, keys): `U32` with 1 = attend, or a number to be added, of which −∞ alone hides a key. `causal`: query i
+    /// sees keys j ≤ i. A query that sees no key gives 0 and has gradients of 0. What is hidden contributes nothing to values and gradients, even
+    /// NaN (in a recorded backward pass: where a row is hidden from all of the other side). With P the weights: `dV = Pᵀ dO`, `dS = P (dO Vᵀ − Σ dO O)`, `dQ = scale dS K`, `dK = scale dSᵀ Q`.
     ///
     /// # Panics
     /// If the shapes do not fit.
@@ -18,7 +19,8 @@ impl Var {
     }
 
     /// [`Var::attention`] with a bias that is learnt (of relative positions, say): it is added to the scores, to whose shape (batch, heads, queries,
-    /// keys) it broadcasts. `dB = Σ P (dO Vᵀ − Σ dO O)`, summed over what was broadcast; the scores' gradient is held in memory for it.
+    /// keys) it broadcasts. `dB = Σ P (dO Vᵀ − Σ dO O)`, summed over what was broadcast; the scores' gradient is held in memory for it. −∞ hides a key
+    /// and has a gradient of 0.
     ///
     /// # Panics
     /// If the shapes do not fit, or the bias is not of floats.
@@ -42,7 +44,7 @@ impl Var {
         }
         let tensor = mask.as_ref().map(Var::tensor);
         let plan = attention::plan(q.tensor(), k.tensor(), v.tensor(), tensor, scale, causal);
-        let (o, lse) = attention::forward(&plan, &[q.tensor(), k.tensor(), v.tensor()], tensor);
+        let (o, stats) = attention::forward(&plan, &[q.tensor(), k.tensor(), v.tensor()], tensor);
         let bias = mask.clone().filter(Var::is_tracked);
         let vars = [q.clone(), k.clone(), v.clone()];
         let rule = move |go: &Var, o: &Var| {
@@ -55,7 +57,7 @@ impl Var {
             }
             let inputs = [q.tensor(), k.tensor(), v.tensor()];
             let mask = mask.as_ref().map(Var::tensor);
-            let grads = attention::backward(&plan, &inputs, o.tensor(), &lse, go.tensor(), mask);
+            let grads = attention::backward(&plan, &inputs, o.tensor(), &stats, go.tensor(), mask);
             grads.iter().map(|t| Some(Var::constant(t))).collect()
         };
         match &bias {
@@ -72,10 +74,10 @@ impl Var {
     pub fn packed_attention(&self, scale: f64, causal: bool) -> Var {
         let qkv = self.widened();
         let plan = attention::packed_plan(qkv.tensor(), scale, causal);
-        let (o, lse) = attention::forward(&plan, &[qkv.tensor()], None);
+        let (o, stats) = attention::forward(&plan, &[qkv.tensor()], None);
         Var::record_with_result("packed_attention", &[&qkv.clone()], o, move |go, o| {
             if !Var::recorded(&[go, &qkv]) {
-                let grads = attention::backward(&plan, &[qkv.tensor()], o.tensor(), &lse, go.tensor(), None);
+                let grads = attention::backward(&plan, &[qkv.tensor()], o.tensor(), &stats, go.tensor(), None);
                 return vec![Some(Var::constant(&grads[0]))];
             }
             let [q, k, v] = [0, 1, 2].map(|i| qkv.slice(2, i, i + 1).squeeze(2).transpose(1, 2));
@@ -93,7 +95,11 @@ impl Var {
     pub fn attention_composed(&self, k: &Var, v: &Var, mask: Option<&Tensor>, scale: f64, causal: bool) -> Var {
         let [k, v] = &self.heads_of(k, v);
         let plan = attention::plan(self.tensor(), k.tensor(), v.tensor(), mask, scale, causal);
-        weights(&plan, self, k, mask.map(Var::constant).as_ref()).matmul(v)
+        let mask = mask.map(Var::constant);
+        let sight = Sight::of(&plan, self, mask.as_ref());
+        let [k, v] = [k, v].map(|x| sight.seen_keys(x));
+        // The output, too, is chosen: what comes back to a row that sees nothing must not go on to all values.
+        sight.seeing_queries(&sight.weights(&plan, &sight.seeing_queries(self), &k).matmul(&v))
     }
 }
 
@@ -110,35 +116,104 @@ impl Var {
     }
 }
 
-/// The softmax weights P; rows that see nothing are 0.
-#[track_caller]
-fn weights(plan: &Attention, q: &Var, k: &Var, mask: Option<&Var>) -> Var {
-    let mut scores = q.matmul(&k.t()).mul_scalar(plan.scale);
-    let mut visible: Option<Tensor> = None;
-    if let (Some(m), Some(described)) = (mask, &plan.mask) {
-        match described.kind {
-            MaskKind::Additive => scores = &scores + m,
-            MaskKind::Bool => visible = Some(m.tensor().clone()),
+/// What is added to scores, and which keys each query sees (1 or 0; none of it where nothing can be hidden).
+struct Sight {
+    bias: Option<Var>,
+    visible: Option<Visible>,
+}
+
+/// Conditions that broadcast to (batch, heads, queries, keys), or to one row for each query or key.
+struct Visible {
+    pairs: Var,
+    queries: Var,
+    keys: Var,
+}
+
+impl Sight {
+    fn of(plan: &Attention, q: &Var, mask: Option<&Var>) -> Sight {
+        let (mut bias, mut pairs) = (None, None);
+        if let (Some(m), Some(described)) = (mask, &plan.mask) {
+            pairs = Some(match described.kind {
+                MaskKind::Bool => m.tensor().clone(),
+                MaskKind::Additive => {
+                    let shown = m.tensor().eq_scalar(f64::NEG_INFINITY).eq_scalar(0.0);
+                    // Chosen, not added: so no derivative of any order meets the infinity.
+                    bias = Some(Var::constant(&shown).where_(m, &Var::constant(&m.tensor().scalar_like(0.0))));
+                    shown
+                }
+            });
         }
+        if plan.causal {
+            let number = |n: usize| Tensor::arange(q.device(), n);
+            let before = number(plan.keys).le(&number(plan.queries).unsqueeze(-1));
+            pairs = Some(pairs.map_or(before.clone(), |p| p.mul(&before)));
+        }
+        // An axis without elements has no largest one, and nothing to hide.
+        let visible = pairs.filter(|_| plan.queries * plan.keys > 0).map(|pairs| Visible::of(plan, q, &pairs));
+        Sight { bias, visible }
     }
-    if plan.causal {
-        let number = |n: usize| Tensor::arange(q.device(), n);
-        let before = number(plan.keys).le(&number(plan.queries).unsqueeze(-1));
-        visible = Some(visible.map_or(before.clone(), |v| v.mul(&before)));
+
+    /// The softmax weights P; rows that see nothing are 0.
+    fn weights(&self, plan: &Attention, q: &Var, k: &Var) -> Var {
+        let mut scores = q.matmul(&k.t()).mul_scalar(plan.scale);
+        if let Some(bias) = &self.bias {
+            scores = &scores + bias;
+        }
+        let Some(visible) = &self.visible else { return scores.softmax(-1) };
+        // Hidden scores are chosen away on either side of each step, whatever they are: no finite number can stand for them, since it might be
+        // a score, and an infinite one would spoil the derivatives.
+        let lowest = if scores.dtype() == DType::F64 { f64::MIN } else { f64::from(f32::MIN) };
+        let seen = visible.pairs.tensor().select(scores.tensor(), &scores.tensor().scalar_like(lowest));
+        let above = kept(&visible.pairs, &(&scores - &Var::constant(&seen.max(&[-1], true))));
+        let e = kept(&visible.pairs, &above.exp());
+        let one = Var::constant(&scores.tensor().scalar_like(1.0));
+        let sum = visible.queries.where_(&e.sum(&[-1], true), &one);
+        kept(&visible.pairs, &(&e / &sum))
     }
-    let Some(visible) = visible else { return scores.softmax(-1) };
-    let visible = visible.to_dtype(DType::U32);
-    let low = Var::constant(&scores.tensor().scalar_like(-1e30));
-    let zero = Var::constant(&scores.tensor().scalar_like(0.0));
-    let visible = Var::constant(&visible);
-    visible.where_(&visible.where_(&scores, &low).softmax(-1), &zero)
+
+    /// A row for each query; zeros for those that see nothing.
+    fn seeing_queries(&self, x: &Var) -> Var {
+        self.visible.as_ref().map_or_else(|| x.clone(), |v| kept(&v.queries, x))
+    }
+
+    /// A row for each key; zeros for those that nothing sees.
+    fn seen_keys(&self, x: &Var) -> Var {
+        self.visible.as_ref().map_or_else(|| x.clone(), |v| kept(&v.keys, x))
+    }
+
+    /// What belongs to pairs, 0 where they are hidden.
+    fn seen_pairs(&self, x: &Var) -> Var {
+        self.visible.as_ref().map_or_else(|| x.clone(), |v| kept(&v.pairs, x))
+    }
+}
+
+/// x where the condition holds, else 0.
+fn kept(condition: &Var, x: &Var) -> Var {
+    condition.where_(x, &Var::constant(&x.tensor().scalar_like(0.0)))
+}
+
+impl Visible {
+    fn of(plan: &Attention, like: &Var, pairs: &Tensor) -> Visible {
+        // As numbers, with the axes of queries and keys whole: some of them may be broadcast.
+        let [zero, one] = [0.0, 1.0].map(|x| like.tensor().scalar_like(x));
+        let mut shape = vec![1; 4 - pairs.rank()];
+        shape.extend(pairs.shape());
+        (shape[2], shape[3]) = (plan.queries, plan.keys);
+        let numbers = pairs.select(&one, &zero).expand(&shape);
+        let some = |axis: isize| numbers.max(&[axis], true).gt_scalar(0.0);
+        let keys = Var::constant(&some(-2).transpose(-1, -2));
+        Visible { pairs: Var::constant(&pairs.to_dtype(DType::U32)), queries: Var::constant(&some(-1)), keys }
+    }
 }
 
 /// dQ, dK, dV and the gradient of the scores from differentiable operations.
 fn composed_grads(plan: &Attention, [q, k, v]: [&Var; 3], go: &Var, mask: Option<&Var>) -> ([Var; 3], Var) {
-    let p = weights(plan, q, k, mask);
-    let dp = go.matmul(&v.t());
-    let d_scores = &p * &(&dp - &(&dp * &p).sum(&[-1], true));
+    let sight = Sight::of(plan, q, mask);
+    let [q, go] = &[q, go].map(|x| sight.seeing_queries(x));
+    let [k, v] = &[k, v].map(|x| sight.seen_keys(x));
+    let p = sight.weights(plan, q, k);
+    let dp = sight.seen_pairs(&go.matmul(&v.t()));
+    let d_scores = sight.seen_pairs(&(&p * &(&dp - &(&dp * &p).sum(&[-1], true))));
     let ds = d_scores.mul_scalar(plan.scale);
     ([ds.matmul(k), ds.t().matmul(q), p.t().matmul(go)], d_scores)
 }

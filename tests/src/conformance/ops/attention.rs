@@ -4,7 +4,6 @@ use super::Found;
 use crate::conformance::case::{Case, Unknown, one};
 use crate::conformance::models;
 use lethe_autograd::Var;
-use lethe_tensor::{DType, Tensor};
 
 /// The family's operations.
 pub fn run(case: &Case<'_>) -> Found {
@@ -35,29 +34,10 @@ fn attention(case: &Case<'_>) -> Result<Var, Unknown> {
     Ok(match (mask, bias) {
         (mask, None) => q.attention(&k, &v, mask.as_ref().map(Var::tensor), scale, causal),
         (None, Some(bias)) if !bias.is_tracked() => q.attention(&k, &v, Some(bias.tensor()), scale, causal),
-        (mask, Some(bias)) => {
-            let scores = &q.matmul(&k.t()).mul_scalar(scale) + &bias;
-            let visible = visible(&scores, mask.as_ref().map(Var::tensor), causal);
-            weights(&scores, visible.as_ref()).matmul(&v)
+        (None, Some(bias)) => q.biased_attention(&k, &v, &bias, scale, causal),
+        (Some(mask), Some(bias)) => {
+            let hidden = Var::constant(&bias.tensor().scalar_like(f64::NEG_INFINITY));
+            q.biased_attention(&k, &v, &mask.where_(&bias, &hidden), scale, causal)
         }
     })
-}
-
-/// Which keys a query sees, 1 or 0; `None`: all.
-fn visible(scores: &Var, mask: Option<&Tensor>, causal: bool) -> Option<Tensor> {
-    let [queries, keys] = [scores.rank() - 2, scores.rank() - 1].map(|axis| scores.shape()[axis]);
-    let number = |n: usize| Tensor::arange(scores.device(), n);
-    let before = causal.then(|| number(keys).le(&number(queries).unsqueeze(-1)));
-    match (before, mask) {
-        (Some(b), Some(m)) => Some(b.mul(m).to_dtype(DType::U32)),
-        (before, mask) => before.or(mask.cloned()),
-    }
-}
-
-/// A bias that is differentiated is no mask of the engine's: the weights from a softmax, 0 where nothing is seen.
-fn weights(scores: &Var, visible: Option<&Tensor>) -> Var {
-    let Some(visible) = visible.map(Var::constant) else { return scores.softmax(-1) };
-    let low = Var::constant(&scores.tensor().scalar_like(-1e30));
-    let zero = Var::constant(&scores.tensor().scalar_like(0.0));
-    visible.where_(&visible.where_(scores, &low).softmax(-1), &zero)
 }
