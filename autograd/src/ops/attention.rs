@@ -97,7 +97,7 @@ impl Var {
         let plan = attention::plan(self.tensor(), k.tensor(), v.tensor(), mask, scale, causal);
         let mask = mask.map(Var::constant);
         let sight = Sight::of(&plan, self, mask.as_ref());
-        let [k, v] = [k, v].map(|x| sight.seen_keys(x));
+        let (k, v) = (sight.seen_keys(k), sight.seen_keys(v));
         // The output, too, is chosen: what comes back to a row that sees nothing must not go on to all values.
         sight.seeing_queries(&sight.weights(&plan, &sight.seeing_queries(self), &k).matmul(&v))
     }
@@ -130,6 +130,7 @@ struct Visible {
 }
 
 impl Sight {
+    #[track_caller]
     fn of(plan: &Attention, q: &Var, mask: Option<&Var>) -> Sight {
         let (mut bias, mut pairs) = (None, None);
         if let (Some(m), Some(described)) = (mask, &plan.mask) {
@@ -154,6 +155,7 @@ impl Sight {
     }
 
     /// The softmax weights P; rows that see nothing are 0.
+    #[track_caller]
     fn weights(&self, plan: &Attention, q: &Var, k: &Var) -> Var {
         let mut scores = q.matmul(&k.t()).mul_scalar(plan.scale);
         if let Some(bias) = &self.bias {
@@ -164,32 +166,39 @@ impl Sight {
         // a score, and an infinite one would spoil the derivatives.
         let lowest = if scores.dtype() == DType::F64 { f64::MIN } else { f64::from(f32::MIN) };
         let seen = visible.pairs.tensor().select(scores.tensor(), &scores.tensor().scalar_like(lowest));
-        let above = kept(&visible.pairs, &(&scores - &Var::constant(&seen.max(&[-1], true))));
-        let e = kept(&visible.pairs, &above.exp());
+        let above = kept(Some(&visible.pairs), &(&scores - &Var::constant(&seen.max(&[-1], true))));
+        let e = kept(Some(&visible.pairs), &above.exp());
         let one = Var::constant(&scores.tensor().scalar_like(1.0));
         let sum = visible.queries.where_(&e.sum(&[-1], true), &one);
-        kept(&visible.pairs, &(&e / &sum))
+        kept(Some(&visible.pairs), &(&e / &sum))
     }
 
     /// A row for each query; zeros for those that see nothing.
+    #[track_caller]
     fn seeing_queries(&self, x: &Var) -> Var {
-        self.visible.as_ref().map_or_else(|| x.clone(), |v| kept(&v.queries, x))
+        kept(self.visible.as_ref().map(|v| &v.queries), x)
     }
 
     /// A row for each key; zeros for those that nothing sees.
+    #[track_caller]
     fn seen_keys(&self, x: &Var) -> Var {
-        self.visible.as_ref().map_or_else(|| x.clone(), |v| kept(&v.keys, x))
+        kept(self.visible.as_ref().map(|v| &v.keys), x)
     }
 
     /// What belongs to pairs, 0 where they are hidden.
+    #[track_caller]
     fn seen_pairs(&self, x: &Var) -> Var {
-        self.visible.as_ref().map_or_else(|| x.clone(), |v| kept(&v.pairs, x))
+        kept(self.visible.as_ref().map(|v| &v.pairs), x)
     }
 }
 
-/// x where the condition holds, else 0.
-fn kept(condition: &Var, x: &Var) -> Var {
-    condition.where_(x, &Var::constant(&x.tensor().scalar_like(0.0)))
+/// x where the condition holds, else 0; x without one.
+#[track_caller]
+fn kept(condition: Option<&Var>, x: &Var) -> Var {
+    match condition {
+        Some(condition) => condition.where_(x, &Var::constant(&x.tensor().scalar_like(0.0))),
+        None => x.clone(),
+    }
 }
 
 impl Visible {
