@@ -10,8 +10,8 @@
 //! for k roundings one after the other: one for each element of an input that enters y_o (those with a slope), and some for the functions
 //! themselves. A gradient is such a function too, of the inputs and of the cotangent; its derivatives come from a recorded sweep.
 //!
-//! Every element is compared. The slopes of one cost a sweep in doubles: they are taken for some elements spread over all, and for those that are
-//! further off than their own size excuses, the worst ones first.
+//! Every element is looked at. The slopes of one cost a sweep in doubles: they are taken for some elements spread over all, and for those that are
+//! further off than their own size excuses, of many the worst, by their errors and by their errors relative to their size.
 
 use crate::registry::{Case, Operation};
 use crate::{Mode, Tape, Var};
@@ -33,7 +33,7 @@ const CANCELLING: f64 = 4.0;
 /// What a comparison has seen.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Agreement {
-    /// Elements that were compared.
+    /// Elements that were looked at.
     pub compared: usize,
     /// The largest error, in units of ε (of f32) times the element's condition: single roundings.
     pub roundings: f64,
@@ -187,8 +187,8 @@ fn compare(
     Ok(seen)
 }
 
-/// The elements whose bounds are computed. All others differ by less than the least bound that theirs can be, FUNCTIONS ε |y_o|, or are beside worse
-/// ones.
+/// The elements whose bounds are computed. All others differ by less than the least bound that theirs can be, FUNCTIONS ε |y_o|, or by less than
+/// many that are computed.
 fn looked_at(low: &[f64], high: &[f64]) -> BTreeSet<usize> {
     let step = high.len().div_ceil(SPREAD).max(1);
     // The last element with those at equal distances: kernels that take several at once end there.

@@ -50,9 +50,13 @@ impl Gradients {
         if let Some((_, vector)) = self.vectors.iter().find(|(of, _)| *of == node) {
             return Some(vector);
         }
+        let is_later_leaf = || {
+            let tape = self.tape.upgrade();
+            node > self.last && tape.is_none_or(|tape| tape.nodes()[node].kind == Kind::Leaf)
+        };
         match self.leaves.get(&node) {
             Some(gradient) => gradient.as_ref(),
-            None if node > self.last => None,
+            None if is_later_leaf() => None,
             None => panic!(
                 "a gradient was asked for #{node} of the tape, which is no leaf: gradients are kept for what Tape::leaf makes, and, in \
                  Gradients::vector, for parameters"

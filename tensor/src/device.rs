@@ -1,7 +1,9 @@
 //! Where tensors live and who computes them.
 
 use crate::cpu::CpuDevice;
+use crate::dtype::DType;
 use crate::error::DeviceError;
+use crate::layout::numel;
 use std::io::Write;
 
 /// A cheap handle on a CPU or a GPU: made explicitly and passed on, never global.
@@ -140,13 +142,24 @@ impl Device {
     }
 
     /// The most bytes that one tensor can take here, and what sets that limit.
-    pub(crate) fn largest_tensor(&self) -> (u64, &'static str) {
+    fn largest_tensor(&self) -> (u64, &'static str) {
         match self {
             // 47 bits are what a process of today's 64-bit systems can address.
             Device::Cpu(_) => ((isize::MAX as u64).min(1 << 47), "the address space"),
             #[cfg(feature = "gpu")]
             Device::Gpu(gpu) => (gpu.caps().max_buffer, "the adapter's largest buffer"),
         }
+    }
+
+    /// Refuses what no memory of the device could hold, at the call and before any work is done.
+    #[track_caller]
+    pub(crate) fn check_room(&self, op: &str, dtype: DType, shape: &[usize]) {
+        let bytes = numel(shape) as u128 * dtype.size() as u128;
+        let (most, whose) = self.largest_tensor();
+        assert!(
+            bytes <= u128::from(most),
+            "{op}: {dtype} {shape:?} takes {bytes} bytes, of which {self:?} allows {most} for one tensor ({whose})"
+        );
     }
 
     /// Whether tensors of both can meet in one operation.

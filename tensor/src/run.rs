@@ -180,6 +180,7 @@ fn fresh(device: &Device, plan: &dyn Plan, inputs: &[&Tensor], specs: &[Spec]) -
     let mut storages = Vec::with_capacity(specs.len());
     for s in specs {
         let bytes = numel(&s.shape) as u128 * s.dtype.size() as u128;
+        device.check_room(plan.name(), s.dtype, &s.shape);
         let Some(storage) = usize::try_from(bytes).ok().and_then(|bytes| Storage::new(device, bytes)) else {
             panic!("{}: no memory of {bytes} bytes is left for a result {} {:?}", plan.name(), s.dtype, s.shape)
         };

@@ -103,3 +103,38 @@ fn pools_take_any_padding_below_the_kernel() {
         }
     }
 }
+
+#[test]
+fn results_beyond_the_largest_buffer_are_refused_at_the_call() {
+    for device in Device::all_for_tests() {
+        let [column, row] = [[1 << 24, 1], [1, 1 << 24]].map(|shape| Tensor::ones(&device, DType::F32, &shape));
+        let text = refusal(|| column.matmul(&row).force().shape().to_vec());
+        assert!(text.contains("matmul") && text.contains("1125899906842624 bytes"), "{text}");
+        // The device goes on.
+        assert_eq!(row.sum(&[], false).item::<f32>().unwrap(), 16_777_216.0);
+    }
+}
+
+#[test]
+fn a_window_that_is_alone_takes_no_step() {
+    for device in Device::all_for_tests() {
+        let x = Tensor::from_slice(&device, &[1.0f32, 2.0, 3.0, 6.0], &[1, 1, 2, 2]);
+        for stride in [1, 2, 1 << 32, usize::MAX] {
+            let options = PoolOptions::new(2, stride, 0);
+            assert_eq!(x.avg_pool2d(&options, true).to_vec::<f32>().unwrap(), [3.0]);
+            let plan = options.plan(lethe_tensor::plan::PoolKind::Average { count_pad: true }, &x);
+            let dy = Tensor::ones(&device, DType::F32, &[1, 1, 1, 1]);
+            assert_eq!(dy.pool2d_backward(&plan, None).to_vec::<f32>().unwrap(), [0.25; 4]);
+        }
+    }
+}
+
+#[test]
+fn norms_of_the_smallest_numbers_are_not_lost() {
+    for least in [1e-38f32, 1e-40, 1e-42, 1e-45] {
+        let x = Tensor::from_slice(&Device::cpu(), &[3.0 * least, 4.0 * least], &[2]);
+        let exact = (x.to_vec::<f32>().unwrap().iter().map(|x| f64::from(*x).powi(2)).sum::<f64>()).sqrt();
+        let got = f64::from(x.norm().item::<f32>().unwrap());
+        assert!((got - exact).abs() <= f64::from(f32::from_bits(1)), "{got:e}, not {exact:e}");
+    }
+}

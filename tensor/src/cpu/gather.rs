@@ -52,7 +52,7 @@ fn gather(p: &Gather, inputs: &[Input<'_>], outputs: &mut [Output<'_>]) {
     });
 }
 
-/// From so many indices on, sums are carried in double precision: one place may be named by all of them.
+/// Sums of so many terms are carried in double precision.
 const LONG: usize = 1024;
 
 fn scatter(p: &ScatterAdd, inputs: &[Input<'_>], outputs: &mut [Output<'_>]) {
@@ -66,18 +66,28 @@ fn scatter(p: &ScatterAdd, inputs: &[Input<'_>], outputs: &mut [Output<'_>]) {
             Some(base) => out.copy_from_slice(&base[place]),
             None => out.fill(0.0),
         }
-        if p.k < LONG {
-            return add_all(p, inputs, o, rows, out, |out, s| *out += s);
+        match p.k < LONG || p.shared && is_spread(p, inputs, &rows) {
+            true => add_all(p, inputs, o, rows, out, |out, s| *out += s),
+            false => {
+                let mut sums: Vec<f64> = out.iter().map(|x| f64::from(*x)).collect();
+                add_all(p, inputs, o, rows, &mut sums, |sum, s| *sum += f64::from(s));
+                out.iter_mut().zip(sums).for_each(|(out, sum)| *out = sum as f32);
+            }
         }
-        let mut sums: Vec<f64> = out.iter().map(|x| f64::from(*x)).collect();
-        add_all(p, inputs, o, rows, &mut sums, |sum, s| *sum += f64::from(s));
-        out.iter_mut().zip(sums).for_each(|(out, sum)| *out = sum as f32);
     };
     let cuts = (p.k * p.inner / TASK).clamp(1, 16).min(p.n.max(1));
     if cuts > 1 {
         return parallel(p.outer * cuts, |i| task(i / cuts, share(p.n, cuts, i % cuts)));
     }
     by_rows(p.outer, (p.k + p.n) * p.inner, |outer| outer.for_each(|o| task(o, 0..p.n)));
+}
+
+/// Whether an index that is shared names none of these rows so often that its sum is long: a table of words of which a batch names some.
+fn is_spread(p: &ScatterAdd, inputs: &[Input<'_>], rows: &Range<usize>) -> bool {
+    let mut named = vec![0; rows.len()];
+    let within = |to: &&u32| rows.contains(&(**to as usize));
+    inputs[0].values::<u32>()[..p.k].iter().filter(within).for_each(|to| named[*to as usize - rows.start] += 1);
+    named.iter().all(|n| *n < LONG)
 }
 
 /// All that the index of outer item `o` sends to these rows, added to them in ascending order.

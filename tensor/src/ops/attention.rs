@@ -100,6 +100,7 @@ pub(super) fn describe(m: &Tensor, p: &Attention) -> Mask {
 /// If the inputs are not the plan's: q, k, v (or qkv), then the mask; or one query or key is larger than the GPU can bind.
 #[track_caller]
 pub fn forward(plan: &Attention, inputs: &[&Tensor], mask: Option<&Tensor>) -> (Tensor, Tensor) {
+    inputs[0].device().check_room("attention", plan.dtype, &plan.output_shape());
     if let Some(cut) = Cut::of(plan, inputs[0].device()) {
         return cut.forward(plan, inputs, mask);
     }

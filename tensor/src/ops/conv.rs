@@ -150,6 +150,7 @@ impl Tensor {
     ) -> Tensor {
         let plan = Conv2d { dtype: self.computed_type(), pass, geometry, bias: bias.is_some() };
         let shape = &crate::plan::Plan::outputs(&plan)[0].shape;
+        self.device().check_room("conv2d", self.computed_type(), shape);
         if [self.numel(), other.numel(), shape.iter().product()].contains(&0) {
             let zeros = Tensor::zeros(self.device(), self.computed_type(), shape);
             return bias.map_or(zeros.clone(), |b| zeros.add(&b.reshape(&[usize::MAX, 1, 1])));

@@ -88,11 +88,14 @@ pub(super) fn convolve(
     let whole = match (pass, cut) {
         (ConvPass::Forward, ConvCut::Outputs(axis)) | (ConvPass::WeightGrad, ConvCut::Taps(axis)) => join(2 + axis),
         (ConvPass::WeightGrad, ConvCut::Groups | ConvCut::Filters) => join(0),
-        (ConvPass::Forward, ConvCut::Groups | ConvCut::Filters)
-        | (ConvPass::InputGrad, ConvCut::Groups | ConvCut::Channels)
-        | (ConvPass::WeightGrad, ConvCut::Channels) => join(1),
+        (ConvPass::Forward, ConvCut::Groups | ConvCut::Filters) | (ConvPass::WeightGrad, ConvCut::Channels) => join(1),
         (ConvPass::InputGrad, _) => {
-            placed(&parts[0], &both[0].inputs, g.input).add(&placed(&parts[1], &both[1].inputs, g.input))
+            // What no window reads has a gradient of 0.
+            let [first, second] = [0, 1].map(|i| placed(&parts[i], &both[i].inputs, g.input));
+            match cut {
+                ConvCut::Groups | ConvCut::Channels => Tensor::concat(&[&first, &second], 1),
+                _ => first.add(&second),
+            }
         }
         (ConvPass::Forward | ConvPass::WeightGrad, _) => parts[0].add(&parts[1]),
     };

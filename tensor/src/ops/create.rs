@@ -15,7 +15,7 @@ impl Tensor {
     /// If `data` has not as many elements as `shape`, or the device cannot hold the type (`f64` lives on the CPU alone) or so many elements.
     #[track_caller]
     pub fn from_slice<T: Element>(device: &Device, data: &[T], shape: &[usize]) -> Tensor {
-        check_room(device, T::DTYPE, shape);
+        device.check_room("from_slice", T::DTYPE, shape);
         assert!(
             data.len() == numel(shape),
             "from_slice: {} elements were given for shape {shape:?}, which has {}",
@@ -60,7 +60,7 @@ impl Tensor {
     /// If `n` is more than 2³², or the device cannot hold so many.
     #[track_caller]
     pub fn arange(device: &Device, n: usize) -> Tensor {
-        check_room(device, DType::U32, &[n]);
+        device.check_room("arange", DType::U32, &[n]);
         assert!(n as u64 <= 1 << 32, "arange: {n} numbers are more than u32 counts");
         let numbers: Vec<u32> = (0..n as u64).map(|i| i as u32).collect();
         Tensor::from_slice(device, &numbers, &[n])
@@ -161,23 +161,12 @@ impl Tensor {
     #[track_caller]
     fn from_expr(device: &Device, dtype: DType, shape: &[usize], build: impl FnOnce(&mut Expr) -> usize) -> Tensor {
         check_type(device, dtype);
-        check_room(device, dtype, shape);
+        device.check_room("a new tensor", dtype, shape);
         assert!(dtype.size() >= 4, "tensors are not computed in {dtype}; make them in f32 and use to_dtype");
         let mut expr = Expr { nodes: vec![], compute: dtype };
         let root = build(&mut expr);
         Tensor::pending(device, dtype, shape, Pending::Elementwise { expr: expr.rooted(root), leaves: vec![] })
     }
-}
-
-/// Refuses what no memory of the device could hold, where the shape is given and not where the work is done.
-#[track_caller]
-fn check_room(device: &Device, dtype: DType, shape: &[usize]) {
-    let bytes = numel(shape) as u128 * dtype.size() as u128;
-    let (most, whose) = device.largest_tensor();
-    assert!(
-        bytes <= u128::from(most),
-        "a tensor {dtype} {shape:?} takes {bytes} bytes, of which {device:?} allows {most} for one tensor ({whose})"
-    );
 }
 
 #[track_caller]

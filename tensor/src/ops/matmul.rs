@@ -116,6 +116,7 @@ impl Tensor {
             sa.batch.clear();
             sb.batch.clear();
         }
+        self.device().check_room("matmul", self.computed_type(), &shape);
         if let Some(cut) = too_large(self, [numel(&batch), m, n, k]) {
             return self.matmul_parts(other, bias, cut);
         }

@@ -51,7 +51,7 @@ impl PoolOptions {
     pub fn plan(&self, kind: PoolKind, x: &Tensor) -> Pool2d {
         let [n, c, h, w] = four("pool2d", x);
         assert!(h * w > 0 || n * c == 0, "pool2d: the images of x {:?} have no pixels", x.shape());
-        let mut output = [0; 2];
+        let (mut output, mut stride) = ([0; 2], self.stride);
         for (i, size) in [h, w].into_iter().enumerate() {
             let (k, p) = (self.kernel[i], self.padding[i]);
             assert!(
@@ -64,7 +64,9 @@ impl PoolOptions {
             let Some(room) = room.filter(|_| self.stride[i] > 0) else {
                 panic!("pool2d: {self:?} does not fit x {:?}, or a stride is 0", x.shape())
             };
-            output[i] = room / self.stride[i] + 1;
+            // One window takes no step, however long.
+            stride[i] = self.stride[i].min(room + 1);
+            output[i] = room / stride[i] + 1;
         }
         Pool2d {
             dtype: x.computed_type(),
@@ -74,7 +76,7 @@ impl PoolOptions {
             input: [h, w],
             output,
             kernel: self.kernel,
-            stride: self.stride,
+            stride,
             padding: self.padding,
         }
     }

@@ -132,7 +132,7 @@ impl Tensor {
         // A sum within these bounds lost nothing: of 2³¹ elements below the least normal square, the sum is still 2³⁵ times smaller.
         let (low, high, up, down) = match self.dtype() {
             DType::F64 => (-800, 800, 600, -600),
-            _ => (-60, 100, 64, -80),
+            _ => (-60, 100, 90, -80),
         };
         let power = |e: i32| 2f64.powi(e);
         let number = |e: i32| self.scalar_like(power(e));

@@ -130,6 +130,8 @@ fn equal_steps_create_nothing() {
 fn what_a_kernel_cannot_address_is_made_of_parts() {
     let cases = [
         (ConvOptions { groups: 65_537, ..ConvOptions::default() }, [1, 65_537, 2, 1], [65_537, 1, 2, 1]),
+        // A step that leaves the last row and column unread.
+        (ConvOptions { groups: 16_384, ..ConvOptions::new(2, 0) }, [1, 16_384, 4, 4], [16_384, 1, 1, 1]),
         (ConvOptions { stride: [257, 256], ..ConvOptions::default() }, [1, 1, 300, 300], [2, 1, 2, 2]),
         (ConvOptions { dilation: [1, 40_000], ..ConvOptions::default() }, [1, 2, 1, 40_010], [1, 2, 1, 2]),
         (ConvOptions::default(), [1, 20_000, 2, 1], [2, 20_000, 1, 1]),

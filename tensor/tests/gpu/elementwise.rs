@@ -190,6 +190,16 @@ fn results_are_stored_and_added_anywhere_in_a_vector() {
 }
 
 #[test]
+fn halves_beyond_the_binding_limit_go_in_windows() {
+    // Of 768 bytes: three times what a binding's start is a multiple of.
+    let options = GpuOptions { binding_limit: Some(768), checked_shaders: true, ..GpuOptions::default() };
+    let Some(device) = open(options) else { return };
+    let numbers: Vec<f32> = (0..1001).map(|i| i as f32).collect();
+    let x = Tensor::from_slice(&device, &numbers, &[1001]).to_dtype(DType::F16).to_dtype(DType::F32);
+    assert_eq!(x.to_vec::<f32>().unwrap(), numbers);
+}
+
+#[test]
 fn vectors_beyond_the_binding_limit_go_in_windows() {
     let options = GpuOptions { binding_limit: Some(1024), ..GpuOptions::default() };
     let Some(device) = open(options) else { return };

@@ -7,10 +7,13 @@ mod heads;
 mod rows;
 
 use super::simd::{Level, level};
+use super::threads::parallel;
 use super::{Input, Output, reference};
 use crate::dtype::DType;
 use crate::plan::{Attention, AttentionBackward};
 use heads::{Part, Places};
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering::Relaxed;
 
 /// Query rows of a block: whole tiles of the widest instruction set.
 const ROWS: usize = 56;
@@ -67,15 +70,21 @@ fn gradients(level: Level, p: &AttentionBackward, inputs: &[Input<'_>], outputs:
 /// The products multiply what is hidden by a weight of 0, which leaves NaN where it was NaN or infinite. So heads in whose results a NaN is
 /// found are done again by the definition, which does not look at what is hidden.
 fn mend(p: &Attention, outputs: &mut [Output<'_>], parts: &[Part], again: impl Fn(usize, &mut [Output<'_>])) {
-    for i in (0..p.batch * p.heads).filter(|_| p.hides()) {
-        let is_nan = |part: Part, outputs: &mut [Output<'_>]| {
-            let own = outputs[if p.packed || part == Part::O { 0 } else { part as usize }].values::<f32>();
-            let (places, rows) = (Places::of(p, part, i), if part.is_of_keys() { p.keys } else { p.queries });
+    if !p.hides() {
+        return;
+    }
+    let found: Vec<AtomicBool> = (0..p.batch * p.heads).map(|_| AtomicBool::new(false)).collect();
+    let values: Vec<&[f32]> = outputs.iter_mut().map(|o| &*o.values::<f32>()).collect();
+    parallel(found.len(), |i| {
+        let is_nan = |part: &Part| {
+            let own = values[if p.packed || *part == Part::O { 0 } else { *part as usize }];
+            let (places, rows) = (Places::of(p, *part, i), if part.is_of_keys() { p.keys } else { p.queries });
             (0..rows).any(|r| own[places.row(r, p.dim)].iter().fold(false, |any, x| any | x.is_nan()))
         };
-        if parts.iter().any(|part| is_nan(*part, outputs)) {
-            again(i, outputs);
-        }
+        found[i].store(parts.iter().any(is_nan), Relaxed);
+    });
+    for (i, _) in found.iter().enumerate().filter(|(_, found)| found.load(Relaxed)) {
+        again(i, outputs);
     }
 }
 

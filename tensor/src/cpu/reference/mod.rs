@@ -181,7 +181,7 @@ pub fn sgd<T: Float>(p: &Sgd, inputs: &[Input<'_>], outputs: &mut [Output<'_>]) 
     }
 }
 
-/// `min(1, max_norm / (‖g‖ + 1e-6))` from ‖g‖², or `None` if that is not finite.
+/// `min(1, max_norm / (‖g‖ + 1e-6))` from ‖g‖, or `None` if that is not finite.
 pub fn clip_factor(norm: f64, max_norm: f64) -> Option<f64> {
     norm.is_finite().then(|| (max_norm / (norm + 1e-6)).min(1.0))
 }

@@ -1,6 +1,7 @@
 //! Views made contiguous, and conversions, on the GPU.
 
 use super::elementwise::identity;
+use super::parts::GRAIN;
 use crate::dtype::DType;
 use crate::gpu::{GpuDevice, Input, Output, Span, fold_groups};
 use crate::layout::Layout;
@@ -41,7 +42,10 @@ fn pack(gpu: &GpuDevice, input: &Input<'_>, dtype: DType, to: &Span) {
     identity(gpu, input, &wide);
     let format = if dtype == DType::F16 { "F16" } else { "BF16" };
     let kernel = super::variant("cast", "pack", &["PACK", format], &[]);
-    for (start, n) in gpu.caps().windows(n, 4) {
+    // Of both operands, of 4 and of 2 bytes an element, a window starts where a binding may.
+    let step = (gpu.caps().max_binding as usize / 4 / (2 * GRAIN) * (2 * GRAIN)).max(2 * GRAIN);
+    for start in (0..n).step_by(step) {
+        let n = step.min(n - start);
         let (from, to) =
             (flat.part(4 * start as u64, 4 * n as u64), to.part(2 * start as u64, 4 * n.div_ceil(2) as u64));
         gpu.dispatch(kernel, &[from.read(0), to.write(1)], &[n as u32], fold_groups(n.div_ceil(512) as u64));
