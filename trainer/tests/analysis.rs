@@ -179,7 +179,7 @@ fn forgetting_needs_a_perturbation_and_enough_slices() {
     // As the error says: slices of 64, that no batch of the training is made of.
     let advised = ["--set", "perturb.kind=steepest", "--set", "perturb.rho=0.05"];
     let text = runs(&[&["analyze", "forgetting", &out, "--draws", "2"], &advised[..]].concat());
-    assert!(text.contains("after 1 epochs, 5 updates") && text.contains("slices of 64"), "{text}");
+    assert!(text.contains("after 1 epoch, 5 updates") && text.contains("slices of 64"), "{text}");
     let reach = |more: &[&str]| {
         runs(&[&["analyze", "landscape", &out, "--samples", "32", "--points", "3"], &advised[..], more].concat());
         json(Path::new(&out).join("analysis/landscape.json"))["slices"][0]["distance"][2].as_f64().unwrap()

@@ -99,7 +99,7 @@ fn a_killed_run_goes_on_as_if_nothing_had_happened() {
     fails(&["resume", &folder.path().display().to_string()], STATUS_FAILURE, &["is no run folder"]);
 }
 
-/// The epoch's loss and accuracy are means over its images, of updates of 48, 48 and 32 of them.
+/// The epoch's loss and accuracy are means over its images, of three updates of 48: the last one repeats 16 of the 128.
 #[test]
 fn an_epochs_figures_are_the_means_over_its_images() {
     let folder = tempfile::tempdir().unwrap();
@@ -110,7 +110,7 @@ fn an_epochs_figures_are_the_means_over_its_images() {
     let lines: Vec<serde_json::Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let mean = |key: &str| -> f64 {
         let updates = lines.iter().filter_map(|line| line[key].as_f64());
-        updates.zip([48.0, 48.0, 32.0]).map(|(value, images)| value * images / 128.0).sum()
+        updates.sum::<f64>() / 3.0
     };
     let epoch = lines.iter().find(|line| line.get("train_loss").is_some()).unwrap();
     for (key, of) in [("train_loss", "loss"), ("train_accuracy", "accuracy")] {

@@ -270,6 +270,15 @@ fn binary(op: BinaryOp, a: &str, b: &str, compute: DType) -> String {
     // A shader may compare as if there were no NaN: it is told by its bits.
     let numbers = if compute == DType::F32 { format!(" && !is_nan({a}) && !is_nan({b})") } else { String::new() };
     let truth = |sign: &str| format!("select({t}(0), {t}(1), {a} {sign} {b}{numbers})");
+    if a == b && compute == DType::F32 {
+        // A number is itself, whatever it is; a compiler that sees both sides to be one value need not look.
+        match op {
+            BinaryOp::Eq | BinaryOp::Le => return format!("select({t}(1), {t}(0), is_nan({a}))"),
+            BinaryOp::Ne => return format!("select({t}(0), {t}(1), is_nan({a}))"),
+            BinaryOp::Lt => return format!("{t}(0)"),
+            _ => {}
+        }
+    }
     match op {
         BinaryOp::Add => format!("{a} + {b}"),
         BinaryOp::Sub => format!("{a} - {b}"),
