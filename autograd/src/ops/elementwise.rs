@@ -33,7 +33,7 @@ impl Var {
         Var::constant(&Tensor::full(self.device(), self.tensor().computed_type(), self.shape(), value))
     }
 
-    /// `dy` times a constant tensor, where the derivative is constant almost everywhere.
+    /// This cotangent where the mask is not 0, else 0.
     fn masked(&self, mask: &Tensor) -> Var {
         Var::constant(mask).where_(self, &self.filled(0.0))
     }
@@ -204,8 +204,8 @@ fn exponent_slope(a: &Var, b: &Var) -> Var {
 /// dy where a > b, half of it where they are equal, else 0: selected, so that an infinite dy leaves no NaN where it does not go.
 fn share(dy: &Var, a: &Var, b: &Var) -> Var {
     let (a, b) = (a.tensor(), b.tensor());
-    let half = Var::constant(&a.eq(b)).where_(&dy.mul_scalar(0.5), &dy.filled(0.0));
-    Var::constant(&a.gt(b)).where_(dy, &half)
+    let share = a.eq(b).select(&a.scalar_like(0.5), &a.scalar_like(1.0));
+    &dy.masked(&a.ge(b)) * &Var::constant(&share)
 }
 
 // Sums need not keep their operands, only their shapes.
