@@ -117,7 +117,7 @@ impl Tensor {
             sb.batch.clear();
         }
         self.device().check_room("matmul", self.computed_type(), &shape);
-        if let Some(cut) = too_large(self, [numel(&batch), m, n, k]) {
+        if let Some(cut) = too_large(self, [numel(&batch), m, n, k], sa.col != 1) {
             return self.matmul_parts(other, bias, cut);
         }
         let plan = Matmul { dtype: self.computed_type(), batch, m, n, k, a: sa, b: sb, bias: bias.is_some(), shape };
@@ -136,6 +136,11 @@ impl Tensor {
                 let parts = halves(other.shape()[other.rank() - 1])
                     .map(|(a, b)| self.matmul_bias(&other.slice(-1, a, b), bias.map(|v| v.slice(0, a, b)).as_ref()));
                 Tensor::concat(&[&parts[0], &parts[1]], -1)
+            }
+            Cut::Rows => {
+                let parts =
+                    halves(self.shape()[self.rank() - 2]).map(|(a, b)| self.slice(-2, a, b).matmul_bias(other, bias));
+                Tensor::concat(&[&parts[0], &parts[1]], -2)
             }
             Cut::Depth => {
                 let [first, second] = halves(self.shape()[self.rank() - 1]);
@@ -159,13 +164,14 @@ impl Tensor {
 /// What a product is cut along.
 enum Cut {
     Items,
+    Rows,
     Columns,
     Depth,
 }
 
 /// How products must be cut whose rows (or whose matrices, of several) are so long that a kernel does not see 64 of them, the fewest that
-/// parts may hold that start where a binding may.
-fn too_large(x: &Tensor, [items, m, n, k]: [usize; 4]) -> Option<Cut> {
+/// parts may hold that start where a binding may. The rows of a `transposed` x are its columns.
+fn too_large(x: &Tensor, [items, m, n, k]: [usize; 4], transposed: bool) -> Option<Cut> {
     const PARTS: usize = 64;
     let most = x.device().most_elements();
     let largest = (m * n).max(m * k).max(n * k);
@@ -174,6 +180,7 @@ fn too_large(x: &Tensor, [items, m, n, k]: [usize; 4]) -> Option<Cut> {
     }
     match () {
         () if items > 1 && PARTS * largest > most => Some(Cut::Items),
+        () if transposed && m > 1 && PARTS * m > most => Some(Cut::Rows),
         () if n > 1 && PARTS * n > most => Some(Cut::Columns),
         () if k > 1 && PARTS * k > most => Some(Cut::Depth),
         () => None,
