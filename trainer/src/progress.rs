@@ -98,7 +98,7 @@ impl Progress {
     pub fn step(&mut self, loss: f32, accuracy: f64, images: usize) {
         self.sums.add(f64::from(loss), accuracy, images);
         self.images += images;
-        let line = format!("{}  {}", self.figures(), self.pace());
+        let line = self.line(None);
         match &mut self.view {
             View::Bar(bar) => {
                 bar.set_message(line);
@@ -122,7 +122,7 @@ impl Progress {
 
     /// An evaluation after an epoch; its accuracy in percent.
     pub fn test(&mut self, accuracy: f64) {
-        let line = format!("{}  test {accuracy:.2} %  {}", self.figures(), self.pace());
+        let line = self.line(Some(accuracy));
         match &mut self.view {
             View::Bar(bar) => bar.println(line),
             View::Lines { out, .. } => print(out, &line),
@@ -136,11 +136,19 @@ impl Progress {
         }
     }
 
-    /// Which epoch the last update belongs to, and how it went: means over its images until now.
-    fn figures(&self) -> String {
-        let epoch = self.images.div_ceil(self.epoch_images).max(1);
-        let (loss, accuracy) = self.sums.means();
-        format!("epoch {epoch}/{}  loss {loss:.4}  accuracy {accuracy:.1} %", self.epochs)
+    /// Which epoch the last update belongs to, how it went, what the test set said, and the pace. A process that has trained no image yet knows neither
+    /// means nor pace.
+    fn line(&self, test: Option<f64>) -> String {
+        let mut parts = vec![format!("epoch {}/{}", self.images.div_ceil(self.epoch_images).max(1), self.epochs)];
+        if self.sums.images > 0 {
+            let (loss, accuracy) = self.sums.means();
+            parts.push(format!("loss {loss:.4}  accuracy {accuracy:.1} %"));
+        }
+        parts.extend(test.map(|accuracy| format!("test {accuracy:.2} %")));
+        if self.images > self.before {
+            parts.push(self.pace());
+        }
+        parts.join("  ")
     }
 
     /// Images a second while updates are made, and the time left: that of the images left, and for each epoch left what comes between two epochs, such as an
@@ -259,6 +267,14 @@ mod tests {
         });
         assert_eq!(text.lines().count(), 1);
         assert!(text.starts_with("epoch 1/2  loss 0.5000  accuracy 90.0 %  test 97.22 %  "), "{text}");
+    }
+
+    #[test]
+    fn nothing_is_said_of_images_that_this_process_has_not_trained() {
+        let shared = Shared::default();
+        let mut progress = Progress::with(View::lines(Box::new(shared.clone()), Duration::ZERO), 1, 2, 100);
+        progress.test(50.0);
+        assert_eq!(String::from_utf8(shared.0.lock().unwrap().clone()).unwrap(), "epoch 1/2  test 50.00 %\n");
     }
 
     #[test]
