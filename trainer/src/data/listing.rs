@@ -89,7 +89,7 @@ impl Found {
                 Kind::Other => self.pass_over(&path),
                 Kind::Folder => {
                     let place = std::fs::canonicalize(&path).unwrap_or_else(|_| path.clone());
-                    if above.last().is_some_and(|folder| folder.starts_with(&place)) {
+                    if above.iter().any(|folder| folder.starts_with(&place)) {
                         let source = std::io::Error::other("it leads back to a folder that it stands in");
                         self.broken.push((path, ImageFlaw::Link { target: place, source }));
                         continue;
