@@ -125,20 +125,28 @@ fn all_that_is_wrong_is_told_at_once_and_before_the_first_step() {
 
 #[test]
 fn a_fault_in_the_evaluation_costs_no_epoch() {
+    // Nor, where no checkpoint was due, the epochs since the last one.
+    for set in [&[][..], &["train.checkpoint_every=0"]] {
+        fault_in_the_evaluation(set);
+    }
+}
+
+fn fault_in_the_evaluation(set: &[&str]) {
     let place = Place::new();
-    said(&place.train("whole", &[]));
+    said(&place.train("whole", set));
     let path = place.at("val/dog/val-dog-1.jpg");
     let whole = fs::read(&path).unwrap();
     // Of its length and ends, but for two bytes of which no look at those tells anything.
     let damaged = [&whole[..whole.len() - 2], &[0x12, 0x34, 0xff, 0xd9]].concat();
     fs::write(&path, damaged).unwrap();
-    refused(&place.train("cut", &[]), &["val-dog-1.jpg is no whole JPEG: the data is damaged: more of it"]);
+    refused(&place.train("cut", set), &["val-dog-1.jpg is no whole JPEG: the data is damaged: more of it"]);
     assert!(place.run("cut").join("checkpoint.safetensors").exists());
     fs::write(&path, whole).unwrap();
     let resume = place.arguments(&["resume"], Some("cut"));
     refused(&resume, &["began with other images", "remove data.txt"]);
     fs::remove_file(place.run("cut").join("data.txt")).unwrap();
-    said(&resume);
+    let text = said(&resume);
+    assert!(text.contains("1 of 2 epochs done") && !text.contains("NaN"), "{text}");
     for file in ["checkpoint.safetensors", "metrics.jsonl", "summary.json", "data.txt", "classes.json"] {
         let [a, b] = ["whole", "cut"].map(|run| fs::read(place.run(run).join(file)).unwrap());
         assert!(a == b, "{file} differs");
@@ -269,6 +277,11 @@ fn links_are_followed_and_those_that_lead_nowhere_are_named() {
     fs::remove_file(place.at("train/emu")).unwrap();
     symlink(place.at("train"), place.at("train/dog/again")).unwrap();
     refused(&place.train("other", &[]), &["train/dog/again is a link to", "leads back"]);
+    fs::remove_file(place.at("train/dog/again")).unwrap();
+    // Around two folders, of which neither stands in the other.
+    symlink("../dog", place.at("train/ant/there")).unwrap();
+    symlink("../ant", place.at("train/dog/back")).unwrap();
+    refused(&place.train("other", &[]), &["train/ant/there/back is a link to", "leads back"]);
 }
 
 #[test]

@@ -188,11 +188,17 @@ impl<'a> Training<'a> {
             let images_per_second = self.loader.images() as f64 / seconds;
             timing.record(&TimeRecord { epoch, seconds, images_per_second })?;
             // First of all: what goes wrong in the measurements must not cost the epoch.
-            if train.is_due(train.checkpoint_every, epoch) {
+            let is_saved = train.is_due(train.checkpoint_every, epoch);
+            if is_saved {
                 self.save(run)?;
             }
-            last = self.evaluate(epoch, &mut metrics, &mut progress)?;
-            self.analyse(epoch, run)?;
+            let measured = self.evaluate(epoch, &mut metrics, &mut progress);
+            let measured = measured.and_then(|test| self.analyse(epoch, run).map(|()| test));
+            // Nor, where none was due, those since the last checkpoint.
+            if measured.is_err() && !is_saved {
+                run.save(&self.checkpoint()?)?;
+            }
+            last = measured?;
         }
         if train.epochs == 0 {
             self.save(run)?;
@@ -239,6 +245,18 @@ impl<'a> Training<'a> {
     /// # Errors
     /// If the device or the disk fails, or the model holds what is no finite number.
     fn save(&self, run: &RunFolder) -> Result<(), Error> {
+        let checkpoint = self.checkpoint()?;
+        if self.config.train.keep_checkpoints {
+            run.keep(&checkpoint, self.epochs())?;
+        }
+        Ok(run.save(&checkpoint)?)
+    }
+
+    /// The training as it is now.
+    ///
+    /// # Errors
+    /// If the device fails, or the model holds what is no finite number.
+    fn checkpoint(&self) -> Result<Checkpoint, Error> {
         let checkpoint = self.session.checkpoint()?;
         // One that holds no numbers would take the place of one that does.
         let broken = checkpoint.tensors.iter().find(|t| t.data.iter().any(|v| !v.is_finite()));
@@ -248,10 +266,7 @@ impl<'a> Training<'a> {
                 update: self.session.updates().saturating_sub(1),
             });
         }
-        if self.config.train.keep_checkpoints {
-            run.keep(&checkpoint, self.epochs())?;
-        }
-        Ok(run.save(&checkpoint)?)
+        Ok(checkpoint)
     }
 
     /// The updates of one epoch. The numbers of an update are read when the next one is under way.
