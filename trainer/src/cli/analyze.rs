@@ -111,9 +111,10 @@ pub fn analyze(analysis: &Analysis) -> Result<(), Error> {
 
 fn sharpness(args: &SharpnessArgs) -> Result<(), Error> {
     let run = args.source.open()?;
+    let checkpoint = args.source.checkpoint(&run)?;
     let Prepared { config, split, device, threads } = prepare_trained(&run.config(), &[], &args.common)?;
     let mut train = Parts::of(&config, split).train;
-    let restored = Restored::new(&config, &args.source.checkpoint(&run)?, &train, &device)?;
+    let restored = Restored::new(&config, &checkpoint, &train, &device)?;
     Arc::make_mut(&mut train).truncate(args.samples);
     let samples = train.len();
     let loader = Loader::evaluation(train, Preparation::of_curvature(&config.data), args.batch, threads);
@@ -156,10 +157,11 @@ fn forgetting(args: &ForgettingArgs) -> Result<(), Error> {
     let mut set = [args.set.clone(), vec!["analysis.every=0".to_owned()]].concat();
     set.extend(args.protocol.as_ref().map(|protocol| format!("analysis.protocol={protocol}")));
     set.extend(args.draws.map(|draws| format!("analysis.draws={draws}")));
+    let checkpoint = args.source.checkpoint(&run)?;
     let Prepared { config, split, device, threads } = prepare_trained(&run.config(), &set, &args.common)?;
     let Parts { train, analysed, .. } = Parts::of(&config, split);
     let probes = ForgettingProbe::each(&config, &train, &analysed, threads)?;
-    let restored = Restored::new(&config, &args.source.checkpoint(&run)?, &train, &device)?;
+    let restored = Restored::new(&config, &checkpoint, &train, &device)?;
     for (probe, suffix) in probes {
         let record = probe.measure(restored.network(), restored.ascent(), restored.progress())?;
         describe_forgetting(&record);

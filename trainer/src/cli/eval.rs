@@ -74,11 +74,12 @@ pub fn eval(args: &EvalArgs) -> Result<(), Error> {
     let run = args.source.open()?;
     let size: Vec<String> = args.size.iter().map(|size| format!("data.eval_size={size}")).collect();
     let sets = sets(args, &Config::load(&run.config(), &[])?)?;
+    let checkpoint = args.source.checkpoint(&run)?;
     let Prepared { config, split, device, threads } = prepare(&run.config(), &size, &args.common)?;
     let Parts { train, test, .. } = Parts::of(&config, split);
     let labels =
         args.multi_label.as_deref().map(|path| read_right_labels(path, test.len(), test.classes)).transpose()?;
-    let restored = Restored::new(&config, &args.source.checkpoint(&run)?, &train, &device)?;
+    let restored = Restored::new(&config, &checkpoint, &train, &device)?;
     let places = Places::of_process(args.common.data_dir.clone());
     let (config, test, workers) = (&config, &test, threads);
     let measurement = Measurement { config, places: &places, test, workers, mask_classes: args.mask_classes };

@@ -57,10 +57,11 @@ fn distance(text: &str) -> Result<f64, String> {
 /// Measures, draws and writes.
 pub fn landscape(args: &LandscapeArgs) -> Result<(), Error> {
     let run = args.source.open()?;
+    let checkpoint = args.source.checkpoint(&run)?;
     let Prepared { config, split, device, threads } = prepare_trained(&run.config(), &args.set, &args.common)?;
     let mut train = Parts::of(&config, split).train;
     let classes = train.classes;
-    let restored = Restored::new(&config, &args.source.checkpoint(&run)?, &train, &device)?;
+    let restored = Restored::new(&config, &checkpoint, &train, &device)?;
     Arc::make_mut(&mut train).truncate(args.samples);
     let step = experiment::step(&config, classes);
     let m = config.perturb.ascent().map_or(config.train.batch / config.train.accumulate, |a| a.m).min(train.len());
