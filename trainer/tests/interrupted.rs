@@ -44,7 +44,7 @@ fn a_flipped_byte_is_found_by_every_command_and_the_checkpoint_before_is_whole()
     let from = format!("init.from={path}");
     for at in [9, 60, intact.len() / 2, intact.len() - 1] {
         flip(&last, |_| at);
-        let parts = ["checkpoint.safetensors ", "the one before it is whole", "--checkpoint ", &whole];
+        let parts = ["checkpoint.safetensors ", "the newest whole checkpoint of the run is ", "--checkpoint ", &whole];
         for command in [
             &["resume", &path][..],
             &["eval", &path],
@@ -54,7 +54,9 @@ fn a_flipped_byte_is_found_by_every_command_and_the_checkpoint_before_is_whole()
         ] {
             fails(command, 1, &parts);
         }
-        fails(&["train", &config, "--set", &format!("init.from={}", last.display())], 1, &["checkpoint.safetensors "]);
+        let [of_file, last] = [format!("init.from={}", last.display()), last.display().to_string()];
+        fails(&["train", &config, "--set", &of_file], 1, &parts);
+        fails(&["eval", &path, "--checkpoint", &last], 1, &parts);
         fs::write(&last, &intact).unwrap();
     }
     flip(&last, |length| length - 9);
@@ -67,7 +69,7 @@ fn a_flipped_byte_is_found_by_every_command_and_the_checkpoint_before_is_whole()
     assert_eq!(text(&run, "metrics.jsonl").matches("\"test_loss\"").count(), 3);
     // With both gone, nothing is left to go on from.
     [&last, &previous].iter().for_each(|file| flip(file, |length| length / 2));
-    fails(&["resume", &path], 1, &["is damaged", "no whole one before it"]);
+    fails(&["resume", &path], 1, &["is damaged", "the run has no whole checkpoint"]);
     // What an export wrote is noticed too.
     fs::write(&last, &intact).unwrap();
     runs(&["export", &path, "--out", &out]);
@@ -81,10 +83,15 @@ fn a_run_killed_between_two_checkpoints_goes_on_from_the_previous_one() {
     let last = fs::read(run.join("checkpoint.safetensors")).unwrap();
     fs::remove_file(run.join("checkpoint.safetensors")).unwrap();
     fs::remove_file(run.join("summary.json")).unwrap();
-    fs::write(run.join("checkpoint.safetensors.123-0.partial"), "half").unwrap();
+    let partial = ["checkpoint.safetensors", "checkpoints/epoch-001.safetensors", "analysis/epoch-001.json"]
+        .map(|name| run.join(format!("{name}.123-0.partial")));
+    for file in &partial {
+        fs::create_dir_all(file.parent().unwrap()).unwrap();
+        fs::write(file, "half").unwrap();
+    }
     runs(&["resume", run.to_str().unwrap(), "--device", "cpu"]);
     assert!(fs::read(run.join("checkpoint.safetensors")).unwrap() == last);
-    assert!(!run.join("checkpoint.safetensors.123-0.partial").exists());
+    assert!(partial.iter().all(|file| !file.exists()));
 }
 
 #[test]
@@ -135,6 +142,42 @@ fn what_can_change_changes_and_is_recorded() {
     let (last, mine) = (fs::read(run.join("checkpoint.safetensors")).unwrap(), run.join("mine.safetensors"));
     runs(&["resume", path, "--device", "cpu", "--checkpoint", mine.to_str().unwrap()]);
     assert!(fs::read(run.join("checkpoint.safetensors")).unwrap() == last);
+}
+
+#[test]
+fn going_back_behind_a_change_records_it_where_it_takes_effect() {
+    let (_folder, run) = run(2, &["train.keep_checkpoints=true"]);
+    let path = run.to_str().unwrap();
+    let resume = |more: &[&str]| {
+        let output = program().args(["resume", path, "--device", "cpu"]).args(more).output().unwrap();
+        let error = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(0), "{more:?}: {error}");
+        error
+    };
+    resume(&["--set", "train.epochs=4"]);
+    let first = run.join("checkpoints/epoch-001.safetensors");
+    let said = resume(&["--checkpoint", first.to_str().unwrap()]);
+    assert!(said.contains("changed after epoch 1: train.epochs 2 → 4"), "{said}");
+    assert!(!said.contains("changed after epoch 2") && said.contains("1 of 4 epochs done"), "{said}");
+    let changes = text(&run, "changes.jsonl");
+    assert!(changes.lines().count() == 1 && changes.contains("\"updates\":2,"), "{changes}");
+    // Two changes at one checkpoint are one.
+    resume(&["--set", "optim.lr=0.05"]);
+    let (config, between) = (text(&run, "config.toml"), text(&run, "changes.jsonl"));
+    resume(&["--set", "optim.lr=0.02"]);
+    let after = text(&run, "changes.jsonl");
+    let last = after.lines().last().unwrap();
+    assert!(after.lines().count() == 2 && last.contains("\"0.1\"") && last.contains("\"0.02\""), "{after}");
+    // Killed before the config was replaced: the old one is explained, and is gone on with.
+    fs::write(run.join("config.toml"), config).unwrap();
+    fs::write(run.join("changes.jsonl"), format!("{between}{last}\n")).unwrap();
+    runs(&["eval", path]);
+    resume(&[]);
+    assert_eq!(text(&run, "changes.jsonl"), between);
+    resume(&["--set", "optim.lr=0.1"]);
+    assert_eq!(text(&run, "changes.jsonl"), changes);
+    fs::write(run.join("changes.jsonl"), format!("{changes}{{\"epoch\":2,\"upd")).unwrap();
+    fails(&["eval", path], 1, &["changes.jsonl: line 2 is no record of a change", "remove that line"]);
 }
 
 #[test]

@@ -29,20 +29,18 @@ pub fn resume(args: &ResumeArgs) -> Result<(), Error> {
     let old = Config::load(&run.config(), &[])?;
     let new = Config::load(&run.config(), &args.set)?;
     let Prepared { config, split, device, threads } = prepared(new, &run.config(), &args.common)?;
-    let changes = Change::between(&old, &config);
-    check(&args.set, &changes)?;
+    check(&args.set, &Change::between(&old, &config))?;
     let training = Training::resumed(&config, split, &device, threads, &run, &checkpoint)?;
     check_epochs(&args.set, &config, training.epochs())?;
     if args.source.checkpoint.is_some() {
         run.go_back(&checkpoint)?;
     }
     let (path, done) = (run.path().display(), training.epochs());
+    // Of a checkpoint before an earlier change, that change takes effect here too.
+    let changes = Change::between(&checkpoint.config()?, &config);
+    let changed = Changed { epoch: done, updates: checkpoint.number(Checkpoint::UPDATES)?, changes };
+    run.change(&config, &changed)?;
     run.changes()?.iter().for_each(|changed| note(&format!("{path}: {changed}")));
-    if !changes.is_empty() {
-        let changed = Changed { epoch: done, updates: checkpoint.number(Checkpoint::UPDATES)?, changes };
-        run.change(&config, &changed)?;
-        note(&format!("{path}: {changed}"));
-    }
     let (epochs, threads) = (count(config.train.epochs, "epoch"), count(threads, "thread"));
     note(&format!("{path}: {done} of {epochs} done, {threads}"));
     finish(training, &run)

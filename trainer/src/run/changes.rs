@@ -2,8 +2,7 @@
 
 use super::checkpoint::Checkpoint;
 use super::error::RunError;
-use super::folder::RunFolder;
-use super::log::Log;
+use super::folder::{RunFolder, remove};
 use crate::config::{Change, Config};
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -30,28 +29,54 @@ impl fmt::Display for Changed {
 }
 
 impl RunFolder {
-    /// Changes the run's config and records what was changed, and when.
+    /// Goes on from a checkpoint with this config. What differs between the checkpoint's config and it is recorded, and takes the place of what was recorded at or
+    /// behind the checkpoint.
     ///
     /// # Errors
-    /// If the folder cannot be written.
+    /// If the record cannot be read, or the folder cannot be written.
     pub fn change(&self, config: &Config, changed: &Changed) -> Result<(), RunError> {
-        // The record first: a config that nothing explains is refused, a record that was not followed by its config is none of the run's.
-        Log::open(&self.file(CHANGES))?.record(changed)?;
-        self.replace_config(config)
+        let own = Config::load_trained(&self.config(), &[]).map_err(|e| RunError::Config(e.into()))?;
+        let before = self.changes()?;
+        let of_now = (!changed.changes.is_empty()).then_some(changed);
+        let after: Vec<&Changed> = before.iter().filter(|c| c.updates < changed.updates).chain(of_now).collect();
+        let is_recorded = before.iter().eq(after.iter().copied());
+        // The record of the old config stays until the new one is there: wherever a program is killed, the config that it leaves is explained.
+        if !is_recorded {
+            self.replace_changes(before.iter().chain(of_now))?;
+        }
+        if !Change::between(&own, config).is_empty() {
+            self.replace_config(config)?;
+        }
+        if is_recorded { Ok(()) } else { self.replace_changes(after.into_iter()) }
     }
 
     /// What was changed so far, in order.
     ///
     /// # Errors
-    /// If the record cannot be read.
+    /// If the record cannot be read; a line that is broken is named.
     pub fn changes(&self) -> Result<Vec<Changed>, RunError> {
         let path = self.file(CHANGES);
         let text = match fs::read_to_string(&path) {
             Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
             text => text.map_err(|source| RunError::Read { path: path.clone(), source })?,
         };
-        let lines = text.lines().map(serde_json::from_str).collect::<Result<_, _>>();
-        lines.map_err(|e| RunError::Read { path, source: e.into() })
+        let lines = (1..).zip(text.lines()).map(|(number, line)| {
+            serde_json::from_str(line).map_err(|e| {
+                let what = format!("line {number} is no record of a change ({e}); remove that line from the file");
+                RunError::Read { path: path.clone(), source: io::Error::new(io::ErrorKind::InvalidData, what) }
+            })
+        });
+        lines.collect()
+    }
+
+    /// Writes the record anew, in one piece; none of nothing.
+    fn replace_changes<'a>(&self, all: impl Iterator<Item = &'a Changed>) -> Result<(), RunError> {
+        let lines: Vec<String> =
+            all.map(|changed| serde_json::to_string(changed).expect("plain values are JSON") + "\n").collect();
+        match lines.is_empty() {
+            true => remove(&self.file(CHANGES)),
+            false => self.replace(CHANGES, lines.concat().as_bytes()),
+        }
     }
 
     /// Whether the run's config is the one that a checkpoint was trained with, but for what was changed since and recorded, and for keys that change no result.
@@ -63,11 +88,11 @@ impl RunFolder {
         let own = Config::load_trained(&self.config(), &[]).map_err(|e| RunError::Config(e.into()))?;
         let mut changes = Change::between(&checkpoint.config()?, &own);
         changes.retain(|change| !change.is_immaterial());
-        // Later checkpoints hold what was recorded before them.
+        // Later checkpoints hold what was recorded before them. Of several records the last may be one that its config did not follow any more.
         let since = self.changes()?.into_iter().filter(|c| c.updates >= updates).flat_map(|c| c.changes);
         let recorded: Vec<Change> = since.collect();
-        let last = |key: &str| recorded.iter().rev().find(|change| change.key == key);
-        if changes.iter().all(|change| last(&change.key).is_some_and(|c| c.to == change.to)) {
+        let is_recorded = |change: &Change| recorded.iter().any(|c| c.key == change.key && c.to == change.to);
+        if changes.iter().all(is_recorded) {
             return Ok(());
         }
         Err(RunError::ConfigChanged { config: self.config(), checkpoint: checkpoint.path.clone(), changes })

@@ -45,9 +45,9 @@ impl RunFolder {
     /// If there is none, it is broken, or the config was changed by other means than `lethe resume --set`.
     pub fn load(&self, file: Option<&Path>) -> Result<Checkpoint, RunError> {
         let checkpoint = match file {
-            Some(file) => Checkpoint::load(file)?,
-            None => self.last()?,
-        };
+            Some(file) => Checkpoint::load(file).map_err(|source| self.explain(source)),
+            None => self.last(),
+        }?;
         self.expect_config(&checkpoint)?;
         Ok(checkpoint)
     }
@@ -58,21 +58,35 @@ impl RunFolder {
         let Some(file) = files.iter().find(|file| file.exists()) else {
             return Err(RunError::NoCheckpoint(self.path().to_owned()));
         };
-        Checkpoint::load(file).map_err(|source| match source {
+        Checkpoint::load(file).map_err(|source| self.explain(source))
+    }
+
+    /// The run that a file is a checkpoint of by its place: it stands in the run's folder, or among those that are kept.
+    pub fn of_checkpoint(file: &Path) -> Option<RunFolder> {
+        let folder = file.parent()?;
+        let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+        let above = folder.parent().filter(|_| folder.ends_with(CHECKPOINTS));
+        let above = above.map(|above| if above.as_os_str().is_empty() { Path::new(".") } else { above });
+        [Some(folder), above].into_iter().flatten().find_map(|folder| RunFolder::open(folder).ok())
+    }
+
+    /// What is wrong with a checkpoint of the run, and which one is whole.
+    pub fn explain(&self, source: CheckpointError) -> RunError {
+        match source {
             CheckpointError::Read { .. } => source.into(),
             _ => RunError::BrokenCheckpoint {
                 run: self.path().to_owned(),
                 source: source.into(),
-                whole: self.newest_whole(file),
+                whole: self.newest_whole(),
             },
-        })
+        }
     }
 
-    /// The newest checkpoint that is whole, but for this one.
-    fn newest_whole(&self, broken: &Path) -> Option<PathBuf> {
-        let others =
-            [self.file(PREVIOUS)].into_iter().chain(self.kept().unwrap_or_default().into_iter().map(|(_, file)| file));
-        let whole = others.filter(|file| file != broken).filter_map(|file| {
+    /// The newest checkpoint that is whole.
+    fn newest_whole(&self) -> Option<PathBuf> {
+        let files = [CHECKPOINT, PREVIOUS].map(|name| self.file(name));
+        let all = files.into_iter().chain(self.kept().unwrap_or_default().into_iter().map(|(_, file)| file));
+        let whole = all.filter_map(|file| {
             let updates = Checkpoint::load(&file).ok()?.number(Checkpoint::UPDATES).ok()?;
             Some((updates, file))
         });
@@ -86,9 +100,7 @@ impl RunFolder {
             Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
             entries => entries.map_err(|e| RunError::folder(&folder, e))?,
         };
-        let epochs = |path: &Path| -> Option<usize> {
-            path.file_name()?.to_str()?.strip_prefix("epoch-")?.strip_suffix(".safetensors")?.parse().ok()
-        };
+        let epochs = |path: &Path| kept_epochs(path.file_name()?.to_str()?);
         let paths = entries.filter_map(Result::ok).map(|entry| entry.path());
         Ok(paths.filter_map(|path| Some((epochs(&path)?, path))).collect())
     }
@@ -101,8 +113,18 @@ impl RunFolder {
         Ok(())
     }
 
+    /// Removes what killed programs left of those that are kept.
+    pub(super) fn forget_partial_checkpoints(&self) -> Result<(), RunError> {
+        self.forget_partial_in(CHECKPOINTS, |name| kept_epochs(name).is_some())
+    }
+
     /// Whether an epoch of it was saved.
     pub fn has_checkpoint(&self) -> bool {
         [CHECKPOINT, PREVIOUS].iter().any(|name| self.file(name).is_file())
     }
+}
+
+/// The number of epochs in the name of one that is kept.
+fn kept_epochs(name: &str) -> Option<usize> {
+    name.strip_prefix("epoch-")?.strip_suffix(".safetensors")?.parse().ok()
 }

@@ -81,7 +81,7 @@ pub enum RunError {
     /// The checkpoint cannot be read or written.
     #[error(transparent)]
     Checkpoint(#[from] CheckpointError),
-    /// The last checkpoint is broken.
+    /// A checkpoint of the run is broken.
     #[error("{source}; {}", way_out(run, whole.as_deref()))]
     BrokenCheckpoint {
         /// The run.
@@ -113,11 +113,11 @@ pub enum RunError {
 fn way_out(run: &Path, whole: Option<&Path>) -> String {
     match whole {
         Some(file) => format!(
-            "the one before it is whole: `lethe resume {} --checkpoint {}` goes on from there, and eval, analyze and export take the same option",
+            "the newest whole checkpoint of the run is {file}: `lethe resume {} --checkpoint {file}` goes on from there, and eval, analyze and export take the same option",
             run.display(),
-            file.display()
+            file = file.display(),
         ),
-        None => "there is no whole one before it: start again with `lethe train … --overwrite`".to_owned(),
+        None => "the run has no whole checkpoint: start again with `lethe train … --overwrite`".to_owned(),
     }
 }
 

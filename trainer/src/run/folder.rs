@@ -12,6 +12,7 @@ use super::checkpoints::{CHECKPOINT, PREVIOUS};
 use super::classes::FILE as CLASSES;
 use super::error::{CONFIG, DATA, LOCK, RunError};
 use super::log::Log;
+use super::records::epoch_of;
 use crate::config::Config;
 
 const METRICS: &str = "metrics.jsonl";
@@ -162,10 +163,22 @@ impl RunFolder {
 
     /// Removes what killed programs left of files that only the holder of the lock writes.
     fn forget_partial(&self) -> Result<(), RunError> {
-        let entries = fs::read_dir(&self.path).map_err(|e| RunError::folder(&self.path, e))?;
-        let ours = |name: &str| replaced_by(name).is_some_and(|name| name == CONFIG || FILES.contains(&name));
-        let names = entries.filter_map(Result::ok).map(|entry| entry.file_name());
-        names.filter(|name| name.to_str().is_some_and(ours)).try_for_each(|name| remove(&self.path.join(name)))
+        self.forget_partial_in("", |name| name == CONFIG || FILES.contains(&name))?;
+        self.forget_partial_checkpoints()?;
+        // Other analyses are written without the lock, maybe now.
+        self.forget_partial_records(|name| epoch_of(name).is_some())
+    }
+
+    /// Removes what killed programs left in one of the run's folders, of the files whose names are `ours`.
+    pub(super) fn forget_partial_in(&self, folder: &str, ours: impl Fn(&str) -> bool) -> Result<(), RunError> {
+        let folder = self.file(folder);
+        let entries = match fs::read_dir(&folder) {
+            Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(()),
+            entries => entries.map_err(|e| RunError::folder(&folder, e))?,
+        };
+        let is_ours = |path: &PathBuf| path.file_name()?.to_str().and_then(replaced_by).map(&ours);
+        let paths = entries.filter_map(Result::ok).map(|entry| entry.path());
+        paths.filter(|path| is_ours(path) == Some(true)).try_for_each(|path| remove(&path))
     }
 
     /// Cuts the logs off behind this many epochs, and whatever a killed program left half-written.
@@ -324,6 +337,11 @@ mod tests {
         run.metrics().unwrap().record(&1).unwrap();
         run.summarise(&"done").unwrap();
         run.record("sharpness", &1).unwrap();
+        for partial in ["checkpoints/epoch-001.safetensors", "analysis/epoch-001.json", "analysis/sharpness.json"] {
+            let partial = path.join(format!("{partial}.7-0.partial"));
+            fs::create_dir_all(partial.parent().unwrap()).unwrap();
+            fs::write(partial, "half").unwrap();
+        }
         fs::write(path.join("notes.txt"), "mine").unwrap();
         let error = RunFolder::create(path, Existing::Refuse, &config()).unwrap_err().to_string();
         assert!(error.contains("holds a run already") && error.contains("--overwrite"), "{error}");

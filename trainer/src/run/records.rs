@@ -60,9 +60,15 @@ impl RunFolder {
     /// Removes all records, and the folder if nothing else is in it.
     pub(super) fn forget_records(&self) -> Result<(), RunError> {
         self.records()?.iter().try_for_each(|file| remove(file))?;
+        self.forget_partial_records(|name| is_of_analysis(name) || epoch_of(name).is_some())?;
         // Fails where it holds what is not the run's, which then stays.
         let _ = fs::remove_dir(self.file(ANALYSIS));
         Ok(())
+    }
+
+    /// Removes what killed programs left of records with such names.
+    pub(super) fn forget_partial_records(&self, ours: impl Fn(&str) -> bool) -> Result<(), RunError> {
+        self.forget_partial_in(ANALYSIS, ours)
     }
 
     /// Removes the records of later epochs.
@@ -110,7 +116,7 @@ fn is_of_analysis(name: &str) -> bool {
 }
 
 /// The number of epochs in the name of a record.
-fn epoch_of(name: &str) -> Option<usize> {
+pub(super) fn epoch_of(name: &str) -> Option<usize> {
     let number = name.strip_prefix("epoch-")?.strip_suffix(".json")?;
     number.strip_suffix("-p2").unwrap_or(number).parse().ok()
 }

@@ -29,7 +29,11 @@ impl Source {
             let tensors = RunFolder::open(path)?.load(None)?;
             return Ok(Source { tensors, others: Vec::new(), converted: BTreeMap::new() });
         }
-        let Weights { tensors, mut others, converted } = Checkpoint::load_weights(path)?;
+        let Weights { tensors, mut others, converted } =
+            Checkpoint::load_weights(path).map_err(|source| match RunFolder::of_checkpoint(path) {
+                Some(run) => Error::from(run.explain(source)),
+                None => source.into(),
+            })?;
         others.retain(|(name, _)| !name.ends_with(".num_batches_tracked"));
         Ok(Source { tensors, others, converted })
     }
