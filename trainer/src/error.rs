@@ -81,7 +81,9 @@ pub enum Error {
         gib: usize,
     },
     /// A device computes wrong.
-    #[error("{failed} of {all} operations are wrong on {device}: please report the lines above, or the file of --json")]
+    #[error(
+        "operations that are wrong on {device}: {failed} of {all}; please report the lines above, or the file of --json"
+    )]
     Unsound {
         /// Operations that are wrong.
         failed: usize,

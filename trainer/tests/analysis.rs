@@ -252,5 +252,9 @@ fn an_evaluation_says_more_when_asked() {
     let summary = json(Path::new(&out).join("summary.json"));
     assert_eq!(summary["test"]["correct"], record["correct"]);
     fs::write(file("short.json"), "[[1], []]").unwrap();
-    fails(&["eval", &out, "--multi-label", &file("short.json")], 1, &["short.json", "360 lists", "found 2 lists"]);
+    fails(
+        &["eval", &out, "--multi-label", &file("short.json")],
+        1,
+        &["short.json", "each of 360 test images", "found 2 lists"],
+    );
 }

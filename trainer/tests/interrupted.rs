@@ -196,7 +196,7 @@ fn what_cannot_change_is_refused_by_name() {
     let path = run.to_str().unwrap();
     let before = text(&run, "config.toml");
     for (set, part) in [
-        ("train.batch=16", "cannot change in the midst of a training"),
+        ("train.batch=16", "cannot change during training"),
         ("train.seed=1", "init.from=RUN"),
         ("data.train_limit=32", "the images until now were these"),
         ("data.augment={ flip = true }", "the images until now were these"),

@@ -68,8 +68,8 @@ fn a_run_on_other_images_is_not_gone_on_with() {
     std::fs::write(run.join("data.txt"), noted.replace("360", "359")).unwrap();
     for gone in ["summary.json", "none"] {
         let error = ensure(&planned, folder.path()).unwrap_err().to_string();
-        assert!(error.contains("began with other images") && error.contains("359 images"), "{gone}: {error}");
-        common::fails(&["resume", &run.display().to_string()], 1, &["began with other images", "--data-dir"]);
+        assert!(error.contains("not those that the run began with") && error.contains("359 images"), "{gone}: {error}");
+        common::fails(&["resume", &run.display().to_string()], 1, &["not those that the run began with", "--data-dir"]);
         let _ = std::fs::remove_file(run.join(gone));
     }
 }

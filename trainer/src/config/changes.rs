@@ -38,7 +38,7 @@ impl Change {
         matches!(self.key.as_str(), "train.threads" | "train.eval_batch")
     }
 
-    /// Whether the key can change in the midst of a training: what an update reads anew, when it ends, and what is measured and kept on the way.
+    /// Whether the key can change during training: what an update reads anew, when it ends, and what is measured and kept on the way.
     ///
     /// # Errors
     /// If it cannot: the reason.
@@ -64,7 +64,7 @@ impl Change {
             _ => "what was minimised until now depends on it",
         };
         Err(format!(
-            "cannot change in the midst of a training: {reason}; a new run can start from this one's weights: `lethe train CONFIG --set init.from=RUN --set {key}=…`"
+            "cannot change during training: {reason}; a new run can start from this one's weights: `lethe train CONFIG --set init.from=RUN --set {key}=…`"
         ))
     }
 }

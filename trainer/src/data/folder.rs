@@ -13,6 +13,7 @@ use super::labels_file;
 use super::listing::{Entry, Found, Kind, endings};
 use super::locate::{Places, find};
 use crate::classes::{Classes, listed};
+use crate::words::count;
 
 const TRAIN: &str = "train";
 /// The folders of the test part; the first that is there.
@@ -31,8 +32,11 @@ pub fn read(name: &str, with_test: bool, places: &Places) -> Result<DataSplit, D
     let empty = lacking(&train);
     if let Some(first) = empty.first() {
         let path = train_folder.join(first);
-        let more =
-            if empty.len() > 1 { format!("none, nor in {} other classes", empty.len() - 1) } else { "none".into() };
+        let more = if empty.len() > 1 {
+            format!("none, nor in {}", count(empty.len() - 1, "other class"))
+        } else {
+            "none".into()
+        };
         return Err(DataError::malformed(&path, "class", images_wanted(), more));
     }
     let test_name = format!("{name}, test part");
@@ -62,7 +66,7 @@ fn class_names(folder: &Path) -> Result<Classes, DataError> {
     let classes = Classes::new(names);
     if classes.len() < 2 {
         let expected = "a folder for each class, two or more".to_owned();
-        return Err(DataError::malformed(folder, "classes", expected, format!("{} folders", classes.len())));
+        return Err(DataError::malformed(folder, "classes", expected, count(classes.len(), "folder")));
     }
     Ok(classes)
 }
@@ -290,6 +294,6 @@ mod tests {
         let error = || read("image-folder", true, &places(folder.path())).unwrap_err().to_string();
         assert!(error().contains("image-folder not found: no folder train/ in"), "{}", error());
         touch(folder.path(), &["train/n1/a.jpg"]);
-        assert!(error().contains("two or more, found 1 folders"), "{}", error());
+        assert!(error().contains("two or more, found 1 folder"), "{}", error());
     }
 }

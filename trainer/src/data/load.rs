@@ -12,6 +12,7 @@ use super::locate::Places;
 use super::names;
 use crate::classes::Classes;
 use crate::config::{DataConfig, DatasetKind, Problem};
+use crate::words;
 
 /// The seed of `data.hold_out`: the same images for every run.
 const HOLD_OUT_SEED: u64 = 1;
@@ -67,7 +68,7 @@ fn of_classes(split: &DataSplit, only: &[u32]) -> Result<DataSplit, DataError> {
 /// The training part alone, `count` images of it as the test part; both in their order.
 fn held_out(DataSplit { train, .. }: DataSplit, count: usize) -> Result<DataSplit, DataError> {
     if count >= train.len() {
-        let reason = format!("leaves nothing to train on: the training set has {} images", train.len());
+        let reason = format!("leaves nothing to train on: the training set has {}", words::count(train.len(), "image"));
         return Err(Problem::value("data.hold_out", count, reason).into());
     }
     let held = hold_out(&train.labels, train.classes, count, HOLD_OUT_SEED);

@@ -11,6 +11,7 @@ use super::locate::{Places, find};
 use super::stand_in::StandIn;
 use crate::classes::Classes;
 use crate::config::{DataConfig, DatasetKind, Problem};
+use crate::words::count;
 
 const IMAGENET: &str = "imagenet";
 /// The file of ReaL's labels.
@@ -149,11 +150,11 @@ fn around(root: &Path, places: &Places) -> Vec<PathBuf> {
 /// If the file cannot be read, or is something else.
 pub fn read_right_labels(path: &Path, images: usize, classes: usize) -> Result<Vec<Vec<u32>>, DataError> {
     let text = std::fs::read_to_string(path).map_err(|source| DataError::Read { path: path.to_owned(), source })?;
-    let expected = || format!("{images} lists of classes below {classes}, one for each test image");
+    let expected = || format!("a list of classes below {classes} for each of {}", count(images, "test image"));
     let malformed = |found: String| DataError::malformed(path, "labels", expected(), found);
     let lists: Vec<Vec<u32>> = serde_json::from_str(&text).map_err(|error| malformed(error.to_string()))?;
     if lists.len() != images {
-        return Err(malformed(format!("{} lists", lists.len())));
+        return Err(malformed(count(lists.len(), "list")));
     }
     match lists.iter().flatten().find(|label| **label as usize >= classes) {
         Some(label) => Err(malformed(format!("class {label}"))),
@@ -241,11 +242,11 @@ mod tests {
         let right = TestSet::Real.load(&config(), &places, &turned).unwrap().right.unwrap();
         assert_eq!(right, [vec![0, 2], vec![1], vec![]], "v3, v1, v2");
         for (text, part) in
-            [("[[1]]", "found 1 lists"), ("[[1], [3], []]", "found class 3"), ("{}", "found invalid type")]
+            [("[[1]]", "found 1 list"), ("[[1], [3], []]", "found class 3"), ("{}", "found invalid type")]
         {
             write(text);
             let error = load().unwrap_err().to_string();
-            assert!(error.contains(part) && error.contains("expected 3 lists"), "{error}");
+            assert!(error.contains(part) && error.contains("for each of 3 test images"), "{error}");
         }
     }
 

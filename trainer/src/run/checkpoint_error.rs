@@ -55,7 +55,7 @@ pub enum CheckpointError {
     },
     /// Nothing says what its bytes should be.
     #[error(
-        "{} holds no checksum of Lethe's: an older version wrote it, or another program; it can be neither resumed nor measured", path.display()
+        "{} holds no checksum, so it cannot be verified and is not used: if an older version of Lethe wrote it, train the run again; the weights of other programs are taken by `[init] from` alone", path.display()
     )]
     NoChecksum {
         /// The file.

@@ -55,12 +55,12 @@ pub enum RunError {
     },
     /// The images are not those that the run began with.
     #[error(
-        "{} began with other images than these, found now: {found}; it had: {expected}; say with --data-dir where those are, start again, or, where the change is meant, remove {DATA} from the run's folder", path.display()
+        "{}: the images are not those that the run began with (then {expected}; now {found}); say with --data-dir where those are, start again, or, where the change is meant, remove {DATA} from the run's folder", path.display()
     )]
     OtherData {
         /// The run.
         path: PathBuf,
-        /// What the run notes of its images.
+        /// What the run notes of its images, where that differs.
         expected: String,
         /// What is there now.
         found: String,

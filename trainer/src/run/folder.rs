@@ -140,10 +140,16 @@ impl RunFolder {
             Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(()),
             noted => noted.map_err(|source| RunError::Read { path, source })?,
         };
-        let line = |text: &str| text.trim().replace('\n', ", ");
-        let other =
-            || RunError::OtherData { path: self.path.clone(), expected: line(&noted), found: line(fingerprint) };
-        if noted == fingerprint { Ok(()) } else { Err(other()) }
+        if noted == fingerprint {
+            return Ok(());
+        }
+        // The parts that are the same are of no interest.
+        let differing = |text: &str, other: &str| {
+            let lines: Vec<&str> = text.lines().filter(|line| !other.lines().any(|same| same == *line)).collect();
+            if lines.is_empty() { "no such part".to_owned() } else { lines.join(", ") }
+        };
+        let (expected, found) = (differing(&noted, fingerprint), differing(fingerprint, &noted));
+        Err(RunError::OtherData { path: self.path.clone(), expected, found })
     }
 
     /// Keeps other programs from writing the folder, until this value is dropped or the program ends, however it ends.
@@ -362,7 +368,7 @@ mod tests {
         run.note_data("train: 5\ntest: 6\n").unwrap();
         run.expect_data("train: 5\ntest: 6\n").unwrap();
         let error = run.expect_data("train: 5\ntest: 7\n").unwrap_err().to_string();
-        assert!(error.contains("found now: train: 5, test: 7; it had: train: 5, test: 6;"), "{error}");
+        assert!(error.contains("not those that the run began with (then test: 6; now test: 7);"), "{error}");
     }
 
     #[test]

@@ -1,8 +1,8 @@
 //! Whether a JPEG (ITU-T T.81) is whole. Decoders make something of any part of one, grey where data is missing; here its codes are gone through to the last, so that
-//! a file that was cut, or of which bytes were changed, is found wherever the format lets it be: a marker out of place, a code that is none, data that ends early or is left
+//! a file that was cut, or of which bytes were changed, is found wherever the format lets it be: a marker out of place, an invalid code, data that ends early or is left
 //! over. What stands behind the end of the image is nobody's and does no harm.
 //!
-//! No pixel is computed here, which takes a tenth of a decoder's time.
+//! No pixel is computed here. Of a photograph that is decoded in 0.9 ms this takes 0.6 ms, once for each file and process.
 
 mod bits;
 mod frame;
@@ -58,7 +58,7 @@ pub enum Flaw {
         position: usize,
     },
     /// A header that contradicts itself or the file.
-    #[error("the file is damaged: the {what} at byte {position} is none")]
+    #[error("the file is damaged: the {what} at byte {position} is invalid")]
     Segment {
         /// Which.
         what: &'static str,
