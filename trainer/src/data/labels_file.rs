@@ -1,5 +1,6 @@
 //! The file that says which class each image of a folder without classes has: a line an image, its name (with or without ending), then its class by name or number, with
-//! a tab, a comma or spaces between them. What stands behind a third tab or comma is passed over. Every image must have one line, and every line an image.
+//! a tab, a comma or spaces between them. What stands behind a second tab or comma is passed over. Every image must have one line, and every line an image. What can be read
+//! in two ways is refused.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -51,12 +52,34 @@ pub(super) fn read(path: &Path, images: &[ImageFile], classes: &Classes) -> Resu
         let number = word.parse::<u32>().ok().filter(|number| (*number as usize) < classes.len());
         if word.parse::<u32>().is_ok() { number } else { numbers.get(word.as_str()).copied() }
     };
+    // Not so, where the same words are numbers of other classes.
+    let counted = |m: &(usize, String)| by_number(m).filter(|class| class.to_string() == m.1);
+    let first =
+        |meant: &[(usize, String)], class: &dyn Fn(&(usize, String)) -> Option<u32>| meant.iter().find_map(class);
+    let are_numbers = are_names && read.iter().all(|(.., meant)| first(meant, &counted).is_some());
+    let differs = |(.., meant): &&(usize, &str, Vec<(usize, String)>)| first(meant, &counted) != first(meant, &by_name);
+    if let Some((number, line, _)) = read.iter().find(differs).filter(|_| are_numbers) {
+        let expected = "classes by name or by number; these are both, and mean other classes; put the test images into a folder for each class instead";
+        return Err(DataError::malformed(
+            path,
+            "lines",
+            expected.into(),
+            format!("`{}` in line {number}", line.trim()),
+        ));
+    }
     let mut labels = vec![None; images.len()];
     for (number, line, meant) in &read {
         let class = |m: &(usize, String)| if are_names { by_name(m) } else { by_number(m) };
         let Some((image, class)) = meant.iter().find_map(|m| Some((m.0, class(m)?))) else {
             return Err(DataError::malformed(path, "line", wanted, format!("`{}` in line {number}", line.trim())));
         };
+        if let Some(longer) =
+            names.longer(line).iter().find(|word| numbers.get(word.as_str()).is_some_and(|c| *c != class))
+        {
+            let expected =
+                format!("one class behind the name; put quotes around `{longer}`, or take away what follows the class");
+            return Err(DataError::malformed(path, "line", expected, format!("`{}` in line {number}", line.trim())));
+        }
         if let Some((before, _)) = labels[image].replace((*number, class)) {
             let found = format!("`{}` in lines {before} and {number}", images[image].name());
             return Err(DataError::malformed(path, "lines", "one line for each image".to_owned(), found));
@@ -115,6 +138,15 @@ impl<'a> Names<'a> {
             known.collect::<Vec<_>>()
         };
         [of(&self.whole), of(&self.stems)].concat()
+    }
+
+    /// What stands behind an image and a comma, with one or more commas in it, which may be a class without the quotes that it needs.
+    fn longer(&self, line: &str) -> Vec<String> {
+        let fields = fields(line);
+        let name = clean(&fields[0]);
+        let is_image = self.whole.contains_key(name.as_str()) || self.stems.contains_key(name.as_str());
+        let ends = if is_image { 3..fields.len() + 1 } else { 0..0 };
+        ends.map(|end| clean(&fields[1..end].join(","))).collect()
     }
 }
 
@@ -184,6 +216,28 @@ mod tests {
         ] {
             assert_eq!(labels(text.as_bytes()), Ok(vec![0, 1, 2]), "{text}");
         }
+    }
+
+    #[test]
+    fn what_can_be_read_in_two_ways_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("val.txt");
+        let images = ["a.jpg", "b.jpg"].map(|name| ImageFile::new(folder.path().join(name), 1));
+        let of = |text: &str, classes: &[&str]| {
+            std::fs::write(&path, text).unwrap();
+            read(&path, &images, &Classes::new(classes.iter().copied())).map_err(|e| e.to_string())
+        };
+        let error = of("a.jpg 1\nb.jpg 2\n", &["1", "2", "3"]).unwrap_err();
+        assert!(error.contains("found `a.jpg 1` in line 1") && error.contains("a folder for each class"), "{error}");
+        // Where both mean the same, or one of them is none.
+        assert_eq!(of("a.jpg 1\nb.jpg 0\n", &["0", "1", "2"]), Ok(vec![1, 0]));
+        assert_eq!(of("a.jpg 1\nb.jpg 3\n", &["1", "2", "3"]), Ok(vec![0, 2]));
+        assert_eq!(of("a.jpg 0\nb.jpg 1\n", &["1", "2", "3"]), Ok(vec![0, 1]));
+        assert_eq!(of("a.jpg 001\nb.jpg 002\n", &["001", "002", "003"]), Ok(vec![0, 1]));
+        let error = of("a.jpg,owl, barn\nb.jpg,owl\n", &["owl", "owl, barn"]).unwrap_err();
+        assert!(error.contains("put quotes around `owl, barn`") && error.contains("line 1"), "{error}");
+        assert_eq!(of("a.jpg,\"owl, barn\",9\nb.jpg,owl,9,9\n", &["owl", "owl, barn"]), Ok(vec![1, 0]));
+        assert_eq!(of("a.jpg owl, barn\nb.jpg\tbarn\n", &["barn", "owl, barn"]), Ok(vec![1, 0]));
     }
 
     #[test]
