@@ -88,8 +88,9 @@ fn glance(path: &Path, seen: &Seen) -> Result<Stamp, ImageFlaw> {
     if !found.is_file() {
         return Err(ImageFlaw::Other { found: "no file".to_owned() });
     }
-    let (size, modified) = (found.len(), modified(&found));
-    if let Some(stamp) = seen.stamp(path).filter(|stamp| (stamp.size, stamp.modified) == (size, modified)) {
+    let (size, modified, changed) = (found.len(), modified(&found), changed(&found));
+    let is_same = |stamp: &Stamp| (stamp.size, stamp.modified, stamp.changed) == (size, modified, changed);
+    if let Some(stamp) = seen.stamp(path).filter(|stamp| modified > 0 && is_same(stamp)) {
         return Ok(stamp);
     }
     let mut file = File::open(path).map_err(ImageFlaw::Read)?;
@@ -106,7 +107,7 @@ fn glance(path: &Path, seen: &Seen) -> Result<Stamp, ImageFlaw> {
     let mut crc = Crc::new();
     crc.update(&head);
     crc.update(&tail);
-    Ok(Stamp { size, modified, ends: crc.sum() })
+    Ok(Stamp { size, modified, changed, ends: crc.sum() })
 }
 
 /// Width and height.
@@ -135,4 +136,17 @@ fn check_end(path: &Path, form: ImageFormat, tail: &[u8]) -> Result<(), ImageFla
 fn modified(found: &Metadata) -> u64 {
     let since = found.modified().ok().and_then(|time| time.duration_since(std::time::UNIX_EPOCH).ok());
     since.map_or(0, |since| since.as_nanos() as u64)
+}
+
+/// When anything of it was changed, in nanoseconds since 1970.
+#[cfg(unix)]
+fn changed(found: &Metadata) -> u64 {
+    use std::os::unix::fs::MetadataExt;
+    (found.ctime() as u64).wrapping_mul(1_000_000_000).wrapping_add(found.ctime_nsec() as u64)
+}
+
+/// Nothing is known of that.
+#[cfg(not(unix))]
+fn changed(_: &Metadata) -> u64 {
+    0
 }

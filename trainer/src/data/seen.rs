@@ -1,6 +1,6 @@
 //! The files that were looked at before, so that a million of them need not be opened at every start. They are kept in the user's folder for such things, a file for each
-//! folder of images: `$XDG_CACHE_HOME/lethe` or `~/.cache/lethe` (on macOS `~/Library/Caches/lethe`, on Windows `%LOCALAPPDATA%\lethe`). A file whose size and time of
-//! change are the same is taken to be the same. What is broken there, or cannot be written, costs time and nothing else.
+//! folder of images: `$XDG_CACHE_HOME/lethe` or `~/.cache/lethe` (on macOS `~/Library/Caches/lethe`, on Windows `%LOCALAPPDATA%\lethe`). A file whose size and times
+//! (of its content and, on Unix, of any change) are the same is taken to be the same. What is broken there, or cannot be written, costs time and nothing else.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -11,7 +11,7 @@ use crate::run::write_atomically;
 
 /// Fewer files are looked at in a moment.
 const FEWEST: usize = 1000;
-const HEADING: &str = "lethe: images that were looked at, 1";
+const HEADING: &str = "lethe: images that were looked at, 2";
 
 /// What tells a file that was looked at from another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,6 +20,8 @@ pub struct Stamp {
     pub size: u64,
     /// When it was written.
     pub modified: u64,
+    /// When anything of it was changed, which no program sets back; 0 where the system has no such time.
+    pub changed: u64,
     /// A checksum of its beginning and end.
     pub ends: u32,
 }
@@ -101,7 +103,7 @@ fn text(stamps: &HashMap<PathBuf, Stamp>) -> String {
         .iter()
         .filter_map(|(path, stamp)| {
             let path = path.to_str().filter(|path| !path.contains('\n'))?;
-            Some(format!("{} {} {:08x} {path}\n", stamp.size, stamp.modified, stamp.ends))
+            Some(format!("{} {} {} {:08x} {path}\n", stamp.size, stamp.modified, stamp.changed, stamp.ends))
         })
         .collect();
     lines.sort();
@@ -122,10 +124,11 @@ fn parse(text: &str) -> Option<HashMap<PathBuf, Stamp>> {
     let body = format!("{body}\n");
     let lines = body.strip_prefix(HEADING)?.strip_prefix('\n').filter(|_| checksum(&body) == sum)?;
     let stamp = |line: &str| {
-        let mut parts = line.splitn(4, ' ');
-        let (size, modified) = (parts.next()?.parse().ok()?, parts.next()?.parse().ok()?);
+        let mut parts = line.splitn(5, ' ');
+        let mut number = || parts.next()?.parse().ok();
+        let (size, modified, changed) = (number()?, number()?, number()?);
         let ends = u32::from_str_radix(parts.next()?, 16).ok()?;
-        Some((PathBuf::from(parts.next()?), Stamp { size, modified, ends }))
+        Some((PathBuf::from(parts.next()?), Stamp { size, modified, changed, ends }))
     };
     lines.lines().map(stamp).collect()
 }
@@ -138,7 +141,7 @@ mod tests {
     fn files_are_known_again_until_a_byte_of_the_record_is_broken() {
         let folder = tempfile::tempdir().unwrap();
         let files = ["/data/train/a/1.jpg", "/data/val/b 2.jpg"].map(Path::new);
-        let stamps = [5, 6].map(|size| Stamp { size, modified: 7, ends: 8 });
+        let stamps = [5, 6].map(|size| Stamp { size, modified: 7, changed: 9, ends: 8 });
         let seen = || Seen::kept_in(Some(folder.path().join("lethe")), &files);
         assert_eq!(seen().stamp(files[0]), None);
         seen().keep(files.into_iter().zip(stamps.map(Some)));
