@@ -204,8 +204,8 @@ fn exponent_slope(a: &Var, b: &Var) -> Var {
 /// dy where a > b, half of it where they are equal, else 0: selected, so that an infinite dy leaves no NaN where it does not go.
 fn share(dy: &Var, a: &Var, b: &Var) -> Var {
     let (a, b) = (a.tensor(), b.tensor());
-    let share = a.eq(b).select(&a.scalar_like(0.5), &a.scalar_like(1.0));
-    &dy.masked(&a.ge(b)) * &Var::constant(&share)
+    let half = dy.mul_scalar(0.5);
+    &half.masked(&a.ge(b)) + &half.masked(&a.gt(b))
 }
 
 // Sums need not keep their operands, only their shapes.
