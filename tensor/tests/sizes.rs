@@ -135,6 +135,6 @@ fn norms_of_the_smallest_numbers_are_not_lost() {
         let x = Tensor::from_slice(&Device::cpu(), &[3.0 * least, 4.0 * least], &[2]);
         let exact = (x.to_vec::<f32>().unwrap().iter().map(|x| f64::from(*x).powi(2)).sum::<f64>()).sqrt();
         let got = f64::from(x.norm().item::<f32>().unwrap());
-        assert!((got - exact).abs() <= f64::from(f32::from_bits(1)), "{got:e}, not {exact:e}");
+        assert!((got - exact).abs() <= f64::from(f32::from_bits(1)) + 1.2e-7 * exact, "{got:e}, not {exact:e}");
     }
 }

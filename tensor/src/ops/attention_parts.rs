@@ -19,18 +19,27 @@ pub(super) enum Cut {
 const QUERIES: usize = 2;
 const KEYS: usize = 3;
 
+/// The bytes of the largest operand and of the largest that can be bound, and the most rows that a thread goes through; `None` where there are no
+/// such limits.
+fn limits(p: &Attention, device: &Device) -> Option<(u64, u64, usize)> {
+    match device {
+        Device::Cpu(_) => {
+            let _ = p;
+            None
+        }
+        #[cfg(feature = "gpu")]
+        Device::Gpu(gpu) => {
+            use crate::gpu::plans::attention::{largest_operand, most_rows};
+            Some((largest_operand(p), gpu.caps().max_binding, most_rows(p.dim)))
+        }
+    }
+}
+
 impl Cut {
     /// `None` where the device can run the plan as it is.
     #[track_caller]
     pub(super) fn of(p: &Attention, device: &Device) -> Option<Cut> {
-        let (largest, most, most_rows) = match device {
-            Device::Cpu(_) => return None,
-            #[cfg(feature = "gpu")]
-            Device::Gpu(gpu) => {
-                use crate::gpu::plans::attention::{largest_operand, most_rows};
-                (largest_operand(p), gpu.caps().max_binding, most_rows(p.dim))
-            }
-        };
+        let (largest, most, most_rows) = limits(p, device)?;
         let rows = p.queries.max(p.keys);
         if largest <= most && rows <= most_rows {
             return None;
