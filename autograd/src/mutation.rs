@@ -115,6 +115,17 @@ fn change_at(operation: &'static str, site: &Site) -> Option<Change> {
 }
 
 /// The change at the next term of the rule that runs, if one runs.
+/// Keeps terms right until the result is dropped.
+pub(crate) fn unchanged() -> impl Drop {
+    struct Reset(Option<(&'static str, usize)>);
+    impl Drop for Reset {
+        fn drop(&mut self) {
+            RULE.set(self.0);
+        }
+    }
+    Reset(RULE.take())
+}
+
 fn at_next_term(what: &'static str) -> Option<Change> {
     let (operation, n) = RULE.get()?;
     RULE.set(Some((operation, n + 1)));

@@ -166,7 +166,7 @@ impl Sight {
         // a score, and an infinite one would spoil the derivatives.
         let lowest = if scores.dtype() == DType::F64 { f64::MIN } else { f64::from(f32::MIN) };
         let seen = visible.pairs.tensor().select(scores.tensor(), &scores.tensor().scalar_like(lowest));
-        let above = kept(Some(&visible.pairs), &(&scores - &Var::constant(&seen.max(&[-1], true))));
+        let above = kept(Some(&visible.pairs), &shifted(&scores, &Var::constant(&seen.max(&[-1], true))));
         let e = kept(Some(&visible.pairs), &above.exp());
         let one = Var::constant(&scores.tensor().scalar_like(1.0));
         let sum = visible.queries.where_(&e.sum(&[-1], true), &one);
@@ -190,6 +190,14 @@ impl Sight {
     fn seen_pairs(&self, x: &Var) -> Var {
         kept(self.visible.as_ref().map(|v| &v.pairs), x)
     }
+}
+
+/// Scores less the largest of their row. Weights do not depend on the shift, so that no check could notice a wrong one.
+#[track_caller]
+fn shifted(scores: &Var, top: &Var) -> Var {
+    #[cfg(feature = "mutation")]
+    let _unchanged = crate::mutation::unchanged();
+    scores - top
 }
 
 /// x where the condition holds, else 0; x without one.

@@ -40,7 +40,7 @@ fn inputs(d: &mut Draws) -> Mask {
 
 fn attention(d: &mut Draws) -> Case {
     let mask = inputs(d);
-    let (scale, causal) = (d.pick(&[0.35, 1.0, -0.5]), d.coin());
+    let (scale, causal) = (d.pick(&[0.35, 1.5, -0.5]), d.coin());
     match mask {
         Mask::None => case!(d, [scale, causal], |x| x[0].attention(&x[1], &x[2], None, scale, causal)),
         Mask::Plain => case!(d, [scale, causal], |x| x[0].attention(&x[1], &x[2], Some(x[3].tensor()), scale, causal)),
@@ -53,7 +53,7 @@ fn attention(d: &mut Draws) -> Case {
 
 fn composed(d: &mut Draws) -> Case {
     let mask = inputs(d);
-    let (scale, causal) = (d.pick(&[0.35, 1.0, -0.5]), d.coin());
+    let (scale, causal) = (d.pick(&[0.35, 1.5, -0.5]), d.coin());
     match mask {
         Mask::None => case!(d, [scale, causal], |x| x[0].attention_composed(&x[1], &x[2], None, scale, causal)),
         Mask::Plain => {
