@@ -74,7 +74,7 @@ thread_local! {
 /// let (_, found) = anomaly::watch(|| {
 ///     let tape = Tape::new();
 ///     let x = tape.leaf(&Tensor::from_slice(&Device::cpu(), &[1.0, 0.0], &[2]));
-///     tape.backward(&x.sqrt().sum(&[], false));
+///     tape.backward(&x.sqrt().sum());
 /// });
 /// let found = found.expect("the root of 0 has no slope");
 /// assert!(found.to_string().starts_with("the gradient of input 0 of `sqrt` at "));
@@ -188,7 +188,7 @@ mod tests {
         let (_, found) = watch(|| {
             let tape = Tape::new();
             let x = leaf(&tape, &[4.0, 0.0]);
-            tape.backward(&x.sqrt().mul_scalar(2.0).sum(&[], false));
+            tape.backward(&x.sqrt().mul_scalar(2.0).sum());
         });
         let found = found.unwrap();
         assert_eq!((found.operation, &found.pass, found.element), ("sqrt", &Pass::Backward { input: 0 }, 1));
@@ -198,7 +198,7 @@ mod tests {
     #[test]
     fn what_is_finite_is_not_reported_and_nothing_is_watched_afterwards() {
         let tape = Tape::new();
-        let (_, found) = watch(|| tape.backward(&leaf(&tape, &[1.0, 2.0]).log().sum(&[], false)));
+        let (_, found) = watch(|| tape.backward(&leaf(&tape, &[1.0, 2.0]).log().sum()));
         assert!(found.is_none() && !is_watching());
         let (_, outer) = watch(|| {
             let (_, inner) = watch(|| leaf(&tape, &[0.0]).recip());

@@ -181,7 +181,9 @@ mod tests {
             for line in text.lines().map(str::trim_start) {
                 let name = |s: &str| s.split(|c: char| !c.is_alphanumeric() && c != '_').next().unwrap().to_string();
                 if let Some(rest) = line.strip_prefix("pub fn ").filter(|r| !r.starts_with('$')) {
-                    self.methods.insert(name(rest).trim_end_matches('_').to_string());
+                    // A reduction's common form and its form over axes are one operation.
+                    let method = name(rest);
+                    self.methods.insert(method.trim_end_matches("_axes").trim_end_matches('_').to_string());
                 }
                 // An entry of a macro: `name: |dy, x| …`.
                 if let Some((entry, _)) = line.split_once(": |dy, ").filter(|(e, _)| *e == name(e)) {

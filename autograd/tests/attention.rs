@@ -50,7 +50,7 @@ fn derivatives(
     all.extend(x.iter().map(|x| free.of(x).tensor().clone()));
     let recorded = tape.sweep(&y, &weights, Mode::Record);
     all.extend(x.iter().map(|x| recorded.of(x).tensor().clone()));
-    let sum = |g: &Var| g.square().sum(&[], false);
+    let sum = |g: &Var| g.square().sum();
     let slope = x[1..].iter().fold(sum(&recorded.of(&x[0])), |total, x| &total + &sum(&recorded.of(x)));
     let second = tape.backward(&slope);
     all.extend(x.iter().map(|x| second.of(x).tensor().clone()));

@@ -173,8 +173,7 @@ fn what_a_choice_leaves_out_has_no_gradient_even_where_it_is_nan() {
         let (x, other) = (leaf(&[nan, 2.0, inf]), leaf(&[1.0, nan, nan]));
         let mask = Tensor::from_slice(&device, &[0u32, 1, 0], &[3]);
         let kept = Var::constant(&mask).where_(&x, &Var::constant(&Tensor::zeros(&device, DType::F32, &[3])));
-        let y = &(&kept.sum(&[], false) + &x.masked_mean(&mask))
-            + &x.masked_fill(&mask.logical_not(), 0.0).square().sum(&[], false);
+        let y = &(&kept.sum() + &x.masked_mean(&mask)) + &x.masked_fill(&mask.logical_not(), 0.0).square().sum();
         let grads = tape.backward(&y);
         assert_eq!(y.to_vec::<f32>().unwrap(), [2.0 + 2.0 + 4.0]);
         assert_eq!(grads.of(&x).to_vec::<f32>().unwrap(), [0.0, 1.0 + 1.0 + 4.0, 0.0]);
@@ -188,7 +187,7 @@ fn logsumexp_of_nothing_is_minus_infinity_with_gradient_zero() {
     for device in Device::all_for_tests() {
         let tape = Tape::new();
         let x = tape.leaf(&Tensor::from_slice(&device, &[low, low, low, 1.0, low, 1.0], &[3, 2]));
-        let y = x.logsumexp(&[1], false);
+        let y = x.logsumexp_axes(&[1], false);
         let dy = tape.leaf(&Tensor::ones(&device, DType::F32, &[3]));
         let slope = tape.sweep(&y, &dy, Mode::Record).of(&x);
         let curvature = tape.sweep(&slope, &Var::constant(&slope.tensor().add_scalar(1.0)), Mode::Retain).of(&x);
@@ -198,7 +197,7 @@ fn logsumexp_of_nothing_is_minus_infinity_with_gradient_zero() {
         assert!(curvature.to_vec::<f32>().unwrap().iter().all(|c| c.abs() < 1e-6));
         let empty = tape.leaf(&Tensor::zeros(&device, DType::F32, &[2, 0]));
         for (axes, n) in [(vec![1], 2), (vec![], 1)] {
-            let y = empty.logsumexp(&axes, false);
+            let y = empty.logsumexp_axes(&axes, false);
             assert_eq!(y.to_vec::<f32>().unwrap(), vec![low; n]);
             assert_eq!(
                 tape.sweep(&y, &Var::constant(&y.tensor().zeros_like()), Mode::Retain).of(&empty).shape(),
@@ -214,7 +213,9 @@ fn moments_of_nothing_are_nan_and_deviations_do_not_overflow() {
         let of = |data: &[f32], shape: &[usize]| Var::constant(&Tensor::from_slice(&device, data, shape));
         let empty = of(&[], &[2, 0]);
         for correction in [0.0, 1.0, -1.0] {
-            for y in [empty.mean(&[1], false), empty.var(&[1], correction, false), empty.std(&[1], correction, true)] {
+            for y in
+                [empty.mean_axes(&[1], false), empty.var(&[1], correction, false), empty.std(&[1], correction, true)]
+            {
                 assert!(y.to_vec::<f32>().unwrap().iter().all(|v| v.is_nan()) && y.numel() == 2);
             }
         }
@@ -228,7 +229,7 @@ fn moments_of_nothing_are_nan_and_deviations_do_not_overflow() {
             let tape = Tape::new();
             let x = tape.leaf(&Tensor::from_slice(&device, &[size, -size, 3.0 * size, -3.0 * size], &[2, 2]));
             let y = x.std(&[1], 1.0, false);
-            let slopes = tape.backward(&y.sum(&[], false)).of(&x).to_vec::<f32>().unwrap();
+            let slopes = tape.backward(&y.sum()).of(&x).to_vec::<f32>().unwrap();
             let y = y.to_vec::<f32>().unwrap();
             assert!(y.iter().zip([1.0, 3.0]).all(|(y, k)| (y / (k * size) / 2f32.sqrt() - 1.0).abs() < 1e-5), "{y:?}");
             let half = 0.5f32.sqrt();
@@ -276,7 +277,7 @@ fn products_without_one_factor_are_made_without_division() {
         ] {
             let tape = Tape::new();
             let v = tape.leaf(&Tensor::from_slice(&device, &x, &[x.len(), 1]));
-            let got = tape.backward(&v.prod(&[0], false).sum(&[], false)).of(&v).to_vec::<f32>().unwrap();
+            let got = tape.backward(&v.prod_axes(&[0], false).sum()).of(&v).to_vec::<f32>().unwrap();
             assert!(
                 got.iter().zip(&expected).all(|(g, e)| (g - e).abs() <= 1e-6 * e.abs()),
                 "{got:?}, not {expected:?}"
@@ -295,10 +296,10 @@ fn losses_leave_out_what_is_ignored_in_both_orders() {
                 let tape = Tape::new();
                 let z = tape.leaf(&Tensor::from_slice(&device, &[1.0, 2.0, 3.0, nan, nan, f32::INFINITY], &[2, 3]));
                 let labels = Tensor::from_slice(&device, &[1, u32::MAX], &[2]);
-                let loss = z.cross_entropy(&labels, likelihood, smoothing).sum(&[], false);
+                let loss = z.cross_entropy(&labels, likelihood, smoothing).sum();
                 let dy = tape.leaf(&Tensor::ones(&device, DType::F32, &[]));
                 let slope = tape.sweep(&loss, &dy, Mode::Record).of(&z);
-                let curvature = tape.sweep(&slope.square().sum(&[], false), &dy, Mode::Retain).of(&z);
+                let curvature = tape.sweep(&slope.square().sum(), &dy, Mode::Retain).of(&z);
                 for (what, t) in [("slope", &slope), ("curvature", &curvature)] {
                     let v = t.to_vec::<f32>().unwrap();
                     assert!(
@@ -313,12 +314,12 @@ fn losses_leave_out_what_is_ignored_in_both_orders() {
         let x = tape.leaf(&Tensor::from_slice(&device, &[-1.0, -2.0, nan, nan], &[2, 2]));
         let loss = x.nll_loss(&Tensor::from_slice(&device, &[1, u32::MAX], &[2]));
         assert_eq!(loss.to_vec::<f32>().unwrap(), [2.0, 0.0]);
-        assert_eq!(tape.backward(&loss.sum(&[], false)).of(&x).to_vec::<f32>().unwrap(), [0.0, -1.0, 0.0, 0.0]);
+        assert_eq!(tape.backward(&loss.sum()).of(&x).to_vec::<f32>().unwrap(), [0.0, -1.0, 0.0, 0.0]);
         // A target of 0 drops its term, tracked or not.
         let (x, t) = (tape.leaf(&Tensor::from_slice(&device, &[f32::NEG_INFINITY, -1.0], &[2])), &[0.0f32, 1.0]);
         let t = tape.leaf(&Tensor::from_slice(&device, t, &[2]));
         let loss = x.kl_div(&t);
-        let grads = tape.backward(&loss.sum(&[], false));
+        let grads = tape.backward(&loss.sum());
         assert_eq!(loss.to_vec::<f32>().unwrap(), [0.0, 1.0]);
         assert_eq!(grads.of(&x).to_vec::<f32>().unwrap(), [0.0, -1.0]);
         assert_eq!(grads.of(&t).to_vec::<f32>().unwrap()[0], 0.0);

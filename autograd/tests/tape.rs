@@ -24,7 +24,7 @@ fn model() -> (Tensor, Arc<ParamLayout>, impl Fn(&Parameters) -> Var + Copy) {
     let loss = move |p: &Parameters| {
         let x = Var::constant(&tensor(&[0.3, -0.2, 0.8, 0.5], &[2, 2]));
         let h = x.linear(&p.get(w), Some(&p.get(b))).tanh();
-        (&h * &p.get(frozen)).matmul(&p.get(w)).square().sum(&[], false)
+        (&h * &p.get(frozen)).matmul(&p.get(w)).square().sum()
     };
     (theta, Arc::new(layout), loss)
 }
@@ -33,7 +33,7 @@ fn model() -> (Tensor, Arc<ParamLayout>, impl Fn(&Parameters) -> Var + Copy) {
 fn gradients_add_over_every_use() {
     let tape = Tape::new();
     let x = tape.leaf(&tensor(&[1.0, 2.0], &[2]));
-    let y = (&(&x * &x) + &x.mul_scalar(3.0)).sum(&[], false);
+    let y = (&(&x * &x) + &x.mul_scalar(3.0)).sum();
     assert_eq!(values(&tape.backward(&y).of(&x)), [5.0, 7.0]);
 }
 
@@ -71,7 +71,7 @@ fn hessian_vector_products_match_differences_of_gradients_and_are_symmetric() {
     for ((a, b), hv) in g(1e-5).iter().zip(g(-1e-5)).zip(&hv) {
         assert!(((a - b) / 2e-5 - hv).abs() < 1e-7 * scale, "{} {hv}", (a - b) / 2e-5);
     }
-    let dot = |a: &Tensor, b: &Tensor| a.mul(b).sum(&[], false).item::<f64>().unwrap();
+    let dot = |a: &Tensor, b: &Tensor| a.mul(b).sum().item::<f64>().unwrap();
     let (x, y) = (dot(&u, &product(&v)), dot(&v, &product(&u)));
     assert!((x - y).abs() < 1e-10 * x.abs().max(1.0), "{x} {y}");
 }
@@ -85,7 +85,7 @@ fn parameters_without_a_gradient_are_named_with_what_cut_them_off() {
     let tape = Tape::new();
     let p = tape.parameters(&Tensor::ones(&Device::cpu(), DType::F32, &[layout.len()]), &layout);
     let cut = p.get(b).exp().detach();
-    let g = tape.backward(&(&p.get(a) * &cut).sum(&[], false));
+    let g = tape.backward(&(&p.get(a) * &cut).sum());
     let [unreached] = g.unreached() else { panic!("one parameter is cut off") };
     assert!(unreached.name == "b" && matches!(unreached.why, Cut::After { op: "exp", .. }), "{unreached}");
 }
@@ -110,14 +110,14 @@ fn operations_without_a_derivative_are_errors_not_silence() {
     let tape = Tape::new();
     let x = tape.leaf(&tensor(&[1.0, 2.0], &[2]));
     let rounded = Var::record_opaque("round", &[&x], x.tensor().clone());
-    tape.backward(&rounded.sum(&[], false));
+    tape.backward(&rounded.sum());
 }
 
 #[test]
 fn constants_record_nothing() {
     let tape = Tape::new();
     let x = Var::constant(&tensor(&[1.0], &[1]));
-    let y = x.exp().sum(&[], false);
+    let y = x.exp().sum();
     assert!(tape.is_empty() && !y.is_tracked());
 }
 
@@ -132,7 +132,7 @@ fn the_graph_is_explained_with_what_is_cut_off() {
     let p = tape.parameters(&theta, &layout);
     let aside = p.get(ids[1]).sin().exp();
     p.get(ids[2]);
-    let y = (&p.get(ids[0]).square() + &aside.detach()).sum(&[], false);
+    let y = (&p.get(ids[0]).square() + &aside.detach()).sum();
     let text = tape.explain(&y);
     let line = |part: &str| text.lines().find(|l| l.contains(part)).unwrap_or_else(|| panic!("no {part} in:\n{text}"));
     assert!(
@@ -164,7 +164,7 @@ fn a_tied_parameter_is_reached_through_any_of_its_names() {
     for read in [a, tied] {
         let tape = Tape::new();
         let p = tape.parameters(&theta, &layout);
-        let y = p.get(read).square().sum(&[], false);
+        let y = p.get(read).square().sum();
         assert!(!tape.explain(&y).contains("`a`:") && !tape.explain(&y).contains("`tied`:"), "{}", tape.explain(&y));
         let g = tape.backward(&y);
         let names: Vec<&str> = g.unreached().iter().map(|u| u.name.as_str()).collect();
@@ -172,7 +172,7 @@ fn a_tied_parameter_is_reached_through_any_of_its_names() {
     }
     let tape = Tape::new();
     let p = tape.parameters(&theta, &layout);
-    let y = (&p.vector().square().sum(&[], false) + &p.get(a).sum(&[], false)).sum(&[], false);
+    let y = (&p.vector().square().sum() + &p.get(a).sum()).sum();
     assert!(!tape.explain(&y).contains("no gradient"), "{}", tape.explain(&y));
     let g = tape.backward(&y);
     assert!(g.unreached().is_empty());
@@ -197,7 +197,7 @@ fn gradients_are_given_for_what_was_swept_and_for_nothing_else() {
     let p = tape.parameters(&theta, &layout);
     let parameter = p.get(layout.find("b").unwrap());
     let between = x.exp();
-    let y = (&between.sum(&[], false) + &parameter.sum(&[], false)).sum(&[], false);
+    let y = (&between.sum() + &parameter.sum()).sum();
     let g = tape.sweep(&y, &Var::constant(&tensor(&[1.0], &[])), Mode::Retain);
     let (late, late_parameters) = (tape.leaf(x.tensor()), tape.parameters(&theta, &layout));
     assert!(g.get(&x).is_some() && g.get(&late).is_none() && values(&g.of(&late)) == [0.0, 0.0]);
@@ -237,7 +237,7 @@ fn halves_are_stored_and_computed_with_in_single_precision() {
         let x = tape.leaf(&x);
         let stored = x.to_dtype(dtype);
         assert_eq!((stored.dtype(), stored.square().dtype()), (dtype, DType::F32));
-        let g = tape.backward(&stored.square().sum(&[], false)).of(&x);
+        let g = tape.backward(&stored.square().sum()).of(&x);
         assert_eq!(g.to_vec::<f32>().unwrap(), [1.0, -2.5, 6.0]);
     }
 }

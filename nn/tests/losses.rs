@@ -75,8 +75,8 @@ fn forgetting_has_its_golden_values_and_softmax_seeds_sum_to_zero() {
             let found = obf.seed(z.tensor(), &y);
             close(&found, &seed);
             close(obf.rows(&z, &y).tensor(), &[value]);
-            close(&found.mul(z.tensor()).sum(&[], false), &[surrogate]);
-            let sum = found.sum(&[], false).item::<f32>().unwrap();
+            close(&found.mul(z.tensor()).sum(), &[surrogate]);
+            let sum = found.sum().item::<f32>().unwrap();
             let expected = if likelihood == soft { 0.0 } else { seed.iter().sum() };
             assert!((sum - expected).abs() < 2e-6, "{obf:?}: {sum}");
         }
@@ -96,7 +96,7 @@ fn samples_left_out_add_nothing_and_wrong_labels_are_no_plausible_number() {
             let tape = lethe_autograd::Tape::new();
             let leaf = tape.leaf(&z);
             let rows = obf.rows(&leaf, &labels);
-            let slope = tape.backward(&rows.mean(&[], false)).of(&leaf).tensor().clone();
+            let slope = tape.backward(&rows.mean()).of(&leaf).tensor().clone();
             let seed = obf.seed(&z, &labels);
             close(&seed, &slope.to_vec::<f32>().unwrap());
             let (rows, seed, alpha) = (

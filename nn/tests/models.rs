@@ -88,7 +88,7 @@ fn unreached(model: &dyn Model, x: Tensor) -> Vec<String> {
     let tape = Tape::new();
     let params: Parameters = tape.parameters(theta.values(), theta.layout());
     let logits = model.forward(&Forward::new(&params, &state, Pass::train(0, 0, 0)), &Var::constant(&x));
-    let g = tape.backward(&logits.square().sum(&[], false));
+    let g = tape.backward(&logits.square().sum());
     g.unreached().iter().map(|u| u.name.clone()).collect()
 }
 

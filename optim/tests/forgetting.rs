@@ -68,7 +68,7 @@ fn without_forgetting_the_seed_is_the_label_against_uniform_whatever_is_predicte
         // With softmax no seed raises the logits of a row as a whole.
         for gamma in [0.3, 1.0] {
             let seed = Obf::new(0.1, gamma, Likelihood::Softmax).seed(&logits(&model, &at, &batch), &batch.labels);
-            let sums = host(&seed.sum(&[-1], false));
+            let sums = host(&seed.sum_axes(&[-1], false));
             assert!(sums.len() == 8 && sums.iter().all(|sum| sum.abs() < 1e-7), "{sums:?}");
         }
     }
@@ -114,7 +114,7 @@ fn the_seed_is_the_slope_of_the_objective_with_alpha_held() {
         let value = |z: &Tensor| -> f64 {
             let rows = |smoothing| task(smoothing).rows(&Var::constant(z), &labels).tensor().clone();
             let kept = alpha.rsub_scalar(1.0).mul(&rows(0.0));
-            kept.sub(&rows(1.0)).mean(&[], false).item().unwrap()
+            kept.sub(&rows(1.0)).mean().item().unwrap()
         };
         let seed: Vec<f64> = obf.seed(&z, &labels).to_vec().unwrap();
         for (i, expected) in seed.iter().enumerate() {

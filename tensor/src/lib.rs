@@ -28,5 +28,6 @@ pub use ops::attention;
 pub use ops::conv::ConvOptions;
 pub use ops::norm::BatchNormOutput;
 pub use ops::pool::{PoolOptions, adaptive_plan};
+pub use ops::view::INFER;
 pub use run::{defer, execute, execute_in_place, execute_one, store};
 pub use tensor::Tensor;

@@ -6,7 +6,7 @@ mod functions;
 use functions::{ANY, OF_POSITIVE};
 use lethe_tensor::cpu::CpuDevice;
 use lethe_tensor::random::Draw;
-use lethe_tensor::{DType, Device, Tensor};
+use lethe_tensor::{DType, Device, INFER, Tensor};
 
 fn normal(shape: &[usize], seed: u64) -> Tensor {
     Tensor::normal(&Device::cpu(), DType::F32, shape, Draw::new(seed, [0; 3])).force().clone()
@@ -104,9 +104,9 @@ fn sums_match_over_every_axis() {
         let x = normal(&shape, 1);
         for axes in [&[0isize][..], &[1], &[2], &[0, 2], &[]] {
             let n = shape.iter().product::<usize>() as f64;
-            check("sum", std::slice::from_ref(&x), |t| t[0].sum(axes, false), 1e-6 * n.sqrt());
-            check("sum_squares", std::slice::from_ref(&x), |t| t[0].sum_squares(axes, true), 2e-6);
-            check("max", std::slice::from_ref(&x), |t| t[0].max(axes, false), 0.0);
+            check("sum", std::slice::from_ref(&x), |t| t[0].sum_axes(axes, false), 1e-6 * n.sqrt());
+            check("sum_squares", std::slice::from_ref(&x), |t| t[0].sum_squares_axes(axes, true), 2e-6);
+            check("max", std::slice::from_ref(&x), |t| t[0].max_axes(axes, false), 0.0);
         }
     }
 }
@@ -130,8 +130,10 @@ fn results_are_the_same_with_any_number_of_threads() {
         device.scope(|| {
             let (a, b) = (normal(&[200, 1500], 1), normal(&[1500, 150], 2));
             let y = a.matmul(&b).gelu();
-            let z =
-                Tensor::concat(&[&y.sum(&[0], false), &y.sum(&[1], false), &y.sum_squares(&[], true).reshape(&[1])], 0);
+            let z = Tensor::concat(
+                &[&y.sum_axes(&[0], false), &y.sum_axes(&[1], false), &y.sum_squares_axes(&[], true).reshape(&[1])],
+                0,
+            );
             z.to_vec().unwrap()
         })
     };
@@ -174,7 +176,7 @@ fn attention_matches_packed_and_apart_in_both_directions() {
             let p = packed_plan(&t[0], scale, false);
             let (o, lse) = forward(&p, &[&t[0]], None);
             let g = backward(&p, &[&t[0]], &o, &lse, &t[1], None)[0].clone();
-            Tensor::concat(&[&o.reshape(&[usize::MAX]), &g.reshape(&[usize::MAX])], 0)
+            Tensor::concat(&[&o.reshape(&[INFER]), &g.reshape(&[INFER])], 0)
         };
         check("packed", &inputs, f, 1e-5);
     }

@@ -22,14 +22,14 @@ fn labels_become_rows() {
 #[test]
 fn any_and_all_count_what_is_not_zero() {
     let x = floats(&[0.0, -0.0, 0.0, 1.0, f32::NAN, 2.0], &[3, 2]);
-    assert_eq!(x.any(&[1], false).to_vec::<u32>().unwrap(), [0, 1, 1]);
-    assert_eq!(x.all(&[1], true).to_vec::<u32>().unwrap(), [0, 0, 1]);
-    assert_eq!(x.any(&[0], false).to_vec::<u32>().unwrap(), [1, 1]);
+    assert_eq!(x.any_axes(&[1], false).to_vec::<u32>().unwrap(), [0, 1, 1]);
+    assert_eq!(x.all_axes(&[1], true).to_vec::<u32>().unwrap(), [0, 0, 1]);
+    assert_eq!(x.any_axes(&[0], false).to_vec::<u32>().unwrap(), [1, 1]);
     let masks = integers(&[1, 1, 0, 1], &[2, 2]);
-    assert_eq!(masks.all(&[], false).to_vec::<u32>().unwrap(), [0]);
+    assert_eq!(masks.all().to_vec::<u32>().unwrap(), [0]);
     let none = floats(&[], &[0, 2]);
-    assert_eq!(none.any(&[0], false).to_vec::<u32>().unwrap(), [0, 0]);
-    assert_eq!(none.all(&[0], false).to_vec::<u32>().unwrap(), [1, 1]);
+    assert_eq!(none.any_axes(&[0], false).to_vec::<u32>().unwrap(), [0, 0]);
+    assert_eq!(none.all_axes(&[0], false).to_vec::<u32>().unwrap(), [1, 1]);
 }
 
 #[test]

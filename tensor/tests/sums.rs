@@ -39,12 +39,12 @@ fn reductions_keep_their_digits() {
     let x = positive(N);
     for inner in [1, 2, 5, 64] {
         let t = tensor(&x, &[N / inner, inner]);
-        near("columns", &t.sum(&[0], false), &columns(&x, inner, |v| v));
-        near("squares", &t.sum_squares(&[0], false), &columns(&x, inner, |v| v * v));
+        near("columns", &t.sum_axes(&[0], false), &columns(&x, inner, |v| v));
+        near("squares", &t.sum_squares_axes(&[0], false), &columns(&x, inner, |v| v * v));
     }
     let all = columns(&x, 1, |v| v)[0];
-    near("all", &tensor(&x, &[N]).sum(&[], false), &[all]);
-    near("mean", &tensor(&x, &[20, N / 20]).mean(&[], false), &[all / N as f64]);
+    near("all", &tensor(&x, &[N]).sum(), &[all]);
+    near("mean", &tensor(&x, &[20, N / 20]).mean(), &[all / N as f64]);
     near("the last of a running sum", &tensor(&x, &[N, 1]).cumsum(0, false).slice(0, N - 1, N), &[all]);
     near("a product", &tensor(&x, &[1, N]).matmul(&ones(&[N, 1])), &[all]);
     near("products", &tensor(&x, &[N / 4, 4]).t().matmul(&ones(&[N / 4, 3])).slice(1, 0, 1), &columns(&x, 4, |v| v));

@@ -43,11 +43,11 @@ fn long_chains_are_cut_and_still_right() {
 #[test]
 fn reductions_take_any_axes() {
     let x = iota(&[2, 3, 4]).permute(&[2, 0, 1]);
-    assert_eq!(values(&x.sum(&[0, 2], false)), [66.0, 210.0]);
-    assert_eq!(x.sum(&[1], true).shape(), [4, 1, 3]);
-    assert_eq!(values(&x.max(&[], false)), [23.0]);
-    assert_eq!(values(&x.sum_squares(&[0, 2], false)), [506.0, 3818.0]);
-    assert_eq!(values(&iota(&[0, 2]).sum(&[0], false)), [0.0, 0.0]);
+    assert_eq!(values(&x.sum_axes(&[0, 2], false)), [66.0, 210.0]);
+    assert_eq!(x.sum_axes(&[1], true).shape(), [4, 1, 3]);
+    assert_eq!(values(&x.max()), [23.0]);
+    assert_eq!(values(&x.sum_squares_axes(&[0, 2], false)), [506.0, 3818.0]);
+    assert_eq!(values(&iota(&[0, 2]).sum_axes(&[0], false)), [0.0, 0.0]);
 }
 
 #[test]

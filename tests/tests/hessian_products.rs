@@ -39,7 +39,7 @@ fn attentive(p: &dyn Fn(&str) -> Var) -> Var {
     let qkv = x.layer_norm(&p("scale"), &p("shift"), 1e-5).linear(&p("qkv"), None);
     let mixed = qkv.reshape(&[3, 4, 3, 2, 3]).packed_attention(0.6, false).reshape(&[3, 4, 6]);
     let h = (&x + &mixed.linear(&p("out"), None)).gelu();
-    h.mean(&[1], false).linear(&p("head"), Some(&p("head_bias")))
+    h.mean_axes(&[1], false).linear(&p("head"), Some(&p("head_bias")))
 }
 
 const ATTENTIVE: &[(&str, &[usize])] =
@@ -72,7 +72,7 @@ fn vector(layout: &ParamLayout, stream: u32, scale: f64) -> Tensor {
 }
 
 fn dot(a: &Tensor, b: &Tensor) -> f64 {
-    a.mul(b).sum(&[], false).item().unwrap()
+    a.mul(b).sum().item().unwrap()
 }
 
 fn check(network: Network, shapes: &[(&str, &[usize])], likelihood: Likelihood) {

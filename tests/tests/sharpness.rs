@@ -48,7 +48,7 @@ fn dominant_of(device: &Device, eigenvalues: &[f64; N]) -> f64 {
         let loss = |p: &lethe_autograd::Parameters| {
             let x = p.get(id).reshape(&[1, N]);
             let ax = x.matmul(&lethe_autograd::Var::constant(&a));
-            (&ax * &x).sum(&[], false).mul_scalar(0.5)
+            (&ax * &x).sum().mul_scalar(0.5)
         };
         Ok(hessian_vector_product(&theta, &layout, v, loss).2)
     });

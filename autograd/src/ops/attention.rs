@@ -166,10 +166,10 @@ impl Sight {
         // a score, and an infinite one would spoil the derivatives.
         let lowest = if scores.dtype() == DType::F64 { f64::MIN } else { f64::from(f32::MIN) };
         let seen = visible.pairs.tensor().select(scores.tensor(), &scores.tensor().scalar_like(lowest));
-        let above = kept(Some(&visible.pairs), &shifted(&scores, &Var::constant(&seen.max(&[-1], true))));
+        let above = kept(Some(&visible.pairs), &shifted(&scores, &Var::constant(&seen.max_axes(&[-1], true))));
         let e = kept(Some(&visible.pairs), &above.exp());
         let one = Var::constant(&scores.tensor().scalar_like(1.0));
-        let sum = visible.queries.where_(&e.sum(&[-1], true), &one);
+        let sum = visible.queries.where_(&e.sum_axes(&[-1], true), &one);
         kept(Some(&visible.pairs), &(&e / &sum))
     }
 
@@ -217,7 +217,7 @@ impl Visible {
         shape.extend(pairs.shape());
         (shape[2], shape[3]) = (plan.queries, plan.keys);
         let numbers = pairs.select(&one, &zero).expand(&shape);
-        let some = |axis: isize| numbers.max(&[axis], true).gt_scalar(0.0);
+        let some = |axis: isize| numbers.max_axes(&[axis], true).gt_scalar(0.0);
         let keys = Var::constant(&some(-2).transpose(-1, -2));
         Visible { pairs: Var::constant(&pairs.to_dtype(DType::U32)), queries: Var::constant(&some(-1)), keys }
     }
@@ -230,7 +230,7 @@ fn composed_grads(plan: &Attention, [q, k, v]: [&Var; 3], go: &Var, mask: Option
     let [k, v] = &[k, v].map(|x| sight.seen_keys(x));
     let p = sight.weights(plan, q, k);
     let dp = sight.seen_pairs(&go.matmul(&v.t()));
-    let d_scores = sight.seen_pairs(&(&p * &(&dp - &(&dp * &p).sum(&[-1], true))));
+    let d_scores = sight.seen_pairs(&(&p * &(&dp - &(&dp * &p).sum_axes(&[-1], true))));
     let ds = d_scores.mul_scalar(plan.scale);
     ([ds.matmul(k), ds.t().matmul(q), p.t().matmul(go)], d_scores)
 }

@@ -21,7 +21,7 @@ impl Var {
             let mut grads = vec![
                 x.is_tracked().then(|| dy.conv2d_input_grad(&w, &geometry)),
                 w.is_tracked().then(|| x.conv2d_weight_grad(dy, &geometry)),
-                bias_tracked.then(|| dy.sum(&[0, 2, 3], false)),
+                bias_tracked.then(|| dy.sum_axes(&[0, 2, 3], false)),
             ];
             grads.truncate(count);
             grads

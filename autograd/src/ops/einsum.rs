@@ -106,7 +106,7 @@ impl Term {
         if axes.is_empty() {
             return self;
         }
-        let value = self.value.sum(&axes, false);
+        let value = self.value.sum_axes(&axes, false);
         Term { letters: self.letters.into_iter().filter(|c| !gone(c)).collect(), value }
     }
 

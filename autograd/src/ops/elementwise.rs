@@ -23,8 +23,8 @@ impl Var {
         let summed = |i: &usize| *i < lead || shape[*i - lead] == 1 && self.shape()[*i] != 1;
         let axes: Vec<isize> = (0..self.rank()).filter(summed).map(|i| i as isize).collect();
         match axes.len() == lead {
-            true => self.sum(&axes, false), // only leading axes: the result has the shape already
-            false => self.sum(&axes, true).reshape(shape),
+            true => self.sum_axes(&axes, false), // only leading axes: the result has the shape already
+            false => self.sum_axes(&axes, true).reshape(shape),
         }
     }
 

@@ -89,7 +89,7 @@ impl Var {
         let weights = labels.label_weights("nll_loss", classes, self.tensor().computed_type());
         let ignored = weights.eq_scalar(0.0);
         if classes == 0 {
-            return self.sum(&[1], false).masked_fill(&ignored, 0.0);
+            return self.sum_axes(&[1], false).masked_fill(&ignored, 0.0);
         }
         // Rows without a label of their own read their first class; then 0 takes its place, or NaN comes of it.
         let within = labels.lt_scalar(classes as f64).mul(labels);

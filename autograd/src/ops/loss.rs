@@ -27,7 +27,7 @@ impl Var {
             let left = |v: &Var| labels.as_ref().map_or(v.clone(), |ignored| v.masked_fill(ignored, 0.0));
             let z = left(&z); // before anything is made of it: 0 times the slope of a NaN would be one
             let p = match likelihood {
-                Likelihood::Softmax => &z.softmax(-1) * &t.sum(&[-1], true),
+                Likelihood::Softmax => &z.softmax(-1) * &t.sum_axes(&[-1], true),
                 Likelihood::Sigmoid => z.sigmoid(),
             };
             vec![Some(&column * &left(&(&p - &t)))]

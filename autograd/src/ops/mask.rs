@@ -25,10 +25,10 @@ impl Var {
     pub fn masked_mean(&self, mask: &Tensor) -> Var {
         let x = self.tensor();
         let weights = mask.select(&x.scalar_like(1.0), &x.scalar_like(0.0)).expand(x.shape());
-        let count = weights.sum(&[], false).max_scalar(1.0);
+        let count = weights.sum().max_scalar(1.0);
         // Selected and not multiplied: a NaN that does not count must do no harm.
         let kept = Var::constant(mask).where_(self, &Var::constant(&x.scalar_like(0.0)));
-        &kept.sum(&[], false) / &Var::constant(&count)
+        &kept.sum() / &Var::constant(&count)
     }
 
     /// The lower triangle of the last two axes, zeros elsewhere: columns j ≤ i + diagonal.

@@ -46,7 +46,7 @@ impl Var {
                 _ => dy.matmul(&w),
             };
             let mut grads = vec![x.is_tracked().then(dx), w.is_tracked().then(|| flat.t().matmul(&x.rows()))];
-            grads.push(bias_tracked.then(|| flat.sum(&[0], false)));
+            grads.push(bias_tracked.then(|| flat.sum_axes(&[0], false)));
             grads.truncate(count);
             grads
         })

@@ -15,16 +15,16 @@ impl Var {
     /// `(x − mean) / √(var + eps)` over `axes`, kept as size-1 axes, from differentiable operations.
     #[track_caller]
     fn standardised(&self, axes: &[isize], eps: f64) -> (Var, Var) {
-        let centred = self - &self.mean(axes, true);
-        let rstd = centred.square().mean(axes, true).add_scalar(eps).rsqrt();
+        let centred = self - &self.mean_axes(axes, true);
+        let rstd = centred.square().mean_axes(axes, true).add_scalar(eps).rsqrt();
         (&centred * &rstd, rstd)
     }
 
     /// `dx = rstd (g − mean(g) − x̂ mean(g x̂))`, the input gradient of a standardisation.
     #[track_caller]
     fn standardised_grad(&self, hat: &Var, rstd: &Var, axes: &[isize]) -> Var {
-        let slope = (self * hat).mean(axes, true);
-        rstd * &(&(self - &self.mean(axes, true)) - &(hat * &slope))
+        let slope = (self * hat).mean_axes(axes, true);
+        rstd * &(&(self - &self.mean_axes(axes, true)) - &(hat * &slope))
     }
 
     /// `(x − mean) / √(var + eps) · weight + bias` over the trailing axes that the weight has. With `g = dy · weight`:
@@ -54,7 +54,7 @@ impl Var {
     /// If the weight has not the extent of the last axis.
     #[track_caller]
     pub fn rms_norm(&self, weight: &Var, eps: f64) -> Var {
-        let rstd = self.square().mean(&[-1], true).add_scalar(eps).rsqrt();
+        let rstd = self.square().mean_axes(&[-1], true).add_scalar(eps).rsqrt();
         &(self * &rstd) * weight
     }
 
@@ -108,7 +108,7 @@ impl Var {
             let (hat, rstd) = x.standardised(&axes, eps);
             let per_channel = channel_shape(w.numel(), x.rank());
             let dx = (dy * &w.reshape(&per_channel)).standardised_grad(&hat, &rstd, &axes);
-            vec![Some(dx), Some((dy * &hat).sum(&axes, false)), Some(dy.sum(&axes, false))]
+            vec![Some(dx), Some((dy * &hat).sum_axes(&axes, false)), Some(dy.sum_axes(&axes, false))]
         });
         BatchNormVars { y, running: [out.running_mean, out.running_var] }
     }

@@ -2,7 +2,7 @@
 
 use crate::Var;
 use lethe_tensor::plan::{Pool2d, PoolKind};
-use lethe_tensor::{PoolOptions, Tensor, adaptive_plan};
+use lethe_tensor::{INFER, PoolOptions, Tensor, adaptive_plan};
 
 impl Var {
     /// The largest element of each window; `dx` gets dy at the place of the first largest.
@@ -23,7 +23,7 @@ impl Var {
         let (shape, index) = (self.shape().to_vec(), index.clone());
         Var::record("max_pool2d_backward", &[self], dx, move |ddx| {
             let [n, c, h, w] = <[usize; 4]>::try_from(ddx.shape()).expect("four axes");
-            let places = index.reshape(&[n, c, usize::MAX]);
+            let places = index.reshape(&[n, c, INFER]);
             vec![Some(ddx.reshape(&[n, c, h * w]).gather(2, &places).reshape(&shape))]
         })
     }

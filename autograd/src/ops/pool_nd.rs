@@ -109,7 +109,7 @@ impl Var {
             let mut all = vec![];
             for j in 0..cells {
                 // Cell j covers ⌊j·n/cells⌋ .. ⌈(j+1)·n/cells⌉.
-                all.push(x.slice(dim, j * n / cells, ((j + 1) * n).div_ceil(cells)).max(&[dim], true));
+                all.push(x.slice(dim, j * n / cells, ((j + 1) * n).div_ceil(cells)).max_axes(&[dim], true));
             }
             x = Var::concat(&all.iter().collect::<Vec<_>>(), dim);
         }

@@ -23,20 +23,20 @@ impl Var {
     /// # Panics
     /// If an axis does not exist or is named twice.
     #[track_caller]
-    pub fn sum(&self, axes: &[isize], keepdim: bool) -> Var {
+    pub fn sum_axes(&self, axes: &[isize], keepdim: bool) -> Var {
         let (shape, over) = (self.shape().to_vec(), axes.to_vec());
-        let y = self.tensor().sum(axes, keepdim);
+        let y = self.tensor().sum_axes(axes, keepdim);
         Var::record("sum", &[self], y, move |dy| vec![Some(dy.back(&over, keepdim, &shape))])
     }
 
     /// The mean over `axes` (none named: all); `dx = dy / n`, broadcast.
     ///
     /// # Panics
-    /// As [`Var::sum`].
+    /// As [`Var::sum_axes`].
     #[track_caller]
-    pub fn mean(&self, axes: &[isize], keepdim: bool) -> Var {
+    pub fn mean_axes(&self, axes: &[isize], keepdim: bool) -> Var {
         let (shape, over) = (self.shape().to_vec(), axes.to_vec());
-        let y = self.tensor().mean(axes, keepdim);
+        let y = self.tensor().mean_axes(axes, keepdim);
         let scale = y.numel() as f64 / self.numel() as f64;
         Var::record("mean", &[self], y, move |dy| vec![Some(dy.mul_scalar(scale).back(&over, keepdim, &shape))])
     }
@@ -44,11 +44,11 @@ impl Var {
     /// The sum of squares over `axes` (none named: all); `dx = 2 x dy`.
     ///
     /// # Panics
-    /// As [`Var::sum`].
+    /// As [`Var::sum_axes`].
     #[track_caller]
-    pub fn sum_squares(&self, axes: &[isize], keepdim: bool) -> Var {
+    pub fn sum_squares_axes(&self, axes: &[isize], keepdim: bool) -> Var {
         let (x, over) = (self.clone(), axes.to_vec());
-        let y = self.tensor().sum_squares(axes, keepdim);
+        let y = self.tensor().sum_squares_axes(axes, keepdim);
         Var::record("sum_squares", &[self], y, move |dy| {
             vec![Some(&dy.mul_scalar(2.0).back(&over, keepdim, x.shape()) * &x)]
         })
@@ -57,19 +57,19 @@ impl Var {
     /// The largest over `axes` (none named: all); equals share dy evenly.
     ///
     /// # Panics
-    /// As [`Var::sum`], and of no elements.
+    /// As [`Var::sum_axes`], and of no elements.
     #[track_caller]
-    pub fn max(&self, axes: &[isize], keepdim: bool) -> Var {
-        self.extreme("max", self.tensor().max(axes, keepdim), axes, keepdim)
+    pub fn max_axes(&self, axes: &[isize], keepdim: bool) -> Var {
+        self.extreme("max", self.tensor().max_axes(axes, keepdim), axes, keepdim)
     }
 
     /// The smallest over `axes` (none named: all); equals share dy evenly.
     ///
     /// # Panics
-    /// As [`Var::max`].
+    /// As [`Var::max_axes`].
     #[track_caller]
-    pub fn min(&self, axes: &[isize], keepdim: bool) -> Var {
-        self.extreme("min", self.tensor().min(axes, keepdim), axes, keepdim)
+    pub fn min_axes(&self, axes: &[isize], keepdim: bool) -> Var {
+        self.extreme("min", self.tensor().min_axes(axes, keepdim), axes, keepdim)
     }
 
     #[track_caller]
@@ -78,7 +78,8 @@ impl Var {
         Var::record(op, &[self], y, move |dy| {
             let best = Var::constant(&best).back(&over, keepdim, x.shape());
             let hits = x.eq(best.tensor()).select(&x.scalar_like(1.0), &x.scalar_like(0.0));
-            let share = hits.div(Var::constant(&hits.sum(&over, keepdim)).back(&over, keepdim, x.shape()).tensor());
+            let share =
+                hits.div(Var::constant(&hits.sum_axes(&over, keepdim)).back(&over, keepdim, x.shape()).tensor());
             vec![Some(&dy.back(&over, keepdim, x.shape()) * &Var::constant(&share))]
         })
     }
@@ -86,11 +87,11 @@ impl Var {
     /// The product over `axes` (none named: all). `dx` is dy times the product of the others, also where one of them is 0.
     ///
     /// # Panics
-    /// As [`Var::sum`].
+    /// As [`Var::sum_axes`].
     #[track_caller]
-    pub fn prod(&self, axes: &[isize], keepdim: bool) -> Var {
+    pub fn prod_axes(&self, axes: &[isize], keepdim: bool) -> Var {
         let (x, over) = (self.clone(), axes.to_vec());
-        Var::record("prod", &[self], self.tensor().prod(axes, keepdim), move |dy| {
+        Var::record("prod", &[self], self.tensor().prod_axes(axes, keepdim), move |dy| {
             vec![Some(&dy.back(&over, keepdim, x.shape()) * &x.products_of_others(&over))]
         })
     }
@@ -122,24 +123,24 @@ impl Var {
     /// a correction of n.
     ///
     /// # Panics
-    /// As [`Var::sum`], and if there are elements, but the correction is above their number.
+    /// As [`Var::sum_axes`], and if there are elements, but the correction is above their number.
     #[track_caller]
-    pub fn var(&self, axes: &[isize], correction: f64, keepdim: bool) -> Var {
+    pub fn var_axes(&self, axes: &[isize], correction: f64, keepdim: bool) -> Var {
         let share = self.share_of_squares("var", axes, correction);
-        (self - &self.mean(axes, true)).sum_squares(axes, keepdim).mul_scalar(share)
+        (self - &self.mean_axes(axes, true)).sum_squares_axes(axes, keepdim).mul_scalar(share)
     }
 
-    /// The standard deviation over `axes` (none named: all), with divisor n − correction, NaN as [`Var::var`]; its gradient where it is 0 is 0.
+    /// The standard deviation over `axes` (none named: all), with divisor n − correction, NaN as [`Var::var_axes`]; its gradient where it is 0 is 0.
     /// Deviations whose squares would over- or underflow are scaled before.
     ///
     /// # Panics
-    /// As [`Var::var`].
+    /// As [`Var::var_axes`].
     #[track_caller]
-    pub fn std(&self, axes: &[isize], correction: f64, keepdim: bool) -> Var {
+    pub fn std_axes(&self, axes: &[isize], correction: f64, keepdim: bool) -> Var {
         let share = self.share_of_squares("std", axes, correction);
-        let centred = self - &self.mean(axes, true);
-        let scale = Var::constant(&centred.tensor().sum_squares(axes, true).scale_of_squares());
-        let var = (&centred * &scale).sum_squares(axes, keepdim).mul_scalar(share);
+        let centred = self - &self.mean_axes(axes, true);
+        let scale = Var::constant(&centred.tensor().sum_squares_axes(axes, true).scale_of_squares());
+        let var = (&centred * &scale).sum_squares_axes(axes, keepdim).mul_scalar(share);
         let constant = |value: f64| Var::constant(&var.tensor().scalar_like(value));
         let none = Var::constant(&var.tensor().eq_scalar(0.0));
         let root = none.where_(&constant(0.0), &none.where_(&constant(1.0), &var).sqrt());
@@ -169,17 +170,17 @@ impl Var {
     /// ln Σ eˣ over `axes` (none named: all), without overflow. Of nothing, and of nothing but −∞, it is −∞, with gradient 0.
     ///
     /// # Panics
-    /// As [`Var::sum`].
+    /// As [`Var::sum_axes`].
     #[track_caller]
-    pub fn logsumexp(&self, axes: &[isize], keepdim: bool) -> Var {
+    pub fn logsumexp_axes(&self, axes: &[isize], keepdim: bool) -> Var {
         if self.reduced_count(axes) == 0 {
-            return self.sum(axes, keepdim).add_scalar(f64::NEG_INFINITY); // the sum of nothing is 0
+            return self.sum_axes(axes, keepdim).add_scalar(f64::NEG_INFINITY); // the sum of nothing is 0
         }
-        let top = self.tensor().max(axes, true);
+        let top = self.tensor().max_axes(axes, true);
         // The shift is a constant of the derivative; an infinite one would make ∞ − ∞.
         let finite = top.abs().lt_scalar(f64::INFINITY).select(&top, &top.scalar_like(0.0));
         let shift = Var::constant(&finite);
-        let sum = (self - &shift).exp().sum(axes, keepdim);
+        let sum = (self - &shift).exp().sum_axes(axes, keepdim);
         let constant = |value: f64| Var::constant(&sum.tensor().scalar_like(value));
         // The slope of the logarithm at 0 is infinite, and times that of e^−∞ no number: it is cut off.
         let none = Var::constant(&sum.tensor().eq_scalar(0.0));
@@ -210,5 +211,56 @@ impl Var {
     pub fn cumsum(&self, dim: isize, reverse: bool) -> Var {
         let y = self.tensor().cumsum(dim, reverse);
         Var::record("cumsum", &[self], y, move |dy| vec![Some(dy.cumsum(dim, !reverse))])
+    }
+}
+
+/// The common form of a reduction: over all axes, which leaves a scalar of shape `[]`.
+macro_rules! over_all_axes {
+    ($($(#[$doc:meta])* $name:ident = $over_axes:ident;)*) => { impl Var { $(
+        $(#[$doc])*
+        ///
+        /// # Panics
+        /// As the form over axes.
+        #[track_caller]
+        pub fn $name(&self) -> Var {
+            self.$over_axes(&[], false)
+        }
+    )* } };
+}
+
+over_all_axes! {
+    /// The sum of all elements; of nothing, 0.
+    sum = sum_axes;
+    /// The mean of all elements; of nothing, NaN.
+    mean = mean_axes;
+    /// The sum of all elements' squares; of nothing, 0.
+    sum_squares = sum_squares_axes;
+    /// The product of all elements; of nothing, 1.
+    prod = prod_axes;
+    /// The largest element.
+    max = max_axes;
+    /// The smallest element.
+    min = min_axes;
+    /// The logarithm of the sum of all elements' exponentials; of nothing, −∞.
+    logsumexp = logsumexp_axes;
+}
+
+impl Var {
+    /// The variance of all elements, without bias: the squared distances from the mean, divided by n − 1.
+    ///
+    /// # Panics
+    /// Of no elements.
+    #[track_caller]
+    pub fn var(&self) -> Var {
+        self.var_axes(&[], 1.0, false)
+    }
+
+    /// The standard deviation of all elements: the root of [`Var::var`].
+    ///
+    /// # Panics
+    /// As [`Var::var`].
+    #[track_caller]
+    pub fn std(&self) -> Var {
+        self.std_axes(&[], 1.0, false)
     }
 }

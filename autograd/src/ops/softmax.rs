@@ -11,7 +11,7 @@ impl Var {
     pub fn softmax(&self, dim: isize) -> Var {
         Var::record_with_result("softmax", &[self], self.tensor().softmax(dim), move |dy, y| {
             vec![Some(if Var::recorded(&[dy, y]) {
-                y * &(dy - &(dy * y).sum(&[dim], true))
+                y * &(dy - &(dy * y).sum_axes(&[dim], true))
             } else {
                 Var::constant(&y.tensor().softmax_backward(dy.tensor(), dim, false))
             })]
@@ -26,7 +26,7 @@ impl Var {
     pub fn log_softmax(&self, dim: isize) -> Var {
         Var::record_with_result("log_softmax", &[self], self.tensor().log_softmax(dim), move |dy, y| {
             vec![Some(if Var::recorded(&[dy, y]) {
-                dy - &(&y.exp() * &dy.sum(&[dim], true))
+                dy - &(&y.exp() * &dy.sum_axes(&[dim], true))
             } else {
                 Var::constant(&y.tensor().softmax_backward(dy.tensor(), dim, true))
             })]

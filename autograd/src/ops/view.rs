@@ -3,7 +3,7 @@
 use crate::Var;
 
 impl Var {
-    /// Another shape; `dx` is dy under the old one. One extent may be `usize::MAX`, to be worked out.
+    /// Another shape; `dx` is dy under the old one. One extent may be [`INFER`](lethe_tensor::INFER).
     ///
     /// # Panics
     /// If the numbers of elements differ.

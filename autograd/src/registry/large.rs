@@ -36,7 +36,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
         name: "sum",
         generate: |d| {
             d.input(&[3, 40_001], Normal);
-            case!(d, [], |x| x[0].sum(&[1], false))
+            case!(d, [], |x| x[0].sum_axes(&[1], false))
         },
     },
     Operation {

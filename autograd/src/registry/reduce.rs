@@ -6,13 +6,13 @@ use super::draws::{Domain, Draws, case};
 
 /// A reduction of any shape, or with `full_shape` of any that is not empty.
 macro_rules! reduction {
-    ($name:ident, $shape:ident, $domain:expr) => {
+    ($name:ident = $method:ident, $shape:ident, $domain:expr) => {
         Operation {
             name: stringify!($name),
             generate: |d| {
                 let shape = d.$shape(0, 4);
                 let (axes, keepdim) = input_and_axes(d, &shape, $domain);
-                case!(d, [axes, keepdim], |x| x[0].$name(&axes, keepdim))
+                case!(d, [axes, keepdim], |x| x[0].$method(&axes, keepdim))
             },
         }
     };
@@ -20,7 +20,7 @@ macro_rules! reduction {
 
 /// A moment about the mean; the axes have at least `least` elements each.
 macro_rules! moment {
-    ($name:ident, $least:expr) => {
+    ($name:ident = $method:ident, $least:expr) => {
         Operation {
             name: stringify!($name),
             generate: |d| {
@@ -31,7 +31,7 @@ macro_rules! moment {
                     |i: usize| axes.is_empty() || axes.iter().any(|a| a.rem_euclid(shape.len() as isize) == i as isize);
                 let n: usize = (0..shape.len()).filter(|i| reduced(*i)).map(|i| shape[i]).product();
                 let correction = if n > 1 { d.pick(&[0.0, 1.0]) } else { 0.0 };
-                case!(d, [axes, correction, keepdim], |x| x[0].$name(&axes, correction, keepdim))
+                case!(d, [axes, correction, keepdim], |x| x[0].$method(&axes, correction, keepdim))
             },
         }
     };
@@ -43,15 +43,15 @@ fn input_and_axes(d: &mut Draws, shape: &[usize], domain: Domain) -> (Vec<isize>
 }
 
 pub(super) const OPERATIONS: &[Operation] = &[
-    reduction!(sum, shape, Normal),
-    reduction!(mean, full_shape, Normal),
-    reduction!(sum_squares, shape, Normal),
-    reduction!(prod, shape, Sparse),
-    reduction!(max, full_shape, Normal),
-    reduction!(min, full_shape, Normal),
-    reduction!(logsumexp, full_shape, Normal),
-    moment!(var, 1),
-    moment!(std, 2),
+    reduction!(sum = sum_axes, shape, Normal),
+    reduction!(mean = mean_axes, full_shape, Normal),
+    reduction!(sum_squares = sum_squares_axes, shape, Normal),
+    reduction!(prod = prod_axes, shape, Sparse),
+    reduction!(max = max_axes, full_shape, Normal),
+    reduction!(min = min_axes, full_shape, Normal),
+    reduction!(logsumexp = logsumexp_axes, full_shape, Normal),
+    moment!(var = var_axes, 1),
+    moment!(std = std_axes, 2),
     Operation {
         name: "norm",
         generate: |d| {

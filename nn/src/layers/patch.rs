@@ -3,7 +3,7 @@
 use super::Conv2d;
 use crate::{Builder, Forward, Init};
 use lethe_autograd::Var;
-use lethe_tensor::ConvOptions;
+use lethe_tensor::{ConvOptions, INFER};
 
 /// A convolution whose kernel and stride are the patch: (n, c, h, w) to tokens (n, h/p · w/p, width), row-major.
 #[derive(Clone, Debug)]
@@ -28,6 +28,6 @@ impl PatchEmbedding {
     pub fn forward(&self, f: &Forward<'_>, x: &Var) -> Var {
         let maps = self.proj.forward(f, x);
         let (n, width) = (maps.shape()[0], maps.shape()[1]);
-        maps.reshape(&[n, width, usize::MAX]).transpose(1, 2)
+        maps.reshape(&[n, width, INFER]).transpose(1, 2)
     }
 }

@@ -21,7 +21,7 @@ impl TaskLoss {
     /// As [`Var::cross_entropy`].
     #[track_caller]
     pub fn mean(&self, logits: &Var, labels: &Tensor) -> Var {
-        self.rows(logits, labels).mean(&[], false)
+        self.rows(logits, labels).mean()
     }
 
     /// The loss of each sample; 0 where the label is `u32::MAX`.

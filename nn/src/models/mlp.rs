@@ -5,6 +5,7 @@ use crate::build::Blueprint;
 use crate::layers::{Activation, Linear};
 use crate::{Builder, Forward};
 use lethe_autograd::Var;
+use lethe_tensor::INFER;
 
 /// The widths of a perceptron.
 #[derive(Clone, Debug, PartialEq)]
@@ -47,7 +48,7 @@ impl Model for MlpClassifier {
 
     #[track_caller]
     fn forward(&self, f: &Forward<'_>, x: &Var) -> Var {
-        let mut h = x.reshape(&[x.shape()[0], usize::MAX]);
+        let mut h = x.reshape(&[x.shape()[0], INFER]);
         for (i, layer) in self.layers.iter().enumerate() {
             h = layer.forward(f, &h);
             if i + 1 < self.layers.len() {

@@ -200,6 +200,6 @@ impl Model for ResNet {
         for block in &self.blocks {
             h = block.forward(f, &h);
         }
-        self.fc.forward(f, &h.mean(&[2, 3], false))
+        self.fc.forward(f, &h.mean_axes(&[2, 3], false))
     }
 }

@@ -173,7 +173,7 @@ impl Model for Vit {
             x = self.norm.forward(f, &x);
         }
         let mut pooled = match self.config.pooling {
-            Pooling::Mean => x.mean(&[1], false),
+            Pooling::Mean => x.mean_axes(&[1], false),
             Pooling::ClassToken => x.slice(1, 0, 1).squeeze(1),
         };
         // Of all tokens only the class token is read: normalising it alone is the same.

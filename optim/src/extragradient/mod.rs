@@ -255,6 +255,6 @@ impl Extragradient {
     fn task(&self, logits: &Tensor, labels: &Tensor) -> (Tensor, Tensor) {
         let (rows, grad) = logits.cross_entropy(labels, self.loss.likelihood, self.loss.smoothing);
         let n = rows.numel() as f64;
-        (rows.mean(&[], false), grad.mul_scalar(1.0 / n))
+        (rows.mean(), grad.mul_scalar(1.0 / n))
     }
 }

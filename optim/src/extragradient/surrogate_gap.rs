@@ -50,7 +50,7 @@ impl SurrogateGap {
     pub fn perpendicular(c: &Tensor, g: &Tensor) -> Tensor {
         let g = g.reshape(c.shape());
         let unit = g.div(&g.norm().add_scalar(EPS));
-        let along = c.mul(&unit).sum(&[], false);
+        let along = c.mul(&unit).sum();
         c.sub(&unit.mul(&along))
     }
 }

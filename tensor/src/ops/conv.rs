@@ -1,6 +1,7 @@
 //! Two-dimensional convolution and its gradients, and the options of convolutions of any number of axes.
 
 use super::conv_parts;
+use super::view::INFER;
 use crate::plan::{Conv2d, ConvGeometry, ConvPass};
 use crate::run::execute_one;
 use crate::tensor::Tensor;
@@ -153,7 +154,7 @@ impl Tensor {
         self.device().check_room("conv2d", self.computed_type(), shape);
         if [self.numel(), other.numel(), shape.iter().product()].contains(&0) {
             let zeros = Tensor::zeros(self.device(), self.computed_type(), shape);
-            return bias.map_or(zeros.clone(), |b| zeros.add(&b.reshape(&[usize::MAX, 1, 1])));
+            return bias.map_or(zeros.clone(), |b| zeros.add(&b.reshape(&[INFER, 1, 1])));
         }
         if let Some(cut) = cut(&plan.geometry, pass, self) {
             return conv_parts::convolve([self, other], bias, pass, &plan.geometry, cut);

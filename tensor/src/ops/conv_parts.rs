@@ -2,6 +2,7 @@
 
 use super::conv::ConvCut;
 use super::slabs::{halves, part, placed, slab};
+use super::view::INFER;
 use crate::plan::{ConvGeometry, ConvPass};
 use crate::tensor::Tensor;
 use std::ops::Range;
@@ -99,5 +100,5 @@ pub(super) fn convolve(
         }
         (ConvPass::Forward | ConvPass::WeightGrad, _) => parts[0].add(&parts[1]),
     };
-    bias.map_or(whole.clone(), |bias| whole.add(&bias.reshape(&[usize::MAX, 1, 1])))
+    bias.map_or(whole.clone(), |bias| whole.add(&bias.reshape(&[INFER, 1, 1])))
 }

@@ -46,19 +46,19 @@ impl Tensor {
         let t = if is_label { targets.one_hot(classes, self.computed_type()) } else { targets.clone() };
         let t = t.mul_scalar(1.0 - smoothing).add_scalar(smoothing / classes as f64).force().clone();
         // A target of 0 times an infinite distance is 0.
-        let weighted = |distance: &Tensor| t.eq_scalar(0.0).select(&zero, &t.mul(distance)).sum(&[-1], false);
+        let weighted = |distance: &Tensor| t.eq_scalar(0.0).select(&zero, &t.mul(distance)).sum_axes(&[-1], false);
         let (loss, grad) = match likelihood {
             Likelihood::Softmax => {
-                let below = self.sub(&self.max(&[-1], true));
-                let sum = below.exp().sum(&[-1], true);
-                let weight = t.sum(&[-1], true);
+                let below = self.sub(&self.max_axes(&[-1], true));
+                let sum = below.exp().sum_axes(&[-1], true);
+                let weight = t.sum_axes(&[-1], true);
                 (weighted(&sum.log().sub(&below)), below.exp().div(&sum).mul(&weight).sub(&t))
             }
             Likelihood::Sigmoid => {
                 // softplus(z) − t z = (step(z) − t) z + ln(1 + e^−|z|): infinite logits too have the loss that they tend to.
                 let slope = self.gt_scalar(0.0).select(&self.scalar_like(1.0), &zero).sub(&t);
                 let linear = slope.eq_scalar(0.0).select(&zero, &slope.mul(self));
-                (linear.add(&self.abs().neg().softplus()).sum(&[-1], false), self.sigmoid().sub(&t))
+                (linear.add(&self.abs().neg().softplus()).sum_axes(&[-1], false), self.sigmoid().sub(&t))
             }
         };
         if !is_label {

@@ -17,7 +17,7 @@ mod pool_parts;
 mod reduce;
 mod slabs;
 mod softmax;
-mod view;
+pub mod view;
 
 /// The place of an axis that may be counted from the end.
 ///

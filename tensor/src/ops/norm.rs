@@ -162,9 +162,9 @@ impl Tensor {
     /// `(x − mean) / √(var + eps)` over some axes in several steps, [others, 2] = (mean, 1 / √(var + eps)), and the variance.
     #[track_caller]
     fn normalise(&self, axes: &[isize], eps: f64) -> (Tensor, Tensor, Tensor) {
-        let mean = self.mean(axes, true);
+        let mean = self.mean_axes(axes, true);
         let centred = self.sub(&mean);
-        let var = centred.square().mean(axes, true);
+        let var = centred.square().mean_axes(axes, true);
         let rstd = var.add_scalar(eps).rsqrt();
         let columns = [&mean, &rstd].map(|t| t.reshape(&[t.numel(), 1]));
         (centred.mul(&rstd), Tensor::concat(&[&columns[0], &columns[1]], 1), var)
@@ -177,10 +177,10 @@ impl Tensor {
         axes.iter().for_each(|a| kept[*a as usize] = 1);
         let [mean, rstd] = [0, 1].map(|i| stats.slice(1, i, i + 1).reshape(&kept));
         let (hat, g) = (self.sub(&mean).mul(&rstd), dy.mul(weight));
-        let slope = g.mul(&hat).mean(axes, true);
-        let dx = g.sub(&g.mean(axes, true)).sub(&hat.mul(&slope)).mul(&rstd);
+        let slope = g.mul(&hat).mean_axes(axes, true);
+        let dx = g.sub(&g.mean_axes(axes, true)).sub(&hat.mul(&slope)).mul(&rstd);
         // The parameters vary along the axes that the statistics do not have, or do not vary along (those of a batch).
         let over: Vec<isize> = if axes == [1] { vec![0] } else { axes.to_vec() };
-        [dx, dy.mul(&hat).sum(&over, false), dy.sum(&over, false)]
+        [dx, dy.mul(&hat).sum_axes(&over, false), dy.sum_axes(&over, false)]
     }
 }

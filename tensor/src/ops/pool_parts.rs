@@ -83,7 +83,7 @@ fn pool_one(p: &Pool2d, inputs: &[&Tensor]) -> Vec<Tensor> {
             let y = x.gather(2, &place).unsqueeze(-1);
             vec![y, moved(&place, w, p.input[1], start).unsqueeze(-1)]
         }
-        (PoolPass::Forward, _) => vec![part(inputs[0], &at).sum(&[2, 3], true).mul_scalar(share)],
+        (PoolPass::Forward, _) => vec![part(inputs[0], &at).sum_axes(&[2, 3], true).mul_scalar(share)],
         (PoolPass::Backward, [dy, index]) => {
             let [dy, index] = [dy, index].map(|t| t.reshape(&[n, c, 1]));
             let zeros = Tensor::zeros(dy.device(), dy.computed_type(), &[n, c, p.input[0] * p.input[1]]);

@@ -95,19 +95,19 @@ impl Tensor {
     /// # Panics
     /// If an axis does not exist or is named twice, or the tensor is not of floats.
     #[track_caller]
-    pub fn sum(&self, axes: &[isize], keepdim: bool) -> Tensor {
+    pub fn sum_axes(&self, axes: &[isize], keepdim: bool) -> Tensor {
         self.reduce("sum", ReduceOp::Sum, axes, keepdim, 1.0)
     }
 
     /// The mean over `axes` (none named: all).
     ///
     /// # Panics
-    /// As [`Tensor::sum`].
+    /// As [`Tensor::sum_axes`].
     #[track_caller]
-    pub fn mean(&self, axes: &[isize], keepdim: bool) -> Tensor {
+    pub fn mean_axes(&self, axes: &[isize], keepdim: bool) -> Tensor {
         let n: usize = chosen("mean", axes, self.rank()).iter().map(|&a| self.shape()[a]).product();
         if n == 0 {
-            return self.sum(axes, keepdim).mul_scalar(f64::NAN);
+            return self.sum_axes(axes, keepdim).mul_scalar(f64::NAN);
         }
         self.reduce("mean", ReduceOp::Sum, axes, keepdim, 1.0 / n as f64)
     }
@@ -115,9 +115,9 @@ impl Tensor {
     /// The sum of squares over `axes` (none named: all).
     ///
     /// # Panics
-    /// As [`Tensor::sum`].
+    /// As [`Tensor::sum_axes`].
     #[track_caller]
-    pub fn sum_squares(&self, axes: &[isize], keepdim: bool) -> Tensor {
+    pub fn sum_squares_axes(&self, axes: &[isize], keepdim: bool) -> Tensor {
         self.reduce("sum_squares", ReduceOp::SumSquares, axes, keepdim, 1.0)
     }
 
@@ -148,7 +148,7 @@ impl Tensor {
     #[track_caller]
     pub fn norm(&self) -> Tensor {
         let x = self.contiguous();
-        let sum = x.sum_squares(&[], false).force().clone();
+        let sum = x.sum_squares().force().clone();
         let scale = sum.scale_of_squares().force().clone();
         let plan = ScaledSquares { dtype: self.computed_type(), n: x.numel() };
         let again = execute_one(plan, &[&x, &scale]);
@@ -159,27 +159,27 @@ impl Tensor {
     /// The product over `axes` (none named: all); of nothing, 1.
     ///
     /// # Panics
-    /// As [`Tensor::sum`].
+    /// As [`Tensor::sum_axes`].
     #[track_caller]
-    pub fn prod(&self, axes: &[isize], keepdim: bool) -> Tensor {
+    pub fn prod_axes(&self, axes: &[isize], keepdim: bool) -> Tensor {
         self.reduce("prod", ReduceOp::Prod, axes, keepdim, 1.0)
     }
 
     /// The largest over `axes` (none named: all).
     ///
     /// # Panics
-    /// As [`Tensor::sum`], and of no elements.
+    /// As [`Tensor::sum_axes`], and of no elements.
     #[track_caller]
-    pub fn max(&self, axes: &[isize], keepdim: bool) -> Tensor {
+    pub fn max_axes(&self, axes: &[isize], keepdim: bool) -> Tensor {
         self.reduce("max", ReduceOp::Max, axes, keepdim, 1.0)
     }
 
     /// The smallest over `axes` (none named: all).
     ///
     /// # Panics
-    /// As [`Tensor::max`].
+    /// As [`Tensor::max_axes`].
     #[track_caller]
-    pub fn min(&self, axes: &[isize], keepdim: bool) -> Tensor {
+    pub fn min_axes(&self, axes: &[isize], keepdim: bool) -> Tensor {
         self.reduce("min", ReduceOp::Min, axes, keepdim, 1.0)
     }
 
@@ -256,16 +256,16 @@ impl Tensor {
     /// # Panics
     /// If an axis does not exist or is named twice.
     #[track_caller]
-    pub fn any(&self, axes: &[isize], keepdim: bool) -> Tensor {
+    pub fn any_axes(&self, axes: &[isize], keepdim: bool) -> Tensor {
         self.count_nonzero("any", axes, keepdim).gt_scalar(0.0)
     }
 
     /// Whether all elements over `axes` (none named: all) are not 0, as 0 or 1 (`U32`); of nothing, 1.
     ///
     /// # Panics
-    /// As [`Tensor::any`].
+    /// As [`Tensor::any_axes`].
     #[track_caller]
-    pub fn all(&self, axes: &[isize], keepdim: bool) -> Tensor {
+    pub fn all_axes(&self, axes: &[isize], keepdim: bool) -> Tensor {
         self.eq_scalar(0.0).count_nonzero("all", axes, keepdim).eq_scalar(0.0)
     }
 
@@ -277,7 +277,7 @@ impl Tensor {
     }
 
     /// The k largest elements along an axis, in descending order, and their places (`U32`); of equals the first comes first. NaN is larger
-    /// than all numbers, as in [`Tensor::max`]. k passes over the axis: meant for small k.
+    /// than all numbers, as in [`Tensor::max_axes`]. k passes over the axis: meant for small k.
     ///
     /// # Panics
     /// If the axis does not exist or has fewer than k elements, or the tensor is not of floats.
@@ -293,7 +293,7 @@ impl Tensor {
         let mut free = Tensor::full(self.device(), DType::U32, self.shape(), 1.0);
         let mut index: Vec<Tensor> = vec![];
         for _ in 0..k {
-            let best = free.select(self, &low).max(&[d as isize], true);
+            let best = free.select(self, &low).max_axes(&[d as isize], true);
             let best_or_nan = best.eq(&best).select(&self.eq(&best), &self.ne(self));
             // Only places that are free: among them −∞ may be the best there is.
             let hits = free.select(&best_or_nan, &Tensor::full(self.device(), DType::U32, &[], 0.0));
@@ -342,7 +342,7 @@ impl Tensor {
             return by_columns([self], most / 2, |[t]| t.cumsum(1, reverse));
         }
         let parts: Vec<Tensor> = (0..n).step_by(rows).map(|a| self.slice(1, a, n.min(a + rows))).collect();
-        let sums: Vec<Tensor> = parts.iter().map(|t| t.sum(&[1], true)).collect();
+        let sums: Vec<Tensor> = parts.iter().map(|t| t.sum_axes(&[1], true)).collect();
         let totals = Tensor::concat(&sums.iter().collect::<Vec<_>>(), 1).cumsum(1, reverse);
         let before = |i: usize| if reverse { Some(i + 1).filter(|i| *i < sums.len()) } else { i.checked_sub(1) };
         let moved = |(i, t): (usize, &Tensor)| {
@@ -352,4 +352,37 @@ impl Tensor {
         let all: Vec<Tensor> = parts.iter().enumerate().map(moved).collect();
         Tensor::concat(&all.iter().collect::<Vec<_>>(), 1)
     }
+}
+
+/// The common form of a reduction: over all axes, which leaves a scalar of shape `[]`.
+macro_rules! over_all_axes {
+    ($($(#[$doc:meta])* $name:ident = $over_axes:ident;)*) => { impl Tensor { $(
+        $(#[$doc])*
+        ///
+        /// # Panics
+        /// As the form over axes.
+        #[track_caller]
+        pub fn $name(&self) -> Tensor {
+            self.$over_axes(&[], false)
+        }
+    )* } };
+}
+
+over_all_axes! {
+    /// The sum of all elements; of nothing, 0.
+    sum = sum_axes;
+    /// The mean of all elements; of nothing, NaN.
+    mean = mean_axes;
+    /// The sum of all elements' squares; of nothing, 0.
+    sum_squares = sum_squares_axes;
+    /// The product of all elements; of nothing, 1.
+    prod = prod_axes;
+    /// The largest element.
+    max = max_axes;
+    /// The smallest element.
+    min = min_axes;
+    /// Whether any element is not 0, as 0 or 1 (`U32`); of nothing, 0.
+    any = any_axes;
+    /// Whether no element is 0, as 0 or 1 (`U32`); of nothing, 1.
+    all = all_axes;
 }

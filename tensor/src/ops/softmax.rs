@@ -29,8 +29,8 @@ fn is_long(rows: &Tensor) -> bool {
 #[track_caller]
 fn forward(x: &Tensor, log: bool) -> Tensor {
     if is_long(x) {
-        let below = x.sub(&x.max(&[-1], true));
-        let sum = below.exp().sum(&[-1], true);
+        let below = x.sub(&x.max_axes(&[-1], true));
+        let sum = below.exp().sum_axes(&[-1], true);
         return if log { below.sub(&sum.log()) } else { below.exp().div(&sum) };
     }
     execute_one(plan(x, log), &[x])
@@ -73,8 +73,8 @@ impl Tensor {
             let (y, dy) = (rows(self), rows(dy));
             if is_long(&y) {
                 return match log {
-                    true => dy.sub(&y.exp().mul(&dy.sum(&[-1], true))),
-                    false => y.mul(&dy.sub(&dy.mul(&y).sum(&[-1], true))),
+                    true => dy.sub(&y.exp().mul(&dy.sum_axes(&[-1], true))),
+                    false => y.mul(&dy.sub(&dy.mul(&y).sum_axes(&[-1], true))),
                 };
             }
             execute_one(SoftmaxBackward(plan(&y, log)), &[&y, &dy])

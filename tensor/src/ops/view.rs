@@ -8,16 +8,19 @@ use crate::run::execute_one;
 use crate::tensor::Tensor;
 use std::sync::Arc;
 
+/// In a shape given to `reshape`: the extent that the number of elements leaves for this axis (-1 in NumPy and PyTorch).
+pub const INFER: usize = usize::MAX;
+
 impl Tensor {
-    /// The same elements in row-major order under another shape; one extent may be `usize::MAX`, to be worked out. A copy is made only
-    /// where strides cannot express it.
+    /// The same elements in row-major order under another shape; one extent may be [`INFER`]. A copy is made only where
+    /// strides cannot express it.
     ///
     /// # Panics
     /// If the numbers of elements differ.
     #[track_caller]
     pub fn reshape(&self, shape: &[usize]) -> Tensor {
         let mut shape = shape.to_vec();
-        if let Some(free) = shape.iter().position(|n| *n == usize::MAX) {
+        if let Some(free) = shape.iter().position(|n| *n == INFER) {
             shape[free] = 1;
             shape[free] = self.numel() / numel(&shape).max(1);
         }

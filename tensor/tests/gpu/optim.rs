@@ -19,7 +19,7 @@ fn steps(device: &Device, dtype: DType, max_norm: f64, bad: bool, sgd: bool) -> 
         if bad && step == 2 {
             g = g.mul_scalar(f64::INFINITY);
         }
-        let norm = on(g.sum_squares(&[0], true).sqrt());
+        let norm = on(g.sum_squares_axes(&[0], true).sqrt());
         let g = on(g);
         let inputs = [&g, &table, &norm];
         let [theta, m, v] = &mut vectors;
@@ -57,7 +57,7 @@ fn a_long_vector_is_summed_in_windows() {
     let options = GpuOptions { binding_limit: Some(1 << 21), ..GpuOptions::default() };
     let Some(device) = open(options) else { return };
     let x = normal(&[1_300_001], 1);
-    let expected = x.to_dtype(DType::F64).square().sum(&[0], true).item::<f64>().unwrap();
-    let got = x.to_device(&device).unwrap().sum_squares(&[0], true).item::<f32>().unwrap();
+    let expected = x.to_dtype(DType::F64).square().sum_axes(&[0], true).item::<f64>().unwrap();
+    let got = x.to_device(&device).unwrap().sum_squares_axes(&[0], true).item::<f32>().unwrap();
     assert!((f64::from(got) - expected).abs() <= 1e-6 * expected, "{got}, expected {expected}");
 }

@@ -14,7 +14,7 @@ fn sums_of_any_axis_are_right() {
             let terms: usize = axes.iter().map(|a| shape[*a]).product();
             let axes: Vec<isize> = axes.iter().map(|a| *a as isize).collect();
             let bound = 3e-7 * (terms as f64).sqrt();
-            let f = |t: &[Tensor]| vec![t[0].sum(&axes, false), t[0].mean(&axes, true)];
+            let f = |t: &[Tensor]| vec![t[0].sum_axes(&axes, false), t[0].mean_axes(&axes, true)];
             check(&format!("{shape:?} over {axes:?}"), std::slice::from_ref(&x), f, bound);
         }
     }
@@ -27,21 +27,26 @@ fn extremes_and_their_places_are_exact() {
         for axis in 0..3isize {
             let f = |t: &[Tensor]| {
                 let t = &t[0];
-                vec![t.max(&[axis], false), t.min(&[axis], false), t.argmax(axis, false), t.argmin(axis, false)]
+                vec![
+                    t.max_axes(&[axis], false),
+                    t.min_axes(&[axis], false),
+                    t.argmax(axis, false),
+                    t.argmin(axis, false),
+                ]
             };
             check(&format!("{shape:?} over {axis}"), std::slice::from_ref(&x), f, 0.0);
         }
     }
     let low = Tensor::full(&Device::cpu(), DType::F32, &[2, 5], f64::NEG_INFINITY);
-    check("of infinities", &[low], |t| vec![t[0].max(&[1], false)], 0.0);
+    check("of infinities", &[low], |t| vec![t[0].max_axes(&[1], false)], 0.0);
 }
 
 #[test]
 fn products_and_empty_lines_have_their_values() {
     let x = normal(&[4, 30], 3);
-    check("product", &[x], |t| vec![t[0].prod(&[1], false)], 1e-6);
+    check("product", &[x], |t| vec![t[0].prod_axes(&[1], false)], 1e-6);
     let none = Tensor::zeros(&Device::cpu(), DType::F32, &[3, 0]);
-    check("of none", &[none], |t| vec![t[0].sum(&[1], false), t[0].prod(&[1], false)], 0.0);
+    check("of none", &[none], |t| vec![t[0].sum_axes(&[1], false), t[0].prod_axes(&[1], false)], 0.0);
 }
 
 #[test]
@@ -51,7 +56,7 @@ fn sums_add_to_their_destination() {
             let x = Tensor::ones(device, DType::F32, &[rows, columns]);
             for start in [64, 5] {
                 let mut vector = Tensor::ones(device, DType::F32, &[256]);
-                lethe_tensor::defer(|| store(&x.sum(&[0], false), &mut vector, start, true));
+                lethe_tensor::defer(|| store(&x.sum_axes(&[0], false), &mut vector, start, true));
                 let got: Vec<f32> = vector.to_vec().unwrap();
                 for (i, v) in got.iter().enumerate() {
                     let inside = (start..start + columns).contains(&i);
@@ -65,7 +70,7 @@ fn sums_add_to_their_destination() {
 #[test]
 fn means_of_squares_keep_their_digits() {
     let x = normal(&[100_003], 4);
-    check_by("squares", &[x], |t| vec![t[0].square().sum(&[0], false)], |_, e| 1e-6 * e);
+    check_by("squares", &[x], |t| vec![t[0].square().sum_axes(&[0], false)], |_, e| 1e-6 * e);
 }
 
 #[test]
@@ -82,7 +87,13 @@ fn the_first_nan_is_the_extreme_wherever_it_stands() {
         let x = Tensor::from_slice(&Device::cpu(), &data, &shape);
         let f = |t: &[Tensor]| {
             let t = &t[0];
-            vec![t.argmax(1, false), t.argmin(1, false), t.max(&[1], false), t.min(&[1], false), t.topk(1, 1).1]
+            vec![
+                t.argmax(1, false),
+                t.argmin(1, false),
+                t.max_axes(&[1], false),
+                t.min_axes(&[1], false),
+                t.topk(1, 1).1,
+            ]
         };
         check(&format!("{shape:?}"), &[x], f, 0.0);
     }

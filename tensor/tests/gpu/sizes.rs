@@ -55,11 +55,11 @@ fn sums_of_millions_keep_their_digits() {
         let x = positive(n);
         let [even, odd] = [0, 1].map(|i| x.iter().skip(i).step_by(2).map(|v| f64::from(*v)).sum::<f64>());
         let t = Tensor::from_slice(device, &x, &[n / 2, 2]);
-        let columns = floats(&t.sum(&[0], false));
+        let columns = floats(&t.sum_axes(&[0], false));
         near(columns[0], even, 1e-6);
         near(columns[1], odd, 1e-6);
-        near(floats(&t.sum(&[], false))[0], even + odd, 1e-6);
-        near(floats(&t.mean(&[], false))[0], (even + odd) / n as f64, 1e-6);
+        near(floats(&t.sum())[0], even + odd, 1e-6);
+        near(floats(&t.mean())[0], (even + odd) / n as f64, 1e-6);
         let row = t.reshape(&[1, n]);
         near(floats(&row.matmul(&ones(device, &[n, 1])))[0], even + odd, 3e-6);
     });
@@ -130,7 +130,7 @@ fn rows_of_seventeen_million_are_whole() {
         let y = t.softmax(1);
         near(floats(&y.slice(1, 16_999_999, n))[0], 2f64.exp() / sum, 1e-6);
         near(floats(&y.slice(1, 0, 1))[0], 1.0 / sum, 1e-6);
-        near(floats(&y.sum(&[], false))[0], 1.0, 1e-6);
+        near(floats(&y.sum())[0], 1.0, 1e-6);
     });
 }
 

@@ -5,7 +5,7 @@ use super::vectors;
 use lethe_autograd::{ParamId, ParamLayout, Var};
 use lethe_nn::loss::{Likelihood, TaskLoss};
 use lethe_nn::{Forward, State, Statistics};
-use lethe_tensor::{ConvOptions, Tensor};
+use lethe_tensor::{ConvOptions, INFER, Tensor};
 use std::sync::Arc;
 
 /// Where a model reads its parameters.
@@ -62,12 +62,12 @@ pub fn vit(case: &Case<'_>) -> Answer {
         &ConvOptions { stride: [patch; 2], ..ConvOptions::default() },
     );
     let (n, width) = (patches.shape()[0], patches.shape()[1]);
-    let tokens = patches.reshape(&[n, width, usize::MAX]).transpose(1, 2);
+    let tokens = patches.reshape(&[n, width, INFER]).transpose(1, 2);
     let mut h = &tokens + &case.var("pos")?;
     for i in 0..a.usize("depth")? {
         h = block(&h, &|name| case.var(&format!("block{i}.{name}")), heads, eps)?;
     }
-    let pooled = h.mean(&[1], false).layer_norm(&case.var("ln_w")?, &case.var("ln_b")?, eps);
+    let pooled = h.mean_axes(&[1], false).layer_norm(&case.var("ln_w")?, &case.var("ln_b")?, eps);
     let logits = pooled.linear(&case.var("head_w")?, Some(&case.var("head_b")?));
     let mean = loss.mean(&logits, &case.tensor("y")?);
     Ok(one("logits", logits).into_iter().chain(one("loss", mean)).collect())
@@ -169,7 +169,7 @@ impl Network {
             Kind::Attention { heads } => {
                 let mixed = self_attention(x, &|name| Ok(p(name)), *heads, None, false);
                 let Ok(mixed) = mixed else { panic!("attention over {:?}", x.shape()) };
-                (x + &mixed).mean(&[1], false).linear(&p("w_head"), Some(&p("b_head")))
+                (x + &mixed).mean_axes(&[1], false).linear(&p("w_head"), Some(&p("b_head")))
             }
         }
     }

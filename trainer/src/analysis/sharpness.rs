@@ -59,7 +59,7 @@ pub fn power_iteration(
     let mut estimates: Vec<f64> = Vec::new();
     while estimates.len() < stopping.most_iterations {
         let hv = product(&v)?;
-        let value = f64::from(hv.mul(&v).sum(&[], false).item::<f32>()?);
+        let value = f64::from(hv.mul(&v).sum().item::<f32>()?);
         let last = estimates.last().copied();
         estimates.push(value);
         if !value.is_finite() {

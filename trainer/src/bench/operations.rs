@@ -152,7 +152,7 @@ pub fn gelu_with_gradient(device: &Device) -> Result<Work, DeviceError> {
 /// A sum over axes (all, if none is named).
 pub fn sum(device: &Device, shape: &[usize], axes: &'static [isize]) -> Result<Work, DeviceError> {
     let x = normal(device, 0, shape);
-    Ok(Work::memory(F32 * elements(shape), one(move || x.sum(axes, false))))
+    Ok(Work::memory(F32 * elements(shape), one(move || x.sum_axes(axes, false))))
 }
 
 /// A contiguous copy of permuted axes.

@@ -32,8 +32,8 @@ pub fn run(case: &Case<'_>) -> Found {
 
 fn reduced(rows: &Var, how: &str) -> Result<Var, Unknown> {
     Ok(match how {
-        "mean" => rows.mean(&[], false),
-        "sum" => rows.sum(&[], false),
+        "mean" => rows.mean(),
+        "sum" => rows.sum(),
         "none" => rows.clone(),
         other => return Err(Unknown(format!("reduction {other}"))),
     })
@@ -76,7 +76,7 @@ fn obf(case: &Case<'_>) -> Answer {
     let how = case.attrs.str("reduction")?;
     let z = logits.tensor();
     let bracket = objective.seed(z, &labels).mul_scalar(z.shape()[0] as f64);
-    let linear = Var::constant(&bracket.mul(z)).sum(&[-1], false);
+    let linear = Var::constant(&bracket.mul(z)).sum_axes(&[-1], false);
     let mut outputs = one("loss", reduced(&objective.rows(&logits, &labels), how)?);
     outputs.push(("aux.alpha".into(), Var::constant(&objective.alpha(z, &labels).squeeze(-1))));
     outputs.push(("aux.linear_form".into(), reduced(&linear, how)?));

@@ -16,14 +16,14 @@ pub fn run(case: &Case<'_>) -> Found {
         Ok(f(&x()?, &a.axes("axes")?, correction, a.flag("keepdim")?))
     };
     let y = match case.op {
-        "sum" => over(Var::sum)?,
-        "mean" => over(Var::mean)?,
-        "max" => over(Var::max)?,
-        "min" => over(Var::min)?,
-        "prod" => over(Var::prod)?,
-        "logsumexp" => over(Var::logsumexp)?,
-        "var" => spread(Var::var)?,
-        "std" => spread(Var::std)?,
+        "sum" => over(Var::sum_axes)?,
+        "mean" => over(Var::mean_axes)?,
+        "max" => over(Var::max_axes)?,
+        "min" => over(Var::min_axes)?,
+        "prod" => over(Var::prod_axes)?,
+        "logsumexp" => over(Var::logsumexp_axes)?,
+        "var" => spread(Var::var_axes)?,
+        "std" => spread(Var::std_axes)?,
         "norm" => x()?.norm(),
         "argmax" => Var::constant(&case.tensor("x")?.argmax(a.axis("axis")?, a.flag("keepdim")?)),
         "argmin" => Var::constant(&case.tensor("x")?.argmin(a.axis("axis")?, a.flag("keepdim")?)),

@@ -106,9 +106,7 @@ impl Step<'_> {
         let (rule, model) = (&self.rule, |f: &Forward<'_>, x: &Var| self.network.forward(f, x));
         let mut ascent: Ascent = rule.ascent(theta, state, samples, place, &model);
         let perturb_loss = match rule.perturbation {
-            Perturbation::Obf(obf) => {
-                obf.rows(&Var::constant(&ascent.logits), &samples.labels).mean(&[], false).tensor().clone()
-            }
+            Perturbation::Obf(obf) => obf.rows(&Var::constant(&ascent.logits), &samples.labels).mean().tensor().clone(),
             _ => ascent.loss.clone(),
         };
         if rule.perturbation == Perturbation::Random {

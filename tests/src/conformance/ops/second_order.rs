@@ -118,12 +118,12 @@ fn eigenvalues(case: &Case<'_>) -> Answer {
 
 /// `v ← H v / ‖H v‖`, on the device; the Rayleigh quotient of every v.
 fn power_iteration(case: &Case<'_>, problem: &Problem) -> Result<Tensor, Unknown> {
-    let unit = |v: &Tensor| v.div(&v.sum_squares(&[], false).sqrt());
+    let unit = |v: &Tensor| v.div(&v.sum_squares().sqrt());
     let mut v = unit(&problem.v);
     let mut quotients = vec![];
     for _ in 0..case.attrs.usize("power_iters")? {
         let product = problem.product(&v).2;
-        quotients.push(v.mul(&product).sum(&[], false));
+        quotients.push(v.mul(&product).sum());
         v = unit(&product);
     }
     Ok(Tensor::stack(&quotients.iter().collect::<Vec<_>>(), 0))
