@@ -10,12 +10,14 @@ mod explain;
 pub mod gradcheck;
 mod gradients;
 mod hvp;
+mod indexing;
 #[cfg(feature = "mutation")]
 pub mod mutation;
 mod ops;
 mod params;
 pub mod registry;
 mod tape;
+mod untracked;
 mod var;
 
 pub use explain::{Cut, Unreached};

@@ -179,6 +179,18 @@ impl Var {
     }
 }
 
+/// The values as [`Tensor`] prints them, and the operation and node that they come from.
+impl std::fmt::Display for Var {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        std::fmt::Display::fmt(&self.tensor, f)?;
+        let Some(place) = &self.place else { return f.write_str(", constant") };
+        match place.tape.upgrade() {
+            Some(tape) => write!(f, ", node {} ({})", place.node, tape.nodes()[place.node].op),
+            None => write!(f, ", node {} of a tape that is gone", place.node),
+        }
+    }
+}
+
 impl std::fmt::Debug for Var {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match &self.place {

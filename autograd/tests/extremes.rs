@@ -159,7 +159,7 @@ fn comparisons_and_choices_take_nan_as_no_number() {
         assert_eq!(bits(a.eq_scalar(1.0)), [0, 1, 0, 1]);
         assert_eq!(bits(a.ge_scalar(0.0)), [0, 1, 0, 1]);
         assert_eq!(bits(a.eq(&a)), [0, 1, 0, 1]);
-        let taken = a.eq(&a).select(&a, &b).to_vec::<f32>().unwrap();
+        let taken = a.eq(&a).where_(&a, &b).to_vec::<f32>().unwrap();
         assert!(taken[..2] == [1.0, 1.0] && taken[2].is_nan() && taken[3] == 1.0);
     }
 }
@@ -213,22 +213,24 @@ fn moments_of_nothing_are_nan_and_deviations_do_not_overflow() {
         let of = |data: &[f32], shape: &[usize]| Var::constant(&Tensor::from_slice(&device, data, shape));
         let empty = of(&[], &[2, 0]);
         for correction in [0.0, 1.0, -1.0] {
-            for y in
-                [empty.mean_axes(&[1], false), empty.var(&[1], correction, false), empty.std(&[1], correction, true)]
-            {
+            for y in [
+                empty.mean_axes(&[1], false),
+                empty.var_axes(&[1], correction, false),
+                empty.std_axes(&[1], correction, true),
+            ] {
                 assert!(y.to_vec::<f32>().unwrap().iter().all(|v| v.is_nan()) && y.numel() == 2);
             }
         }
-        assert!(of(&[3.0], &[1]).var(&[], 1.0, false).to_vec::<f32>().unwrap()[0].is_nan());
-        assert_eq!(of(&[3.0, 5.0], &[2]).var(&[], 2.0, false).to_vec::<f32>().unwrap(), [f32::INFINITY]);
+        assert!(of(&[3.0], &[1]).var_axes(&[], 1.0, false).to_vec::<f32>().unwrap()[0].is_nan());
+        assert_eq!(of(&[3.0, 5.0], &[2]).var_axes(&[], 2.0, false).to_vec::<f32>().unwrap(), [f32::INFINITY]);
         let refused =
-            std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| of(&[3.0, 5.0], &[2]).var(&[], 3.0, false)));
+            std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| of(&[3.0, 5.0], &[2]).var_axes(&[], 3.0, false)));
         let text = *refused.err().unwrap().downcast::<String>().unwrap();
         assert!(text.contains("var: a correction of 3 is above the number of elements, 2"), "{text}");
         for size in [1e-30f32, 1e-22, 1.0, 1e22, 1e30] {
             let tape = Tape::new();
             let x = tape.leaf(&Tensor::from_slice(&device, &[size, -size, 3.0 * size, -3.0 * size], &[2, 2]));
-            let y = x.std(&[1], 1.0, false);
+            let y = x.std_axes(&[1], 1.0, false);
             let slopes = tape.backward(&y.sum()).of(&x).to_vec::<f32>().unwrap();
             let y = y.to_vec::<f32>().unwrap();
             assert!(y.iter().zip([1.0, 3.0]).all(|(y, k)| (y / (k * size) / 2f32.sqrt() - 1.0).abs() < 1e-5), "{y:?}");

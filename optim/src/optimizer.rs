@@ -60,8 +60,8 @@ pub trait Optimizer: Send {
 fn measured(update: &Tensor, clip: f64) -> Tensor {
     let norm = update.norm();
     let most = if norm.dtype() == DType::F64 { f64::MAX } else { f64::from(f32::MAX) };
-    let beyond = norm.min_scalar(clip).ge_scalar(most.sqrt());
-    beyond.select(&norm.scalar_like(f64::INFINITY), &norm).force().clone()
+    let beyond = norm.clamp_max(clip).ge_scalar(most.sqrt());
+    beyond.where_(&norm.scalar_like(f64::INFINITY), &norm).force().clone()
 }
 
 /// Puts vectors back in the place of others of the same length.

@@ -6,6 +6,7 @@
 
 pub mod cpu;
 mod device;
+mod display;
 mod dtype;
 mod error;
 pub mod expr;
@@ -24,8 +25,10 @@ pub use device::Device;
 pub use dtype::{DType, Element, Float};
 pub use error::DeviceError;
 pub use later::Later;
+pub use ops::array::{Array, Number};
 pub use ops::attention;
 pub use ops::conv::ConvOptions;
+pub use ops::indexing::{Cuts, Ellipsis, Index, Indices, NewAxis};
 pub use ops::norm::BatchNormOutput;
 pub use ops::pool::{PoolOptions, adaptive_plan};
 pub use ops::view::INFER;

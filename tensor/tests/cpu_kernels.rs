@@ -56,7 +56,7 @@ fn expressions_take_operands_of_any_strides() {
         for other in others {
             let f = |t: &[Tensor]| {
                 let y = &(&t[0] * &t[1]) + &t[1].sub(&t[0]).tanh();
-                t[0].lt(&t[1]).select(&y, &t[0].maximum(&y)).add_scalar(0.25)
+                t[0].lt(&t[1]).where_(&y, &t[0].maximum(&y)).add_scalar(0.25)
             };
             check("mixed", &[full.clone(), other], f, 3e-7);
         }

@@ -51,7 +51,7 @@ fn operands_of_another_type_are_refused() {
 #[test]
 fn signed_zeros_are_two_numbers() {
     let x = Tensor::ones(&Device::cpu(), DType::F32, &[1]).force().clone();
-    let y = x.max_scalar(0.0).mul_scalar(-0.0).rdiv_scalar(1.0);
+    let y = x.clamp_min(0.0).mul_scalar(-0.0).rdiv_scalar(1.0);
     assert_eq!(y.to_vec::<f32>().unwrap(), [f32::NEG_INFINITY]);
 }
 

@@ -24,8 +24,8 @@ fn comparisons_are_booleans_and_select_ignores_the_other_side() {
     let a = iota(&[4]);
     let mask = a.gt_scalar(1.0);
     assert_eq!(mask.dtype(), DType::U32);
-    let picked = mask.select(&a, &a.mul_scalar(f64::NAN));
-    let picked = picked.lt_scalar(5.0).select(&picked, &a);
+    let picked = mask.where_(&a, &a.mul_scalar(f64::NAN));
+    let picked = picked.lt_scalar(5.0).where_(&picked, &a);
     assert_eq!(values(&picked), [0.0, 1.0, 2.0, 3.0]);
     assert_eq!(mask.logical_not().to_vec::<u32>().unwrap(), [1, 1, 0, 0]);
 }

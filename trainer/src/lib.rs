@@ -1,32 +1,75 @@
-//! Training with perturbed forgetting.
+//! Tensors, automatic differentiation, layers, and optimisers of the SAM family, on the CPU and on any GPU.
 //!
-//! The way of a batch through this crate: [`config`] says what is trained, [`data`] makes batches on the host, [`experiment`] builds what
-//! the config describes, [`training`] makes updates, [`evaluation`] and [`analysis`] measure, and [`run`] keeps what came out. [`paper`]
-//! holds the paper's tables, and [`reproduce`] makes them again. [`bench`] measures operations and steps by themselves; [`doctor`] tries
-//! whether a device computes right; [`miniature`] makes data to try the pipeline with; [`plot`] draws. [`weights`] come
-//! from other runs and from PyTorch, and go there.
+//! `use lethe::prelude::*;` brings what most programs need. The parts are [`tensor`], [`autograd`], [`nn`] and [`optim`]; [`digits`] is a small
+//! data set to try them on.
+//!
+//! ```
+//! use lethe::prelude::*;
+//!
+//! let tape = Tape::new();
+//! let x = tape.leaf(&Tensor::new(&Device::cpu(), [1.0, 2.0, 3.0]));
+//! let y = (x.square() * 0.5).sum();
+//! println!("{}", tape.backward(&y).of(&x)); // [1., 2., 3.]
+//! ```
+//!
+//! The feature `gpu` (on by default) brings the GPU back end. The feature `program` (on by default too) brings what the `lethe` program is made
+//! of: experiment files ([`config`]), data sets ([`data`]), training runs ([`training`], [`run`]), measurements ([`evaluation`], [`analysis`]),
+//! and the paper's tables and figures ([`paper`], [`reproduce`]). A library that only computes does without it:
+//! `lethe = { version = "0.1", default-features = false, features = ["gpu"] }`.
 
+pub use lethe_autograd as autograd;
+pub use lethe_nn as nn;
+pub use lethe_optim as optim;
+pub use lethe_tensor as tensor;
+
+pub mod digits;
+mod hold_out;
+pub mod prelude;
+
+#[cfg(feature = "program")]
 pub mod analysis;
+#[cfg(feature = "program")]
 pub mod bench;
+#[cfg(feature = "program")]
 mod classes;
+#[cfg(feature = "program")]
 pub mod cli;
+#[cfg(feature = "program")]
 pub mod config;
+#[cfg(feature = "program")]
 pub mod data;
+#[cfg(feature = "program")]
 pub mod doctor;
+#[cfg(feature = "program")]
 mod error;
+#[cfg(feature = "program")]
 pub mod evaluation;
+#[cfg(feature = "program")]
 pub mod experiment;
+#[cfg(feature = "program")]
 mod files;
+#[cfg(feature = "program")]
 pub mod miniature;
+#[cfg(feature = "program")]
 pub mod paper;
+#[cfg(feature = "program")]
 pub mod plot;
+#[cfg(feature = "program")]
 mod progress;
+#[cfg(feature = "program")]
 pub mod reproduce;
+#[cfg(feature = "program")]
 pub mod run;
+#[cfg(feature = "program")]
 mod stopwatch;
+#[cfg(feature = "program")]
 pub mod training;
+#[cfg(feature = "program")]
 pub mod weights;
+#[cfg(feature = "program")]
 mod words;
 
+#[cfg(feature = "program")]
 pub use classes::Classes;
+#[cfg(feature = "program")]
 pub use error::Error;

@@ -1,5 +1,7 @@
 //! `lethe eval` and `lethe analyze` from outside, on runs of a few updates: what they print and write, and what they refuse.
 
+#![cfg(feature = "program")]
+
 mod common;
 
 use serde_json::Value;

@@ -1,5 +1,7 @@
 //! Files as people have them: cut off, renamed, passed over, broken. Each is told before anything is computed, or does no harm.
 
+#![cfg(feature = "program")]
+
 mod common;
 
 use common::{fails, program, runs};

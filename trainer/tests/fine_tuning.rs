@@ -1,5 +1,7 @@
 //! A run that starts from another: what is taken over, what is new, and that the source is not needed afterwards.
 
+#![cfg(feature = "program")]
+
 use lethe::Classes;
 use lethe::config::{Config, DataFacts};
 use lethe::data::ImageShape;

@@ -1,5 +1,7 @@
 //! Runs that go on: from a checkpoint that is broken, with a config that was changed.
 
+#![cfg(feature = "program")]
+
 mod common;
 
 use common::{fails, program, runs};

@@ -1,5 +1,7 @@
 //! The pipeline of the paper from outside, on miniatures of its data: trained, and measured on every evaluation set.
 
+#![cfg(feature = "program")]
+
 mod common;
 
 use common::{fails, program, runs};

@@ -1,6 +1,8 @@
 //! The program from outside, above all on inputs that are wrong: each of these ends with a message that names the fault and the right exit status, none
 //! with a panic.
 
+#![cfg(feature = "program")]
+
 mod common;
 
 use common::{fails, program, runs};

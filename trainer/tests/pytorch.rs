@@ -1,5 +1,7 @@
 //! Weights under PyTorch's names give the logits that PyTorch gives, and go back as they came. `pytorch/make.py` made the files.
 
+#![cfg(feature = "program")]
+
 use lethe::Classes;
 use lethe::config::{Config, DataFacts};
 use lethe::data::ImageShape;

@@ -1,5 +1,7 @@
 //! Experiments make each run once, go on with what was interrupted, and leave other runs alone.
 
+#![cfg(feature = "program")]
+
 mod common;
 
 use lethe::data::Places;

@@ -1,5 +1,7 @@
 //! Whatever a method keeps from update to update, or draws, a session that is restored from a checkpoint goes on to the same bits.
 
+#![cfg(feature = "program")]
+
 use lethe::config::Config;
 use lethe::data::{Loader, Places, Preparation, load};
 use lethe::evaluation::upload;

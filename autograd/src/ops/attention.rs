@@ -165,7 +165,7 @@ impl Sight {
         // Hidden scores are chosen away on either side of each step, whatever they are: no finite number can stand for them, since it might be
         // a score, and an infinite one would spoil the derivatives.
         let lowest = if scores.dtype() == DType::F64 { f64::MIN } else { f64::from(f32::MIN) };
-        let seen = visible.pairs.tensor().select(scores.tensor(), &scores.tensor().scalar_like(lowest));
+        let seen = visible.pairs.tensor().where_(scores.tensor(), &scores.tensor().scalar_like(lowest));
         let above = kept(Some(&visible.pairs), &shifted(&scores, &Var::constant(&seen.max_axes(&[-1], true))));
         let e = kept(Some(&visible.pairs), &above.exp());
         let one = Var::constant(&scores.tensor().scalar_like(1.0));
@@ -216,7 +216,7 @@ impl Visible {
         let mut shape = vec![1; 4 - pairs.rank()];
         shape.extend(pairs.shape());
         (shape[2], shape[3]) = (plan.queries, plan.keys);
-        let numbers = pairs.select(&one, &zero).expand(&shape);
+        let numbers = pairs.where_(&one, &zero).expand(&shape);
         let some = |axis: isize| numbers.max_axes(&[axis], true).gt_scalar(0.0);
         let keys = Var::constant(&some(-2).transpose(-1, -2));
         Visible { pairs: Var::constant(&pairs.to_dtype(DType::U32)), queries: Var::constant(&some(-1)), keys }

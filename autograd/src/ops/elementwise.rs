@@ -140,10 +140,20 @@ macro_rules! scalar {
 scalar! {
     /// x + c; `dx = dy`
     add_scalar: |dy, x, c| dy.clone();
+    /// x − c; `dx = dy`
+    sub_scalar: |dy, x, c| dy.clone();
     /// x c; `dx = c dy`
     mul_scalar: |dy, x, c| dy.mul_scalar(c);
+    /// x / c; `dx = dy / c`
+    div_scalar: |dy, x, c| dy.div_scalar(c);
     /// c − x; `dx = −dy`
     rsub_scalar: |dy, x, c| dy.neg();
+    /// c / x; `dx = −(dy / x) (c / x)`
+    rdiv_scalar: |dy, x, c| (&(dy / &x) * &x.rdiv_scalar(c)).neg();
+    /// max(x, c); `dx = dy` where x ≥ c, else 0. NaN stays NaN
+    clamp_min: |dy, x, c| dy.masked(&x.tensor().ge_scalar(c));
+    /// min(x, c); `dx = dy` where x ≤ c, else 0. NaN stays NaN
+    clamp_max: |dy, x, c| dy.masked(&x.tensor().le_scalar(c));
     /// xᶜ; `dx = dy c x^(c − 1)`
     pow_scalar: |dy, x, c| if c == 0.0 { dy.mul_scalar(0.0) } else { dy * &x.pow_scalar(c - 1.0).mul_scalar(c) };
 }
@@ -264,7 +274,7 @@ impl Var {
     #[track_caller]
     pub fn where_(&self, a: &Var, b: &Var) -> Var {
         let (cond, va, vb) = (self.tensor().clone(), a.clone(), b.clone());
-        let y = self.tensor().select(a.tensor(), b.tensor());
+        let y = self.tensor().where_(a.tensor(), b.tensor());
         Var::record("where", &[a, b], y, move |dy| {
             let zero = dy.filled(0.0);
             let cond = Var::constant(&cond);
@@ -278,11 +288,11 @@ impl Var {
     /// x held within [low, high]; `dx = dy` on the closed interval, 0 outside. NaN stays NaN.
     ///
     /// # Panics
-    /// If the elements are not floats.
+    /// If the elements are not floats, or `low` is above `high`.
     #[track_caller]
     pub fn clamp(&self, low: f64, high: f64) -> Var {
         let x = self.tensor().clone();
-        let y = x.max_scalar(low).min_scalar(high);
+        let y = x.clamp(low, high);
         Var::record("clamp", &[self], y, move |dy| {
             let inside = x.ge_scalar(low).mul(&x.le_scalar(high));
             vec![Some(dy.masked(&inside))]
@@ -290,15 +300,4 @@ impl Var {
     }
 }
 
-macro_rules! operator {
-    ($($trait:ident $method:ident;)*) => { $(
-        impl std::ops::$trait<&Var> for &Var {
-            type Output = Var;
-            #[track_caller]
-            fn $method(self, other: &Var) -> Var {
-                Var::$method(self, other)
-            }
-        }
-    )* };
-}
-operator! { Add add; Sub sub; Mul mul; Div div; }
+lethe_tensor::arithmetic_operators!(Var);

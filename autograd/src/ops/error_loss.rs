@@ -64,7 +64,7 @@ impl Var {
         // With s = 1 where z > 0: (s − t) z + softplus(z (1 − 2 s)).
         let z = self.tensor();
         let positive = z.gt_scalar(0.0);
-        let constant = |a: f64, b: f64| Var::constant(&positive.select(&z.scalar_like(a), &z.scalar_like(b)));
+        let constant = |a: f64, b: f64| Var::constant(&positive.where_(&z.scalar_like(a), &z.scalar_like(b)));
         let slope = &constant(1.0, 0.0) - target;
         // What is certain costs nothing, also where z is infinite.
         let certain = z.abs().eq_scalar(f64::INFINITY).mul(&slope.tensor().eq_scalar(0.0));

@@ -48,5 +48,5 @@ pub(crate) fn distribution(targets: &Tensor, logits: &Tensor, smoothing: f64) ->
         return targets.mul_scalar(1.0 - smoothing).add_scalar(uniform);
     }
     let row = targets.one_hot(classes, logits.computed_type()).mul_scalar(1.0 - smoothing).add_scalar(uniform);
-    ignored(targets).select(&logits.scalar_like(0.0), &row)
+    ignored(targets).where_(&logits.scalar_like(0.0), &row)
 }

@@ -24,8 +24,8 @@ impl Var {
     #[track_caller]
     pub fn masked_mean(&self, mask: &Tensor) -> Var {
         let x = self.tensor();
-        let weights = mask.select(&x.scalar_like(1.0), &x.scalar_like(0.0)).expand(x.shape());
-        let count = weights.sum().max_scalar(1.0);
+        let weights = mask.where_(&x.scalar_like(1.0), &x.scalar_like(0.0)).expand(x.shape());
+        let count = weights.sum().clamp_min(1.0);
         // Selected and not multiplied: a NaN that does not count must do no harm.
         let kept = Var::constant(mask).where_(self, &Var::constant(&x.scalar_like(0.0)));
         &kept.sum() / &Var::constant(&count)

@@ -77,7 +77,7 @@ impl Var {
         let (x, over, best) = (self.tensor().clone(), axes.to_vec(), y.clone());
         Var::record(op, &[self], y, move |dy| {
             let best = Var::constant(&best).back(&over, keepdim, x.shape());
-            let hits = x.eq(best.tensor()).select(&x.scalar_like(1.0), &x.scalar_like(0.0));
+            let hits = x.eq(best.tensor()).where_(&x.scalar_like(1.0), &x.scalar_like(0.0));
             let share =
                 hits.div(Var::constant(&hits.sum_axes(&over, keepdim)).back(&over, keepdim, x.shape()).tensor());
             vec![Some(&dy.back(&over, keepdim, x.shape()) * &Var::constant(&share))]
@@ -178,7 +178,7 @@ impl Var {
         }
         let top = self.tensor().max_axes(axes, true);
         // The shift is a constant of the derivative; an infinite one would make ∞ − ∞.
-        let finite = top.abs().lt_scalar(f64::INFINITY).select(&top, &top.scalar_like(0.0));
+        let finite = top.abs().lt_scalar(f64::INFINITY).where_(&top, &top.scalar_like(0.0));
         let shift = Var::constant(&finite);
         let sum = (self - &shift).exp().sum_axes(axes, keepdim);
         let constant = |value: f64| Var::constant(&sum.tensor().scalar_like(value));

@@ -45,7 +45,7 @@ fn attention(d: &mut Draws) -> Case {
         Mask::None => case!(d, [scale, causal], |x| x[0].attention(&x[1], &x[2], None, scale, causal)),
         Mask::Plain => case!(d, [scale, causal], |x| x[0].attention(&x[1], &x[2], Some(x[3].tensor()), scale, causal)),
         Mask::Holed => case!(d, [scale, causal], |x| {
-            let mask = x[4].tensor().select(x[3].tensor(), &x[3].tensor().scalar_like(f64::NEG_INFINITY));
+            let mask = x[4].tensor().where_(x[3].tensor(), &x[3].tensor().scalar_like(f64::NEG_INFINITY));
             x[0].attention(&x[1], &x[2], Some(&mask), scale, causal)
         }),
     }
@@ -60,7 +60,7 @@ fn composed(d: &mut Draws) -> Case {
             case!(d, [scale, causal], |x| { x[0].attention_composed(&x[1], &x[2], Some(x[3].tensor()), scale, causal) })
         }
         Mask::Holed => case!(d, [scale, causal], |x| {
-            let mask = x[4].tensor().select(x[3].tensor(), &x[3].tensor().scalar_like(f64::NEG_INFINITY));
+            let mask = x[4].tensor().where_(x[3].tensor(), &x[3].tensor().scalar_like(f64::NEG_INFINITY));
             x[0].attention_composed(&x[1], &x[2], Some(&mask), scale, causal)
         }),
     }

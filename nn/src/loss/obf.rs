@@ -45,7 +45,7 @@ impl Obf {
         let classes = rows_and_classes(logits)[1];
         let weights = labels.label_weights("OBF", classes, logits.computed_type()).unsqueeze(-1);
         let alpha = self.alpha_within(logits, &labels.lt_scalar(classes as f64).mul(labels).unsqueeze(-1));
-        weights.eq_scalar(0.0).select(&weights, &alpha.mul(&weights))
+        weights.eq_scalar(0.0).where_(&weights, &alpha.mul(&weights))
     }
 
     /// The same of labels that are classes.
@@ -57,11 +57,11 @@ impl Obf {
         /// e⁸⁰ is beyond any 1/λ, and finite in every float.
         const CLAMP: f64 = 80.0;
         let perplexity = match self.likelihood {
-            Likelihood::Softmax => logits.log_softmax(-1).gather(-1, column).neg().min_scalar(CLAMP).exp(),
-            Likelihood::Sigmoid => logits.gather(-1, column).neg().min_scalar(CLAMP).exp().add_scalar(1.0),
+            Likelihood::Softmax => logits.log_softmax(-1).gather(-1, column).neg().clamp_max(CLAMP).exp(),
+            Likelihood::Sigmoid => logits.gather(-1, column).neg().clamp_max(CLAMP).exp().add_scalar(1.0),
         };
         let c = 1.0 / self.lambda;
-        perplexity.min_scalar(c).rsub_scalar(c).mul_scalar(self.gamma / (c - 1.0))
+        perplexity.clamp_max(c).rsub_scalar(c).mul_scalar(self.gamma / (c - 1.0))
     }
 
     /// ∂(mean L^BF)/∂z (n, classes): what a backward pass is seeded with.
@@ -79,9 +79,9 @@ impl Obf {
         let hit = labels.unsqueeze(-1).eq(&Tensor::arange(logits.device(), classes));
         let kept = alpha.rsub_scalar(1.0);
         let zero = logits.scalar_like(0.0);
-        let forgotten = alpha.mul(&likelihoods).add(&hit.select(&kept, &zero));
+        let forgotten = alpha.mul(&likelihoods).add(&hit.where_(&kept, &zero));
         let seed = forgotten.rsub_scalar(1.0 / classes as f64).mul_scalar(1.0 / n as f64);
-        ignored(labels).unsqueeze(-1).select(&zero, &seed)
+        ignored(labels).unsqueeze(-1).where_(&zero, &seed)
     }
 
     /// L^BF of each sample, with α held constant: the true value, and the same gradient as [`Obf::seed`].

@@ -56,7 +56,7 @@ impl Batch {
         let hits = logits.argmax(-1, false).eq(&self.labels);
         let (one, zero) = (logits.scalar_like(1.0), logits.scalar_like(0.0));
         debug_assert!(hits.dtype() == DType::U32);
-        hits.select(&one, &zero).sum()
+        hits.where_(&one, &zero).sum()
     }
 }
 

@@ -18,5 +18,5 @@ pub fn random_direction(theta: &Theta, seed: u64, update: u32, slice: u32) -> Te
     let noise =
         Tensor::normal(values.device(), values.computed_type(), &shape, Draw::new(seed, [STREAM, update, slice]));
     let inside = values.constant_like(&places, &[1, ALIGNMENT]).lt(&drawn);
-    inside.select(&noise, &noise.scalar_like(0.0)).reshape(values.shape())
+    inside.where_(&noise, &noise.scalar_like(0.0)).reshape(values.shape())
 }

@@ -211,7 +211,7 @@ fn merged(p: &Attention, (a, stats_a): (Tensor, Tensor), (b, stats_b): (Tensor, 
     let sum = sum_a.add(&sum_b);
     let nothing = sum.eq_scalar(0.0);
     let mean = a.mul(&sum_a).add(&b.mul(&sum_b)).div(&sum);
-    let o = nothing.select(&mean.scalar_like(0.0), &mean);
+    let o = nothing.where_(&mean.scalar_like(0.0), &mean);
     let first = Tensor::arange(o.device(), 2).eq_scalar(0.0);
-    (o.force().clone(), first.select(&top, &sum).force().clone())
+    (o.force().clone(), first.where_(&top, &sum).force().clone())
 }

@@ -102,13 +102,13 @@ impl Tensor {
         }
         let labels = labels.unsqueeze(-1);
         let number = |x: f64| Tensor::full(self.device(), dtype, &[], x);
-        let hot = labels.eq(&Tensor::arange(self.device(), classes)).select(&number(1.0), &number(0.0));
+        let hot = labels.eq(&Tensor::arange(self.device(), classes)).where_(&number(1.0), &number(0.0));
         if self.device().is_cpu() {
             return hot;
         }
         let beyond = labels.ge_scalar(classes as f64).mul(&labels.lt_scalar(f64::from(u32::MAX)));
         let none = if dtype.is_float() { f64::NAN } else { f64::from(u32::MAX) };
-        beyond.select(&number(none), &hot)
+        beyond.where_(&number(none), &hot)
     }
 
     /// The first element of these contiguous numbers (`U32`) that is not below `n` (nor `u32::MAX`, if `or_none`), on the CPU; on a GPU

@@ -219,18 +219,22 @@ impl Tensor {
     scalar! {
         /// x + c
         add_scalar |x, c| Add(x, c) false;
+        /// x − c
+        sub_scalar |x, c| Sub(x, c) false;
         /// x c
         mul_scalar |x, c| Mul(x, c) false;
         /// c − x
         rsub_scalar |x, c| Sub(c, x) false;
+        /// x / c
+        div_scalar |x, c| Div(x, c) false;
         /// c / x
         rdiv_scalar |x, c| Div(c, x) false;
         /// xᶜ
         pow_scalar |x, c| Pow(x, c) false;
         /// max(x, c)
-        max_scalar |x, c| Max(x, c) false;
+        clamp_min |x, c| Max(x, c) false;
         /// min(x, c)
-        min_scalar |x, c| Min(x, c) false;
+        clamp_max |x, c| Min(x, c) false;
         /// x = c, as 0 or 1 (`U32`)
         eq_scalar |x, c| Eq(x, c) true;
         /// x < c, as 0 or 1
@@ -261,6 +265,17 @@ impl Tensor {
         other.le(self)
     }
 
+    /// x held within [low, high]. NaN stays NaN.
+    ///
+    /// # Panics
+    /// If the tensor is not of floats, or `low` above `high`.
+    #[track_caller]
+    pub fn clamp(&self, low: f64, high: f64) -> Tensor {
+        self.float("clamp");
+        assert!(low <= high, "clamp: the least value {low} is above the largest {high}");
+        self.clamp_min(low).clamp_max(high)
+    }
+
     /// 1 where a boolean is 0, else 0.
     ///
     /// # Panics
@@ -276,10 +291,10 @@ impl Tensor {
     /// # Panics
     /// If the types or devices differ, the shapes do not broadcast, or the condition is not `U32`.
     #[track_caller]
-    pub fn select(&self, a: &Tensor, b: &Tensor) -> Tensor {
-        assert!(self.dtype() == DType::U32, "select: a condition is u32, this one is {}", self.dtype());
-        a.same_type("select", b);
-        lazy("select", &[self, a, b], a.computed_type(), false, |e, x| e.push(Node::Select(x[0], x[1], x[2])))
+    pub fn where_(&self, a: &Tensor, b: &Tensor) -> Tensor {
+        assert!(self.dtype() == DType::U32, "where: a condition is u32, this one is {}", self.dtype());
+        a.same_type("where", b);
+        lazy("where", &[self, a, b], a.computed_type(), false, |e, x| e.push(Node::Select(x[0], x[1], x[2])))
     }
 
     #[track_caller]
@@ -309,19 +324,6 @@ impl Tensor {
         Tensor::full(self.device(), self.computed_type(), &[], value)
     }
 }
-
-macro_rules! operator {
-    ($($trait:ident $method:ident $call:ident;)*) => { $(
-        impl std::ops::$trait<&Tensor> for &Tensor {
-            type Output = Tensor;
-            #[track_caller]
-            fn $method(self, other: &Tensor) -> Tensor {
-                self.$call(other)
-            }
-        }
-    )* };
-}
-operator! { Add add add; Sub sub sub; Mul mul mul; Div div div; }
 
 /// Moves a tensor to another device.
 impl Tensor {

@@ -46,7 +46,7 @@ impl Tensor {
         let t = if is_label { targets.one_hot(classes, self.computed_type()) } else { targets.clone() };
         let t = t.mul_scalar(1.0 - smoothing).add_scalar(smoothing / classes as f64).force().clone();
         // A target of 0 times an infinite distance is 0.
-        let weighted = |distance: &Tensor| t.eq_scalar(0.0).select(&zero, &t.mul(distance)).sum_axes(&[-1], false);
+        let weighted = |distance: &Tensor| t.eq_scalar(0.0).where_(&zero, &t.mul(distance)).sum_axes(&[-1], false);
         let (loss, grad) = match likelihood {
             Likelihood::Softmax => {
                 let below = self.sub(&self.max_axes(&[-1], true));
@@ -56,8 +56,8 @@ impl Tensor {
             }
             Likelihood::Sigmoid => {
                 // softplus(z) − t z = (step(z) − t) z + ln(1 + e^−|z|): infinite logits too have the loss that they tend to.
-                let slope = self.gt_scalar(0.0).select(&self.scalar_like(1.0), &zero).sub(&t);
-                let linear = slope.eq_scalar(0.0).select(&zero, &slope.mul(self));
+                let slope = self.gt_scalar(0.0).where_(&self.scalar_like(1.0), &zero).sub(&t);
+                let linear = slope.eq_scalar(0.0).where_(&zero, &slope.mul(self));
                 (linear.add(&self.abs().neg().softplus()).sum_axes(&[-1], false), self.sigmoid().sub(&t))
             }
         };
@@ -66,7 +66,7 @@ impl Tensor {
         }
         // Ignored rows count nothing, and a label that names no class gives no number.
         let (ignored, real) = (targets.eq_scalar(f64::from(u32::MAX)), targets.lt_scalar(classes as f64));
-        let of_rows = |x: &Tensor, ignored: &Tensor, real: &Tensor| real.select(x, &ignored.select(&zero, &nan));
+        let of_rows = |x: &Tensor, ignored: &Tensor, real: &Tensor| real.where_(x, &ignored.where_(&zero, &nan));
         let grad = of_rows(&grad, &ignored.unsqueeze(-1), &real.unsqueeze(-1));
         (of_rows(&loss, &ignored, &real), grad)
     }
@@ -80,8 +80,8 @@ impl Tensor {
     pub fn label_weights(&self, op: &str, classes: usize, dtype: DType) -> Tensor {
         self.check_labels(op, classes);
         let number = |x: f64| Tensor::full(self.device(), dtype, &[], x);
-        let beyond = self.eq_scalar(f64::from(u32::MAX)).select(&number(0.0), &number(f64::NAN));
-        self.lt_scalar(classes as f64).select(&number(1.0), &beyond)
+        let beyond = self.eq_scalar(f64::from(u32::MAX)).where_(&number(0.0), &number(f64::NAN));
+        self.lt_scalar(classes as f64).where_(&number(1.0), &beyond)
     }
 
     /// On the CPU looks at labels, which on a GPU would mean to wait for it: there a kernel answers a wrong one with NaN.

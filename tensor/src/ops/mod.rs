@@ -1,5 +1,6 @@
 //! The public methods of `Tensor`, a file per family. Each checks shapes, types and devices once, and builds a plan or an expression.
 
+pub(crate) mod array;
 pub mod attention;
 mod attention_parts;
 pub mod conv;
@@ -7,16 +8,20 @@ mod conv_parts;
 mod create;
 mod elementwise;
 mod index;
+pub(crate) mod indexing;
 mod join;
 mod long;
 mod loss;
 mod matmul;
 pub mod norm;
+mod operators;
 pub mod pool;
 mod pool_parts;
 mod reduce;
+mod sample;
 mod slabs;
 mod softmax;
+mod sort;
 pub mod view;
 
 /// The place of an axis that may be counted from the end.

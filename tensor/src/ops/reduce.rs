@@ -136,8 +136,8 @@ impl Tensor {
         };
         let power = |e: i32| 2f64.powi(e);
         let number = |e: i32| self.scalar_like(power(e));
-        let small = self.lt_scalar(power(low)).select(&number(up), &number(0));
-        self.gt_scalar(power(high)).select(&number(down), &small)
+        let small = self.lt_scalar(power(low)).where_(&number(up), &number(0));
+        self.gt_scalar(power(high)).where_(&number(down), &small)
     }
 
     /// The L2 norm of all elements: right also where their squares over- or underflow, which costs a second pass over them, on every device
@@ -153,7 +153,7 @@ impl Tensor {
         let plan = ScaledSquares { dtype: self.computed_type(), n: x.numel() };
         let again = execute_one(plan, &[&x, &scale]);
         let one = scale.eq_scalar(1.0);
-        one.select(&sum.sqrt(), &again.sqrt().div(&scale))
+        one.where_(&sum.sqrt(), &again.sqrt().div(&scale))
     }
 
     /// The product over `axes` (none named: all); of nothing, 1.
@@ -273,7 +273,7 @@ impl Tensor {
     #[track_caller]
     fn count_nonzero(&self, op: &str, axes: &[isize], keepdim: bool) -> Tensor {
         let number = |x: f64| Tensor::full(self.device(), DType::F32, &[], x);
-        self.eq_scalar(0.0).select(&number(0.0), &number(1.0)).reduce(op, ReduceOp::Sum, axes, keepdim, 1.0)
+        self.eq_scalar(0.0).where_(&number(0.0), &number(1.0)).reduce(op, ReduceOp::Sum, axes, keepdim, 1.0)
     }
 
     /// The k largest elements along an axis, in descending order, and their places (`U32`); of equals the first comes first. NaN is larger
@@ -293,12 +293,12 @@ impl Tensor {
         let mut free = Tensor::full(self.device(), DType::U32, self.shape(), 1.0);
         let mut index: Vec<Tensor> = vec![];
         for _ in 0..k {
-            let best = free.select(self, &low).max_axes(&[d as isize], true);
-            let best_or_nan = best.eq(&best).select(&self.eq(&best), &self.ne(self));
+            let best = free.where_(self, &low).max_axes(&[d as isize], true);
+            let best_or_nan = best.eq(&best).where_(&self.eq(&best), &self.ne(self));
             // Only places that are free: among them −∞ may be the best there is.
-            let hits = free.select(&best_or_nan, &Tensor::full(self.device(), DType::U32, &[], 0.0));
-            let first = hits.select(&self.scalar_like(1.0), &self.scalar_like(0.0)).argmax(d as isize, true);
-            free = places.eq(&first).select(&Tensor::full(self.device(), DType::U32, &[], 0.0), &free);
+            let hits = free.where_(&best_or_nan, &Tensor::full(self.device(), DType::U32, &[], 0.0));
+            let first = hits.where_(&self.scalar_like(1.0), &self.scalar_like(0.0)).argmax(d as isize, true);
+            free = places.eq(&first).where_(&Tensor::full(self.device(), DType::U32, &[], 0.0), &free);
             index.push(first);
         }
         if index.is_empty() {

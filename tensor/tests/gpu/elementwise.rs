@@ -101,8 +101,8 @@ fn types_convert_as_on_the_cpu() {
             );
             assert_eq!(numbers(&got.slice(0, 3, 8).contiguous()), numbers(&expected.slice(0, 3, 8).contiguous()));
         }
-        let small = there.max_scalar(-100.0).min_scalar(100.0);
-        let expected: Vec<i32> = x.max_scalar(-100.0).min_scalar(100.0).to_dtype(DType::I32).to_vec().unwrap();
+        let small = there.clamp_min(-100.0).clamp_max(100.0);
+        let expected: Vec<i32> = x.clamp_min(-100.0).clamp_max(100.0).to_dtype(DType::I32).to_vec().unwrap();
         assert_eq!(small.to_dtype(DType::I32).to_vec::<i32>().unwrap(), expected);
         assert_eq!(
             small.abs().to_dtype(DType::U32).to_vec::<u32>().unwrap(),

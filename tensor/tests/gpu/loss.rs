@@ -11,7 +11,7 @@ const SHAPES: [[usize; 2]; 9] = [[1, 1], [0, 3], [3, 0], [5, 2], [37, 10], [300,
 fn targets([rows, classes]: [usize; 2], soft: bool, seed: u64) -> Tensor {
     if soft {
         let raw = normal(&[rows, classes], seed).relu();
-        return raw.div(&raw.sum_axes(&[1], true).max_scalar(0.1)).force().clone();
+        return raw.div(&raw.sum_axes(&[1], true).clamp_min(0.1)).force().clone();
     }
     let drawn = (0..rows).map(|r| (r * 7919 + seed as usize) % (classes + 1));
     let labels: Vec<u32> = drawn.map(|l| if l < classes { l as u32 } else { u32::MAX }).collect();

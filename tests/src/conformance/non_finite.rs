@@ -19,7 +19,7 @@ pub fn keeps_non_finite(device: &Device) -> Result<bool, DeviceError> {
     Ok(same(x.add_scalar(1.0), [2.0, inf, -inf, nan])?
         && same(x.sub(&y), [0.0, nan, nan, nan])?
         && same(x.mul(&zero), [0.0, nan, nan, nan])?
-        && same(x.lt(&zero).select(&x, &y.neg()), [-1.0, -inf, -inf, nan])?
+        && same(x.lt(&zero).where_(&x, &y.neg()), [-1.0, -inf, -inf, nan])?
         && same(x.recip(), [1.0, 0.0, -0.0, nan])?
         && same(x.le(&y).to_dtype(DType::F32), [1.0, 1.0, 1.0, 0.0])?)
 }

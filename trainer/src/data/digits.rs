@@ -1,42 +1,22 @@
-//! The UCI optical digits (E. Alpaydin and C. Kaynak, doi 10.24432/C50P49, CC BY 4.0), embedded in the program: 1,797
-//! images of 8×8 pixels with values 0 to 16, in a fixed split.
-
-use std::io::Read;
-
-use flate2::read::GzDecoder;
+//! The embedded digits as a data set.
 
 use super::dataset::{DataSplit, Dataset};
-use super::hold_out::hold_out;
 use super::shape::ImageShape;
+use crate::digits::{CLASSES, Images, SIDE, TEST};
 
-const COMPRESSED: &[u8] = include_bytes!("../../data/optdigits.csv.gz");
-const SIDE: usize = 8;
-const CLASSES: usize = 10;
-const TEST: usize = 360;
-const SPLIT_SEED: u64 = 0;
-
-/// The digits: 1,437 images to train, 360 to test, each class in both by its share; both in the order of the file.
+/// The [digits](crate::digits): 1,437 images to train, 360 to test.
 pub fn digits() -> DataSplit {
     let all = parse();
-    let is_test = hold_out(&all.labels, CLASSES, TEST, SPLIT_SEED);
+    let is_test = Images::parse().held_out(TEST);
     let (test, train): (Vec<usize>, Vec<usize>) = (0..all.len()).partition(|&i| is_test[i]);
     DataSplit { train: all.select("digits, training part", &train), test: all.select("digits, test part", &test) }
 }
 
 /// All images in the order of the file.
 fn parse() -> Dataset {
-    let mut text = String::new();
-    GzDecoder::new(COMPRESSED).read_to_string(&mut text).expect("the embedded digits are intact");
-    let (mut images, mut labels) = (Vec::new(), Vec::new());
-    for line in text.lines() {
-        let values: Vec<u8> =
-            line.split(',').map(|v| v.parse::<u8>().expect("the embedded digits are numbers")).collect();
-        let (label, pixels) = values.split_last().expect("no line of the embedded digits is empty");
-        images.extend_from_slice(pixels);
-        labels.push(u32::from(*label));
-    }
+    let Images { pixels, labels } = Images::parse();
     let shape = ImageShape { channels: 1, height: SIDE, width: SIDE };
-    Dataset::in_memory("digits".to_owned(), images, shape, 16, labels, CLASSES)
+    Dataset::in_memory("digits".to_owned(), pixels, shape, 16, labels, CLASSES)
 }
 
 #[cfg(test)]

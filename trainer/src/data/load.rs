@@ -5,13 +5,13 @@ use super::dataset::{DataSplit, Dataset};
 use super::digits::digits;
 use super::error::DataError;
 use super::folder;
-use super::hold_out::hold_out;
 use super::idx_set;
 use super::inspect::inspect;
 use super::locate::Places;
 use super::names;
 use crate::classes::Classes;
 use crate::config::{DataConfig, DatasetKind, Problem};
+use crate::hold_out::hold_out;
 use crate::words;
 
 /// The seed of `data.hold_out`: the same images for every run.
