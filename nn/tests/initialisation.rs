@@ -1,4 +1,4 @@
-//! How every parameter of the paper's models starts, at full size (specification 6.1, 6.2): by name, the moments and bounds of its rule.
+//! How every parameter of the paper's models starts, at full size (specification, sections 6.1 and 6.2): by name, the moments and bounds of its rule.
 
 use lethe_autograd::Var;
 use lethe_nn::loss::{Likelihood, TaskLoss};

@@ -1,4 +1,4 @@
-//! Golden values of the losses in single precision on every device (specification 1.1 to 1.5), and what smoothing does at its ends.
+//! Golden values of the losses in single precision on every device (specification, sections 1.1 to 1.5), and what smoothing does at its ends.
 
 use lethe_autograd::Var;
 use lethe_nn::loss::{Likelihood, Obf, TaskLoss};

@@ -1,4 +1,4 @@
-//! Parameter counts of the paper's models, the objective's golden values (specification 1.5, 6.3), and positions on another grid.
+//! Parameter counts of the paper's models, the objective's golden values (specification, sections 1.5 and 6.3), and positions on another grid.
 
 use lethe_autograd::{Mode, Parameters, Tape, Var, gradient};
 use lethe_nn::loss::{Likelihood, Obf, TaskLoss};

@@ -1,4 +1,4 @@
-//! Output bias forgetting through whole networks (specification 1.5; section 12, invariants 1 to 3).
+//! Output bias forgetting through whole networks (specification, sections 1.5 and 12, invariants 1 to 3).
 
 mod common;
 

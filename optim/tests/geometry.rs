@@ -1,4 +1,4 @@
-//! Perturbations have the length that their geometry gives them (specification 3.2; section 12, invariants 4 and 8).
+//! Perturbations have the length that their geometry gives them (specification, sections 3.2 and 12, invariants 4 and 8).
 
 mod common;
 

@@ -1,4 +1,4 @@
-//! Golden values of the optimisers (specification 4.1, 4.2), and the bounds of their steps.
+//! Golden values of the optimisers (specification, sections 4.1 and 4.2), and the bounds of their steps.
 
 mod common;
 

@@ -1,4 +1,4 @@
-//! GSAM's decomposition (specification 3.3; section 12, invariant 5).
+//! GSAM's decomposition (specification, sections 3.3 and 12, invariant 5).
 
 mod common;
 

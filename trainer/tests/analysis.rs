@@ -150,7 +150,7 @@ fn slices_of_the_held_out_images_perturb_and_are_seen() {
     }
 }
 
-/// As the specification expects of any network that has learnt something (section 12).
+/// What is expected of any trained network (specification, section 12).
 #[test]
 fn perturbed_networks_are_less_certain_of_the_labels_and_say_less() {
     let (_folder, out) =

@@ -75,7 +75,7 @@ fn running_statistics_are_drawn_back_too() {
 }
 
 /// The rate rises from 0 over the warm-up and falls to the last update, one step above its minimum; the radius is that of the same update's rate
-/// (specification 2.4, 4.4).
+/// (specification, sections 2.4 and 4.4).
 #[test]
 fn rates_and_radii_of_updates_are_those_of_the_schedules() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../configs/digits.toml");

@@ -1,4 +1,4 @@
-//! Output bias forgetting (paper, section 1.5 of the specification): the objective whose ascent forgets what the model predicts anyway.
+//! Output bias forgetting (specification, section 1.5): the objective whose ascent forgets what the model predicts anyway.
 
 use super::Likelihood;
 use lethe_autograd::Var;

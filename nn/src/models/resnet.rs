@@ -1,4 +1,4 @@
-//! Residual networks (specification 6.2): bottleneck blocks for ImageNet, basic blocks and a small stem for small images.
+//! Residual networks (specification, section 6.2): bottleneck blocks for ImageNet, basic blocks and a small stem for small images.
 
 use super::{Model, blueprint};
 use crate::build::Blueprint;

@@ -1,4 +1,4 @@
-//! The vision transformer of the paper (specification 6.1), at any width and depth.
+//! The vision transformer of the paper (specification, section 6.1), at any width and depth.
 
 use super::{Model, Positions, blueprint};
 use crate::build::Blueprint;
@@ -118,7 +118,7 @@ pub struct Vit {
 }
 
 impl Vit {
-    /// A transformer started as the paper's: see the specification.
+    /// A transformer with the paper's initial values (specification, section 6.1).
     ///
     /// # Panics
     /// If the patch does not divide the image, or the heads the width.

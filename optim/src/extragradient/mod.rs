@@ -160,8 +160,8 @@ impl Extragradient {
         }
     }
 
-    /// Steps 1.1 and 1.2 of the specification: the direction of a slice's perturbation, from a pass at θ. A random one needs no way back, but the
-    /// pass all the same: it moves the state.
+    /// Steps 1.1 and 1.2 of the update (specification, section 0): the direction of a slice's perturbation, from a pass at θ. A random one needs no
+    /// backward pass, but the forward pass is run all the same: it updates the state.
     #[track_caller]
     pub fn ascent(&self, theta: &Theta, state: &State, slice: &Batch, place: Place, model: Logits<'_>) -> Ascent {
         let pass = self.pass(place);

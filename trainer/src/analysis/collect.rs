@@ -1,4 +1,4 @@
-//! Collecting the outputs of a network and of its perturbed selves (specification, 8.2): perturbations as in training, outputs as in evaluation.
+//! Collecting the outputs of a network and of its perturbed selves (specification, section 8.2): perturbations as in training, outputs as in evaluation.
 
 use crate::config::{AnalysisConfig, Config, Problem, Protocol};
 use crate::data::{Dataset, Loader, Preparation};

@@ -1,4 +1,4 @@
-//! Information without bins (specification, 8.5): the output read as a label drawn from the model's likelihoods (equation 10), in nats.
+//! Information without bins (specification, section 8.5): the output read as a label drawn from the model's likelihoods (equation 10), in nats.
 
 use serde::{Deserialize, Serialize};
 

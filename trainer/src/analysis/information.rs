@@ -1,4 +1,4 @@
-//! Binned information about a network's outputs (specification, 8.2): plug-in estimates from counts, in nats.
+//! Binned information about a network's outputs (specification, section 8.2): plug-in estimates from counts, in nats.
 //!
 //! An output becomes a code: a bit a class, set where the class's value is above a threshold. A deterministic network gives one code a sample;
 //! R perturbed networks give R, and the code of a sample is then any of them with equal probability. This knows no network: where outputs come

@@ -1,4 +1,4 @@
-//! Kendall's rank correlation with its significance (specification, 8.4).
+//! Kendall's rank correlation with its significance (specification, section 8.4).
 
 use lethe_tensor::random::{Draw, Philox};
 use serde::{Deserialize, Serialize};

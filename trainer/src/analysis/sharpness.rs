@@ -1,4 +1,4 @@
-//! Sharpness: the dominant eigenvalue of the loss's Hessian (specification, 8.1), by power iteration over θ as one vector with exact
+//! Sharpness: the dominant eigenvalue of the loss's Hessian (specification, section 8.1), by power iteration over θ as one vector with exact
 //! Hessian-vector products.
 
 use crate::data::Loader;

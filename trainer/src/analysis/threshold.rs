@@ -1,4 +1,4 @@
-//! Threshold adjustment (specification, 8.3): two networks' information curves compared at thresholds where the first has lost the same share.
+//! Threshold adjustment (specification, section 8.3): two networks' information curves compared at thresholds where the first has lost the same share.
 
 use serde::{Deserialize, Serialize};
 

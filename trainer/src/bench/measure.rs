@@ -75,7 +75,7 @@ pub enum Failure {
     #[error(transparent)]
     Device(#[from] DeviceError),
     /// A step begins elsewhere than it should.
-    #[error("the loss at the initial parameters is {found}, the specification has {expected}")]
+    #[error("the loss at the initial parameters is {found}, {expected} is expected (specification, section 6.1)")]
     Loss {
         /// What was found.
         found: f32,

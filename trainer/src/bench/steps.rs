@@ -185,7 +185,7 @@ mod tests {
             let found = giga(vit_flops(&VitConfig::small(patch, 1000), 1));
             assert!((found - published).abs() < 0.05, "{found}");
         }
-        // ResNet-50 and ResNet-101 at 224×224: specification 6.3.
+        // ResNet-50 and ResNet-101 at 224×224: specification, section 6.3.
         for (blocks, published) in [([3, 4, 6, 3], 4.1), ([3, 4, 23, 3], 7.8)] {
             let found = giga(resnet_flops(&ResNetConfig::bottleneck(blocks, 1000), 1, 224));
             assert!((found - published).abs() < 0.05, "{found}");

@@ -310,7 +310,7 @@ mod tests {
         assert!(sorted.into_iter().eq(0..10));
     }
 
-    /// Updates of an epoch of ImageNet in batches of 4096, and of CIFAR in batches of 512: specification 4.4.
+    /// Updates of an epoch of ImageNet in batches of 4096, and of CIFAR in batches of 512: specification, section 4.4.
     #[test]
     fn epochs_have_the_updates_of_the_paper() {
         let batches = |images: usize, batch| {

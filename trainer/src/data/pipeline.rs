@@ -40,7 +40,7 @@ impl Preparation {
         Preparation { mean, std, size: config.size, filter: Filter::Bicubic, upright: config.exif_orientation }
     }
 
-    /// The same for the Hessian, whose images the reference resizes bilinearly (specification, 8.1).
+    /// The same for the Hessian, whose images the reference resizes bilinearly (specification, section 8.1).
     pub fn of_curvature(config: &DataConfig) -> Preparation {
         Preparation { filter: Filter::Bilinear, ..Preparation::of(config) }
     }

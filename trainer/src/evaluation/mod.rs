@@ -75,7 +75,7 @@ pub fn upload(device: &Device, batch: &Batch) -> lethe_optim::Batch {
     HostBatch { device, batch }.part(0, batch.labels.len())
 }
 
-/// Measures a network on all that a loader gives. The loss is plain cross-entropy, whatever was trained (specification, 1.3), so that losses compare; the
+/// Measures a network on all that a loader gives. The loss is plain cross-entropy, whatever was trained (specification, section 1.3), so that losses compare; the
 /// likelihood is that of the calibration.
 ///
 /// # Errors

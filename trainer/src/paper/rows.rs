@@ -1,4 +1,4 @@
-//! The rows of the hyper-parameter table (appendix C.1, as the specification reconstructs it in section 9).
+//! The rows of the hyper-parameter table (table C.1 of the paper, reconstructed; specification, section 9).
 
 use super::Draft;
 use super::method::Reach::{Constant, FollowsLr};

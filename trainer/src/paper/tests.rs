@@ -1,4 +1,4 @@
-//! The rows against the table that the specification reconstructs, cell by cell.
+//! The rows against the reconstructed table (specification, section 9), cell by cell.
 
 use super::*;
 use crate::config::{Asam, Config, GsamBackup, Lambda, LrSchedule, ModelConfig, PerturbConfig, RhoSchedule, Rule};

@@ -1,5 +1,5 @@
 //! Figure 2: over a pool of models that differ in m, how the final accuracy goes together with what perturbations make them forget, by threshold, and
-//! with flatness (specification, 8.4).
+//! with flatness (specification, section 8.4).
 
 use super::measures::{Measures, Wanted};
 use super::pool::{Correlation, Member, Panel};

@@ -13,7 +13,7 @@ use std::path::PathBuf;
 /// Fine-tunings of a pre-trained model.
 const AGAIN: u64 = 2;
 
-/// A row of the table, as the paper's table has it or, where launch scripts and table conflict (specification, 9), as the scripts have it: OBF with γ = 0 for ViTs,
+/// A row of the table, as the paper's table has it or, where launch scripts and table conflict (specification, section 9), as the scripts have it: OBF with γ = 0 for ViTs,
 /// BCE for ResNets that are perturbed in fine-tuning.
 #[derive(Clone, Copy)]
 struct Entry {

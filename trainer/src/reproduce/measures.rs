@@ -187,7 +187,7 @@ impl Wanted {
     }
 }
 
-/// The specification's options (8.1), or fewer images and iterations at reduced scales.
+/// PyHessian's options (specification, section 8.1), or fewer images and iterations at reduced scales.
 fn sharpness_options(scale: Scale) -> SharpnessOptions {
     match scale {
         Scale::Digits => {
