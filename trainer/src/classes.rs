@@ -1,23 +1,23 @@
-//! The classes of a data set by their names. A model knows them by number alone, and a folder that is renamed moves the numbers: so the names go with the model,
-//! and are compared wherever it meets data again.
+//! The names of the classes of a data set. A model knows classes only by number, and renaming a folder changes the numbers; so the names are stored with the model and
+//! compared wherever it is used with data again.
 
 use std::collections::HashSet;
 use std::sync::Arc;
 
-/// Names that a message lists before it only counts.
+/// The largest number of names that a message lists.
 const LISTED: usize = 3;
 
-/// The names of classes 0, 1, …
+/// The names of the classes 0, 1, …
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Classes(Arc<[String]>);
 
 impl Classes {
-    /// Of these names.
+    /// Classes with these names.
     pub fn new(names: impl IntoIterator<Item = impl Into<String>>) -> Classes {
         Classes(names.into_iter().map(Into::into).collect())
     }
 
-    /// So many without names of their own: `0`, `1`, …
+    /// This number of classes, named `0`, `1`, …
     pub fn numbered(count: usize) -> Classes {
         Classes::new((0..count).map(|class| class.to_string()))
     }
@@ -27,7 +27,7 @@ impl Classes {
         &self.0
     }
 
-    /// How many.
+    /// Their number.
     pub fn len(&self) -> usize {
         self.0.len()
     }
@@ -37,25 +37,25 @@ impl Classes {
         self.0.is_empty()
     }
 
-    /// Those with these numbers, which become 0, 1, … in this order.
+    /// The classes with these numbers, which become 0, 1, … in this order.
     ///
     /// # Panics
-    /// If there is no class of some number.
+    /// If there is no class with one of these numbers.
     pub fn select(&self, numbers: &[u32]) -> Classes {
         Classes::new(numbers.iter().map(|class| self.0[*class as usize].clone()))
     }
 
-    /// What is different now, in words; `None` where nothing is.
+    /// What differs from `now`, in words; `None` if nothing does.
     pub fn difference(&self, now: &Classes) -> Option<String> {
         if self == now {
             return None;
         }
         let mut parts = Vec::new();
         if self.len() != now.len() {
-            parts.push(format!("there were {}, and there are {}", self.len(), now.len()));
+            parts.push(format!("there were {}, now there are {}", self.len(), now.len()));
         }
         let first = self.0.iter().zip(&*now.0).position(|(then, now)| then != now);
-        parts.extend(first.map(|class| format!("class {class} was `{}`, is `{}`", self.0[class], now.0[class])));
+        parts.extend(first.map(|class| format!("class {class} was `{}`, now `{}`", self.0[class], now.0[class])));
         let missing = |of: &Classes, among: &Classes| -> Vec<String> {
             let among: HashSet<&String> = among.0.iter().collect();
             of.0.iter().filter(|name| !among.contains(name)).cloned().collect()
@@ -89,9 +89,12 @@ mod tests {
         let then = Classes::new(["ant", "cat", "dog"]);
         let of = |now: &[&str]| then.difference(&Classes::new(now.iter().copied()));
         assert_eq!(of(&["ant", "cat", "dog"]), None);
-        assert_eq!(of(&["ant", "dog", "zcat"]).unwrap(), "class 1 was `cat`, is `dog`; gone: `cat`; new: `zcat`");
-        assert_eq!(of(&["ant", "cat"]).unwrap(), "there were 3, and there are 2; gone: `dog`");
-        assert_eq!(of(&["ant", "dog", "cat"]).unwrap(), "class 1 was `cat`, is `dog`; the same names in another order");
+        assert_eq!(of(&["ant", "dog", "zcat"]).unwrap(), "class 1 was `cat`, now `dog`; gone: `cat`; new: `zcat`");
+        assert_eq!(of(&["ant", "cat"]).unwrap(), "there were 3, now there are 2; gone: `dog`");
+        assert_eq!(
+            of(&["ant", "dog", "cat"]).unwrap(),
+            "class 1 was `cat`, now `dog`; the same names in another order"
+        );
         let many = Classes::numbered(9).difference(&Classes::numbered(2)).unwrap();
         assert!(many.ends_with("gone: `2`, `3`, `4` and 4 more"), "{many}");
     }

@@ -1,4 +1,4 @@
-//! Whether a device computes right: every registered operation and its gradient, on random cases, against doubles on the CPU.
+//! Checks whether a device computes correctly: every registered operation and its gradient, on random cases, against double precision on the CPU.
 
 use lethe_autograd::Mode;
 use lethe_autograd::agreement::{self, Agreement};
@@ -6,49 +6,49 @@ use lethe_autograd::registry::{Case, Operation, large_operations, operations};
 use lethe_tensor::{DType, Device};
 use serde::Serialize;
 
-/// What was seen of one operation.
+/// The result for one operation.
 #[derive(Clone, Debug, Serialize)]
 pub struct Finding {
     /// The operation's name.
     pub operation: &'static str,
-    /// Elements of results and gradients that were compared.
+    /// The number of elements of results and gradients that were compared.
     pub compared: usize,
-    /// The largest error of a value, in roundings of f32 times the value's condition.
+    /// The largest error of a value, in units of f32 rounding times the value's condition.
     pub values: f64,
-    /// The same of gradients.
+    /// The same for gradients.
     pub gradients: f64,
-    /// The largest error of both as a part of what is allowed.
+    /// The largest error of both, relative to what is allowed.
     pub worst: f64,
-    /// What was wrong, with the case as code; nothing if all was right.
+    /// What was wrong, with the case as code; `None` if everything was correct.
     pub failure: Option<String>,
 }
 
-/// All findings, and what they were found on.
+/// All results, and the device they belong to.
 #[derive(Clone, Debug, Serialize)]
 pub struct Checkup {
     /// This program's version.
     pub version: &'static str,
-    /// All devices of the machine, a line or more each, as `lethe devices` lists them.
+    /// All devices of the machine, with one or more lines each, as `lethe devices` lists them.
     pub machine: Vec<String>,
-    /// The device that was examined.
+    /// The device that was checked.
     pub device: String,
-    /// Cases for each operation.
+    /// The number of cases per operation.
     pub cases: u64,
-    /// A finding for each operation.
+    /// A result for each operation.
     pub findings: Vec<Finding>,
 }
 
 impl Checkup {
-    /// How many operations are wrong.
+    /// The number of operations that are wrong.
     pub fn failed(&self) -> usize {
         self.findings.iter().filter(|f| f.failure.is_some()).count()
     }
 }
 
-/// Examines a device with so many cases for each operation; `seen` hears of each finding as soon as it is there.
+/// Checks a device with this number of cases per operation; `seen` is called with each result as soon as it is known.
 pub fn examine(device: &Device, cases: u64, mut seen: impl FnMut(&Finding)) -> Vec<Finding> {
     let find = |op: Operation| {
-        // Small and larger shapes in turn, and one that fills a kernel's large tiles.
+        // Alternates small and larger shapes, with one that fills a kernel's large tiles.
         let random = (0..cases).map(|seed| op.case(seed, if seed % 2 == 0 { 8 } else { 3 }));
         let large = large_operations().filter(|large| large.name == op.name).map(|large| large.case(0, 1));
         let finding = examine_one(&op, device, random.chain(large));

@@ -1,4 +1,4 @@
-//! What can end a command.
+//! The errors that end a command.
 
 use crate::bench::UnknownShape;
 use crate::config::{ConfigError, Problem};
@@ -31,7 +31,7 @@ pub enum Error {
     /// The device failed.
     #[error(transparent)]
     Device(#[from] DeviceError),
-    /// A GPU is asked for, and this program cannot drive one.
+    /// A GPU was requested, and this program was built without GPU support.
     #[error("--device {device}: this program was built without its GPU back end; use --device cpu or auto")]
     NoGpuBackEnd {
         /// The device asked for.
@@ -40,13 +40,13 @@ pub enum Error {
     /// A file or folder could not be written.
     #[error("{path}: cannot be written: {error}")]
     Write {
-        /// Which.
+        /// Its path.
         path: std::path::PathBuf,
-        /// What the system said.
+        /// The system's error.
         error: std::io::Error,
     },
-    /// A folder that an experiment needs holds a run of another config.
-    #[error("{} holds a run of another config than this experiment's; remove it, or choose another --out", path.display())]
+    /// A run folder that an experiment needs holds a run of another config.
+    #[error("{} holds a run with another config than this experiment's; remove it, or choose another --out", path.display())]
     OtherRun {
         /// The folder.
         path: std::path::PathBuf,
@@ -56,7 +56,7 @@ pub enum Error {
     Picture {
         /// Its name.
         name: String,
-        /// What the library said.
+        /// The library's error.
         what: String,
     },
     /// No case of the benchmark has this shape.
@@ -65,42 +65,42 @@ pub enum Error {
     /// Cases of the benchmark could not be measured.
     #[error("{failed} of {} failed; their lines say why", count(*cases, "case"))]
     Bench {
-        /// Those that failed.
+        /// The number that failed.
         failed: usize,
-        /// All that were asked for.
+        /// The number of cases run.
         cases: usize,
     },
-    /// The model's vectors find no room.
+    /// The model's vectors do not fit in memory.
     #[error(
-        "the model has {parameters} parameters; to train it takes more than {gib} GiB, which this machine does not grant"
+        "the model has {parameters} parameters; training it takes more than {gib} GiB of memory, which this machine does not have"
     )]
     TooLarge {
-        /// Elements of θ.
+        /// The number of elements of θ.
         parameters: usize,
-        /// What its vectors take.
+        /// The memory that its vectors take.
         gib: usize,
     },
-    /// A device computes wrong.
+    /// A device computes wrong results.
     #[error(
-        "operations that are wrong on {device}: {failed} of {all}; please report the lines above, or the file of --json"
+        "{failed} of {all} operations give wrong results on {device}; please report the lines above, or the file written by --json"
     )]
     Unsound {
-        /// Operations that are wrong.
+        /// The number of operations with wrong results.
         failed: usize,
-        /// All that were tried.
+        /// The number of operations checked.
         all: usize,
         /// The device.
         device: String,
     },
-    /// A model that was measured has diverged.
+    /// A model that was evaluated has diverged.
     #[error("the test loss is {loss}: the model has diverged; lower optim.lr or perturb.rho, or set optim.clip")]
     TestNotFinite {
-        /// What it is.
+        /// Its value.
         loss: f64,
     },
-    /// A model that was to be saved has diverged; what was saved before it stays.
+    /// A model that was to be saved has diverged; earlier checkpoints are kept.
     #[error(
-        "after update {update} `{tensor}` holds an infinity or NaN: the model has diverged, and no checkpoint of it is written; lower optim.lr or perturb.rho, or set optim.clip"
+        "after update {update}, `{tensor}` contains an infinity or a NaN: the model has diverged, and no checkpoint of it is written; lower optim.lr or perturb.rho, or set optim.clip"
     )]
     Diverged {
         /// The first such tensor.
@@ -110,28 +110,28 @@ pub enum Error {
     },
     /// A network of a collection has diverged.
     #[error(
-        "the outputs of the network, or of one of its perturbations, are no numbers: it has diverged; lower perturb.rho or optim.lr"
+        "the outputs of the network, or of one of its perturbations, are not finite: it has diverged; lower perturb.rho or optim.lr"
     )]
     OutputsNotFinite,
-    /// So far from θ the loss is infinite or none at all.
-    #[error("the loss is {loss} at the distance {distance}: take a smaller --reach")]
+    /// At this distance from θ the loss is infinite or NaN.
+    #[error("the loss is {loss} at distance {distance} from the parameters; use a smaller --reach")]
     SliceNotFinite {
-        /// How far.
+        /// The distance.
         distance: f64,
-        /// What it is.
+        /// Its value.
         loss: f64,
     },
-    /// The curvature of a loss is infinite or none at all.
+    /// The curvature of a loss is infinite or NaN.
     #[error(
         "the curvature of the loss is {value} in iteration {iteration}: the model has diverged, or its gradients exceed f32"
     )]
     SharpnessNotFinite {
         /// The iteration, from 1.
         iteration: usize,
-        /// What was found.
+        /// The value found.
         value: f64,
     },
-    /// The first operation of an update that made a NaN or an infinity.
+    /// The first operation of an update that produced a NaN or an infinity.
     #[error("update {update}: {anomaly}")]
     Anomaly {
         /// The update.
@@ -139,16 +139,16 @@ pub enum Error {
         /// The operation.
         anomaly: Box<lethe_autograd::anomaly::Anomaly>,
     },
-    /// A number of an update is infinite or none at all: θ would not move any more, or to nowhere.
+    /// A quantity of an update is infinite or NaN, so that training cannot continue.
     #[error(
         "the {what} of update {update} is {value}: lower optim.lr or perturb.rho, or set optim.clip; --detect-anomaly names the operation"
     )]
     NotFinite {
         /// The update.
         update: u64,
-        /// The number's name.
+        /// The name of the quantity.
         what: &'static str,
-        /// What it is.
+        /// Its value.
         value: f32,
     },
 }

@@ -1,4 +1,4 @@
-//! What a config describes, built: the model, its optimiser, its step and its schedules. Configs know no tensor; this is where they meet.
+//! Builds what a config describes: the model, the optimiser, the step and the schedules.
 
 use crate::config::{
     Activation as ActivationChoice, Asam, AsamScope, AscentConfig, Block, Config, GsamBackup,
@@ -143,7 +143,7 @@ fn geometry(ascent: &AscentConfig) -> Geometry {
     Geometry::Adaptive(Adaptive { scale, eta: ascent.asam_eta, scope })
 }
 
-/// What draws θ and the state back to where they are now, if the config asks for it.
+/// Shrink and perturb towards the current θ and state, if the config asks for it.
 pub fn shrink(config: &Config, theta: &Theta, state: &State) -> Option<ShrinkPerturb> {
     let shrink = config.shrink.as_ref()?;
     let scaling = match shrink.scaling {

@@ -6,8 +6,8 @@ use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-/// Writes a file in one piece, and the folders that it stands in where they are missing. A link stays, and the file that it leads to is written; into what is no
-/// file, such as a pipe or `/dev/stdout`, is written as it is.
+/// Writes a file atomically, and creates missing folders. A symbolic link is kept, and the file that it points to is written. What is not a regular file, such as a
+/// pipe or `/dev/stdout`, is written to directly.
 ///
 /// # Errors
 /// If it cannot be written.
@@ -19,7 +19,7 @@ pub fn write(path: &Path, bytes: &[u8]) -> Result<PathBuf, Error> {
 fn written(path: &Path, bytes: &[u8]) -> io::Result<()> {
     match fs::metadata(path) {
         Ok(there) if there.is_file() => write_atomically(&fs::canonicalize(path)?, &[bytes]),
-        // Replacing it would take it from everybody else.
+        // Replacing it would take it away from other programs.
         Ok(there) if !there.is_dir() => File::options().write(true).open(path)?.write_all(bytes),
         _ => {
             path.parent().map_or(Ok(()), fs::create_dir_all)?;

@@ -1,4 +1,4 @@
-//! Pictures, each as SVG and as PNG from one description. The letters of the PNG come with the program: machines without fonts draw the same.
+//! Figures, written as SVG and as PNG from one description. The font of the PNG is embedded in the program, so that machines without fonts draw the same.
 
 use crate::error::Error;
 use crate::files;
@@ -9,14 +9,14 @@ use plotters::style::{FontStyle, register_font};
 use std::path::{Path, PathBuf};
 use std::sync::Once;
 
-/// What pictures are drawn on.
+/// What figures are drawn on.
 pub use plotters::prelude::DrawingBackend as Backend;
-/// A part of a picture.
+/// A part of a figure.
 pub type Area<B> = DrawingArea<B, Shift>;
-/// What drawing gives.
+/// The result of drawing.
 pub type Drawn<B> = Result<(), DrawingAreaErrorKind<<B as DrawingBackend>::ErrorType>>;
 
-/// The family of all text.
+/// The font family of all text.
 pub const FONT: &str = "sans-serif";
 
 /// Something to draw.
@@ -28,10 +28,10 @@ pub trait Picture {
     fn draw<B: Backend>(&self, area: &Area<B>) -> Drawn<B>;
 }
 
-/// A chart of numbers by numbers.
+/// A chart with two numeric axes.
 pub type Chart<'a, B> = ChartContext<'a, B, Cartesian2d<RangedCoordf64, RangedCoordf64>>;
 
-/// Draws a chart's axes under these names.
+/// Draws a chart's axes with these labels.
 ///
 /// # Errors
 /// Those of the back end.
@@ -49,14 +49,14 @@ pub fn axes<B: Backend>(chart: &mut Chart<'_, B>, x: &str, y: &str) -> Drawn<B> 
         .draw()
 }
 
-/// A number at an axis: what sums of steps leave behind its sixth decimal is cut off, and the sign of a zero with it.
+/// A tick label: rounded to six decimals, so that accumulated steps leave no noise, and without the sign of a zero.
 fn tick(at: &f64) -> String {
     let text = format!("{at:.6}");
     let text = text.trim_end_matches('0').trim_end_matches('.');
     if text == "-0" { "0".into() } else { text.into() }
 }
 
-/// Draws the legend of all series that have a label; [`key`] is its sign.
+/// Draws the legend of all series that have a label; [`key`] draws a series' sample.
 ///
 /// # Errors
 /// Those of the back end.
@@ -70,19 +70,19 @@ pub fn legend<'a, B: Backend + 'a>(chart: &mut Chart<'a, B>, place: SeriesLabelP
         .draw()
 }
 
-/// The sign of a line in a legend.
+/// The sample of a line in a legend.
 pub fn key((x, y): (i32, i32), color: RGBColor) -> PathElement<(i32, i32)> {
     PathElement::new([(x, y), (x + 22, y)], color.stroke_width(3))
 }
 
-/// Writes FOLDER/NAME.svg and FOLDER/NAME.png, of so many pixels.
+/// Writes FOLDER/NAME.svg and FOLDER/NAME.png, with this size in pixels.
 ///
 /// # Errors
 /// If a file cannot be written.
 pub fn save(folder: &Path, name: &str, size: [u32; 2], picture: &impl Picture) -> Result<Vec<PathBuf>, Error> {
     static LETTERS: Once = Once::new();
     LETTERS.call_once(|| {
-        // Fails only for bytes that are no font.
+        // Fails only if the bytes are not a font.
         let _ = register_font(FONT, FontStyle::Normal, epaint_default_fonts::UBUNTU_LIGHT);
     });
     let failed = |what: String| Error::Picture { name: name.to_owned(), what };

@@ -1,33 +1,33 @@
-//! What a person sees while a run trains: a bar where somebody watches, plain lines where the output is kept.
+//! The progress of a run on standard error: a progress bar on a terminal, plain lines elsewhere.
 //!
-//! It is told what happened and asks nothing of the device: loss and accuracy appear when they are known.
+//! It is told what happened and reads nothing from the device: loss and accuracy are shown when they are known.
 
 use crate::stopwatch::Stopwatch;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::io::{self, IsTerminal, Write};
 use std::time::{Duration, Instant};
 
-/// Time between two plain lines, those of evaluations not counted.
+/// The time between two plain lines; evaluations have lines of their own.
 const INTERVAL: Duration = Duration::from_secs(10);
 
-/// The progress of one run, told of epochs and updates as they come.
+/// The progress of one run, which is told of epochs and updates.
 pub struct Progress {
     view: View,
     epochs: usize,
     epoch_images: usize,
-    /// Images of the epochs before this process.
+    /// The images of the epochs that earlier processes trained.
     before: usize,
-    /// Images trained on, with those before.
+    /// The images trained on, including those of earlier processes.
     images: usize,
     watch: Stopwatch,
-    /// When the epoch began whose updates are made.
+    /// When the current epoch began.
     began: Option<Duration>,
-    /// The time of the updates of the epochs that this process has gone through.
+    /// The time that updates took in the epochs that this process has completed.
     training: Duration,
     sums: Sums,
 }
 
-/// Sums over the images of an epoch.
+/// Sums over the images of an epoch so far.
 #[derive(Clone, Copy, Default)]
 struct Sums {
     images: usize,
@@ -35,14 +35,14 @@ struct Sums {
     accuracy: f64,
 }
 
-/// An epoch's training, from its first update to its last.
+/// The result of an epoch's updates.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct EpochFigures {
     /// The mean loss over its images.
     pub loss: f64,
-    /// The share of them that were classified right, in percent.
+    /// The percentage of them that were classified correctly.
     pub accuracy: f64,
-    /// How long it took, without stops of the process.
+    /// The time it took, not counting the time in which the process was stopped.
     pub seconds: f64,
 }
 
@@ -58,14 +58,14 @@ impl Sums {
         self.accuracy += accuracy * images as f64;
     }
 
-    /// The mean loss and accuracy; NaN of nothing.
+    /// The mean loss and accuracy; NaN without images.
     fn means(&self) -> (f64, f64) {
         (self.loss / self.images as f64, self.accuracy / self.images as f64)
     }
 }
 
 impl Progress {
-    /// A run of so many epochs of so many images, some of them done: a bar on standard error if that is a terminal, else lines there.
+    /// For a run of this number of epochs and images per epoch, some of them done: a bar if standard error is a terminal, otherwise lines.
     pub fn new(done: usize, epochs: usize, epoch_images: usize) -> Progress {
         let view = if io::stderr().is_terminal() {
             let target = ProgressDrawTarget::stderr();
@@ -77,7 +77,7 @@ impl Progress {
         Progress::with(view, done, epochs, epoch_images)
     }
 
-    /// One that nobody sees.
+    /// One that prints nothing.
     pub fn hidden(done: usize, epochs: usize, epoch_images: usize) -> Progress {
         Progress::with(View::lines(Box::new(io::sink()), Duration::MAX), done, epochs, epoch_images)
     }
@@ -88,13 +88,13 @@ impl Progress {
         Progress { view, epochs, epoch_images, before: images, images, watch, began: None, training, sums }
     }
 
-    /// An epoch's first update is about to be made.
+    /// To be called before an epoch's first update.
     pub fn begin_epoch(&mut self) {
         self.sums = Sums::default();
         self.began = Some(self.watch.elapsed());
     }
 
-    /// An update: its loss, its accuracy in percent, its images.
+    /// To be called after an update, with its loss, accuracy in percent, and number of images.
     pub fn step(&mut self, loss: f32, accuracy: f64, images: usize) {
         self.sums.add(f64::from(loss), accuracy, images);
         self.images += images;
@@ -112,7 +112,7 @@ impl Progress {
         }
     }
 
-    /// The epoch's last update was made.
+    /// To be called after an epoch's last update.
     pub fn end_epoch(&mut self) -> EpochFigures {
         let span = self.watch.elapsed() - self.began.take().unwrap_or_default();
         self.training += span;
@@ -120,7 +120,7 @@ impl Progress {
         EpochFigures { loss, accuracy, seconds: span.as_secs_f64() }
     }
 
-    /// An evaluation after an epoch; its accuracy in percent.
+    /// To be called after an evaluation, with its accuracy in percent.
     pub fn test(&mut self, accuracy: f64) {
         let line = self.line(Some(accuracy));
         match &mut self.view {
@@ -129,15 +129,15 @@ impl Progress {
         }
     }
 
-    /// The end: the bar goes.
+    /// To be called at the end: the bar is removed.
     pub fn finish(&self) {
         if let View::Bar(bar) = &self.view {
             bar.finish_and_clear();
         }
     }
 
-    /// Which epoch the last update belongs to, how it went, what the test set said, and the pace. A process that has trained no image yet knows neither
-    /// means nor pace.
+    /// The epoch of the last update, its mean loss and accuracy so far, the test accuracy, and the speed. Before its first update a process knows neither means
+    /// nor speed.
     fn line(&self, test: Option<f64>) -> String {
         let mut parts = vec![format!("epoch {}/{}", self.images.div_ceil(self.epoch_images).max(1), self.epochs)];
         if self.sums.images > 0 {
@@ -151,8 +151,8 @@ impl Progress {
         parts.join("  ")
     }
 
-    /// Images a second while updates are made, and the time left: that of the images left, and for each epoch left what comes between two epochs, such as an
-    /// evaluation. Both are of this process, and stops of it do not count.
+    /// Images per second during updates, and the time left: for the remaining images, and for what happens between epochs, such as evaluations. Both are measured in
+    /// this process, without the time in which it was stopped.
     fn pace(&self) -> String {
         let now = self.watch.elapsed();
         let training = self.training + self.began.map_or(Duration::ZERO, |began| now - began);
@@ -171,7 +171,7 @@ impl View {
     }
 }
 
-/// Nobody reads the output any more where this fails; the work goes on for the files it writes.
+/// If this fails nobody reads the output; the work continues for the files it writes.
 fn print(out: &mut dyn Write, line: &str) {
     let _ = writeln!(out, "{line}");
 }
@@ -209,7 +209,7 @@ mod tests {
         }
     }
 
-    /// What two epochs of 100 images say.
+    /// What is printed for two epochs of 100 images.
     fn run(interval: Duration, act: impl Fn(&mut Progress)) -> String {
         let shared = Shared::default();
         let mut progress = Progress::with(View::lines(Box::new(shared.clone()), interval), 0, 2, 100);

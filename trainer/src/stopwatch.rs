@@ -1,4 +1,4 @@
-//! A stopwatch that stands still while the process is stopped (Ctrl-Z, SIGSTOP, a machine asleep): what it tells of is the time that was there to compute in.
+//! A stopwatch that pauses while the process is stopped (Ctrl-Z, SIGSTOP, a sleeping machine): it measures the time that was available for computing.
 
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 /// How often a thread looks at the clock.
 const BEAT: Duration = Duration::from_millis(250);
-/// Time between two looks that only a stop explains.
+/// A time between two looks that only a stopped process explains.
 const LATE: Duration = Duration::from_secs(2);
 
 /// A running stopwatch.
@@ -17,7 +17,7 @@ pub struct Stopwatch {
 
 struct Shared {
     time: Mutex<Time>,
-    /// Told when the stopwatch is dropped.
+    /// Notified when the stopwatch is dropped.
     ended: Condvar,
 }
 
@@ -36,17 +36,17 @@ impl Time {
 }
 
 impl Stopwatch {
-    /// One that begins now.
+    /// A stopwatch that starts now.
     pub fn start() -> Stopwatch {
         let time = Mutex::new(Time { counted: Duration::ZERO, last: Instant::now(), ended: false });
         let shared = Arc::new(Shared { time, ended: Condvar::new() });
         let beating = shared.clone();
-        // Without the thread it counts all time, as any clock does.
+        // Without the thread it counts all time, as an ordinary clock does.
         let beats = thread::Builder::new().name("stopwatch".to_owned()).spawn(move || beat(&beating)).ok();
         Stopwatch { shared, beats }
     }
 
-    /// The time until now, without stops.
+    /// The time since the start, without stops.
     pub fn elapsed(&self) -> Duration {
         let mut time = lock(&self.shared);
         time.look(Instant::now(), if self.beats.is_some() { LATE } else { Duration::MAX });

@@ -1,11 +1,11 @@
-//! Numbers of things in messages.
+//! Counts in messages.
 
-/// A number of things in words that agree: "1 epoch", "0 epochs", "2 classes", "3 batches".
+/// A count with its noun in singular or plural: "1 epoch", "0 epochs", "2 classes", "3 batches".
 pub fn count(number: impl TryInto<u64> + std::fmt::Display + Copy, thing: &str) -> String {
     if number.try_into().is_ok_and(|n| n == 1) { format!("1 {thing}") } else { format!("{number} {}", plural(thing)) }
 }
 
-/// More than one of a thing.
+/// The plural of a noun.
 fn plural(thing: &str) -> String {
     let hisses = ["s", "x", "sh", "tch"].iter().any(|end| thing.ends_with(end));
     match thing.strip_suffix('y') {

@@ -235,7 +235,7 @@ fn a_model_that_no_machine_holds() {
     let out = folder.path().join("run");
     let (size, path) = (["--set", "model.width=1048576", "--set", "model.depth=1000"], out.display().to_string());
     let train = ["train", &digits(), "--device", "cpu", "--out", &path];
-    fails(&[&train[..], &size].concat(), STATUS_FAILURE, &["parameters; to train it takes more than"]);
+    fails(&[&train[..], &size].concat(), STATUS_FAILURE, &["parameters; training it takes more than"]);
     assert!(!out.exists(), "nothing began");
 }
 
@@ -432,7 +432,7 @@ fn the_doctor_examines_a_device() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("checkup.json");
     let text = runs(&["doctor", "--device", "cpu", "--cases", "1", "--json", file.to_str().unwrap()]);
-    assert!(text.contains("conv2d ") && text.contains("operations are right on cpu"), "{text}");
+    assert!(text.contains("conv2d ") && text.contains("operations are correct on cpu"), "{text}");
     let json: serde_json::Value = serde_json::from_str(&fs::read_to_string(file).unwrap()).unwrap();
     assert!(
         json["findings"].as_array().unwrap().len() > 100 && json["device"].as_str().unwrap().starts_with("cpu ("),

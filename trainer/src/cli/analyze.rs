@@ -1,4 +1,4 @@
-//! `lethe analyze`: measures of a finished run that cost more than an evaluation.
+//! `lethe analyze`: measurements of a run that cost more than an evaluation.
 
 use super::landscape::{LandscapeArgs, landscape};
 use super::{Common, Prepared, Source, prepare_trained, say};
@@ -21,9 +21,9 @@ use std::sync::Arc;
 pub enum Analysis {
     /// The dominant eigenvalue of the training loss's Hessian; written to analysis/sharpness.json.
     Sharpness(SharpnessArgs),
-    /// What the run's perturbation makes its network forget; written to analysis/forgetting.json.
+    /// What the run's perturbation makes the network forget; written to analysis/forgetting.json.
     Forgetting(ForgettingArgs),
-    /// The loss along the directions in which perturbations go; written to analysis/landscape.json, .svg and .png.
+    /// The loss along the directions of perturbations; written to analysis/landscape.json, .svg and .png.
     Landscape(LandscapeArgs),
 }
 
@@ -33,51 +33,51 @@ pub(super) fn not_negative(text: &str) -> Result<f64, String> {
     number.ok_or_else(|| "expected a finite number, 0 or more".into())
 }
 
-/// A number of things, at least one.
+/// A count of at least 1.
 pub(super) fn number() -> RangedU64ValueParser<usize> {
     RangedU64ValueParser::new().range(1..=1_000_000_000)
 }
 
-/// How to find the eigenvalue.
+/// How to compute the eigenvalue.
 #[derive(Args)]
 pub struct SharpnessArgs {
     #[command(flatten)]
     source: Source,
-    /// Take the loss over the first so many training images; over all, if there are no more.
+    /// Compute the loss over the first N training images, or over all if there are fewer.
     #[arg(long, value_name = "N", default_value_t = 8192, value_parser = number())]
     samples: usize,
-    /// Images that are computed at once: a matter of memory.
+    /// Batch size of the computation; affects memory and speed only.
     #[arg(long, value_name = "N", default_value_t = 64, value_parser = number())]
     batch: usize,
-    /// Stop after so many iterations at the latest.
+    /// Stop after at most this number of iterations.
     #[arg(long, value_name = "N", default_value_t = 100, value_parser = number())]
     iterations: usize,
-    /// Stop at a relative change of the estimate below this.
+    /// Stop when the relative change of the estimate is below this.
     #[arg(long, value_name = "SHARE", default_value_t = 1e-4, value_parser = not_negative)]
     tolerance: f64,
-    /// The seed of the start vector.
+    /// The seed of the initial vector.
     #[arg(long, default_value_t = 0)]
     seed: u64,
-    /// Take the loss without the run's label smoothing; by default it is the loss that was trained.
+    /// Compute the loss without the run's label smoothing; by default it is the loss that was trained.
     #[arg(long)]
     without_smoothing: bool,
     #[command(flatten)]
     common: Common,
 }
 
-/// How to collect outputs.
+/// How to collect outputs of perturbed networks.
 #[derive(Args)]
 pub struct ForgettingArgs {
     #[command(flatten)]
     source: Source,
-    /// p1: each of --draws training slices perturbs once, each perturbed network sees all images; p2: each slice of the images perturbs, and is seen by,
-    /// its own network; both: one after the other, the second into analysis/forgetting-p2.json. By default the run's.
+    /// p1: each of --draws training slices perturbs the network once, and each perturbed network is evaluated on all images; p2: each slice of the evaluated images perturbs the
+    /// network that is evaluated on it; both: one after the other, the second written to analysis/forgetting-p2.json. By default the run's.
     #[arg(long, value_name = "PROTOCOL", value_parser = ["p1", "p2", "both"])]
     protocol: Option<String>,
-    /// The perturbed networks of protocol p1; by default the run's.
+    /// Number of perturbed networks of protocol p1; by default the run's.
     #[arg(long, value_name = "R", value_parser = number())]
     draws: Option<usize>,
-    /// Change a key of the run's perturb, analysis or loss, such as perturb.kind=obf; may be given again.
+    /// Change a key of the run's perturb, analysis or loss section, such as perturb.kind=obf; may be repeated.
     #[arg(long, value_name = "KEY=VALUE")]
     set: Vec<String>,
     #[command(flatten)]
@@ -153,7 +153,7 @@ fn describe_sharpness(r: &SharpnessRecord) {
 
 fn forgetting(args: &ForgettingArgs) -> Result<(), Error> {
     let run = args.source.open()?;
-    // What is measured during a training is not asked for here.
+    // Collections during training are not wanted here.
     let mut set = [args.set.clone(), vec!["analysis.every=0".to_owned()]].concat();
     set.extend(args.protocol.as_ref().map(|protocol| format!("analysis.protocol={protocol}")));
     set.extend(args.draws.map(|draws| format!("analysis.draws={draws}")));
@@ -191,7 +191,7 @@ fn describe_forgetting(r: &ForgettingRecord) {
     row("I(X;Ŷ|Y) without bins, nats", &|s| s.companion.sample_given_label);
     row("I(Ŷ;Y) without bins, nats", &|s| s.companion.label);
     let Some(f) = &r.adjusted else {
-        return say("\nthe unperturbed outputs hold no information beyond the label: nothing can be forgotten");
+        return say("\nthe unperturbed outputs carry no information beyond the label, so nothing can be forgotten");
     };
     let label = |value: Option<f64>| value.map_or_else(|| "-".into(), |v| format!("{v:.4}"));
     say(&format!("\n{:>10} {:>10} {:>12} {:>12}", "s", "r(s)", "F_XY", "F_Y"));

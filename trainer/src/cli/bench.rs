@@ -8,7 +8,7 @@ use crate::error::Error;
 use clap::Args;
 use clap::builder::{PossibleValuesParser, RangedU64ValueParser};
 
-/// What to measure, and on what.
+/// What to measure, and on which device.
 #[derive(Args)]
 pub struct BenchArgs {
     #[command(flatten)]
@@ -16,18 +16,18 @@ pub struct BenchArgs {
     /// CPU threads; 0 for all.
     #[arg(long, value_name = "N", default_value_t = 0, value_parser = RangedU64ValueParser::<usize>::new().range(..=MOST_THREADS as u64))]
     threads: usize,
-    /// Only this case, at all its shapes; may be given again. Steps of the paper's models at full size (step_…) run only so: once, with their losses.
+    /// Run only this case, at all its shapes; may be repeated. Steps of the paper's full-size models (step_vit_s32, step_resnet50) run only if named here: once, and with their losses.
     #[arg(long, value_name = "NAME", value_parser = PossibleValuesParser::new(bench::names()))]
     case: Vec<String>,
-    /// Only this shape; may be given again.
+    /// Run only this shape; may be repeated.
     #[arg(long, value_name = "STRING")]
     shape: Vec<String>,
-    /// Leave out the three cases that take a software GPU too long.
+    /// Skip the three cases that take too long on a software GPU.
     #[arg(long)]
     small: bool,
 }
 
-/// Measures and prints a line for each case as soon as it is there.
+/// Measures the cases and prints a line for each as soon as it is done.
 pub fn bench(args: &BenchArgs) -> Result<(), Error> {
     let selection = Selection { cases: args.case.clone(), shapes: args.shape.clone(), small: args.small };
     let cases = bench::select(&selection)?;

@@ -1,4 +1,4 @@
-//! Which device `--device` means, and the list of those there are.
+//! Which device `--device` means, and the list of the devices of this machine.
 
 use std::fmt;
 use std::str::FromStr;
@@ -12,7 +12,7 @@ use super::output::note;
 use crate::error::Error;
 use crate::words::count;
 
-/// The option that every computing command has.
+/// The option of every command that computes.
 #[derive(clap::Args)]
 pub struct DeviceArg {
     /// The device: auto (a real GPU, else the CPU), cpu, gpu (the best adapter), gpu:N, gpu:NAME or gpu:BACKEND, as `lethe devices` lists.
@@ -36,16 +36,16 @@ pub enum DeviceChoice {
     GpuNamed(String),
 }
 
-/// A word that names no device.
+/// A text that names no device.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("expected auto, cpu, gpu, gpu:N, gpu:NAME or gpu:BACKEND, found `{0}`")]
 pub struct UnknownDevice(String);
 
 impl DeviceChoice {
-    /// Opens the device; a CPU gets so many threads. A software adapter is opened with a warning.
+    /// Opens the device, with this number of threads if it is the CPU. A software adapter is opened with a warning.
     ///
     /// # Errors
-    /// If there is no such device, or the threads cannot be started.
+    /// If there is no such device, or its threads cannot be started.
     pub fn open(&self, threads: usize) -> Result<Device, Error> {
         match self {
             DeviceChoice::Cpu => cpu(threads),

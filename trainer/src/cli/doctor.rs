@@ -8,20 +8,20 @@ use crate::words::count;
 use clap::Args;
 use std::path::PathBuf;
 
-/// What to examine, and where to write it.
+/// What to check, and where to write the results.
 #[derive(Args)]
 pub struct DoctorArgs {
     #[command(flatten)]
     device: DeviceArg,
-    /// Random cases for each operation.
+    /// Number of random cases per operation.
     #[arg(long, value_name = "N", default_value_t = 6, value_parser = clap::value_parser!(u64).range(1..=100_000))]
     cases: u64,
-    /// Write all that was found as JSON, to attach to a bug report.
+    /// Write all results as JSON, to attach to a bug report.
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
 }
 
-/// Examines the device and prints a line for each operation, then a verdict.
+/// Checks the device and prints a line for each operation, then a summary.
 pub fn examine(args: &DoctorArgs) -> Result<(), Error> {
     let folder = args.json.as_ref().and_then(|path| path.parent()).filter(|folder| !folder.as_os_str().is_empty());
     if let (Some(folder), Some(path)) = (folder.filter(|folder| !folder.is_dir()), &args.json) {
@@ -29,12 +29,15 @@ pub fn examine(args: &DoctorArgs) -> Result<(), Error> {
             std::io::Error::new(std::io::ErrorKind::NotFound, format!("there is no folder {}", folder.display()));
         return Err(Error::Write { path: path.clone(), error });
     }
-    // With a file to write, the examination goes on where nobody reads.
+    // With a file to write, the check continues even if nobody reads the output.
     let say = if args.json.is_some() { say } else { say_or_end };
     let device = args.device.choice.open(threads(0))?;
     let machine = list();
     machine.iter().for_each(|line| say(line));
-    say(&format!("\nexamining {device}, {} an operation; errors in roundings of f32:\n", count(args.cases, "case")));
+    say(&format!(
+        "\nchecking {device}, {} per operation; errors in units of f32 rounding:\n",
+        count(args.cases, "case")
+    ));
     say(&format!("{:24} {:>9} {:>9} {:>9}", "operation", "compared", "values", "gradients"));
     let findings = doctor::examine(&device, args.cases, |f| say(&line(f)));
     let checkup = Checkup {
@@ -53,7 +56,7 @@ pub fn examine(args: &DoctorArgs) -> Result<(), Error> {
     }
     let worst = checkup.findings.iter().max_by(|a, b| a.worst.total_cmp(&b.worst)).expect("there are operations");
     say(&format!(
-        "\nall {all} operations are right on {}; the largest error is {:.0} % of what is allowed ({})",
+        "\nall {all} operations are correct on {}; the largest error is {:.0} % of what is allowed ({})",
         checkup.device,
         100.0 * worst.worst,
         worst.operation

@@ -14,54 +14,54 @@ use serde::Serialize;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-/// Which run, and what else to say of it.
+/// Which run to evaluate, on what, and what to report.
 #[derive(Args)]
 pub struct EvalArgs {
     #[command(flatten)]
     source: Source,
-    /// The sets to measure, by commas: `test` (or `v1`), ImageNet's `real`, `v2`, `r` and `sketch`, `stand-ins` for robustness sets (the test images altered: six,
-    /// or one by its name), or `all` that the data set has.
+    /// The sets to evaluate on, separated by commas: `test` (or `v1`); ImageNet's `real`, `v2`, `r` and `sketch`; `stand-ins` for six altered versions of the test images, which
+    /// stand in for robustness sets, or one of them by name; or `all` sets of the data set.
     #[arg(long, value_name = "SETS", value_delimiter = ',', value_parser = PossibleValuesParser::new(TestSet::words()))]
     on: Vec<String>,
-    /// Let only the 200 classes of ImageNet-R be answers to its images, as its own protocol has it; the paper answers from all 1000.
+    /// On ImageNet-R, predict among its 200 classes only, as its own protocol does; the paper predicts among all 1000.
     #[arg(long)]
     mask_classes: bool,
-    /// Measure at this size of images in place of the run's: of ResNets on folders of images. The paper's code tests them at 288.
+    /// Evaluate at this image size instead of the run's; only for ResNets on folders of images, which the paper's code tests at 288.
     #[arg(long, value_name = "PIXELS")]
     size: Option<usize>,
     /// Print a line for each class.
     #[arg(long)]
     per_class: bool,
-    /// Measure also against several right labels an image, as ReaL has them: a JSON file with a list of classes for each test image, in order; images
-    /// with an empty list are left out.
+    /// Also compute the accuracy with several correct labels per image, as in ReaL: a JSON file with a list of classes for each test image, in order; images
+    /// with an empty list are skipped.
     #[arg(long, value_name = "FILE", conflicts_with = "on")]
     multi_label: Option<PathBuf>,
-    /// Write all of it as JSON: a record, with --on a record for each set by its name.
+    /// Write the results as JSON: one record, or with --on an object with a record for each set.
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
     #[command(flatten)]
     common: Common,
 }
 
-/// What `--json` writes of a set.
+/// What `--json` writes about a set.
 #[derive(Serialize)]
 struct Record {
-    /// By single labels, under ReaL too.
+    /// With single labels, also for ReaL.
     #[serde(flatten)]
     evaluation: Evaluation,
-    /// By the set's protocol: under ReaL, of the images that have a right label, the share whose prediction is among theirs.
+    /// By the set's protocol. For ReaL: the percentage of images whose prediction is among their correct labels, over the images that have any.
     accuracy: f64,
-    /// Of single labels: nothing under ReaL.
+    /// With single labels; none for ReaL.
     top5_accuracy: Option<f64>,
-    /// Under ReaL, the images that have a right label.
+    /// For ReaL, the number of images that have a correct label.
     labelled_images: Option<usize>,
     /// With `--multi-label`.
     multi_label_accuracy: Option<f64>,
-    /// By single labels, under ReaL too.
+    /// With single labels, also for ReaL.
     classes: Vec<NamedScore>,
 }
 
-/// A class's score, with its name.
+/// The score of a class, with its name.
 #[derive(Serialize)]
 struct NamedScore {
     name: String,
@@ -69,7 +69,7 @@ struct NamedScore {
     score: ClassScore,
 }
 
-/// Measures test sets with a run's checkpoint.
+/// Evaluates a run's checkpoint on test sets.
 pub fn eval(args: &EvalArgs) -> Result<(), Error> {
     let run = args.source.open()?;
     let size: Vec<String> = args.size.iter().map(|size| format!("data.eval_size={size}")).collect();
@@ -104,7 +104,7 @@ pub fn eval(args: &EvalArgs) -> Result<(), Error> {
     }
 }
 
-/// The sets that are asked for, each once.
+/// The requested sets, each once.
 fn sets(args: &EvalArgs, config: &Config) -> Result<Vec<TestSet>, Error> {
     let words = args.on.iter().map(String::as_str);
     let named = words.filter_map(|word| TestSet::parse(word, config.data.dataset)).flatten();
@@ -115,12 +115,12 @@ fn sets(args: &EvalArgs, config: &Config) -> Result<Vec<TestSet>, Error> {
         }
     });
     if args.mask_classes && !sets.contains(&TestSet::R) {
-        return Err(Problem::value("--mask-classes", true, "concerns ImageNet-R alone; add --on r").into());
+        return Err(Problem::value("--mask-classes", true, "applies to ImageNet-R only; add --on r").into());
     }
     Ok(sets)
 }
 
-/// Prints the line of a set.
+/// Prints the result on a set.
 fn describe(measured: &Measured, by_file: Option<f64>, masked: bool) {
     let evaluation = measured.tally.evaluation();
     let Evaluation { images, loss, calibration_error, .. } = evaluation;
@@ -133,7 +133,7 @@ fn describe(measured: &Measured, by_file: Option<f64>, masked: bool) {
     }
     let name = match measured.set {
         TestSet::StandIn(stand_in) => stand_in.to_string(),
-        TestSet::R if masked => "r, answers among its classes only:".to_owned(),
+        TestSet::R if masked => "r, among its classes only:".to_owned(),
         set => set.name().to_owned(),
     };
     let part = |name: &str, value: Option<f64>| value.map_or_else(String::new, |v| format!(", {name} {v:.2} %"));

@@ -8,20 +8,20 @@ use crate::words::count;
 use clap::{Args, ValueEnum};
 use std::path::PathBuf;
 
-/// Which run, and where to.
+/// Which run to export, and to which file.
 #[derive(Args)]
 pub struct ExportArgs {
     #[command(flatten)]
     source: Source,
-    /// The file to write; one that is there is replaced.
+    /// The file to write; an existing file is replaced.
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
-    /// Whose names the tensors get.
+    /// Which library's tensor names to use.
     #[arg(long, value_enum, default_value_t = Format::Pytorch)]
     format: Format,
 }
 
-/// A form of weights.
+/// A format of weights.
 #[derive(Clone, Copy, ValueEnum)]
 enum Format {
     /// safetensors: timm's names for a ViT, torchvision's for a ResNet, `layers.N` for a perceptron.

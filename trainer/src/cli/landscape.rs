@@ -1,5 +1,5 @@
-//! `lethe analyze landscape`: the loss along the directions of perturbations, as numbers and as a picture. The geometry is the run's, and so are λ, γ and the
-//! likelihood of OBF if the run is one; else they are the defaults.
+//! `lethe analyze landscape`: the loss along the directions of perturbations, as numbers and as a picture. The geometry is the run's, and for a run with OBF also λ, γ
+//! and the likelihood; other runs take their defaults.
 
 use super::{Common, Prepared, Source, note, prepare_trained, say};
 use crate::analysis::forgetting::Progress;
@@ -16,21 +16,21 @@ use plotters::prelude::*;
 use serde::Serialize;
 use std::sync::Arc;
 
-/// Which slices.
+/// Which sections through the loss to compute.
 #[derive(Args)]
 pub struct LandscapeArgs {
     #[command(flatten)]
     source: Source,
-    /// How far from θ; by default twice as far as the run's radius takes a perturbation, or 0.1.
+    /// The largest distance from θ; by default twice the length of the run's perturbations, or 0.1 without a perturbation.
     #[arg(long, value_name = "DISTANCE", value_parser = distance)]
     reach: Option<f64>,
-    /// Points of a slice.
+    /// Number of points along each direction.
     #[arg(long, value_name = "N", default_value_t = 41, value_parser = clap::value_parser!(u16).range(2..=10_001))]
     points: u16,
-    /// Take the loss over the first so many training images; over all, if there are no more.
+    /// Compute the loss over the first N training images, or over all if there are fewer.
     #[arg(long, value_name = "N", default_value_t = 1024, value_parser = super::analyze::number())]
     samples: usize,
-    /// Change a key of the run's perturb, analysis or loss, such as perturb.gamma=0; may be given again.
+    /// Change a key of the run's perturb, analysis or loss section, such as perturb.gamma=0; may be repeated.
     #[arg(long, value_name = "KEY=VALUE")]
     set: Vec<String>,
     #[command(flatten)]
@@ -54,7 +54,7 @@ fn distance(text: &str) -> Result<f64, String> {
         .ok_or_else(|| "expected a finite number above 0".into())
 }
 
-/// Measures, draws and writes.
+/// Computes, draws and writes the landscape.
 pub fn landscape(args: &LandscapeArgs) -> Result<(), Error> {
     let run = args.source.open()?;
     let checkpoint = args.source.checkpoint(&run)?;
@@ -78,7 +78,7 @@ pub fn landscape(args: &LandscapeArgs) -> Result<(), Error> {
     for (name, perturbation) in [("steepest", Perturbation::Steepest), ("obf", obf), ("random", Perturbation::Random)] {
         match direction(network, Extragradient { perturbation, surrogate_gap: None, ..step }, &first)? {
             Some(direction) => directions.push((name, direction)),
-            None => note(&format!("{name}: there is no direction: its gradient is 0, or no number")),
+            None => note(&format!("{name}: no direction, since its gradient is 0 or not finite")),
         }
     }
     let longest = directions.iter().map(|(_, d)| d.length).fold(0.0, f64::max);

@@ -46,79 +46,79 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Train as a config says, and write a run folder.
+    /// Train what a config describes, and write a run folder.
     Train(TrainArgs),
-    /// Go on with a run that was interrupted, from its last checkpoint; it ends as if it had not been.
+    /// Resume an interrupted run from its last checkpoint; the result is that of an uninterrupted run.
     Resume(resume::ResumeArgs),
-    /// Measure the test set with a run's checkpoint.
+    /// Evaluate a run's checkpoint on test sets.
     Eval(eval::EvalArgs),
     /// Write a run's model as a safetensors file with PyTorch's names.
     Export(export::ExportArgs),
-    /// Measure a run's sharpness, or what its perturbation makes it forget.
+    /// Measure a run's sharpness, its loss landscape, or what its perturbation makes it forget.
     #[command(subcommand)]
     Analyze(analyze::Analysis),
-    /// Time operations and training steps; a line of JSON for each.
+    /// Time operations and training steps; print one line of JSON for each.
     Bench(bench::BenchArgs),
-    /// Try every operation and its gradient on a device, against doubles on the CPU.
+    /// Check every operation and its gradient on a device against double precision on the CPU.
     Doctor(doctor::DoctorArgs),
-    /// Write small synthetic data sets in the formats of ImageNet, its evaluation sets and both CIFARs, to try the pipeline with.
+    /// Write small synthetic data sets in the formats of ImageNet, its evaluation sets, CIFAR-10 and CIFAR-100, to test the pipeline with.
     Miniature {
-        /// The folder to write: a new or an empty one.
+        /// The folder to write; it must be empty or not exist.
         #[arg(value_name = "DIR")]
         folder: PathBuf,
     },
     /// Write a config for every row of the paper's hyper-parameter table.
     PaperConfigs(paper_configs::PaperConfigsArgs),
-    /// Make a table or figure of the paper again.
+    /// Reproduce a table or figure of the paper.
     Reproduce(reproduce::ReproduceArgs),
     /// List the devices of this machine.
     Devices,
-    /// Write every GPU kernel as a WGSL file that stands alone.
+    /// Write every GPU kernel as a self-contained WGSL file.
     #[cfg(feature = "gpu")]
     Shaders(shaders::ShadersArgs),
 }
 
-/// What commands that load data and compute share.
+/// The options of every command that loads data and computes.
 #[derive(Args)]
 struct Common {
     #[command(flatten)]
     device: device::DeviceArg,
-    /// The folder that holds the data set, or a folder of its name; by default $LETHE_DATA, then the system's.
+    /// The folder that holds the data set, or that holds a folder named after it; by default $LETHE_DATA, then the system's data folders.
     #[arg(long, value_name = "DIR")]
     data_dir: Option<PathBuf>,
-    /// CPU threads; 0 or none for the config's, or all. Results do not depend on it.
+    /// CPU threads; by default, and with 0, as many as the config says, or all. Results do not depend on the number.
     #[arg(long, value_name = "N", value_parser = RangedU64ValueParser::<usize>::new().range(..=MOST_THREADS as u64))]
     threads: Option<usize>,
 }
 
 #[derive(Args)]
 struct TrainArgs {
-    /// The experiment file.
+    /// The config file.
     #[arg(value_name = "CONFIG.toml")]
     config: PathBuf,
-    /// Change a key of the config: section.key=value; may be given again.
+    /// Change a key of the config: section.key=value; may be repeated.
     #[arg(long, value_name = "KEY=VALUE")]
     set: Vec<String>,
-    /// The run's folder; by default a new one under runs/.
+    /// The run folder to create; by default a new one under runs/.
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
-    /// Replace a run that stands in --out.
+    /// Replace the run in --out, if there is one.
     #[arg(long)]
     overwrite: bool,
-    /// Stop at the first operation that makes a NaN or an infinity, and name it with its line and inputs. Every result is read: slow.
+    /// Stop at the first operation that produces a NaN or an infinity, and name it with its source line and inputs. Slow: every result is read back.
     #[arg(long)]
     detect_anomaly: bool,
     #[command(flatten)]
     common: Common,
 }
 
-/// A run that was begun, and which of its checkpoints.
+/// A run, and which of its checkpoints to use.
 #[derive(Args)]
 struct Source {
     /// The run's folder.
     #[arg(value_name = "RUN")]
     run: PathBuf,
-    /// A checkpoint of the run in place of its last, such as RUN/checkpoints/epoch-025.safetensors (train.keep_checkpoints).
+    /// Use this checkpoint of the run instead of the last one, such as RUN/checkpoints/epoch-025.safetensors (see train.keep_checkpoints).
     #[arg(long, value_name = "FILE")]
     checkpoint: Option<PathBuf>,
 }
@@ -132,7 +132,7 @@ impl Source {
         Ok(run.load(self.checkpoint.as_deref())?)
     }
 
-    /// The name of a record: with the number of epochs where the checkpoint is not the last, so that records of several stand side by side.
+    /// The name of a record; it includes the epoch if a checkpoint was named, so that the records of several checkpoints do not overwrite each other.
     fn record_name(&self, analysis: &str, progress: Progress) -> String {
         match self.checkpoint {
             None => analysis.to_owned(),
@@ -141,13 +141,13 @@ impl Source {
     }
 }
 
-/// Runs the program with these arguments, the first of which is its name: 0 for success, 1 for a failure, 2 for wrong usage
-/// or config.
+/// Runs the program with these arguments, the first of which is its name. The exit status is 0 for success, 1 for a failure, 2 for a wrong command
+/// line or config.
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let arguments: Vec<OsString> = arguments.into_iter().collect();
     let cli = match Cli::try_parse_from(&arguments) {
         Ok(cli) => cli,
-        // Help and version come this way too, and clap knows stream and status of each.
+        // Help and version are reported as errors too; clap knows the stream and the status of each.
         Err(error) => {
             let printed = error.print();
             if error.use_stderr() {
@@ -189,20 +189,17 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     }
 }
 
-/// As many threads as are asked for, or, for 0, as the machine has.
+/// The number of threads requested, or for 0, the number of the machine's.
 fn threads(asked: usize) -> usize {
     if asked > 0 { asked } else { std::thread::available_parallelism().map_or(1, |n| n.get()) }
 }
 
-/// The device of the command line, with as many CPU threads as it, or else the config, asks for.
+/// The device that the command line names, with the number of CPU threads that it, or else the config, asks for.
 fn device(common: &Common, config: &Config) -> Result<(Device, usize), Error> {
     let threads = threads(common.threads.filter(|t| *t > 0).unwrap_or(config.train.threads));
     let cores = self::threads(0);
     if threads > cores {
-        note(&format!(
-            "warning: {threads} threads on {} wait for each other; --threads {cores} is faster",
-            count(cores, "core")
-        ));
+        note(&format!("warning: {threads} threads share {}; --threads {cores} is faster", count(cores, "core")));
     }
     Ok((common.device.choice.open(threads)?, threads))
 }
@@ -238,13 +235,13 @@ fn finish(training: Training<'_>, run: &RunFolder) -> Result<(), Error> {
     Ok(())
 }
 
-/// Writes a record as JSON where the command line says.
+/// Writes a record as JSON to the file that the command line names.
 fn write_json(path: &Path, record: &impl Serialize) -> Result<(), Error> {
     let text = serde_json::to_string_pretty(record).expect("records can be written as JSON") + "\n";
     files::write(path, text.as_bytes()).map(drop)
 }
 
-/// A config, the data that it fits, and where to compute.
+/// A config, the data that matches it, and where to compute.
 struct Prepared {
     config: Config,
     split: DataSplit,
@@ -252,16 +249,16 @@ struct Prepared {
     threads: usize,
 }
 
-/// Of a config to train.
+/// For a config to train.
 fn prepare(path: &Path, set: &[String], common: &Common) -> Result<Prepared, Error> {
     prepared(Config::load(path, set)?, path, common)
 }
 
-/// Of the config of a run that is measured.
+/// For the config of a run that is evaluated or analysed.
 fn prepare_trained(path: &Path, set: &[String], common: &Common) -> Result<Prepared, Error> {
     let config = Config::load_trained(path, set)?;
     if config.analysis.split != Config::load_trained(path, &[])?.analysis.split {
-        let reason = "is decided before the training: the run held out other images";
+        let reason = "cannot change after training: the run held out other images";
         return Err(Problem::value("analysis.split", format!("{:?}", config.analysis.split), reason).into());
     }
     prepared(config, path, common)

@@ -1,21 +1,21 @@
-//! What commands print: results on standard output, and notes for the person who watches on standard error.
+//! What commands print: results on standard output, and progress, notes and warnings on standard error.
 
 use std::io::{self, Write};
 use std::process::{self, ExitCode};
 use std::sync::OnceLock;
 
-/// The status of a program that a broken pipe has ended, as shells tell it: 128 and the number of the signal.
+/// The exit status of a program that a broken pipe ended, as shells report it: 128 plus the number of the signal.
 const BROKEN_PIPE: u8 = 128 + 13;
 
-/// The first failure of standard output. Nothing is written there any more.
+/// The first failure to write to standard output. After it nothing more is written there.
 static FAILURE: OnceLock<io::Error> = OnceLock::new();
 
-/// Prints a line of the result. Where that fails, the command goes on for the files that it writes, and ends with [`status`].
+/// Prints a line of the result. If that fails, the command continues, since it may write files, and ends with [`status`].
 pub fn say(line: &str) {
     record(FAILURE.get().map_or_else(|| writeln!(io::stdout(), "{line}"), |_| Ok(())));
 }
 
-/// The same for commands whose result is what they print: where it cannot be printed, they end.
+/// The same for commands whose only result is what they print: if it cannot be printed, they end.
 pub fn say_or_end(line: &str) {
     say(line);
     if FAILURE.get().is_some() {
@@ -23,15 +23,15 @@ pub fn say_or_end(line: &str) {
     }
 }
 
-/// Takes note of a failure of standard output.
+/// Remembers a failure to write to standard output.
 pub fn record(written: io::Result<()>) {
     if let Err(error) = written {
-        // The first one counts.
+        // Only the first one is kept.
         let _ = FAILURE.set(error);
     }
 }
 
-/// The exit status of a command that has done its work: a failure if its result was not printed whole. Of a reader who went away nothing is said.
+/// The exit status of a command that has done its work: a failure if its result could not be printed completely. A reader that closed the pipe is not reported.
 pub fn status() -> ExitCode {
     record(io::stdout().flush());
     ExitCode::from(code())
@@ -48,7 +48,7 @@ fn code() -> u8 {
     }
 }
 
-/// Prints a line for the person who watches. Where nobody does, the work goes on.
+/// Prints a line on standard error. If that fails, the work continues.
 pub fn note(line: &str) {
     let _ = writeln!(io::stderr(), "{line}");
 }

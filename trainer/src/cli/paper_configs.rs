@@ -7,10 +7,10 @@ use crate::paper::rows;
 use clap::Args;
 use std::path::PathBuf;
 
-/// Where to.
+/// Where to write them.
 #[derive(Args)]
 pub struct PaperConfigsArgs {
-    /// The folder, made if need be.
+    /// The folder to write to; created if it does not exist.
     #[arg(long, value_name = "DIR", default_value = "configs/paper")]
     out: PathBuf,
 }

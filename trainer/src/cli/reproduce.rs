@@ -12,35 +12,35 @@ use clap::builder::RangedU64ValueParser;
 use lethe_tensor::Device;
 use std::path::PathBuf;
 
-/// What to make.
+/// What to reproduce, and at which scale.
 #[derive(Args)]
 pub struct ReproduceArgs {
-    /// The table or figure.
+    /// The table or figure to reproduce.
     #[arg(value_name = "EXPERIMENT")]
     experiment: Experiment,
-    /// digits and fashion: reduced models of small images; paper: its own.
+    /// digits and fashion: small models on small images; paper: the paper's models and data.
     #[arg(long, value_name = "SCALE", default_value = "digits")]
     scale: Scale,
-    /// Runs of every method, with seeds 0, 1, …
+    /// Number of runs of every method, with seeds 0, 1, …
     #[arg(long, value_name = "N", default_value_t = 3, value_parser = RangedU64ValueParser::<u64>::new().range(1..=1000))]
     seeds: u64,
-    /// The folder for runs and results; runs that are there are not made again.
+    /// The folder for runs and results; runs that are already there are not trained again.
     #[arg(long, value_name = "DIR", default_value = "results")]
     out: PathBuf,
-    /// The models of tables: those of these names alone (vit and resnet at reduced scales; vit-s32, … at the paper's); may be given again.
+    /// Include only this model in tables (vit or resnet at reduced scales; vit-s32, … at the paper's); may be repeated.
     #[arg(long, value_name = "MODEL")]
     model: Vec<String>,
-    /// Change a key of every config, such as train.batch=1024: section.key=value; may be given again. The results say so.
+    /// Change a key of every config, such as train.batch=1024: section.key=value; may be repeated. The results mention the changes.
     #[arg(long, value_name = "KEY=VALUE")]
     set: Vec<String>,
-    /// Runs at a time, each on its share of the threads; by default, on a CPU at a reduced scale, as many as threads, else one.
+    /// Number of runs to train at the same time, each on its share of the threads; by default as many as threads on a CPU at a reduced scale, otherwise one.
     #[arg(long, value_name = "N", value_parser = RangedU64ValueParser::<usize>::new().range(1..=MOST_THREADS as u64))]
     jobs: Option<usize>,
     #[command(flatten)]
     common: Common,
 }
 
-/// Makes it.
+/// Trains what is missing and writes the results.
 pub fn run(args: &ReproduceArgs) -> Result<(), Error> {
     let threads = threads(args.common.threads.unwrap_or(0));
     let out = args.out.join(args.scale.to_string());
@@ -69,7 +69,8 @@ pub fn run(args: &ReproduceArgs) -> Result<(), Error> {
     reproduce(args.experiment, &study)
 }
 
-/// A device for each of the runs that go on at the same time, and a run's threads. Small networks leave threads idle: a run a thread is the fastest.
+/// A device for each of the runs that are trained at the same time, and the number of threads of a run. Small networks leave threads idle, so one thread per run is
+/// fastest.
 fn devices(args: &ReproduceArgs, threads: usize) -> Result<(Vec<Device>, usize), Error> {
     let first = args.common.device.choice.open(threads)?;
     let cpu = matches!(first, Device::Cpu(_));
@@ -82,7 +83,7 @@ fn devices(args: &ReproduceArgs, threads: usize) -> Result<(Vec<Device>, usize),
     Ok(((0..jobs).map(|_| choice.open(share)).collect::<Result<_, Error>>()?, share))
 }
 
-/// The models that are asked for: all of the scale if none is.
+/// The requested models: all of the scale if none is named.
 fn architectures(args: &ReproduceArgs) -> Result<Vec<Architecture>, Error> {
     let all = args.scale.architectures();
     let name = |a: &Architecture| args.scale.model_name(*a);

@@ -8,20 +8,21 @@ use crate::training::Training;
 use crate::words::count;
 use clap::Args;
 
-/// Which run, from where, and what changes.
+/// Which run to resume, from which checkpoint, and with which changes.
 #[derive(Args)]
 pub struct ResumeArgs {
     #[command(flatten)]
     source: Source,
-    /// Change a key of the run's config from here on: of train epochs, eval_every, eval_batch, checkpoint_every, keep_checkpoints and threads; of optim lr, min_lr,
-    /// schedule, warmup_epochs and clip; of perturb rho, rho_min and rho_schedule; of analysis every, protocol and draws. May be given again; the run records it.
+    /// Change a key of the run's config from this point on: section.key=value; may be repeated. The run records the change. These keys can change: epochs, eval_every,
+    /// eval_batch, checkpoint_every, keep_checkpoints and threads of train; lr, min_lr, schedule, warmup_epochs and clip of optim; rho, rho_min and rho_schedule of
+    /// perturb; every, protocol and draws of analysis.
     #[arg(long, value_name = "KEY=VALUE")]
     set: Vec<String>,
     #[command(flatten)]
     common: Common,
 }
 
-/// Trains a run to its end, from a checkpoint.
+/// Trains a run from a checkpoint to its end.
 pub fn resume(args: &ResumeArgs) -> Result<(), Error> {
     let mut run = args.source.open()?;
     run.lock()?;
@@ -36,7 +37,7 @@ pub fn resume(args: &ResumeArgs) -> Result<(), Error> {
         run.go_back(&checkpoint)?;
     }
     let (path, done) = (run.path().display(), training.epochs());
-    // Of a checkpoint before an earlier change, that change takes effect here too.
+    // After a checkpoint from before an earlier change, that change takes effect at this point.
     let changes = Change::between(&checkpoint.config()?, &config);
     let changed = Changed { epoch: done, updates: checkpoint.number(Checkpoint::UPDATES)?, changes };
     run.change(&config, &changed)?;
@@ -46,14 +47,14 @@ pub fn resume(args: &ResumeArgs) -> Result<(), Error> {
     finish(training, &run)
 }
 
-/// Refuses changes that would make another run of it.
+/// Refuses changes that would make it another run.
 fn check(set: &[String], changes: &[Change]) -> Result<(), Error> {
     let refused = changes.iter().filter_map(|change| Some((change, change.allowed().err()?)));
     let asked = |change: &Change, text: &str| {
         let key = text.split('=').next().unwrap_or_default().trim();
         change.key.strip_prefix(key).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
     };
-    // A key that was asked for, where there is one, before those that changed with it.
+    // A key that was given by --set is named before those that changed because of it.
     let mut refused: Vec<_> =
         refused.map(|(change, reason)| (set.iter().find(|text| asked(change, text)), reason)).collect();
     refused.sort_by_key(|(text, _)| text.is_none());
@@ -66,7 +67,7 @@ fn check(set: &[String], changes: &[Change]) -> Result<(), Error> {
     }
 }
 
-/// Refuses to end before the epochs that were gone through.
+/// Refuses to end before the epochs that are already done.
 fn check_epochs(set: &[String], config: &Config, done: usize) -> Result<(), Error> {
     if config.train.epochs >= done {
         return Ok(());

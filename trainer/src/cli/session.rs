@@ -1,10 +1,10 @@
-//! Keeps others' complaints off standard error.
+//! Keeps a harmless complaint of the graphics drivers off standard error.
 
 use std::ffi::OsString;
 
-/// Where there is no desktop session, Mesa's Vulkan layer for the choice among GPUs asks for one nevertheless, and `libwayland` prints "error: XDG_RUNTIME_DIR is
-/// invalid or not set" for each time that adapters are listed, as if it were an error of this program. The layer obeys a variable that must be there when the
-/// process starts, so the program starts itself again with it. Lethe chooses its adapter itself; whoever chooses by the layer keeps it.
+/// Without a desktop session, Mesa's device selection layer makes `libwayland` print "error: XDG_RUNTIME_DIR is invalid or not set" each time adapters are
+/// listed, as if this program had failed. The layer is disabled by an environment variable that is read when the process starts, so the program restarts
+/// itself with it. Lethe chooses its adapter itself. Where the user selects a device through the layer, it is left enabled.
 #[cfg(all(feature = "gpu", target_os = "linux"))]
 pub fn silence_layers(arguments: &[OsString]) {
     use std::env;
@@ -17,10 +17,10 @@ pub fn silence_layers(arguments: &[OsString]) {
         return;
     }
     let (Ok(program), Some((name, rest))) = (env::current_exe(), arguments.split_first()) else { return };
-    // It comes back only where it failed; then the lines are the lesser evil.
+    // This returns only if it failed; then the lines are printed.
     let _ = Command::new(program).arg0(name).args(rest).env(DISABLE, "1").exec();
 }
 
-/// No such layer.
+/// Other systems have no such layer.
 #[cfg(not(all(feature = "gpu", target_os = "linux")))]
 pub fn silence_layers(_arguments: &[OsString]) {}

@@ -1,4 +1,4 @@
-//! `lethe shaders`: every kernel that a GPU may be given, as WGSL files that stand alone.
+//! `lethe shaders`: every kernel that the GPU back end can run, as self-contained WGSL files.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -15,20 +15,20 @@ use lethe_tensor::{DType, Tensor};
 
 use crate::error::Error;
 
-/// Where to write.
+/// Where to write the files.
 #[derive(Args)]
 pub struct ShadersArgs {
-    /// The folder; it is made if it is not there, and files of the same names are replaced.
+    /// The folder to write to; created if it does not exist. Files of the same names are replaced.
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
 }
 
-/// Cases of an operation whose expressions are written.
+/// Number of cases per operation whose expressions are written.
 const CASES: u64 = 12;
-/// Extents in them.
+/// The largest extent in these cases.
 const SIZE: usize = 5;
 
-/// Writes all kernels; returns how many hand-written and how many generated ones.
+/// Writes all kernels; returns the numbers of hand-written and of generated ones.
 pub fn write(args: &ShadersArgs) -> Result<(usize, usize), Error> {
     let failed = |path: &Path, error: io::Error| Error::Write { path: path.to_owned(), error };
     fs::create_dir_all(&args.out).map_err(|e| failed(&args.out, e))?;
@@ -59,7 +59,7 @@ fn generated() -> BTreeMap<String, String> {
     named
 }
 
-/// Runs a case forwards and backwards, in single precision.
+/// Runs the forward and the backward pass of a case, in single precision.
 fn run(case: &Case) {
     let single = |t: &Tensor| if t.dtype() == DType::F64 { t.to_dtype(DType::F32) } else { t.clone() };
     let tape = Tape::new();
