@@ -199,7 +199,7 @@ fn forgetting_needs_a_perturbation_and_enough_slices() {
     fails(&[&many, &chosen[..]].concat(), 2, &["analysis.draws = 6", "5 slices of perturb.m = 32"]);
     fails(&["analyze", "forgetting", &out, "--protocol", "p3"], 2, &["p1, p2"]);
     let folder = tempfile::tempdir().unwrap();
-    fails(&["analyze", "sharpness", &folder.path().display().to_string()], 1, &["is no run folder"]);
+    fails(&["analyze", "sharpness", &folder.path().display().to_string()], 1, &["is not a run folder"]);
     let config = folder.path().join("none.toml");
     fs::write(&config, CONFIG).unwrap();
     let train = ["train", &config.display().to_string(), "--set", "perturb.kind=none"];

@@ -123,7 +123,7 @@ fn what_does_not_fit_is_refused() {
     refused(&["model.heads=4"], &["note `model`: expected heads = 4, found heads = 2"]);
     refused(&["init.from=/nonexistent/x"], &["cannot read /nonexistent/x"]);
     let folder = format!("init.from={}", folder.path().display());
-    refused(&[&folder], &["is no run folder"]);
+    refused(&[&folder], &["is not a run folder"]);
 }
 
 #[test]

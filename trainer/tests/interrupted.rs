@@ -200,10 +200,10 @@ fn what_cannot_change_is_refused_by_name() {
     for (set, part) in [
         ("train.batch=16", "cannot change during training"),
         ("train.seed=1", "init.from=RUN"),
-        ("data.train_limit=32", "the images until now were these"),
-        ("data.augment={ flip = true }", "the images until now were these"),
-        ("model.widths=[5]", "the parameters are of this model"),
-        ("loss.kind=bce", "what was minimised"),
+        ("data.train_limit=32", "the run has been trained on these images"),
+        ("data.augment={ flip = true }", "the run has been trained on these images"),
+        ("model.widths=[5]", "the parameters belong to this model"),
+        ("loss.kind=bce", "the objective minimised so far"),
         ("optim.kind=adamw", "the optimiser"),
         ("train.epochs=1", "2 epochs done"),
         ("train.epoch=5", "did you mean `train.epochs`?"),
@@ -212,7 +212,7 @@ fn what_cannot_change_is_refused_by_name() {
         fails(&["resume", path, "--device", "cpu", "--set", set], 2, &[set_part, part]);
     }
     let kind = ["perturb.kind=steepest", "perturb.m=32", "perturb.rho=0.1"].map(|set| ["--set", set]).concat();
-    let parts = ["--set perturb.kind=steepest: cannot change", "what was minimised"];
+    let parts = ["--set perturb.kind=steepest: cannot change", "the objective minimised so far"];
     fails(&[&["resume", path, "--device", "cpu"][..], &kind].concat(), 2, &parts);
     assert_eq!(text(&run, "config.toml"), before);
     assert!(run.join("summary.json").exists() && !run.join("changes.jsonl").exists());

@@ -98,7 +98,7 @@ fn a_killed_run_goes_on_as_if_nothing_had_happened() {
         let [a, b] = [&whole, &cut].map(|run| fs::read(run.join(file)).unwrap());
         assert!(a == b, "{file} differs");
     }
-    fails(&["resume", &folder.path().display().to_string()], STATUS_FAILURE, &["is no run folder"]);
+    fails(&["resume", &folder.path().display().to_string()], STATUS_FAILURE, &["is not a run folder"]);
 }
 
 /// The epoch's loss and accuracy are means over its images, of three updates of 48: the last one repeats 16 of the 128.
@@ -404,7 +404,7 @@ fn devices_are_listed() {
 
 #[test]
 fn a_run_that_is_not_there_or_broken() {
-    fails(&["eval", "nowhere"], STATUS_FAILURE, &["nowhere is no run folder"]);
+    fails(&["eval", "nowhere"], STATUS_FAILURE, &["nowhere is not a run folder"]);
     let folder = tempfile::tempdir().unwrap();
     fs::copy(digits(), folder.path().join("config.toml")).unwrap();
     let run = folder.path().to_str().unwrap();

@@ -1,4 +1,4 @@
-//! `[analysis]`: what is measured during training beyond the test set, namely what a perturbation makes the network forget.
+//! `[analysis]`: what is measured during training besides the test accuracy, namely what a perturbation makes the network forget.
 
 use serde::{Deserialize, Serialize};
 
@@ -8,11 +8,11 @@ use super::error::{Problem, require};
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct AnalysisConfig {
-    /// Collect the outputs of unperturbed and perturbed networks after every so many epochs; 0 for never.
+    /// Collect the outputs of unperturbed and perturbed networks every `every` epochs; 0 for never.
     pub every: usize,
-    /// How perturbed outputs are collected: one way, or both.
+    /// The protocols by which perturbed outputs are collected.
     pub protocol: Protocols,
-    /// R: the perturbed networks of protocol p1.
+    /// R: the number of perturbed networks of protocol p1.
     pub draws: usize,
     /// The images whose outputs are collected.
     pub split: Split,
@@ -33,12 +33,12 @@ pub enum Protocols {
     P1,
     /// [`Protocol::P2`].
     P2,
-    /// One after the other.
+    /// Both, one after the other.
     Both,
 }
 
 impl Protocols {
-    /// Each of them, with what follows the names of its records.
+    /// The protocols, each with the suffix of its records' names.
     pub fn each(self) -> &'static [(Protocol, &'static str)] {
         match self {
             Protocols::P1 => &[(Protocol::P1, "")],
@@ -48,13 +48,13 @@ impl Protocols {
     }
 }
 
-/// How perturbed outputs are collected; slices have perturb.m images each.
+/// A protocol by which perturbed outputs are collected; slices have perturb.m images.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Protocol {
-    /// `draws` slices of the training set each perturb the network once, and each perturbed network sees all images.
+    /// Each of `draws` slices of the training set perturbs the network once, and each perturbed network is evaluated on all images.
     P1,
-    /// The images are cut into slices; each perturbs the network by its own labels, and is all that the perturbed network sees.
+    /// The evaluated images are cut into slices; each slice perturbs the network with its own labels, and that network is evaluated on this slice only.
     P2,
 }
 
@@ -65,15 +65,15 @@ pub enum Split {
     /// The test set.
     #[default]
     Test,
-    /// Every tenth training image, which is then not trained on.
+    /// Every tenth training image; these are then not trained on.
     HeldOut,
 }
 
-/// Of so many training images one is held out.
+/// One of this number of training images is held out.
 const HELD_OUT: usize = 10;
 
 impl Split {
-    /// Which of so many training images are trained on, and which are held out.
+    /// The indices of the training images that are trained on, and of those that are held out.
     pub fn places(self, images: usize) -> (Vec<usize>, Vec<usize>) {
         (0..images).partition(|i| self == Split::Test || i % HELD_OUT != HELD_OUT - 1)
     }
@@ -88,15 +88,15 @@ impl AnalysisConfig {
     pub(super) fn check(&self, perturbed: bool) -> Result<(), Problem> {
         require(self.draws > 0, "analysis.draws", 0, "must be at least 1")?;
         let comparable = perturbed || self.every == 0;
-        let reason = "needs a perturbation to compare with: set perturb.kind, or 0";
+        let reason = "needs a perturbation to compare with: set perturb.kind, or set this to 0";
         require(comparable, "analysis.every", self.every, reason)
     }
 
-    /// That enough training images are left, and how many.
+    /// Checks that enough training images are left, and returns their number.
     pub(super) fn trained(&self, images: usize) -> Result<usize, Problem> {
         let (trained, held_out) = self.split.places(images);
         let fit = self.split == Split::Test || !held_out.is_empty();
-        let reason = format!("holds out one of {HELD_OUT} training images, and there are {images} only");
+        let reason = format!("holds out one of {HELD_OUT} training images, but there are only {images}");
         require(fit, "analysis.split", "\"held-out\"", &reason)?;
         Ok(trained.len())
     }

@@ -1,4 +1,4 @@
-//! The keys of `[perturb]` that every perturbation has: how far it goes, in which geometry, and what becomes of the gradient there.
+//! The keys of `[perturb]` that every perturbation has: its radius, its geometry, and how the gradient at the perturbed parameters is used.
 
 use serde::{Deserialize, Serialize};
 
@@ -8,21 +8,21 @@ use super::error::{Problem, require};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct AscentConfig {
-    /// The radius ρ: the length of the step.
+    /// The radius ρ: the length of the perturbation.
     pub rho: f64,
     /// The radius at the smallest learning rate, for `rho_schedule = "lr"`.
     #[serde(default)]
     pub rho_min: f64,
-    /// How the radius follows the training.
+    /// How the radius changes during training.
     #[serde(default)]
     pub rho_schedule: RhoSchedule,
-    /// The number of samples of a slice, each of which makes a perturbation of its own (m-SAM).
+    /// The slice size m: each slice of the batch has a perturbation of its own (m-SAM).
     #[serde(default = "paper_m")]
     pub m: usize,
-    /// The samples of the update gradient at a slice's perturbation.
+    /// The samples on which the update gradient is taken at a slice's perturbation.
     #[serde(default)]
     pub update_on: UpdateOn,
-    /// ASAM: where the direction is scaled by T = |θ| + η.
+    /// ASAM: when the direction is scaled by T = |θ| + η, relative to its normalisation.
     #[serde(default)]
     pub asam: Asam,
     /// η of ASAM.
@@ -31,7 +31,7 @@ pub struct AscentConfig {
     /// The parameters that ASAM scales.
     #[serde(default)]
     pub asam_scope: AsamScope,
-    /// GSAM: the share ξ of the part of the perturbing gradient that is orthogonal to the update; 0 for SAM.
+    /// GSAM: the coefficient ξ with which the component of the perturbing gradient that is orthogonal to the update is subtracted; 0 for SAM.
     #[serde(default)]
     pub gsam_xi: f64,
     /// The form of the perturbing gradient that GSAM decomposes.
@@ -39,40 +39,40 @@ pub struct AscentConfig {
     pub gsam_backup: GsamBackup,
 }
 
-/// How the radius follows the training.
+/// How the radius changes during training.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum RhoSchedule {
-    /// It stays.
+    /// It is constant.
     #[default]
     Constant,
-    /// It falls from `rho` to `rho_min` as the learning rate falls from `lr` to `min_lr`; where the rate does not fall, it stays at `rho`.
+    /// It decreases from `rho` to `rho_min` as the learning rate decreases from `lr` to `min_lr`; it stays at `rho` if the learning rate is constant.
     Lr,
 }
 
-/// The samples of the update gradient.
+/// The samples on which the update gradient is taken.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum UpdateOn {
-    /// The slice's own.
+    /// Those of the slice.
     #[default]
     Slice,
-    /// The whole batch at every slice's perturbation: the paper's equation (4) as it is written, and as many times dearer as there are slices.
+    /// The whole batch at every slice's perturbation: the paper's equation (4) as it is written, at K times the cost for K slices.
     Batch,
 }
 
-/// Where ASAM scales.
+/// When ASAM scales the direction.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Asam {
-    /// Nowhere: SAM.
+    /// Never: SAM.
     #[default]
     None,
-    /// Before the direction is normalised: the step has length ρ.
+    /// Before it is normalised: the perturbation has length ρ.
     Before,
-    /// After that.
+    /// After it is normalised.
     After,
-    /// Both: the original ASAM.
+    /// Before and after: the original ASAM.
     Both,
 }
 
@@ -80,10 +80,10 @@ pub enum Asam {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum AsamScope {
-    /// All.
+    /// All parameters.
     #[default]
     All,
-    /// Those of more than one axis.
+    /// Parameters with more than one axis.
     Matrices,
 }
 
@@ -91,14 +91,14 @@ pub enum AsamScope {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum GsamBackup {
-    /// As it is measured.
+    /// As it is.
     #[default]
     Raw,
-    /// Normalised.
+    /// Scaled to unit length.
     Normalised,
 }
 
-/// The slice size of all the paper's experiments but one.
+/// The slice size of all but one of the paper's experiments.
 fn paper_m() -> usize {
     64
 }
@@ -139,10 +139,10 @@ impl AscentConfig {
         require(!needless, "perturb.gsam_backup", "\"normalised\"", "has an effect only with gsam_xi above 0")
     }
 
-    /// A random direction is no gradient: what of it is orthogonal to the update says nothing of a surrogate gap, it would be noise in the update.
+    /// A random direction is not a gradient: its component orthogonal to the update does not describe a surrogate gap, and would only add noise to the update.
     pub(super) fn check_random(&self) -> Result<(), Problem> {
         let reason = "GSAM decomposes the perturbing gradient, and kind = \"random\" has none; \
-                      take kind = \"steepest\" or \"obf\", or leave it out";
+                      use kind = \"steepest\" or \"obf\", or leave gsam_xi out";
         require(self.gsam_xi == 0.0, "perturb.gsam_xi", self.gsam_xi, reason)
     }
 }

@@ -1,4 +1,4 @@
-//! What differs between two configs, and what of a run that has begun can still be changed.
+//! The differences between two configs, and which keys of a run can still be changed after it has begun.
 
 use super::Config;
 use serde::{Deserialize, Serialize};
@@ -6,14 +6,14 @@ use std::collections::BTreeMap;
 use std::fmt;
 use toml::{Table, Value};
 
-/// A key with its values in two configs, as TOML; nothing where a config has no such key.
+/// A key with its values in two configs, as TOML; `None` where a config does not have the key.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Change {
     /// The dotted name.
     pub key: String,
-    /// What it was.
+    /// Its old value.
     pub from: Option<String>,
-    /// What it is.
+    /// Its new value.
     pub to: Option<String>,
 }
 
@@ -25,7 +25,7 @@ impl fmt::Display for Change {
 }
 
 impl Change {
-    /// All keys in which two configs differ, in the order of their names.
+    /// All keys in which two configs differ, sorted by name.
     pub fn between(old: &Config, new: &Config) -> Vec<Change> {
         let (old, new) = (keys(old), keys(new));
         let all: std::collections::BTreeSet<&String> = old.keys().chain(new.keys()).collect();
@@ -33,15 +33,15 @@ impl Change {
         all.into_iter().map(change).filter(|change| change.from != change.to).collect()
     }
 
-    /// Whether no result depends on the key.
+    /// Whether results do not depend on the key.
     pub fn is_immaterial(&self) -> bool {
         matches!(self.key.as_str(), "train.threads" | "train.eval_batch")
     }
 
-    /// Whether the key can change during training: what an update reads anew, when it ends, and what is measured and kept on the way.
+    /// Whether the key can change during training: the settings that each update reads, the number of epochs, and what is evaluated and saved.
     ///
     /// # Errors
-    /// If it cannot: the reason.
+    /// The reason why it cannot.
     pub fn allowed(&self) -> Result<(), String> {
         let key = self.key.as_str();
         let (section, name) = key.split_once('.').unwrap_or((key, ""));
@@ -52,19 +52,17 @@ impl Change {
                 return Ok(());
             }
             ("analysis", "every" | "protocol" | "draws") => return Ok(()),
-            ("train", "batch" | "accumulate") => {
-                "an update would be another one, and an epoch have another number of them"
-            }
-            ("train", "seed") => "order and draws until now come from it",
-            ("data", _) => "the images until now were these",
-            ("model", _) => "the parameters are of this model",
-            ("init", _) => "it has begun",
-            ("optim", _) => "the optimiser until now was another one",
-            ("analysis", _) => "it is decided before the training which images are trained on",
-            _ => "what was minimised until now depends on it",
+            ("train", "batch" | "accumulate") => "updates would differ, and an epoch would have another number of them",
+            ("train", "seed") => "the order of images and the random draws so far depend on it",
+            ("data", _) => "the run has been trained on these images",
+            ("model", _) => "the parameters belong to this model",
+            ("init", _) => "the run has already started",
+            ("optim", _) => "the optimiser's state depends on it",
+            ("analysis", _) => "it decides which images are trained on",
+            _ => "the objective minimised so far depends on it",
         };
         Err(format!(
-            "cannot change during training: {reason}; a new run can start from this one's weights: `lethe train CONFIG --set init.from=RUN --set {key}=…`"
+            "cannot change during training: {reason}; to start a new run from this one's weights: `lethe train CONFIG --set init.from=RUN --set {key}=…`"
         ))
     }
 }
@@ -120,7 +118,7 @@ mod tests {
             ("optim.momentum=0.5", "optimiser"),
             ("optim.weight_decay=0.5", "optimiser"),
             ("loss.kind=bce", "minimised"),
-            ("analysis.split=held-out", "before the training"),
+            ("analysis.split=held-out", "trained on"),
         ] {
             let changes = of(&[set]);
             let reason = changes[0].allowed().unwrap_err();

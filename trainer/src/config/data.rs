@@ -12,26 +12,26 @@ pub struct DataConfig {
     pub dataset: DatasetKind,
     /// The number of classes, for `idx` only; by default one more than the largest label of the training set.
     pub classes: Option<usize>,
-    /// Only the images of these classes, which become the classes 0, 1, … in this order. Chosen before all that follows.
+    /// Use only the images of these classes, which become the classes 0, 1, … in this order. Applied before `hold_out` and `train_limit`.
     pub only_classes: Option<Vec<u32>>,
-    /// Take so many training images, of each class its share and the same ones in every run, as the test set.
+    /// Use `hold_out` training images as the test set instead: the same ones in every run, with the same proportion of every class.
     pub hold_out: Option<usize>,
-    /// Train on the first so many training images only, of those that are not held out.
+    /// Train only on the first `train_limit` of the training images that are not held out.
     pub train_limit: Option<usize>,
-    /// The side of the square that images are cut and resized to; by default they stay as they are. Folders of images need it.
+    /// The side of the square that images are cropped and resized to, in pixels; by default they keep their size. Required for folders of images.
     pub size: Option<usize>,
     /// The same for test images; by default `size`.
     pub eval_size: Option<usize>,
-    /// Subtracted from every pixel after it is scaled to 0..1.
+    /// The mean that is subtracted from pixels scaled to 0..1.
     #[serde(default = "half")]
     pub mean: PerChannel,
-    /// Divides every pixel after that.
+    /// The standard deviation by which pixels are then divided.
     #[serde(default = "half")]
     pub std: PerChannel,
-    /// Turn images in files as the camera's note (EXIF orientation) says.
+    /// Rotate images in files according to their EXIF orientation.
     #[serde(default)]
     pub exif_orientation: bool,
-    /// Random changes of the training images.
+    /// Random augmentation of the training images.
     #[serde(default)]
     pub augment: AugmentConfig,
 }
@@ -46,7 +46,7 @@ pub enum DatasetKind {
     FashionMnist,
     /// MNIST, as IDX files.
     Mnist,
-    /// Any other four IDX files with MNIST's names.
+    /// Any other four IDX files that are named as MNIST's.
     Idx,
     /// CIFAR-10 in its binary format.
     #[serde(rename = "cifar-10")]
@@ -60,31 +60,31 @@ pub enum DatasetKind {
     ImageFolder,
 }
 
-/// A number for all channels, or a list of one for each.
+/// A number for all channels, or a list with one number per channel.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(untagged, expecting = "expected a number, or a list of one for each channel")]
 pub enum PerChannel {
-    /// The same for all.
+    /// The same for all channels.
     All(f64),
-    /// One for each.
+    /// One per channel.
     Each(Vec<f64>),
 }
 
-/// `[data.augment]`: random changes of the training images.
+/// `[data.augment]`: random augmentation of the training images.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct AugmentConfig {
-    /// Pad every side with so many black pixels, then cut the image's size out at a random place.
+    /// Pad every side with `crop_padding` black pixels, then crop to the image's size at a random position.
     pub crop_padding: usize,
-    /// Mirror every second image, left to right.
+    /// Flip images horizontally with probability 1/2.
     pub flip: bool,
-    /// Cut a random part of random area and aspect out, and resize it to the image's size.
+    /// Crop a region of random area and aspect ratio, and resize it to the image's size.
     pub inception_crop: bool,
-    /// The smallest such part, as a share of the image's area; by default 0.05.
+    /// The smallest area of such a crop, as a fraction of the image's area; by default 0.05.
     pub min_area: Option<f64>,
 }
 
-/// More than any side of an image that could be meant.
+/// The largest side of an image that is accepted.
 const LARGEST: usize = 1 << 14;
 const MIN_AREA: f64 = 0.05;
 
@@ -93,7 +93,7 @@ fn half() -> PerChannel {
 }
 
 impl PerChannel {
-    /// The numbers of red, green and blue. A grey image's only one is the first.
+    /// The numbers for red, green and blue. For a grey image only the first counts.
     pub fn by_channel(&self) -> [f64; 3] {
         match self {
             PerChannel::All(value) => [*value; 3],
@@ -129,23 +129,23 @@ impl DatasetKind {
 }
 
 impl AugmentConfig {
-    /// The smallest area that is cut out, as a share of the image's.
+    /// The smallest area of a crop, as a fraction of the image's.
     pub fn min_area(&self) -> f64 {
         self.min_area.unwrap_or(MIN_AREA)
     }
 
     fn check(&self) -> Result<(), Problem> {
         let both = self.inception_crop && self.crop_padding > 0;
-        let reason = "goes without augment.inception_crop, which cuts parts out already";
+        let reason = "cannot be combined with augment.inception_crop, which crops already";
         require(!both, "data.augment.crop_padding", self.crop_padding, reason)?;
         let Some(area) = self.min_area else { return Ok(()) };
         require(self.inception_crop, "data.augment.min_area", area, "needs data.augment.inception_crop = true")?;
-        require(area > 0.0 && area <= 1.0, "data.augment.min_area", area, "must be above 0, and 1 at most")
+        require(area > 0.0 && area <= 1.0, "data.augment.min_area", area, "must be above 0 and at most 1")
     }
 }
 
 impl DataConfig {
-    /// A data set with every default.
+    /// The section of this data set with every default.
     pub fn of(dataset: DatasetKind) -> DataConfig {
         DataConfig {
             dataset,
@@ -175,7 +175,7 @@ impl DataConfig {
         require(self.hold_out != Some(0), "data.hold_out", 0, "must be at least 1")?;
         require(self.train_limit != Some(0), "data.train_limit", 0, "must be at least 1")?;
         self.check_sizes()?;
-        let reason = "concerns images in files alone: imagenet and image-folder";
+        let reason = "applies only to images in files: imagenet and image-folder";
         require(!self.exif_orientation || self.dataset.in_files(), "data.exif_orientation", true, reason)?;
         self.augment.check()
     }
@@ -184,7 +184,7 @@ impl DataConfig {
         let Some(only) = &self.only_classes else { return Ok(()) };
         let (key, value) = ("data.only_classes", format!("{only:?}"));
         let all = self.dataset != DatasetKind::Imagenet;
-        require(all, key, &value, "ImageNet's other evaluation sets name all of its classes; leave it out")?;
+        require(all, key, &value, "ImageNet's other evaluation sets use all of its classes; leave it out")?;
         require(only.len() >= 2, key, &value, "needs at least two classes")?;
         let twice = only.iter().enumerate().find(|(i, class)| only[..*i].contains(class));
         require(twice.is_none(), key, &value, "names a class twice")
@@ -202,7 +202,7 @@ impl DataConfig {
         alone.map_or(Ok(()), |size| Err(Problem::value("data.eval_size", size, "needs data.size, to train at")))
     }
 
-    /// Every default that depends on other keys written out.
+    /// Writes out every default that depends on other keys.
     pub(super) fn resolve(&mut self) {
         self.eval_size = self.eval_size.or(self.size);
         if self.augment.inception_crop {

@@ -1,4 +1,4 @@
-//! What can be wrong with an experiment file, said so that its author can mend it.
+//! What can be wrong with a config, with messages that say how to fix it.
 
 use std::fmt::Display;
 use std::path::{Path, PathBuf};
@@ -11,9 +11,9 @@ pub enum ConfigError {
     /// The file cannot be read.
     #[error("cannot read the config {}: {source}", path.display())]
     Read {
-        /// The file asked for.
+        /// The requested file.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: std::io::Error,
     },
     /// The file is not TOML.
@@ -32,7 +32,7 @@ pub enum ConfigError {
         /// Why it cannot be applied.
         reason: String,
     },
-    /// A section, key or value that is wrong, by itself or beside the others or the data.
+    /// A section, key or value that is wrong, by itself or together with others or with the data.
     #[error("{}: {problem}", path.display())]
     Invalid {
         /// The file.
@@ -42,7 +42,7 @@ pub enum ConfigError {
     },
 }
 
-/// One wrong section, key or value, without the name of the file it stands in.
+/// One wrong section, key or value, without the name of its file.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Problem {
     /// A key or section that does not exist.
@@ -52,12 +52,12 @@ pub enum Problem {
         what: &'static str,
         /// The dotted name found.
         key: String,
-        /// The nearest name that exists, if one is near.
+        /// The most similar existing name, if one is similar enough.
         suggestion: Option<String>,
-        /// All names that exist at that place.
+        /// All names that exist there.
         choices: Vec<String>,
     },
-    /// A key or section that must be there and is not.
+    /// A required key or section is missing.
     #[error("{what} `{key}` is missing{}", among(choices))]
     Missing {
         /// "key" or "section".
@@ -67,7 +67,7 @@ pub enum Problem {
         /// Its possible values, if they are a short list.
         choices: Vec<String>,
     },
-    /// A value that is wrong, with the reason and, where they are few, the choices.
+    /// A wrong value, with the reason and, if there are few, the choices.
     #[error("{key} = {value}: {reason}")]
     Value {
         /// The dotted name of the key.
@@ -88,7 +88,7 @@ fn among(choices: &[String]) -> String {
 }
 
 impl Problem {
-    /// An unknown key of a section, with the nearest of its keys.
+    /// An unknown key of a section, with the most similar of its keys.
     pub fn unknown_key(section: &str, key: &str, choices: &[&str]) -> Problem {
         Problem::Unknown {
             what: "key",
@@ -103,7 +103,7 @@ impl Problem {
         Problem::Value { key: key.to_owned(), value: value.to_string(), reason: reason.into() }
     }
 
-    /// A value that is none of a few words.
+    /// A value that is not one of a few words.
     pub fn choice(key: &str, value: impl Display, word: &str, choices: &[&str]) -> Problem {
         let near = nearest(word, choices).map_or_else(String::new, |near| format!(" (did you mean \"{near}\"?)"));
         Problem::value(key, value, format!("unknown choice{near}; choose from {}", choices.join(", ")))
@@ -115,7 +115,7 @@ impl Problem {
     }
 }
 
-/// `Ok` where the condition holds, else a wrong value of `key`.
+/// `Ok` if the condition holds, otherwise the error of a wrong value of `key`.
 pub(super) fn require(holds: bool, key: &str, value: impl Display, reason: &str) -> Result<(), Problem> {
     if holds { Ok(()) } else { Err(Problem::value(key, value, reason)) }
 }

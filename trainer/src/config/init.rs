@@ -1,4 +1,4 @@
-//! `[init]`: where θ starts, if not where its seed puts it. Without the section nothing is loaded. Which tensors are taken is decided where they are.
+//! `[init]`: the weights that θ starts from. Without the section nothing is loaded, and θ is drawn from the seed. `crate::weights` decides which tensors are loaded.
 
 use std::path::PathBuf;
 
@@ -12,21 +12,21 @@ use super::error::{Problem, require};
 pub struct InitConfig {
     /// A run's folder, a checkpoint of a run, or a safetensors file with PyTorch's names (timm's for a ViT, torchvision's for a ResNet).
     pub from: PathBuf,
-    /// What becomes of the layer that tells the classes apart.
+    /// What happens to the head, the layer that distinguishes the classes.
     #[serde(default)]
     pub head: Head,
 }
 
-/// What becomes of the head of a model that is loaded.
+/// What happens to the head of a model that is loaded.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Head {
-    /// Kept for the same number of classes, else new.
+    /// It is kept if the classes are the same, otherwise initialised anew.
     #[default]
     Auto,
-    /// Started by the model's own rule.
+    /// It is initialised anew by the model's rule.
     New,
-    /// Loaded with the rest.
+    /// It is loaded with the other parameters.
     Keep,
 }
 
@@ -36,7 +36,7 @@ impl InitConfig {
             !self.from.as_os_str().is_empty(),
             "init.from",
             "\"\"",
-            "names no file or folder; leave [init] out for none",
+            "is empty; name a file or folder, or leave [init] out",
         )
     }
 }

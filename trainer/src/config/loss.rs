@@ -8,9 +8,9 @@ use super::error::{Problem, require};
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct LossConfig {
-    /// Which loss.
+    /// The kind of loss.
     pub kind: LossKind,
-    /// The share s of the target spread over all classes: q = (1 − s) e_y + s/C.
+    /// The smoothing s: the target is q = (1 − s) e_y + s/C.
     pub label_smoothing: f64,
 }
 
@@ -28,6 +28,6 @@ pub enum LossKind {
 impl LossConfig {
     pub(super) fn check(&self) -> Result<(), Problem> {
         let s = self.label_smoothing;
-        require((0.0..1.0).contains(&s), "loss.label_smoothing", s, "must be in 0..1, without 1")
+        require((0.0..1.0).contains(&s), "loss.label_smoothing", s, "must be at least 0 and below 1")
     }
 }

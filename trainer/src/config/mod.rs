@@ -1,7 +1,7 @@
-//! Experiment files: TOML in, one checked `Config` out.
+//! Configs: a TOML file in, a checked [`Config`] out.
 //!
-//! A config is checked twice: by itself when it is read, and against the data before the first step. It knows no tensor
-//! and no device: what it describes is built elsewhere.
+//! A config is checked twice: by itself when it is read, and against the data before the first step. It does not know tensors
+//! or devices; [`crate::experiment`] builds what it describes.
 
 mod analysis;
 mod ascent;
@@ -44,14 +44,14 @@ use crate::data::ImageShape;
 use crate::words::count;
 use error::require;
 
-/// One experiment, whole.
+/// A complete experiment.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Config {
-    /// Which images.
+    /// The images, and how they are prepared.
     pub data: DataConfig,
     /// The network.
     pub model: ModelConfig,
-    /// What it starts from, unless from its seed.
+    /// The weights that it starts from, if not random ones.
     pub init: Option<InitConfig>,
     /// The task loss.
     pub loss: LossConfig,
@@ -59,22 +59,22 @@ pub struct Config {
     pub optim: OptimConfig,
     /// The perturbation.
     pub perturb: PerturbConfig,
-    /// Shrink and perturb, if there is any.
+    /// Shrink and perturb, if it is used.
     pub shrink: Option<ShrinkConfig>,
-    /// Length, batch and seed.
+    /// The number of epochs, the batch size, the seed and so on.
     pub train: TrainConfig,
-    /// What is measured on the way.
+    /// What is measured during training.
     pub analysis: AnalysisConfig,
 }
 
-/// What a config must know of the data to be checked against it.
+/// The facts about the data that a config is checked against.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DataFacts {
     /// The size of every image.
     pub images: ImageShape,
     /// The number of classes.
     pub classes: usize,
-    /// The number of training images, all of them.
+    /// The number of training images.
     pub train: usize,
 }
 
@@ -84,7 +84,7 @@ fn read(path: &Path) -> Result<String, ConfigError> {
 
 const SECTIONS: [&str; 9] = ["data", "model", "init", "loss", "optim", "perturb", "shrink", "train", "analysis"];
 
-/// The keys of a section of this kind, where its keys depend on the kind and there is such a kind.
+/// The keys of a section with this kind; `None` if the section has no kinds or not this one.
 fn keys(section: &str, kind: &str) -> Option<Vec<&'static str>> {
     match section {
         "model" => ModelConfig::keys(kind),
@@ -98,13 +98,13 @@ impl Config {
     /// Reads a file, applies `--set` arguments and checks the result by itself.
     ///
     /// # Errors
-    /// If the file cannot be read, isn't TOML, or describes nothing that could be trained.
+    /// If the file cannot be read, is not TOML, or describes something that cannot be trained.
     pub fn load(path: &Path, overrides: &[String]) -> Result<Config, ConfigError> {
         Config::parse(&read(path)?, path, overrides)
     }
 
-    /// Reads the config of a run that is measured and not trained, so that the perturbation of a measure need not fit the batches of its training. It
-    /// can change what a measure depends on, and nothing that the training was.
+    /// Reads the config of a run that is measured and not trained: the perturbation of a measurement need not divide the batches of the training. Changes are
+    /// limited to what a measurement depends on; they cannot alter what was trained.
     ///
     /// # Errors
     /// As [`Config::load`], and if a `--set` argument would change what was trained.
@@ -113,7 +113,7 @@ impl Config {
         Config::parts(&read(path)?, path, overrides)
     }
 
-    /// The same of text, without changes; `path` is named in errors only.
+    /// The same from text, without changes; `path` is used in errors only.
     ///
     /// # Errors
     /// As [`Config::load`].
@@ -121,7 +121,7 @@ impl Config {
         Config::parts(text, path, &[])
     }
 
-    /// As [`Config::load`] from text; `path` is named in errors only.
+    /// As [`Config::load`], from text; `path` is used in errors only.
     ///
     /// # Errors
     /// As [`Config::load`].
@@ -131,7 +131,7 @@ impl Config {
         Ok(config)
     }
 
-    /// Its sections, each right by itself.
+    /// Its sections, each checked by itself.
     fn parts(text: &str, path: &Path, overrides: &[String]) -> Result<Config, ConfigError> {
         let syntax = |e: toml::de::Error| ConfigError::Syntax { path: path.to_owned(), message: e.to_string() };
         let mut table: Table = toml::from_str(text).map_err(syntax)?;
@@ -141,7 +141,7 @@ impl Config {
         Ok(config)
     }
 
-    /// The config with every default written out, once it is known to fit the data.
+    /// Checks the config against the data, and returns it with every default written out.
     ///
     /// # Errors
     /// If the model, the batch or the subset does not fit the data.
@@ -156,7 +156,7 @@ impl Config {
         }
         let limit = config.data.train_limit.unwrap_or(facts.train);
         if limit > facts.train {
-            let reason = format!("the training set has {} only", count(facts.train, "image"));
+            let reason = format!("the training set has only {}", count(facts.train, "image"));
             return Err(Problem::value("data.train_limit", limit, reason));
         }
         let limit = config.analysis.trained(limit)?;
@@ -174,7 +174,7 @@ impl Config {
         Ok(config)
     }
 
-    /// The config as a TOML document, which reads back as the same config.
+    /// The config as a TOML document; reading it back gives the same config.
     pub fn to_toml(&self) -> String {
         toml::to_string(self).expect("every config can be written as TOML: its keys are strings, its values plain")
     }
@@ -209,7 +209,7 @@ impl Config {
         })
     }
 
-    /// What can be checked of the sections without the data.
+    /// The checks of the sections that need no data.
     fn check(&self) -> Result<(), Problem> {
         self.data.check()?;
         self.model.check()?;
@@ -223,10 +223,10 @@ impl Config {
         self.analysis.check(self.perturb.ascent().is_some())
     }
 
-    /// That a training can be made of the sections.
+    /// The checks of how the sections fit together for training.
     fn check_training(&self) -> Result<(), Problem> {
         let (warmup, epochs) = (self.optim.common.warmup_epochs, self.train.epochs);
-        // A run of no epoch has no schedule.
+        // A run without epochs has no schedule.
         if warmup > epochs && epochs > 0 {
             return Err(Problem::value("optim.warmup_epochs", warmup, format!("exceeds train.epochs = {epochs}")));
         }
@@ -240,22 +240,22 @@ impl Config {
         )?;
         let falls = self.optim.common.falls();
         let reason =
-            "has an effect only where the learning rate falls: with optim.schedule = \"linear\" and min_lr below lr";
+            "has an effect only if the learning rate decreases: with optim.schedule = \"linear\" and min_lr below lr";
         require(falls || ascent.rho_min == 0.0, "perturb.rho_min", ascent.rho_min, reason)?;
         if self.train.batch.is_multiple_of(ascent.m) { Ok(()) } else { Err(self.undivided(ascent.m)) }
     }
 
-    /// Only a network that averages over all places of an image takes images of another size than it was trained on.
+    /// Only a network that averages over all positions of an image accepts images of another size than it was trained on.
     fn check_eval_size(&self) -> Result<(), Problem> {
         let (Some(eval_size), false) = (self.data.eval_size, matches!(self.model, ModelConfig::Resnet(_))) else {
             return Ok(());
         };
-        let reason = "a ViT has a position for each patch of its training size, an MLP a weight for each pixel: test images must have \
-                      data.size; only ResNets take another";
+        let reason = "a ViT has a position for each patch at its training size, and an MLP a weight for each pixel, so test images must have \
+                      data.size; only ResNets accept another size";
         require(Some(eval_size) == self.data.size, "data.eval_size", eval_size, reason)
     }
 
-    /// Batch norm normalises over a slice's images and their last pixels, and needs more than one of them.
+    /// Batch norm normalises over the images and pixels of a slice, and needs more than one value per channel in the last stage.
     fn check_slices(&self, images: crate::data::ImageShape) -> Result<(), Problem> {
         let ModelConfig::Resnet(resnet) = &self.model else { return Ok(()) };
         let slice = self.perturb.ascent().map_or(self.train.batch / self.train.accumulate, |ascent| ascent.m);
@@ -263,11 +263,12 @@ impl Config {
             return Ok(());
         }
         let key = if self.perturb.ascent().is_some() { "perturb.m" } else { "train.batch" };
-        let reason = "batch norm needs more than one value a channel, and the last stage has one pixel; take 2 or more";
+        let reason =
+            "batch norm needs more than one value per channel, and the last stage has one pixel; use 2 or more";
         Err(Problem::value(key, slice, reason))
     }
 
-    /// The error of a batch, or a part of one, that slices of m samples do not fill.
+    /// The error of a batch size, or of a part of a batch, that m does not divide.
     fn undivided(&self, m: usize) -> Problem {
         let batch = self.train.batch;
         let near = (batch / m).max(1).saturating_mul(m);

@@ -26,12 +26,12 @@ pub enum ModelConfig {
 pub struct MlpConfig {
     /// The widths of the hidden layers.
     pub widths: Vec<usize>,
-    /// The function after each hidden layer.
+    /// The activation function after each hidden layer.
     #[serde(default)]
     pub activation: Activation,
 }
 
-/// The functions between layers.
+/// Activation functions.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Activation {
@@ -48,7 +48,7 @@ pub enum Activation {
 pub struct VitConfig {
     /// The side of a square patch, in pixels.
     pub patch: usize,
-    /// The width of a token.
+    /// The embedding dimension: the width of a token.
     pub width: usize,
     /// The number of blocks.
     pub depth: usize,
@@ -56,21 +56,21 @@ pub struct VitConfig {
     pub heads: usize,
     /// The width of the hidden layer of each block's MLP; by default 4 × width.
     pub mlp_width: Option<usize>,
-    /// Classify by a class token of its own, in place of the mean over the tokens.
+    /// Classify from a class token instead of the mean over the tokens.
     #[serde(default)]
     pub class_token: bool,
-    /// Where the last layer norm stands.
+    /// The position of the last layer norm.
     #[serde(default)]
     pub norm: NormPlace,
-    /// The share of activations dropped after attention and in the MLP.
+    /// The dropout probability after attention and in the MLP.
     #[serde(default)]
     pub dropout: f64,
-    /// Where the head's bias starts, a number or "-ln C"; by default −10 with BCE (so that every likelihood starts near 0) and 0 with CE, and −ln C in
-    /// fine-tuning (a section [init]).
+    /// The initial value of the head's bias: a number or "-ln C"; by default −10 with BCE (so that every likelihood starts near 0), 0 with CE, and −ln C in
+    /// fine-tuning (with a section [init]).
     pub head_bias: Option<HeadBias>,
 }
 
-/// The start of the head's bias.
+/// The initial value of the head's bias.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum HeadBias {
     /// −ln C: with BCE, a likelihood of about 1/C for each class.
@@ -82,7 +82,7 @@ pub enum HeadBias {
 impl HeadBias {
     const PER_CLASS: &str = "-ln C";
 
-    /// The number it stands for with so many classes.
+    /// Its number, given the number of classes.
     pub fn value(self, classes: usize) -> f64 {
         match self {
             HeadBias::PerClass => -(classes as f64).ln(),
@@ -107,13 +107,13 @@ impl<'de> Deserialize<'de> for HeadBias {
     }
 }
 
-/// Where the last layer norm of a ViT stands.
+/// The position of the last layer norm of a ViT.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum NormPlace {
-    /// On the tokens, before they are averaged.
+    /// Before pooling, on the tokens.
     BeforePool,
-    /// On their average, as the paper's code has it.
+    /// After pooling, on the mean of the tokens, as in the paper's code.
     #[default]
     AfterPool,
 }
@@ -124,19 +124,19 @@ pub enum NormPlace {
 pub struct ResnetConfig {
     /// The kind of block.
     pub block: Block,
-    /// The number of blocks of each stage; every stage after the first halves the image and doubles the width.
+    /// The number of blocks of each stage; every stage after the first halves the resolution and doubles the width.
     pub blocks: Vec<usize>,
-    /// The width of the first stage.
+    /// The number of channels of the first stage.
     pub width: usize,
     /// The layers before the first stage.
     #[serde(default)]
     pub stem: Stem,
-    /// Where the head's bias starts: a number, by default 0, or "uniform" for U(±1/√features), as the paper's code leaves it.
+    /// The initial value of the head's bias: a number, by default 0, or "uniform" for U(±1/√features), as in the paper's code.
     #[serde(default, skip_serializing_if = "ResnetHeadBias::is_default")]
     pub head_bias: ResnetHeadBias,
 }
 
-/// The start of a ResNet's head bias: a number, or nothing for a uniform one.
+/// The initial value of a ResNet's head bias: a number, or `None` for a uniform draw.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct ResnetHeadBias(pub Option<f64>);
 
@@ -175,7 +175,7 @@ impl<'de> Deserialize<'de> for ResnetHeadBias {
 pub enum Block {
     /// Two 3×3 convolutions.
     Basic,
-    /// 1×1, 3×3 and 1×1 convolutions; the last widens by four.
+    /// 1×1, 3×3 and 1×1 convolutions; the last has four times the channels.
     Bottleneck,
 }
 
@@ -183,10 +183,10 @@ pub enum Block {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Stem {
-    /// A 3×3 convolution, for images of some 32 pixels.
+    /// A 3×3 convolution, for images of about 32 pixels.
     #[default]
     Small,
-    /// A 7×7 convolution with stride 2 and a max-pool with stride 2, for images of some 224 pixels.
+    /// A 7×7 convolution with stride 2 and max pooling with stride 2, for images of about 224 pixels.
     Large,
 }
 
@@ -228,7 +228,7 @@ impl ModelConfig {
         }
     }
 
-    /// Every default that depends on other keys written out.
+    /// Writes out every default that depends on other keys.
     pub(super) fn resolve(&mut self, loss: LossKind, classes: usize, fine_tuned: bool) {
         if let ModelConfig::Vit(vit) = self {
             vit.mlp_width = Some(vit.mlp_width());
@@ -243,7 +243,7 @@ impl VitConfig {
         self.mlp_width.unwrap_or(4 * self.width)
     }
 
-    /// Where the head's bias starts: as given, or as is usual for the loss and in fine-tuning.
+    /// The initial value of the head's bias: the one given, or the default for the loss and for fine-tuning.
     pub fn head_bias(&self, loss: LossKind, fine_tuned: bool) -> HeadBias {
         self.head_bias.unwrap_or(match loss {
             _ if fine_tuned => HeadBias::PerClass,
@@ -263,18 +263,18 @@ impl VitConfig {
             let reason = format!("the number of heads must divide model.width = {}", self.width);
             return Err(Problem::value("model.heads", self.heads, reason));
         }
-        require((0.0..1.0).contains(&self.dropout), "model.dropout", self.dropout, "must be in 0..1, without 1")?;
+        require((0.0..1.0).contains(&self.dropout), "model.dropout", self.dropout, "must be at least 0 and below 1")?;
         let bias = self.head_bias.map_or(0.0, |bias| bias.value(1));
         require(bias.is_finite(), "model.head_bias", bias, "must be a finite number")
     }
 }
 
 impl ResnetConfig {
-    /// The pixels of an image in the last stage.
+    /// The number of pixels of an image in the last stage.
     pub(super) fn last_pixels(&self, images: ImageShape) -> usize {
         let stem = if self.stem == Stem::Large { 2 } else { 0 };
         let halvings = stem + self.blocks.len() - 1;
-        // Padded convolutions of stride 2 round up.
+        // Padded convolutions with stride 2 round up.
         let side = |n: usize| (0..halvings).fold(n, |n, _| n.div_ceil(2));
         side(images.height) * side(images.width)
     }
@@ -292,9 +292,9 @@ impl ResnetConfig {
     }
 }
 
-/// More than any width or patch that could be meant. What such sizes make together is checked when the model is built.
+/// The largest width or patch that is accepted. The size of the whole model is checked when it is built.
 const LARGEST: usize = 1 << 20;
-/// More than any number of layers.
+/// The largest number of layers that is accepted.
 const DEEPEST: usize = 1000;
 
 fn check_size(key: &str, size: usize, most: usize) -> Result<(), Problem> {

@@ -1,14 +1,14 @@
-//! The name that a misspelt one was probably meant to be.
+//! Suggestions for misspelt names.
 
-/// The choice with the smallest edit distance to `word`, if that is at most a third of the longer of both (and at least
-/// one edit is always forgiven). Of equally near ones the first.
+/// The choice with the smallest edit distance to `word`, if that is at most a third of the longer one's length (one edit is always
+/// allowed). The first of equally near ones.
 pub fn nearest<'a>(word: &str, choices: &[&'a str]) -> Option<&'a str> {
     let (distance, choice) = choices.iter().map(|c| (distance(word, c), *c)).min_by_key(|(d, _)| *d)?;
     let allowed = (word.chars().count().max(choice.chars().count()) / 3).max(1);
     (distance <= allowed).then_some(choice)
 }
 
-/// The least number of letters to insert, delete, replace or swap with a neighbour that turns one word into the other.
+/// The edit distance: the smallest number of insertions, deletions, replacements and swaps of neighbours that turns one word into the other.
 fn distance(a: &str, b: &str) -> usize {
     let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
     let mut table = vec![vec![0; b.len() + 1]; a.len() + 1];

@@ -6,13 +6,13 @@ use toml::Table;
 use super::error::{Problem, require};
 use super::reading::{fields, section_of_two, take_choice};
 
-/// The section `[optim]`: a rule, and what all rules share.
+/// The section `[optim]`: an update rule, and the keys that all rules share.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct OptimConfig {
-    /// The update rule with its own keys.
+    /// The update rule, with its own keys.
     #[serde(flatten)]
     pub rule: Rule,
-    /// The keys of every rule.
+    /// The keys that all rules share.
     #[serde(flatten)]
     pub common: OptimCommon,
 }
@@ -31,9 +31,9 @@ pub enum Rule {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct AdamwConfig {
-    /// The decay rates of the two moments.
+    /// β₁ and β₂: the decay rates of the two moment estimates.
     pub betas: [f64; 2],
-    /// Added to the root of the second moment.
+    /// ε: added to the square root of the second moment.
     pub eps: f64,
 }
 
@@ -41,13 +41,13 @@ pub struct AdamwConfig {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct SgdConfig {
-    /// The factor by which the last direction is kept; 0 for none.
+    /// The momentum coefficient; 0 for none.
     pub momentum: f64,
-    /// Look ahead by Nesterov's rule.
+    /// Use Nesterov momentum.
     pub nesterov: bool,
 }
 
-/// The keys of every rule.
+/// The keys that all rules share.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct OptimCommon {
@@ -56,30 +56,30 @@ pub struct OptimCommon {
     /// The learning rate at the end of a linear schedule.
     #[serde(default)]
     pub min_lr: f64,
-    /// What the learning rate does after the warm-up.
+    /// How the learning rate changes after the warm-up.
     #[serde(default)]
     pub schedule: LrSchedule,
-    /// The epochs over which the learning rate rises from 0.
+    /// The number of epochs over which the learning rate rises from 0.
     #[serde(default)]
     pub warmup_epochs: usize,
     /// The decoupled weight decay, multiplied by the current learning rate.
     #[serde(default)]
     pub weight_decay: f64,
-    /// Decay biases, norms and embeddings too.
+    /// Also decay biases, normalisation parameters and embeddings.
     #[serde(default)]
     pub decay_1d: bool,
-    /// The largest global norm of an update gradient; without it nothing is clipped.
+    /// The largest norm of an update gradient over all parameters; larger ones are clipped. By default nothing is.
     pub clip: Option<f64>,
 }
 
-/// What the learning rate does after the warm-up.
+/// How the learning rate changes after the warm-up.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum LrSchedule {
-    /// It falls linearly to `min_lr` at the end of the training.
+    /// It decreases linearly to `min_lr` at the end of training.
     #[default]
     Linear,
-    /// It stays.
+    /// It is constant.
     Constant,
 }
 
@@ -120,12 +120,12 @@ impl OptimConfig {
         match &self.rule {
             Rule::Adamw(AdamwConfig { betas, eps }) => {
                 let fit = betas.iter().all(|b| (0.0..1.0).contains(b));
-                require(fit, "optim.betas", format!("{betas:?}"), "both must be in 0..1, without 1")?;
+                require(fit, "optim.betas", format!("{betas:?}"), "both must be at least 0 and below 1")?;
                 let fit = eps.is_finite() && *eps as f32 > 0.0;
                 require(fit, "optim.eps", eps, "must be finite and positive, in single precision too")?;
             }
             Rule::Sgd(SgdConfig { momentum, nesterov }) => {
-                require((0.0..1.0).contains(momentum), "optim.momentum", momentum, "must be in 0..1, without 1")?;
+                require((0.0..1.0).contains(momentum), "optim.momentum", momentum, "must be at least 0 and below 1")?;
                 let needless = *nesterov && *momentum == 0.0;
                 require(!needless, "optim.nesterov", nesterov, "needs a momentum above 0")?;
             }
@@ -135,7 +135,7 @@ impl OptimConfig {
 }
 
 impl OptimCommon {
-    /// Whether the rate falls after the warm-up.
+    /// Whether the learning rate decreases after the warm-up.
     pub fn falls(&self) -> bool {
         self.schedule == LrSchedule::Linear && self.min_lr < self.lr
     }
@@ -155,7 +155,7 @@ impl OptimCommon {
             clip.is_finite() && clip > 0.0,
             "optim.clip",
             clip,
-            "must be finite and positive; leave it out to clip nothing",
+            "must be finite and positive; leave it out for no clipping",
         )
     }
 }

@@ -1,13 +1,13 @@
-//! `--set key=value`: changes of a config given on the command line.
+//! `--set key=value`: changes of a config on the command line.
 
 use toml::{Table, Value};
 
 use super::error::ConfigError;
 
-/// Writes each `key=value` into the table, in order. The key is a dotted path; the value is read as TOML and, where it
-/// is none, taken as a bare string (`data.dataset=digits`, `perturb.lambda=1/C`).
+/// Writes each `key=value` into the table, in order. The key is a dotted path; the value is read as TOML or, if it is not
+/// valid TOML, taken as a string (`data.dataset=digits`, `perturb.lambda=1/C`).
 ///
-/// Where the kind of a section changes, the file's keys for the old kind go: `keys` names those of a section and a kind, `None` for
+/// If the kind of a section changes, the file's keys that only the old kind has are removed: `keys` lists the keys of a section and a kind, `None` for
 /// kinds that do not exist.
 pub fn apply(
     table: &mut Table,
@@ -29,19 +29,18 @@ pub fn apply(
     })
 }
 
-/// Refuses to change what a run was trained with.
+/// Refuses changes of what a run was trained with.
 pub fn leave_training(overrides: &[String]) -> Result<(), ConfigError> {
     const FREE: [&str; 3] = ["perturb", "analysis", "loss"];
     let is_free = |key: &str| key == "train.eval_batch" || key.split_once('.').is_some_and(|(s, _)| FREE.contains(&s));
-    let reason =
-        "the run is trained; of a measure, keys of perturb, analysis and loss can be changed, and train.eval_batch";
+    let reason = "the run is already trained; a measurement can change only keys of perturb, analysis and loss, and train.eval_batch";
     match overrides.iter().find(|text| !is_free(text.split('=').next().unwrap_or_default().trim())) {
         Some(text) => Err(ConfigError::Override { text: text.clone(), reason: reason.to_owned() }),
         None => Ok(()),
     }
 }
 
-/// Removes what another kind than the file's does not know.
+/// Removes the keys that the new kind does not have.
 fn change_kind(table: &mut Table, section: &str, kind: &str, keys: &impl Fn(&str, &str) -> Option<Vec<&'static str>>) {
     let Some(section_table) = table.get_mut(section).and_then(Value::as_table_mut) else { return };
     let old = section_table.get("kind").and_then(Value::as_str);
@@ -54,7 +53,7 @@ fn split(text: &str) -> Result<(Vec<&str>, Value), String> {
     let (path, value) = text.split_once('=').ok_or("expected key=value, such as train.epochs=10")?;
     let path: Vec<&str> = path.trim().split('.').map(str::trim).collect();
     if path.len() < 2 || path.iter().any(|part| part.is_empty()) {
-        return Err(format!("`{}` is no dotted key; expected section.key, such as train.epochs", path.join(".")));
+        return Err(format!("`{}` is not a dotted key; expected section.key, such as train.epochs", path.join(".")));
     }
     Ok((path, parse(value.trim())))
 }
@@ -70,10 +69,10 @@ fn insert(table: &mut Table, path: &[&str], value: Value) -> Result<(), String> 
     Ok(())
 }
 
-/// The text as a TOML value or, if it is none, as a string.
+/// The text as a TOML value or, if it is not one, as a string.
 fn parse(text: &str) -> Value {
     let parsed = toml::from_str::<Table>(&format!("value = {text}")).ok();
-    // More than one key means that the text held a line of its own: no value then.
+    // More than one key means that the text contained another line; it is not a value then.
     let value = parsed.filter(|table| table.len() == 1).and_then(|mut table| table.remove("value"));
     value.unwrap_or_else(|| Value::String(text.to_owned()))
 }
@@ -114,7 +113,8 @@ mod tests {
 
     #[test]
     fn what_is_no_assignment_is_refused() {
-        for (text, word) in [("a.b", "expected key=value"), ("=1", "no dotted key"), ("a..b=1", "no dotted key")] {
+        for (text, word) in [("a.b", "expected key=value"), ("=1", "not a dotted key"), ("a..b=1", "not a dotted key")]
+        {
             assert!(set("", text).unwrap_err().contains(word), "{text}");
         }
         assert!(set("", "epochs=1").unwrap_err().contains("section.key"));

@@ -1,4 +1,4 @@
-//! `[perturb]`: the step of θ taken before the update gradient is measured.
+//! `[perturb]`: the perturbation of θ before the update gradient is computed.
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use toml::Table;
@@ -12,19 +12,19 @@ use super::reading::{fields, number_or, section, section_of_two, take_choice};
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 #[serde(tag = "kind", rename_all = "lowercase")]
 pub enum PerturbConfig {
-    /// Plain training.
+    /// No perturbation.
     #[default]
     None,
-    /// SAM's own: along the gradient of the task loss.
+    /// Along the gradient of the task loss (SAM).
     Steepest(AscentConfig),
-    /// Along a direction drawn anew for every slice.
+    /// Along a random direction, drawn for every slice.
     Random(AscentConfig),
-    /// Output bias forgetting: along the gradient of L^BF.
+    /// Along the gradient of the output bias forgetting objective L^BF.
     Obf {
-        /// The step.
+        /// The keys that every perturbation has.
         #[serde(flatten)]
         ascent: AscentConfig,
-        /// The objective.
+        /// The keys of the objective.
         #[serde(flatten)]
         forgetting: ForgettingConfig,
     },
@@ -34,11 +34,11 @@ pub enum PerturbConfig {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct ForgettingConfig {
-    /// The likelihood λ of the true class below which nothing is forgotten: a number, or "1/C".
+    /// λ: the likelihood of the true class below which nothing is forgotten; a number, or "1/C".
     pub lambda: Lambda,
-    /// The largest α, reached where the true class is certain.
+    /// γ: the largest α, which is reached where the likelihood of the true class is 1.
     pub gamma: Gamma,
-    /// Which likelihoods ŷ the objective reads.
+    /// The likelihoods ŷ that the objective uses.
     pub likelihood: Likelihood,
 }
 
@@ -63,16 +63,16 @@ impl Default for Gamma {
     }
 }
 
-/// Which likelihoods OBF reads off the logits.
+/// How OBF computes likelihoods from logits.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Likelihood {
-    /// As the loss does: softmax with CE, sigmoid with BCE.
+    /// As the loss does: by softmax with CE, by sigmoid with BCE.
     #[default]
     Auto,
     /// Softmax over the classes.
     Softmax,
-    /// A sigmoid a class.
+    /// A sigmoid per class.
     Sigmoid,
 }
 
@@ -102,7 +102,7 @@ impl PerturbConfig {
         })
     }
 
-    /// The step's keys, unless there is no step.
+    /// The keys that every perturbation has; `None` without a perturbation.
     pub fn ascent(&self) -> Option<&AscentConfig> {
         match self {
             PerturbConfig::None => None,
@@ -121,7 +121,7 @@ impl PerturbConfig {
         }
     }
 
-    /// Every default that depends on other keys or the data written out.
+    /// Writes out every default that depends on other keys or on the data.
     pub(super) fn resolve(&mut self, classes: usize, loss: LossKind) {
         if let PerturbConfig::Obf { forgetting, .. } = self {
             forgetting.lambda = Lambda::Value(forgetting.lambda.value(classes));
@@ -144,7 +144,7 @@ impl ForgettingConfig {
 impl Lambda {
     const PER_CLASS: &str = "1/C";
 
-    /// The number it stands for with so many classes.
+    /// Its number, given the number of classes.
     pub fn value(self, classes: usize) -> f64 {
         match self {
             Lambda::PerClass => 1.0 / classes as f64,

@@ -1,6 +1,6 @@
 //! Reads one section of a config into a struct, key by key, so that an error can name the key and its value.
 //!
-//! Which keys a struct has is asked of serde itself: the structs stay plain `Deserialize`, and no list is kept twice.
+//! The keys of a struct come from serde itself: the structs are plain `Deserialize`, and no list of keys is kept twice.
 
 use std::cell::RefCell;
 use std::fmt;
@@ -11,12 +11,12 @@ use toml::{Table, Value};
 
 use super::error::Problem;
 
-/// Reads the section `name`: every key must be a field of `T`, every value must fit its field.
+/// Reads the section `name`: every key must be a field of `T`, and every value must fit its field.
 pub fn section<T: DeserializeOwned>(name: &str, table: Table) -> Result<T, Problem> {
     check_keys(name, &table, &[fields::<T>()])?;
     let current = RefCell::new(None);
     let entries = table.clone().into_iter().inspect(|(key, _)| *current.borrow_mut() = Some(key.clone()));
-    // After the last value no key is at fault: what serde then reports is a missing field.
+    // After the last value no key is wrong: what serde then reports is a missing field.
     let entries = entries.chain(std::iter::from_fn(|| {
         *current.borrow_mut() = None;
         None
@@ -34,7 +34,7 @@ pub fn section<T: DeserializeOwned>(name: &str, table: Table) -> Result<T, Probl
     })
 }
 
-/// What serde says of a value, without Rust's names of types.
+/// Serde's message about a value, without the names of Rust types.
 fn in_plain_words(message: &str) -> String {
     let words = [
         ("unknown variant", "unknown choice"),
@@ -53,7 +53,7 @@ pub fn section_of_two<A: DeserializeOwned, B: DeserializeOwned>(name: &str, tabl
     Ok((section(name, a)?, section(name, b)?))
 }
 
-/// Takes the word that says which kind of thing a section describes out of its table.
+/// Removes the key that names a section's kind from its table, and returns its value.
 pub fn take_choice(section: &str, key: &str, table: &mut Table, choices: &[&str]) -> Result<String, Problem> {
     let name = format!("{section}.{key}");
     match table.remove(key) {
@@ -65,7 +65,7 @@ pub fn take_choice(section: &str, key: &str, table: &mut Table, choices: &[&str]
     }
 }
 
-/// Reads a number, or `None` for the one word that may stand in its place.
+/// Reads a number, or `None` for the one word that is allowed instead.
 pub fn number_or<'de, D: Deserializer<'de>>(word: &'static str, deserializer: D) -> Result<Option<f64>, D::Error> {
     deserializer.deserialize_any(NumberOr(word))
 }
@@ -100,15 +100,15 @@ fn check_keys(section: &str, table: &Table, fields: &[&[&str]]) -> Result<(), Pr
     }
 }
 
-/// The names of the fields that `T` is read from; none for a `T` that isn't a struct.
+/// The names of the fields of `T`; none if `T` is not a struct.
 pub fn fields<T: DeserializeOwned>() -> &'static [&'static str] {
     let mut names: &'static [&'static str] = &[];
-    // Reading always fails: what matters is what serde asked for first.
+    // Reading always fails; what matters are the fields that serde asks for before.
     let _ = T::deserialize(FieldNames(&mut names));
     names
 }
 
-/// A source that holds nothing and writes down which fields it was asked for.
+/// A deserializer without data that records which fields it was asked for.
 struct FieldNames<'a>(&'a mut &'static [&'static str]);
 
 impl<'de> Deserializer<'de> for FieldNames<'_> {

@@ -1,5 +1,5 @@
-//! `[shrink]`: shrink and perturb, θ and the running statistics drawn back towards the run's own start before every update. A section of its own,
-//! since it is neither a perturbation (it goes with each, and with none) nor a part of an optimiser; without it nothing is drawn back.
+//! `[shrink]`: shrink and perturb: before every update, θ and the running statistics are interpolated towards their values at the start of the run. It has its own section,
+//! since it is neither a perturbation (it can be combined with each, or with none) nor a part of an optimiser.
 
 use serde::{Deserialize, Serialize};
 
@@ -9,20 +9,20 @@ use super::error::{Problem, require};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct ShrinkConfig {
-    /// f, the share of the start; the paper's is 1e-5.
+    /// f, the weight of the initial values; 1e-5 in the paper.
     pub factor: f64,
-    /// How f_t comes from f.
+    /// How f_t is computed from f.
     pub scaling: ShrinkScaling,
 }
 
-/// How f_t comes from f.
+/// How f_t is computed from f.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ShrinkScaling {
-    /// `f_t = f · lr(t) / lr`, as the paper's code has it.
+    /// `f_t = f · lr(t) / lr`, as in the paper's code.
     #[default]
     Lr,
-    /// `f_t = f`, as the paper has it.
+    /// `f_t = f`, as in the paper's text.
     Constant,
 }
 
@@ -35,6 +35,6 @@ impl Default for ShrinkConfig {
 impl ShrinkConfig {
     pub(super) fn check(&self) -> Result<(), Problem> {
         let fit = self.factor > 0.0 && self.factor <= 1.0;
-        require(fit, "shrink.factor", self.factor, "must be above 0 and at most 1; leave [shrink] out for none")
+        require(fit, "shrink.factor", self.factor, "must be above 0 and at most 1; leave [shrink] out to disable it")
     }
 }

@@ -189,7 +189,7 @@ fn a_radius_to_fall_to_needs_a_rate_that_falls() {
     let set = ["perturb.rho_schedule=lr", "perturb.rho_min=0.01"];
     assert!(read(&set).is_ok());
     for stays in ["optim.schedule=constant", "optim.min_lr=0.001"] {
-        refused(&[set[0], set[1], stays], &["perturb.rho_min = 0.01", "only where the learning rate falls"]);
+        refused(&[set[0], set[1], stays], &["perturb.rho_min = 0.01", "only if the learning rate decreases"]);
         assert!(read(&[set[0], stays]).is_ok());
     }
 }
@@ -247,7 +247,7 @@ fn the_bias_of_a_head_is_a_number_or_minus_the_logarithm_of_the_classes() {
     assert_eq!(bias(&["model.head_bias=-ln C"]), per_class);
     assert_eq!(bias(&["model.head_bias=-3"]), HeadBias::Value(-3.0));
     assert_eq!((bias(&[]), bias(&["loss.kind=ce"])), (HeadBias::Value(-10.0), HeadBias::Value(0.0)));
-    // In fine-tuning, as the paper's.
+    // In fine-tuning, as in the paper.
     assert_eq!((bias(&["init.from=a"]), bias(&["init.from=a", "model.head_bias=-10"])), (per_class, bias(&[])));
     let resnet = ["model.kind=resnet", "model.block=basic", "model.blocks=[1]"];
     let bias = |set: &[&str]| {
@@ -281,10 +281,10 @@ fn a_config_must_fit_its_data() {
     assert!(problem("model.patch=3").contains("must divide the images' height and width, 8×8"));
     assert!(problem("train.batch=1472").contains("must not exceed the training set, 1437"));
     assert!(problem("data.train_limit=100").contains("must not exceed the training set, 100"));
-    assert!(problem("data.train_limit=2000").contains("1437 images only"));
+    assert!(problem("data.train_limit=2000").contains("only 1437 images"));
     let resnet = ["model.kind=resnet", "model.block=basic", "model.blocks=[1, 1, 1, 1]", "model.width=8"];
     let one = |m: &str| read(&[&resnet[..], &[m]].concat()).unwrap().resolve(facts());
-    assert!(one("perturb.m=1").unwrap_err().to_string().contains("batch norm needs more than one value a channel"));
+    assert!(one("perturb.m=1").unwrap_err().to_string().contains("batch norm needs more than one value per channel"));
     assert!(one("perturb.m=2").is_ok() && problem("data.augment.crop_padding=8").contains("smaller than the images"));
 }
 
@@ -336,7 +336,7 @@ fn data_is_checked_key_by_key() {
         (&["data.hold_out=0"], &["data.hold_out = 0", "at least 1"]),
         (&["data.augment.min_area=0.3"], &["min_area", "needs data.augment.inception_crop"]),
         (&["data.augment={ inception_crop = true, min_area = 0.0 }"], &["min_area", "above 0"]),
-        (&["data.augment={ inception_crop = true, crop_padding = 2 }"], &["crop_padding = 2", "goes without"]),
+        (&["data.augment={ inception_crop = true, crop_padding = 2 }"], &["crop_padding = 2", "cannot be combined"]),
     ] {
         refused(set, parts);
     }
@@ -374,7 +374,7 @@ fn the_reference_names_every_key_and_no_other() {
     for (name, keys) in sections {
         let (_, text) = REFERENCE.split_once(&format!("\n## `[{name}]`")).unwrap();
         let text = text.split("\n## ").next().unwrap();
-        // The first cell of a line names a key, or two.
+        // The first cell of a row names one key, or two.
         let cells = text.lines().filter_map(|line| line.strip_prefix("| `")?.split(" | ").next());
         let named: BTreeSet<String> = cells
             .flat_map(|cell| cell.split('`').step_by(2).map(str::to_owned))

@@ -1,4 +1,4 @@
-//! `[train]`: how long, in what portions, and with what seed.
+//! `[train]`: the number of epochs, the batch size, the seed, and what is evaluated and saved.
 
 use serde::{Deserialize, Serialize};
 
@@ -8,35 +8,35 @@ use super::error::{Problem, require};
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TrainConfig {
-    /// How often the training set is gone through; 0 makes a run of the model as it starts, to be measured.
+    /// The number of epochs; 0 makes a run of the initial model, for evaluation and analysis.
     pub epochs: usize,
-    /// The number of images of an update.
+    /// The batch size: the number of images per update.
     pub batch: usize,
-    /// The seed of initial weights, order, augmentation, dropout and random perturbations.
+    /// The seed of the initial weights, the order of images, augmentation, dropout and random perturbations.
     #[serde(default)]
     pub seed: u64,
-    /// The number of images that are computed at once where nothing is trained: a matter of memory, not of results.
+    /// The batch size where nothing is trained; it affects memory, not results.
     #[serde(default = "hundred")]
     pub eval_batch: usize,
-    /// The CPU threads; 0 for as many as the machine has. Results do not depend on it.
+    /// The number of CPU threads; 0 for all. Results do not depend on it.
     #[serde(default)]
     pub threads: usize,
-    /// The number of equal parts in which a batch is computed without a perturbation, to save memory; their gradients are averaged. With a perturbation
-    /// slices of `perturb.m` are such parts.
+    /// The number of equal parts in which a batch is computed without a perturbation, to save memory; their gradients are averaged (gradient accumulation). With a perturbation
+    /// a batch is computed in slices of `perturb.m` anyway.
     #[serde(default = "one")]
     pub accumulate: usize,
-    /// Measure the test set after every so many epochs, and after the last; 0 for the last only.
+    /// Evaluate on the test set every `eval_every` epochs, and after the last; 0 for the last only.
     #[serde(default = "one")]
     pub eval_every: usize,
-    /// Write a checkpoint after every so many epochs, and after the last; 0 for the last only.
+    /// Write a checkpoint every `checkpoint_every` epochs, and after the last; 0 for the last only.
     #[serde(default = "one")]
     pub checkpoint_every: usize,
-    /// Keep every checkpoint, as `checkpoints/epoch-025.safetensors`, and not the last alone.
+    /// Keep every checkpoint, as `checkpoints/epoch-025.safetensors`, not only the last one.
     #[serde(default)]
     pub keep_checkpoints: bool,
 }
 
-/// More threads than any machine has for one program.
+/// The largest number of threads that is accepted.
 pub const MOST_THREADS: usize = 1024;
 const MOST_EPOCHS: usize = 1_000_000;
 
@@ -49,7 +49,7 @@ fn hundred() -> usize {
 }
 
 impl TrainConfig {
-    /// Whether something done `every` so many epochs is due after `epoch` (counted from 0).
+    /// Whether something done every `every` epochs is due after `epoch` (counted from 0).
     pub fn is_due(&self, every: usize, epoch: usize) -> bool {
         epoch + 1 == self.epochs || (every > 0 && (epoch + 1).is_multiple_of(every))
     }

@@ -35,7 +35,7 @@ pub enum RunError {
         source: io::Error,
     },
     /// A run was to be read, and there is none.
-    #[error("{} is no run folder: it has no {CONFIG}", .0.display())]
+    #[error("{} is not a run folder: it has no {CONFIG}", .0.display())]
     NoRun(PathBuf),
     /// The folder cannot be made or listed.
     #[error("cannot use the output folder {}: {source}", path.display())]
