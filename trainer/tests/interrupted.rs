@@ -46,7 +46,7 @@ fn a_flipped_byte_is_found_by_every_command_and_the_checkpoint_before_is_whole()
     let from = format!("init.from={path}");
     for at in [9, 60, intact.len() / 2, intact.len() - 1] {
         flip(&last, |_| at);
-        let parts = ["checkpoint.safetensors ", "the newest whole checkpoint of the run is ", "--checkpoint ", &whole];
+        let parts = ["checkpoint.safetensors ", "the newest intact checkpoint of the run is ", "--checkpoint ", &whole];
         for command in [
             &["resume", &path][..],
             &["eval", &path],
@@ -71,7 +71,7 @@ fn a_flipped_byte_is_found_by_every_command_and_the_checkpoint_before_is_whole()
     assert_eq!(text(&run, "metrics.jsonl").matches("\"test_loss\"").count(), 3);
     // With both gone, nothing is left to go on from.
     [&last, &previous].iter().for_each(|file| flip(file, |length| length / 2));
-    fails(&["resume", &path], 1, &["is damaged", "the run has no whole checkpoint"]);
+    fails(&["resume", &path], 1, &["is damaged", "the run has no intact checkpoint"]);
     // What an export wrote is noticed too.
     fs::write(&last, &intact).unwrap();
     runs(&["export", &path, "--out", &out]);
@@ -179,7 +179,7 @@ fn going_back_behind_a_change_records_it_where_it_takes_effect() {
     resume(&["--set", "optim.lr=0.1"]);
     assert_eq!(text(&run, "changes.jsonl"), changes);
     fs::write(run.join("changes.jsonl"), format!("{changes}{{\"epoch\":2,\"upd")).unwrap();
-    fails(&["eval", path], 1, &["changes.jsonl: line 2 is no record of a change", "remove that line"]);
+    fails(&["eval", path], 1, &["changes.jsonl: line 2 is not a record of a change", "remove that line"]);
 }
 
 #[test]
@@ -244,6 +244,9 @@ fn eight_programs_at_once_make_eight_runs() {
     assert_eq!(outputs.iter().filter(|output| output.status.success()).count(), 1);
     for output in outputs.iter().filter(|output| !output.status.success()) {
         let error = String::from_utf8_lossy(&output.stderr);
-        assert!(error.contains("another program trains there now") || error.contains("holds a run already"), "{error}");
+        assert!(
+            error.contains("another program is writing this run") || error.contains("already contains a run"),
+            "{error}"
+        );
     }
 }

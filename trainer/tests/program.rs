@@ -87,7 +87,7 @@ fn a_killed_run_goes_on_as_if_nothing_had_happened() {
         std::thread::sleep(std::time::Duration::from_millis(2));
     }
     let path = cut.display().to_string();
-    fails(&["resume", &path, "--device", "cpu"], STATUS_FAILURE, &["another program trains there now"]);
+    fails(&["resume", &path, "--device", "cpu"], STATUS_FAILURE, &["another program is writing this run"]);
     child.kill().unwrap();
     child.wait().unwrap();
     assert!(!cut.join("summary.json").exists(), "it was killed too late to show anything");
@@ -410,7 +410,7 @@ fn a_run_that_is_not_there_or_broken() {
     let run = folder.path().to_str().unwrap();
     fails(&["eval", run], STATUS_FAILURE, &["no epoch was finished", "--overwrite"]);
     fs::write(folder.path().join("checkpoint.safetensors"), "half").unwrap();
-    fails(&["eval", run], STATUS_FAILURE, &["checkpoint.safetensors is no whole safetensors file"]);
+    fails(&["eval", run], STATUS_FAILURE, &["checkpoint.safetensors is not a complete safetensors file"]);
 }
 
 #[test]
@@ -421,7 +421,9 @@ fn an_output_folder_that_cannot_be_used() {
     let out = file.join("run").display().to_string();
     fails(&["train", &digits(), "--out", &out], STATUS_FAILURE, &["cannot use the output folder", &out]);
     let out = folder.path().to_str().unwrap();
-    for (name, parts) in [("config.toml", &["holds no run"][..]), ("lock", &["holds a run already", "--overwrite"])] {
+    for (name, parts) in
+        [("config.toml", &["contains no run"][..]), ("lock", &["already contains a run", "--overwrite"])]
+    {
         fs::write(folder.path().join(name), "").unwrap();
         fails(&["train", &digits(), "--device", "cpu", "--out", out], STATUS_FAILURE, parts);
     }

@@ -167,7 +167,7 @@ fn tensors_that_hold_no_weights_are_named() {
     all[0].3[..8].copy_from_slice(&1e200f64.to_le_bytes());
     write(&file, &all);
     let error = start().err().unwrap();
-    assert!(error.contains("expected numbers that f32 holds"), "{error}");
+    assert!(error.contains("expected numbers within the range of f32"), "{error}");
 }
 
 #[test]
@@ -178,10 +178,10 @@ fn files_of_other_formats_are_named_with_what_to_do() {
     for (name, bytes, parts) in [
         ("w.pth", &b"PK\x03\x04\0\0\x08\x08\0\0archive/data.pkl"[..], ["a Python pickle", "torch.load("]),
         ("w.bin", b"version https://git-lfs.github.com/spec/v1\noid sha256:ab\nsize 99\n", ["Git LFS", "git lfs pull"]),
-        ("w.html", b"<!DOCTYPE html>\n<html lang=\"en\">", ["a page of HTML", "download the file itself"]),
+        ("w.html", b"<!DOCTYPE html>\n<html lang=\"en\">", ["an HTML page", "download the file itself"]),
         ("w.gz", b"\x1f\x8b\x08\x08abcdefgh", ["a gzip archive", "gunzip"]),
         ("empty", b"", ["an empty file", "again"]),
-        ("cut", &whole[..whole.len() - 100], ["no whole safetensors file", "cut off"]),
+        ("cut", &whole[..whole.len() - 100], ["not a complete safetensors file", "truncated"]),
         ("header", &whole[..100], ["no whole safetensors file", "ends within its header"]),
     ] {
         let file = folder.path().join(name);
@@ -213,6 +213,6 @@ fn a_model_that_the_file_is_not_of_is_refused_with_both_shapes() {
     refused(&normed, &file, &["`norm.weight`", "found no such tensor (but there is `fc_norm.weight`)"]);
     let token = fixture("vit_token.safetensors");
     refused(VIT, &token, &["`pos_embed`: expected shape [1, 16, 32], or a square grid", "found shape [1, 17, 32]"]);
-    refused(VIT, &fixture("make.py"), &["make.py is no whole safetensors file"]);
+    refused(VIT, &fixture("make.py"), &["make.py is not a complete safetensors file"]);
     refused(VIT, &fixture("none"), &["cannot read "]);
 }

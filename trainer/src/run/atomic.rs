@@ -1,23 +1,23 @@
-//! Replaces a file in one piece, so that whoever reads it, or comes after a crash or a full disk, finds the old one or the
-//! new one and never a part.
+//! Replaces files atomically: a reader, also after a crash or on a full disk, finds either the old or the new file, never a
+//! part of one.
 
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// The end of the name of a file that is not whole yet.
+/// The suffix of a file that is not complete yet.
 const PARTIAL: &str = ".partial";
 
-/// Writes the parts, one after the other, to a file beside `path`, makes sure they are on the disk, and renames it.
+/// Writes the parts, one after the other, to a file beside `path`, syncs it to the disk, and renames it to `path`.
 ///
 /// # Errors
-/// If any of that fails; then `path` is what it was, and nothing is left beside it.
+/// If any of these steps fails; then `path` is unchanged, and nothing is left beside it.
 pub fn write_atomically(path: &Path, parts: &[&[u8]]) -> io::Result<()> {
     replace(path, parts, || Ok(()))
 }
 
-/// The same, and what stood at `path` becomes `previous`. Between the two renames there is only `previous`.
+/// The same, and the file that was at `path` becomes `previous`. Between the two renames only `previous` exists.
 ///
 /// # Errors
 /// As [`write_atomically`].
@@ -30,14 +30,14 @@ fn replace(path: &Path, parts: &[&[u8]], make_way: impl FnOnce() -> io::Result<(
     let written = parts.iter().try_for_each(|part| file.write_all(part)).and_then(|()| file.sync_all());
     let written = written.and_then(|()| make_way()).and_then(|()| fs::rename(&partial, path));
     if written.is_err() {
-        // The first error is the one to report.
+        // The first error is the one that is reported.
         let _ = fs::remove_file(&partial);
         return written;
     }
     sync_folder(path)
 }
 
-/// A new file beside `path` under a name that no other thread or process has: two that replace one file at the same time both write a whole one.
+/// A new file beside `path` with a name that no other thread or process uses, so that two that replace a file at the same time both write a complete one.
 fn create_partial(path: &Path) -> io::Result<(File, PathBuf)> {
     static MADE: AtomicU64 = AtomicU64::new(0);
     loop {
@@ -45,20 +45,20 @@ fn create_partial(path: &Path) -> io::Result<(File, PathBuf)> {
         name.push(format!(".{}-{}{PARTIAL}", std::process::id(), MADE.fetch_add(1, Ordering::Relaxed)));
         let partial = path.with_file_name(name);
         match File::options().write(true).create_new(true).open(&partial) {
-            // Of a killed process: numbers of processes come again.
+            // It was left by a killed process: process ids are reused.
             Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {}
             file => return Ok((file?, partial)),
         }
     }
 }
 
-/// The file that a partial file of this name was to replace.
+/// The name of the file that a partial file with this name was meant to replace.
 pub(super) fn replaced_by(partial: &str) -> Option<&str> {
     let (name, number) = partial.strip_suffix(PARTIAL)?.rsplit_once('.')?;
     number.bytes().all(|b| b.is_ascii_digit() || b == b'-').then_some(name)
 }
 
-/// The new name is safe only when the folder is on the disk too. Windows has no such call and needs none.
+/// The new name is durable only when the folder is on the disk too. Windows has no such call and does not need it.
 fn sync_folder(path: &Path) -> io::Result<()> {
     if cfg!(unix) {
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());

@@ -1,4 +1,4 @@
-//! That a run's config is the one it was trained with, and what `lethe resume --set` changed of it.
+//! Checks that a run's config is the one it was trained with, and records what `lethe resume --set` changed in it.
 
 use super::checkpoint::Checkpoint;
 use super::error::RunError;
@@ -10,14 +10,14 @@ use std::{fs, io};
 
 pub(super) const CHANGES: &str = "changes.jsonl";
 
-/// A line of `changes.jsonl`: what was changed at once.
+/// A line of `changes.jsonl`: what was changed at one time.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Changed {
-    /// The epochs that were gone through before.
+    /// The number of epochs that were done before.
     pub epoch: usize,
-    /// The updates that were made before.
+    /// The number of updates that were made before.
     pub updates: u64,
-    /// The keys, with what they were and are.
+    /// The keys, with their old and new values.
     pub changes: Vec<Change>,
 }
 
@@ -29,8 +29,8 @@ impl fmt::Display for Changed {
 }
 
 impl RunFolder {
-    /// Goes on from a checkpoint with this config. What differs between the checkpoint's config and it is recorded, and takes the place of what was recorded at or
-    /// behind the checkpoint.
+    /// Continues from a checkpoint with this config. The differences from the checkpoint's config are recorded, and replace what was recorded at or after the
+    /// checkpoint.
     ///
     /// # Errors
     /// If the record cannot be read, or the folder cannot be written.
@@ -40,7 +40,7 @@ impl RunFolder {
         let of_now = (!changed.changes.is_empty()).then_some(changed);
         let after: Vec<&Changed> = before.iter().filter(|c| c.updates < changed.updates).chain(of_now).collect();
         let is_recorded = before.iter().eq(after.iter().copied());
-        // The record of the old config stays until the new one is there: wherever a program is killed, the config that it leaves is explained.
+        // The record of the old config is kept until the new config is written: wherever the program is killed, the record explains the config that is there.
         if !is_recorded {
             self.replace_changes(before.iter().chain(of_now))?;
         }
@@ -50,10 +50,10 @@ impl RunFolder {
         if is_recorded { Ok(()) } else { self.replace_changes(after.into_iter()) }
     }
 
-    /// What was changed so far, in order.
+    /// The changes so far, in order.
     ///
     /// # Errors
-    /// If the record cannot be read; a line that is broken is named.
+    /// If the record cannot be read; a broken line is named.
     pub fn changes(&self) -> Result<Vec<Changed>, RunError> {
         let path = self.file(CHANGES);
         let text = match fs::read_to_string(&path) {
@@ -62,14 +62,14 @@ impl RunFolder {
         };
         let lines = (1..).zip(text.lines()).map(|(number, line)| {
             serde_json::from_str(line).map_err(|e| {
-                let what = format!("line {number} is no record of a change ({e}); remove that line from the file");
+                let what = format!("line {number} is not a record of a change ({e}); remove that line from the file");
                 RunError::Read { path: path.clone(), source: io::Error::new(io::ErrorKind::InvalidData, what) }
             })
         });
         lines.collect()
     }
 
-    /// Writes the record anew, in one piece; none of nothing.
+    /// Replaces the record; without changes there is no file.
     fn replace_changes<'a>(&self, all: impl Iterator<Item = &'a Changed>) -> Result<(), RunError> {
         let lines: Vec<String> =
             all.map(|changed| serde_json::to_string(changed).expect("plain values are JSON") + "\n").collect();
@@ -79,16 +79,16 @@ impl RunFolder {
         }
     }
 
-    /// Whether the run's config is the one that a checkpoint was trained with, but for what was changed since and recorded, and for keys that change no result.
+    /// Checks that the run's config is the one that a checkpoint was trained with, except for recorded later changes and keys on which results do not depend.
     ///
     /// # Errors
-    /// If it is not; all keys that differ are named.
+    /// If it is not; all differing keys are named.
     pub(super) fn expect_config(&self, checkpoint: &Checkpoint) -> Result<(), RunError> {
         let updates = checkpoint.number(Checkpoint::UPDATES)?;
         let own = Config::load_trained(&self.config(), &[]).map_err(|e| RunError::Config(e.into()))?;
         let mut changes = Change::between(&checkpoint.config()?, &own);
         changes.retain(|change| !change.is_immaterial());
-        // Later checkpoints hold what was recorded before them. Of several records the last may be one that its config did not follow any more.
+        // Later checkpoints contain the changes recorded before them. The last of several records may be one whose config was never written.
         let since = self.changes()?.into_iter().filter(|c| c.updates >= updates).flat_map(|c| c.changes);
         let recorded: Vec<Change> = since.collect();
         let is_recorded = |change: &Change| recorded.iter().any(|c| c.key == change.key && c.to == change.to);

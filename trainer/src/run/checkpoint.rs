@@ -1,4 +1,4 @@
-//! Named f32 tensors and notes in a safetensors file: what a run needs to go on or to be evaluated.
+//! Checkpoints: named f32 tensors and notes in a safetensors file, which a run needs to be resumed or evaluated.
 
 use super::atomic::{write_atomically, write_keeping};
 use super::checkpoint_error::CheckpointError;
@@ -14,9 +14,9 @@ use std::path::{Path, PathBuf};
 pub struct NamedTensor {
     /// Its name, unique in a file.
     pub name: String,
-    /// Its sizes.
+    /// Its shape.
     pub shape: Vec<usize>,
-    /// Its values, row by row.
+    /// Its values, in row-major order.
     pub data: Vec<f32>,
 }
 
@@ -25,37 +25,37 @@ pub struct NamedTensor {
 pub struct Checkpoint {
     /// The tensors.
     pub tensors: Vec<NamedTensor>,
-    /// Notes: the step, the random state, whatever is no tensor.
+    /// Notes: the number of updates, the config, and whatever else is not a tensor.
     pub notes: BTreeMap<String, String>,
-    /// The file it was read from, for messages; empty for one that was not.
+    /// The file it was read from, for messages; empty if it was not read from a file.
     pub path: PathBuf,
 }
 
-/// What a file of weights holds, whoever wrote it.
+/// The contents of a file of weights, whichever program wrote it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Weights {
     /// The tensors of floating-point numbers.
     pub tensors: Checkpoint,
-    /// The tensors of whole numbers, truth values and rarer types, which hold no weights that Lethe can take: name and type.
+    /// The tensors of integers, booleans and other types, which hold no weights that Lethe can load: name and type.
     pub others: Vec<(String, String)>,
-    /// How many tensors were of another width than f32, by type.
+    /// How many tensors were converted to f32, by their type.
     pub converted: BTreeMap<String, usize>,
 }
 
 impl Checkpoint {
-    /// Writes the checkpoint, replacing the file in one piece, with a checksum over all of it.
+    /// Writes the checkpoint, replacing the file atomically, with a checksum over all of its bytes.
     ///
     /// # Errors
-    /// If it cannot be written; the file that was there stays then.
+    /// If it cannot be written; then the old file is kept.
     ///
     /// # Panics
-    /// If two tensors have one name, or a tensor has another number of values than its shape says.
+    /// If two tensors have the same name, or the number of a tensor's values does not match its shape.
     #[track_caller]
     pub fn save(&self, path: &Path) -> Result<(), CheckpointError> {
         self.save_by(path, |bytes| write_atomically(path, &[bytes]))
     }
 
-    /// The same, and the file that was there becomes `previous`. Whoever is killed on the way leaves one of them whole.
+    /// The same, and the old file becomes `previous`. If the program is killed meanwhile, at least one of the two is complete.
     ///
     /// # Errors
     /// As [`Checkpoint::save`].
@@ -73,7 +73,7 @@ impl Checkpoint {
         write(&bytes).map_err(|source| CheckpointError::Write { path: path.to_owned(), source })
     }
 
-    /// The bytes of a file of some of its tensors alone, marked as PyTorch's own files are, with the names of the classes, and a checksum for whoever starts
+    /// The bytes of a file with some of its tensors only, marked as PyTorch's own files are, with the names of the classes, and a checksum for runs that start
     /// from it.
     ///
     /// # Panics
@@ -85,25 +85,25 @@ impl Checkpoint {
         tensors::bytes(tensors, &kept, &[("format", "pt")])
     }
 
-    /// Reads a checkpoint, and makes sure that its bytes are those that were written.
+    /// Reads a checkpoint, and verifies its checksum.
     ///
     /// # Errors
-    /// If the file cannot be read, is no whole safetensors file, is damaged, or was not written as a checkpoint.
+    /// If the file cannot be read, is not a complete safetensors file, is damaged, or was not written as a checkpoint.
     pub fn load(path: &Path) -> Result<Checkpoint, CheckpointError> {
         let Content { tensors, notes, .. } = tensors::read(path, Origin::Lethe)?;
         Ok(Checkpoint { tensors, notes, path: path.to_owned() })
     }
 
-    /// Reads the weights of a file that another program may have written: floating-point numbers of any common width, as f32.
+    /// Reads the weights of a file that another program may have written: floating-point numbers of any common type, as f32.
     ///
     /// # Errors
-    /// If the file cannot be read, is no whole safetensors file, holds f64 numbers that f32 does not, or is of Lethe's and damaged.
+    /// If the file cannot be read, is not a complete safetensors file, contains f64 numbers beyond the range of f32, or was written by Lethe and is damaged.
     pub fn load_weights(path: &Path) -> Result<Weights, CheckpointError> {
         let Content { tensors, notes, others, converted } = tensors::read(path, Origin::Any)?;
         Ok(Weights { tensors: Checkpoint { tensors, notes, path: path.to_owned() }, others, converted })
     }
 
-    /// The values of the tensor of this name and shape.
+    /// The values of the tensor with this name and shape.
     ///
     /// # Errors
     /// If there is none, or it has another shape.
@@ -125,10 +125,10 @@ impl Checkpoint {
         if tensor.shape == shape { Ok(&tensor.data) } else { Err(error(format!("shape {:?}", tensor.shape))) }
     }
 
-    /// The whole number that stands in a note.
+    /// The integer that a note contains.
     ///
     /// # Errors
-    /// If there is no such note, or it is no number.
+    /// If there is no such note, or it is not an integer.
     pub fn number(&self, note: &str) -> Result<u64, CheckpointError> {
         let text = self.notes.get(note);
         text.and_then(|text| text.parse().ok()).ok_or_else(|| CheckpointError::Note {
@@ -139,10 +139,10 @@ impl Checkpoint {
         })
     }
 
-    /// Whether a note stands there with this text.
+    /// Checks that a note with this text exists.
     ///
     /// # Errors
-    /// If it does not.
+    /// If it does not exist or has another text.
     pub fn expect(&self, note: &str, text: &str) -> Result<(), CheckpointError> {
         match self.notes.get(note) {
             Some(found) if found == text => Ok(()),
@@ -220,17 +220,17 @@ mod tests {
         for length in [0, 7, 8, 100, whole.len() - 1] {
             fs::write(&path, &whole[..length]).unwrap();
             let message = Checkpoint::load(&path).unwrap_err().to_string();
-            let part = if length == 0 { "is an empty file" } else { "is no whole safetensors file" };
+            let part = if length == 0 { "is an empty file" } else { "is not a complete safetensors file" };
             assert!(message.contains("run.safetensors ") && message.contains(part), "{message}");
         }
         let view = safetensors::tensor::TensorView::new(safetensors::Dtype::F32, vec![1], &[0; 4]).unwrap();
         fs::write(&path, safetensors::serialize([("a", view)], None).unwrap()).unwrap();
         let message = Checkpoint::load(&path).unwrap_err().to_string();
-        assert!(message.contains("holds no checksum"), "{message}");
+        assert!(message.contains("contains no checksum"), "{message}");
         assert_eq!(Checkpoint::load_weights(&path).unwrap().tensors.tensors.len(), 1);
     }
 
-    /// Whatever byte it is, and whatever it turns to: of lengths, names, notes, the checksum itself, padding or numbers.
+    /// Any changed byte is noticed: of lengths, names, notes, the checksum itself, padding or numbers.
     #[test]
     fn every_flipped_byte_is_noticed() {
         let folder = tempfile::tempdir().unwrap();
@@ -272,7 +272,7 @@ mod tests {
         // A folder cannot be replaced by a file.
         fs::create_dir_all(previous.join("inside")).unwrap();
         let message = Checkpoint::default().save_keeping(&path, &previous).unwrap_err().to_string();
-        assert!(message.contains("the last one is kept"), "{message}");
+        assert!(message.contains("the previous one is kept"), "{message}");
         assert_eq!(bits(&Checkpoint::load(&path).unwrap()), bits(&checkpoint()));
     }
 }

@@ -1,4 +1,4 @@
-//! What can be wrong with a checkpoint or a file of weights.
+//! Errors of checkpoints and files of weights.
 
 use std::io;
 use std::path::PathBuf;
@@ -11,29 +11,29 @@ pub enum CheckpointError {
     Read {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
-    /// The file cannot be written; the one before it is still there.
-    #[error("cannot write the checkpoint {}: {source}; the last one is kept", path.display())]
+    /// The file cannot be written; the previous one is kept.
+    #[error("cannot write the checkpoint {}: {source}; the previous one is kept", path.display())]
     Write {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
-    /// The file is of another format.
-    #[error("{} is {what}, no safetensors file: {advice}", path.display())]
+    /// The file has another format.
+    #[error("{} is {what}, not a safetensors file: {advice}", path.display())]
     Foreign {
         /// The file.
         path: PathBuf,
-        /// What it is.
+        /// What was found.
         what: String,
         /// What to do.
         advice: String,
     },
-    /// The file is not safetensors, or cut off.
-    #[error("{} is no whole safetensors file: {message}", path.display())]
+    /// The file is not in the safetensors format, or is truncated.
+    #[error("{} is not a complete safetensors file: {message}", path.display())]
     Malformed {
         /// The file.
         path: PathBuf,
@@ -42,57 +42,57 @@ pub enum CheckpointError {
     },
     /// Its bytes are not those that were written.
     #[error(
-        "{} is damaged: it was written with the checksum {written}, its bytes now have {found}",
+        "{} is damaged: it was written with the checksum {written}, but its bytes now have {found}",
         path.display()
     )]
     Damaged {
         /// The file.
         path: PathBuf,
-        /// The checksum that stands in it.
+        /// The checksum stored in it.
         written: String,
-        /// That of its bytes.
+        /// The checksum of its bytes.
         found: String,
     },
-    /// Nothing says what its bytes should be.
+    /// It has no checksum.
     #[error(
-        "{} holds no checksum, so it cannot be verified and is not used: if an older version of Lethe wrote it, train the run again; the weights of other programs are taken by `[init] from` alone", path.display()
+        "{} contains no checksum, so it cannot be verified and is not used: if an older version of Lethe wrote it, train the run again; to load weights of another program use `[init] from`", path.display()
     )]
     NoChecksum {
         /// The file.
         path: PathBuf,
     },
-    /// A tensor is not what it should be.
+    /// A tensor is missing or not as expected.
     #[error("{}: tensor `{tensor}`: expected {expected}, found {found}", path.display())]
     Tensor {
         /// The file.
         path: PathBuf,
         /// The tensor.
         tensor: String,
-        /// What it should be.
+        /// What was expected.
         expected: String,
-        /// What it is.
+        /// What was found.
         found: String,
     },
-    /// Its model tells other classes apart than the data has.
+    /// Its model was trained on other classes than the data has.
     #[error(
-        "{}: the model was trained on other classes than the data has now: {difference}; give the classes the names that they had, say with --data-dir where the images are, or train a new run", path.display()
+        "{}: the model was trained on other classes than the data has now: {difference}; restore the names of the classes, give the folder of the right data with --data-dir, or train a new run", path.display()
     )]
     Classes {
         /// The file.
         path: PathBuf,
-        /// What is different.
+        /// What differs.
         difference: String,
     },
-    /// A note is missing or not what it should be.
+    /// A note is missing or not as expected.
     #[error("{}: note `{note}`: expected {expected}, found {found}", path.display())]
     Note {
         /// The file.
         path: PathBuf,
         /// The note.
         note: String,
-        /// What it should be.
+        /// What was expected.
         expected: String,
-        /// What it is.
+        /// What was found.
         found: String,
     },
 }

@@ -1,4 +1,4 @@
-//! The checkpoints in a run's folder: the last one, the one before it, and those that are kept.
+//! The checkpoints in a run folder: the last one, the previous one, and those that are kept.
 
 use super::checkpoint::Checkpoint;
 use super::checkpoint_error::CheckpointError;
@@ -9,27 +9,27 @@ use std::{fs, io};
 
 pub(super) const CHECKPOINT: &str = "checkpoint.safetensors";
 pub(super) const PREVIOUS: &str = "checkpoint-previous.safetensors";
-/// The folder of those that are kept.
+/// The folder of kept checkpoints.
 const CHECKPOINTS: &str = "checkpoints";
 
 impl RunFolder {
-    /// Replaces the checkpoint, and keeps the one that was there as the previous one.
+    /// Replaces the last checkpoint, which becomes the previous one.
     ///
     /// # Errors
-    /// If it cannot be written; the last one stays then.
+    /// If it cannot be written; then the last one is kept.
     pub fn save(&self, checkpoint: &Checkpoint) -> Result<(), RunError> {
         Ok(checkpoint.save_keeping(&self.file(CHECKPOINT), &self.file(PREVIOUS))?)
     }
 
-    /// Makes an earlier checkpoint the last one. The previous one stays: what is replaced is given up, and may be broken.
+    /// Makes an earlier checkpoint the last one. The previous one is kept: the checkpoint that is replaced is given up, and may be broken.
     ///
     /// # Errors
-    /// If it cannot be written; the last one stays then.
+    /// If it cannot be written; then the last one is kept.
     pub fn go_back(&self, checkpoint: &Checkpoint) -> Result<(), RunError> {
         Ok(checkpoint.save(&self.file(CHECKPOINT))?)
     }
 
-    /// Keeps a checkpoint of so many epochs beside the last one.
+    /// Saves a checkpoint after this number of epochs among those that are kept.
     ///
     /// # Errors
     /// If it cannot be written.
@@ -39,10 +39,10 @@ impl RunFolder {
         Ok(checkpoint.save(&folder.join(format!("epoch-{epochs:03}.safetensors")))?)
     }
 
-    /// Reads a checkpoint of the run, by default the last one, and makes sure that the run's config is still the one that it was trained with.
+    /// Reads a checkpoint of the run, by default the last one, and checks that the run's config is the one that it was trained with.
     ///
     /// # Errors
-    /// If there is none, it is broken, or the config was changed by other means than `lethe resume --set`.
+    /// If there is none, if it is broken, or if the config was changed other than by `lethe resume --set`.
     pub fn load(&self, file: Option<&Path>) -> Result<Checkpoint, RunError> {
         let checkpoint = match file {
             Some(file) => Checkpoint::load(file).map_err(|source| self.explain(source)),
@@ -52,7 +52,7 @@ impl RunFolder {
         Ok(checkpoint)
     }
 
-    /// The last checkpoint: the previous one where a program was killed between the two renames that replace it.
+    /// The last checkpoint, or the previous one if a program was killed between the two renames that replace it.
     fn last(&self) -> Result<Checkpoint, RunError> {
         let files = [CHECKPOINT, PREVIOUS].map(|name| self.file(name));
         let Some(file) = files.iter().find(|file| file.exists()) else {
@@ -61,7 +61,7 @@ impl RunFolder {
         Checkpoint::load(file).map_err(|source| self.explain(source))
     }
 
-    /// The run that a file is a checkpoint of by its place: it stands in the run's folder, or among those that are kept.
+    /// The run that a checkpoint file belongs to by its location: in the run folder, or among the kept ones.
     pub fn of_checkpoint(file: &Path) -> Option<RunFolder> {
         let folder = file.parent()?;
         let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
@@ -70,7 +70,7 @@ impl RunFolder {
         [Some(folder), above].into_iter().flatten().find_map(|folder| RunFolder::open(folder).ok())
     }
 
-    /// What is wrong with a checkpoint of the run, and which one is whole.
+    /// The error of a broken checkpoint of the run, with the newest one that is intact.
     pub fn explain(&self, source: CheckpointError) -> RunError {
         match source {
             CheckpointError::Read { .. } => source.into(),
@@ -82,7 +82,7 @@ impl RunFolder {
         }
     }
 
-    /// The newest checkpoint that is whole.
+    /// The newest intact checkpoint.
     fn newest_whole(&self) -> Option<PathBuf> {
         let files = [CHECKPOINT, PREVIOUS].map(|name| self.file(name));
         let all = files.into_iter().chain(self.kept().unwrap_or_default().into_iter().map(|(_, file)| file));
@@ -93,7 +93,7 @@ impl RunFolder {
         whole.max().map(|(_, file)| file)
     }
 
-    /// Those that are kept, by their numbers of epochs.
+    /// The kept checkpoints, by their number of epochs.
     fn kept(&self) -> Result<Vec<(usize, PathBuf)>, RunError> {
         let folder = self.file(CHECKPOINTS);
         let entries = match fs::read_dir(&folder) {
@@ -105,26 +105,26 @@ impl RunFolder {
         Ok(paths.filter_map(|path| Some((epochs(&path)?, path))).collect())
     }
 
-    /// Removes the kept checkpoints that `gone` says of their number of epochs, and their folder if nothing else is in it.
+    /// Removes the kept checkpoints for whose number of epochs `gone` is true, and their folder if it is then empty.
     pub(super) fn forget_kept(&self, gone: impl Fn(usize) -> bool) -> Result<(), RunError> {
         self.kept()?.iter().filter(|(epochs, _)| gone(*epochs)).try_for_each(|(_, file)| remove(file))?;
-        // Fails where it holds what is not the run's, which then stays.
+        // Fails if it contains other files, which are kept.
         let _ = fs::remove_dir(self.file(CHECKPOINTS));
         Ok(())
     }
 
-    /// Removes what killed programs left of those that are kept.
+    /// Removes partial files of kept checkpoints that killed programs left.
     pub(super) fn forget_partial_checkpoints(&self) -> Result<(), RunError> {
         self.forget_partial_in(CHECKPOINTS, |name| kept_epochs(name).is_some())
     }
 
-    /// Whether an epoch of it was saved.
+    /// Whether the run has a checkpoint.
     pub fn has_checkpoint(&self) -> bool {
         [CHECKPOINT, PREVIOUS].iter().any(|name| self.file(name).is_file())
     }
 }
 
-/// The number of epochs in the name of one that is kept.
+/// The number of epochs in the name of a kept checkpoint.
 fn kept_epochs(name: &str) -> Option<usize> {
     name.strip_prefix("epoch-")?.strip_suffix(".safetensors")?.parse().ok()
 }

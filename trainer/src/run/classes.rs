@@ -1,15 +1,15 @@
-//! The names of classes in a run's folder and in its checkpoints.
+//! The names of the classes in a run folder and in its checkpoints.
 
 use super::{Checkpoint, CheckpointError, RunError, RunFolder};
 use crate::classes::Classes;
 
-/// The run's file of them: a JSON list.
+/// The run's file of class names: a JSON list.
 pub(super) const FILE: &str = "classes.json";
-/// The name of a checkpoint's note, and of the same in a file of weights.
+/// The name of the note in checkpoints and in exported files.
 pub(super) const CLASSES: &str = "classes";
 
 impl RunFolder {
-    /// Notes the names of the classes.
+    /// Saves the names of the classes.
     ///
     /// # Errors
     /// If they cannot be written.
@@ -17,10 +17,10 @@ impl RunFolder {
         self.replace(FILE, (text(classes) + "\n").as_bytes())
     }
 
-    /// Whether these are the classes that the run began with, as far as it has noted them.
+    /// Checks that these are the classes that the run began with, if it has saved them.
     ///
     /// # Errors
-    /// If they are others, or the note cannot be read.
+    /// If they are not, or the file cannot be read.
     pub fn expect_classes(&self, classes: &Classes) -> Result<(), RunError> {
         let path = self.file(FILE);
         let noted = match std::fs::read_to_string(&path) {
@@ -35,15 +35,15 @@ impl RunFolder {
 }
 
 impl Checkpoint {
-    /// Says which classes its model tells apart.
+    /// Adds the names of the model's classes.
     pub fn note_classes(&mut self, classes: &Classes) {
         self.notes.insert(CLASSES.to_owned(), text(classes));
     }
 
-    /// The classes that its model tells apart, if it says so.
+    /// The names of the model's classes, if the checkpoint contains them.
     ///
     /// # Errors
-    /// If its note is no list of names.
+    /// If its note is not a list of names.
     pub fn classes(&self) -> Result<Option<Classes>, CheckpointError> {
         let Some(noted) = self.notes.get(CLASSES) else { return Ok(None) };
         parse(noted).map(Some).map_err(|_| CheckpointError::Note {
@@ -54,10 +54,10 @@ impl Checkpoint {
         })
     }
 
-    /// Whether its model tells these classes apart, as far as it says.
+    /// Checks that these are the model's classes, if the checkpoint contains their names.
     ///
     /// # Errors
-    /// If they are others.
+    /// If they are not.
     pub fn expect_classes(&self, classes: &Classes) -> Result<(), CheckpointError> {
         let difference = self.classes()?.and_then(|noted| noted.difference(classes));
         difference.map_or(Ok(()), |difference| Err(CheckpointError::Classes { path: self.path.clone(), difference }))

@@ -1,10 +1,10 @@
-//! The date and time for a folder's name.
+//! The date and time in the names of run folders.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
 const MONTHS: [u64; 12] = [31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
 
-/// The time as `20260131-235959`, in UTC: sorts by age and fits into a file name. Times before 1970 count as 1970.
+/// The time as `20260131-235959`, in UTC: it sorts by age and is valid in a file name. Times before 1970 count as 1970.
 pub fn timestamp(time: SystemTime) -> String {
     let seconds = time.duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs());
     let (year, month, day) = date(seconds / 86_400);

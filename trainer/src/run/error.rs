@@ -1,4 +1,4 @@
-//! What can go wrong with a run's folder.
+//! Errors of run folders.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -7,42 +7,42 @@ use super::checkpoint_error::CheckpointError;
 use super::classes::FILE as CLASS_FILE;
 use crate::config::{Change, ConfigError};
 
-/// The file that holds a run's config.
+/// The file with a run's config.
 pub(super) const CONFIG: &str = "config.toml";
-/// The file that says what its images are.
+/// The file with the checksums of a run's data.
 pub(super) const DATA: &str = "data.txt";
-/// Locked while a program writes the folder; empty, and left there.
+/// The file that is locked while a program writes the folder; it is empty and never removed.
 pub(super) const LOCK: &str = "lock";
 
-/// A folder that cannot be made, opened or written.
+/// A run folder that cannot be created, opened or written.
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
-    /// A run stands there.
-    #[error("{} holds a run already; choose another --out, or give --overwrite to replace it", .0.display())]
+    /// The folder contains a run.
+    #[error("{} already contains a run; choose another --out, or give --overwrite to replace it", .0.display())]
     Exists(PathBuf),
-    /// Something else stands there.
-    #[error("{} is not empty and holds no run (no {CONFIG} beside {LOCK}); choose another --out", .0.display())]
+    /// The folder contains something else.
+    #[error("{} is not empty and contains no run (no {CONFIG} beside {LOCK}); choose another --out", .0.display())]
     NotARun(PathBuf),
-    /// Another program is writing there.
-    #[error("{}: another program trains there now; choose another --out, or wait", .0.display())]
+    /// Another program is writing the folder.
+    #[error("{}: another program is writing this run; choose another --out, or wait", .0.display())]
     Busy(PathBuf),
-    /// A log that is none.
+    /// A file of the run cannot be read.
     #[error("cannot read {}: {source}", path.display())]
     Read {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
-    /// A run was to be read, and there is none.
+    /// The folder is not a run folder.
     #[error("{} is not a run folder: it has no {CONFIG}", .0.display())]
     NoRun(PathBuf),
-    /// The folder cannot be made or listed.
+    /// The folder cannot be created or listed.
     #[error("cannot use the output folder {}: {source}", path.display())]
     Folder {
         /// The folder.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
     /// A file cannot be written.
@@ -50,33 +50,33 @@ pub enum RunError {
     Write {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
-    /// The images are not those that the run began with.
+    /// The images differ from those that the run began with.
     #[error(
-        "{}: the images are not those that the run began with (then {expected}; now {found}); say with --data-dir where those are, start again, or, where the change is meant, remove {DATA} from the run's folder", path.display()
+        "{}: the images are not those that the run began with (then {expected}; now {found}); give the folder of the original images with --data-dir, start again, or, if the change is intended, remove {DATA} from the run folder", path.display()
     )]
     OtherData {
         /// The run.
         path: PathBuf,
-        /// What the run notes of its images, where that differs.
+        /// What the run recorded about its images, where that differs.
         expected: String,
-        /// What is there now.
+        /// What the images are now.
         found: String,
     },
-    /// The classes are not those that the run began with.
+    /// The classes differ from those that the run began with.
     #[error(
-        "{} began with other classes than the data has now: {difference}; give the classes the names that they had ({CLASS_FILE} in the run's folder lists them), say with --data-dir where the images are, or start again", path.display()
+        "{} began with other classes than the data has now: {difference}; restore the names of the classes ({CLASS_FILE} in the run folder lists them), give the folder of the right data with --data-dir, or start again", path.display()
     )]
     OtherClasses {
         /// The run.
         path: PathBuf,
-        /// What is different.
+        /// What differs.
         difference: String,
     },
     /// A run that ended before its first checkpoint.
-    #[error("{}: no epoch was finished, there is no checkpoint yet; start again with `lethe train … --overwrite`", .0.display())]
+    #[error("{}: no epoch was finished, so there is no checkpoint yet; start again with `lethe train … --overwrite`", .0.display())]
     NoCheckpoint(PathBuf),
     /// The checkpoint cannot be read or written.
     #[error(transparent)]
@@ -88,12 +88,12 @@ pub enum RunError {
         run: PathBuf,
         /// What is wrong with it.
         source: Box<CheckpointError>,
-        /// The newest of the run's that is whole, if there is one.
+        /// The newest intact checkpoint of the run, if there is one.
         whole: Option<PathBuf>,
     },
-    /// The run's config is not that of its checkpoint.
+    /// The run's config is not the one that its checkpoint was trained with.
     #[error(
-        "{} is not the config that {} was trained with: {}; undo that; `lethe resume RUN --set KEY=VALUE` changes what can be changed, and records it",
+        "{} is not the config that {} was trained with: {}; undo that; use `lethe resume RUN --set KEY=VALUE` to change what can be changed, with a record of it",
         config.display(), checkpoint.display(), list(changes)
     )]
     ConfigChanged {
@@ -113,11 +113,11 @@ pub enum RunError {
 fn way_out(run: &Path, whole: Option<&Path>) -> String {
     match whole {
         Some(file) => format!(
-            "the newest whole checkpoint of the run is {file}: `lethe resume {} --checkpoint {file}` goes on from there, and eval, analyze and export take the same option",
+            "the newest intact checkpoint of the run is {file}: `lethe resume {} --checkpoint {file}` resumes from there, and eval, analyze and export take the same option",
             run.display(),
             file = file.display(),
         ),
-        None => "the run has no whole checkpoint: start again with `lethe train … --overwrite`".to_owned(),
+        None => "the run has no intact checkpoint: start again with `lethe train … --overwrite`".to_owned(),
     }
 }
 

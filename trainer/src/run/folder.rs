@@ -1,4 +1,4 @@
-//! Makes, opens and fills a run's folder.
+//! Creates, opens and writes run folders.
 
 use std::fs::{self, File, TryLockError};
 use std::io;
@@ -18,15 +18,15 @@ use crate::config::Config;
 const METRICS: &str = "metrics.jsonl";
 const TIMING: &str = "timing.jsonl";
 const SUMMARY: &str = "summary.json";
-/// All but the config, without which the folder would be nobody's.
+/// All files of a run but the config, which marks the folder as a run's.
 const FILES: [&str; 8] = [SUMMARY, CHECKPOINT, PREVIOUS, CHANGES, DATA, CLASSES, METRICS, TIMING];
 
-/// What to do where a run stands already.
+/// What to do if the folder already contains a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Existing {
-    /// Leave it, and say so.
+    /// Refuse.
     Refuse,
-    /// Remove its files, and no others, and start again.
+    /// Remove the run's files, and no others, and start again.
     Overwrite,
 }
 
@@ -34,11 +34,11 @@ pub enum Existing {
 #[derive(Debug)]
 pub struct RunFolder {
     path: PathBuf,
-    /// Held by the one program that writes the run.
+    /// The lock, held by the one program that writes the run.
     lock: Option<File>,
 }
 
-/// The names of folders for a config of this name begun at this time, the first choice first: `DIR/20260131-235959-digits`, then with a number behind it.
+/// Candidate folders for a run of this config started at this time: first `DIR/20260131-235959-digits`, then with numbers appended.
 fn names(runs: &Path, config: &Path, timestamp: &str) -> impl Iterator<Item = PathBuf> {
     let name = config.file_stem().map_or_else(String::new, |stem| format!("-{}", stem.to_string_lossy()));
     let first = runs.join(format!("{timestamp}{name}"));
@@ -54,10 +54,10 @@ fn names(runs: &Path, config: &Path, timestamp: &str) -> impl Iterator<Item = Pa
 }
 
 impl RunFolder {
-    /// Makes a folder of its own for a new run of the config file of this name, under `runs`. No two programs get the same one.
+    /// Creates a folder of its own for a new run of this config file, under `runs`. No two programs get the same one.
     ///
     /// # Errors
-    /// If it cannot be made or written.
+    /// If it cannot be created or written.
     pub fn create_new(runs: &Path, file: &Path, timestamp: &str, config: &Config) -> Result<RunFolder, RunError> {
         fs::create_dir_all(runs).map_err(|e| RunError::folder(runs, e))?;
         let mut names = names(runs, file, timestamp);
@@ -73,22 +73,22 @@ impl RunFolder {
         }
     }
 
-    /// Makes a folder for a new run, and proves that it can be written by writing the run's config into it.
+    /// Creates a folder for a new run, and writes the run's config into it.
     ///
     /// # Errors
-    /// If it cannot be made or written, if it holds a run and `existing` refuses that, or if it holds other things.
+    /// If it cannot be created or written, if it contains a run and `existing` refuses that, or if it contains other things.
     pub fn create(path: &Path, existing: Existing, config: &Config) -> Result<RunFolder, RunError> {
         let run = RunFolder::claim(path, existing)?;
         run.begin(config)?;
         Ok(run)
     }
 
-    /// Locks a folder for a run: one that is made for it or holds a run.
+    /// Locks a folder for a run, and creates it if needed.
     ///
     /// # Errors
-    /// If another program writes it, it cannot be made, it holds a run and `existing` refuses that, or if it holds other things.
+    /// If another program is writing it, it cannot be created, it contains a run and `existing` refuses that, or it contains other things.
     pub fn claim(path: &Path, existing: Existing) -> Result<RunFolder, RunError> {
-        // Before anything is written there, and again when nobody else can write there.
+        // Checked before anything is written, and again while nobody else can write.
         check_free(path, existing)?;
         fs::create_dir_all(path).map_err(|e| RunError::folder(path, e))?;
         let mut run = RunFolder { path: path.to_owned(), lock: None };
@@ -97,7 +97,7 @@ impl RunFolder {
         Ok(run)
     }
 
-    /// Removes what the folder holds of a run, and writes the config of the one that begins.
+    /// Removes the files of an earlier run, and writes the config of the new one.
     ///
     /// # Errors
     /// If it cannot be written.
@@ -105,7 +105,7 @@ impl RunFolder {
         FILES.iter().try_for_each(|name| remove(&self.file(name)))?;
         self.forget_records()?;
         self.forget_kept(|_| true)?;
-        // Last, in one piece: whoever is killed on the way leaves a run that can be replaced.
+        // Last, and atomically: if the program is killed before, the folder can still be overwritten.
         self.replace_config(config)
     }
 
@@ -113,7 +113,7 @@ impl RunFolder {
         self.replace(CONFIG, config.to_toml().as_bytes())
     }
 
-    /// Opens the folder of a run that was begun, to read it.
+    /// Opens the folder of an existing run, to read it.
     ///
     /// # Errors
     /// If there is no run.
@@ -122,7 +122,7 @@ impl RunFolder {
         if run.config().is_file() { Ok(run) } else { Err(RunError::NoRun(path.to_owned())) }
     }
 
-    /// Notes what tells the run's images from others.
+    /// Saves the checksums that identify the run's data.
     ///
     /// # Errors
     /// If it cannot be written.
@@ -130,10 +130,10 @@ impl RunFolder {
         self.replace(DATA, fingerprint.as_bytes())
     }
 
-    /// Whether these are the images that the run began with, as far as it has noted that.
+    /// Checks that this is the data that the run began with, if it has saved its checksums.
     ///
     /// # Errors
-    /// If they are others, or the note cannot be read.
+    /// If it is not, or the file cannot be read.
     pub fn expect_data(&self, fingerprint: &str) -> Result<(), RunError> {
         let path = self.file(DATA);
         let noted = match fs::read_to_string(&path) {
@@ -143,7 +143,7 @@ impl RunFolder {
         if noted == fingerprint {
             return Ok(());
         }
-        // The parts that are the same are of no interest.
+        // Equal lines are not reported.
         let differing = |text: &str, other: &str| {
             let lines: Vec<&str> = text.lines().filter(|line| !other.lines().any(|same| same == *line)).collect();
             if lines.is_empty() { "no such part".to_owned() } else { lines.join(", ") }
@@ -152,7 +152,7 @@ impl RunFolder {
         Err(RunError::OtherData { path: self.path.clone(), expected, found })
     }
 
-    /// Keeps other programs from writing the folder, until this value is dropped or the program ends, however it ends.
+    /// Keeps other programs from writing the folder until this value is dropped or the program ends in any way.
     ///
     /// # Errors
     /// If another one is writing it, or the folder cannot be written.
@@ -161,21 +161,21 @@ impl RunFolder {
         let file = File::options().create(true).append(true).open(&path).map_err(|e| RunError::write(&path, e))?;
         match file.try_lock() {
             Err(TryLockError::WouldBlock) => return Err(RunError::Busy(self.path.clone())),
-            // A file system without locks is no reason not to train.
+            // A file system without locks is not a reason to refuse.
             Ok(()) | Err(TryLockError::Error(_)) => self.lock = Some(file),
         }
         self.forget_partial()
     }
 
-    /// Removes what killed programs left of files that only the holder of the lock writes.
+    /// Removes partial files that killed programs left, of the files that only the holder of the lock writes.
     fn forget_partial(&self) -> Result<(), RunError> {
         self.forget_partial_in("", |name| name == CONFIG || FILES.contains(&name))?;
         self.forget_partial_checkpoints()?;
-        // Other analyses are written without the lock, maybe now.
+        // Other analyses are written without the lock, possibly at this moment.
         self.forget_partial_records(|name| epoch_of(name).is_some())
     }
 
-    /// Removes what killed programs left in one of the run's folders, of the files whose names are `ours`.
+    /// Removes partial files that killed programs left in one of the run's folders, of the files whose names are `ours`.
     pub(super) fn forget_partial_in(&self, folder: &str, ours: impl Fn(&str) -> bool) -> Result<(), RunError> {
         let folder = self.file(folder);
         let entries = match fs::read_dir(&folder) {
@@ -187,7 +187,7 @@ impl RunFolder {
         paths.filter(|path| is_ours(path) == Some(true)).try_for_each(|path| remove(&path))
     }
 
-    /// Cuts the logs off behind this many epochs, and whatever a killed program left half-written.
+    /// Truncates the logs after this number of epochs, and removes half-written lines.
     ///
     /// # Errors
     /// If they cannot be read or written.
@@ -211,7 +211,7 @@ impl RunFolder {
         self.forget_records_after(epochs)
     }
 
-    /// Whether the test set was measured after this epoch, counted from 0.
+    /// Whether the test set was evaluated after this epoch, counted from 0.
     ///
     /// # Errors
     /// If the log of metrics cannot be read.
@@ -227,7 +227,7 @@ impl RunFolder {
             Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(false),
             text => text.map_err(|source| RunError::Read { path, source })?,
         };
-        // Of the epoch that is asked for, the measurement is the last line.
+        // The evaluation is the last line of its epoch.
         let of_epoch = |line: &str| serde_json::from_str::<Line>(line).is_ok_and(|line| line.epoch == epoch);
         Ok(text.lines().next_back().is_some_and(of_epoch))
     }
@@ -237,12 +237,12 @@ impl RunFolder {
         &self.path
     }
 
-    /// The file that holds the run's config.
+    /// The file with the run's config.
     pub fn config(&self) -> PathBuf {
         self.file(CONFIG)
     }
 
-    /// Opens the log of metrics, to add to it.
+    /// Opens the log of metrics for appending.
     ///
     /// # Errors
     /// If it cannot be opened.
@@ -250,7 +250,7 @@ impl RunFolder {
         Log::open(&self.file(METRICS))
     }
 
-    /// Opens the log of clock times, to add to it.
+    /// Opens the log of clock times for appending.
     ///
     /// # Errors
     /// If it cannot be opened.
@@ -266,7 +266,7 @@ impl RunFolder {
         self.replace(SUMMARY, json(&self.file(SUMMARY), summary)?.as_bytes())
     }
 
-    /// Removes the summary of a run that goes on.
+    /// Removes the summary of a run that is resumed.
     ///
     /// # Errors
     /// If it cannot be removed.
@@ -274,7 +274,7 @@ impl RunFolder {
         remove(&self.file(SUMMARY))
     }
 
-    /// Whether it has come to its end.
+    /// Whether the run is finished.
     pub fn is_finished(&self) -> bool {
         self.file(SUMMARY).is_file()
     }
@@ -289,13 +289,13 @@ impl RunFolder {
     }
 }
 
-/// A record as the text of the file at `path`.
+/// The JSON text of a record for the file at `path`.
 pub(super) fn json(path: &Path, record: &impl Serialize) -> Result<String, RunError> {
     let text = serde_json::to_string_pretty(record).map_err(|e| RunError::write(path, e.into()))?;
     Ok(text + "\n")
 }
 
-/// Removes a file that need not be there.
+/// Removes a file if it exists.
 pub(super) fn remove(file: &Path) -> Result<(), RunError> {
     match fs::remove_file(file) {
         Err(e) if e.kind() != io::ErrorKind::NotFound => Err(RunError::write(file, e)),
@@ -303,13 +303,13 @@ pub(super) fn remove(file: &Path) -> Result<(), RunError> {
     }
 }
 
-/// Refuses a path at which something stands that must stay.
+/// Refuses a path whose contents must be kept.
 fn check_free(path: &Path, existing: Existing) -> Result<(), RunError> {
     let entries = match fs::read_dir(path) {
         Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(()),
         entries => entries.map_err(|e| RunError::folder(path, e))?,
     };
-    // A lock alone, or a part of a config, is left by a program that died before it wrote the config.
+    // A lock alone, or a part of a config, was left by a program that died before it wrote the config.
     let left = |name: &str| name == LOCK || replaced_by(name) == Some(CONFIG);
     let mut others = entries.filter(|entry| entry.as_ref().map_or(true, |e| !e.file_name().to_str().is_some_and(left)));
     let is_run = path.join(CONFIG).exists() && path.join(LOCK).exists();
@@ -350,9 +350,9 @@ mod tests {
         }
         fs::write(path.join("notes.txt"), "mine").unwrap();
         let error = RunFolder::create(path, Existing::Refuse, &config()).unwrap_err().to_string();
-        assert!(error.contains("holds a run already") && error.contains("--overwrite"), "{error}");
+        assert!(error.contains("already contains a run") && error.contains("--overwrite"), "{error}");
         let error = RunFolder::create(path, Existing::Overwrite, &config()).unwrap_err().to_string();
-        assert!(error.contains("another program trains there now"), "{error}");
+        assert!(error.contains("another program is writing this run"), "{error}");
         drop(run);
         RunFolder::create(path, Existing::Overwrite, &config()).unwrap();
         let mut names: Vec<_> = fs::read_dir(path).unwrap().map(|e| e.unwrap().file_name()).collect();
@@ -376,7 +376,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let run = RunFolder::create(folder.path(), Existing::Refuse, &config()).unwrap();
         run.metrics().unwrap().record(&1).unwrap();
-        // What `create` has done when it comes to a file that it cannot remove: a folder in the place of the last log.
+        // The state after `create` has failed to remove a file: there is a folder in the place of the last log.
         fs::create_dir(folder.path().join(TIMING)).unwrap();
         drop(run);
         RunFolder::create(folder.path(), Existing::Overwrite, &config()).unwrap_err();

@@ -1,13 +1,13 @@
-//! Files that people take for safetensors: told from their first bytes, with what to do.
+//! Recognises files that are mistaken for safetensors by their first bytes, and says what to do with them.
 
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
 
-/// So many bytes tell.
+/// The number of bytes that are examined.
 const LOOKED_AT: u64 = 1024;
 
-/// What a file is in place of safetensors, and what to do about it.
+/// What a file is instead of safetensors, and what to do about it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Foreign {
     /// What it is, with its article.
@@ -16,14 +16,14 @@ pub struct Foreign {
     pub advice: String,
 }
 
-/// What a file is, if it is certainly no safetensors file.
+/// What a file is, if it is certainly not a safetensors file.
 ///
 /// # Errors
 /// If it cannot be read.
 pub fn recognise(path: &Path) -> io::Result<Option<Foreign>> {
     let mut head = Vec::new();
     File::open(path)?.take(LOOKED_AT).read_to_end(&mut head)?;
-    // The length of a header below 4 GiB, and the header's first letter: the length alone may look like anything.
+    // The length of a header below 4 GiB, and the header's first character: the length alone may look like anything.
     if head.get(4..8) == Some(&[0; 4]) && matches!(head.get(8), None | Some(b'{')) {
         return Ok(None);
     }
@@ -34,31 +34,31 @@ fn foreign(what: impl Into<String>, advice: impl Into<String>) -> Option<Foreign
     Some(Foreign { what: what.into(), advice: advice.into() })
 }
 
-/// Files of text, and those that hold nothing.
+/// Text files and empty files.
 fn of_text(head: &[u8]) -> Option<Foreign> {
     const AGAIN: &str =
-        "the download failed: the address needs a login, or is that of a page about the file; download the file itself";
+        "the download failed: the address needs a login, or belongs to a page about the file; download the file itself";
     let text = String::from_utf8_lossy(head);
     let text = text.trim_start_matches('\u{feff}').trim_start();
     let lower = text.to_lowercase();
     if head.is_empty() {
-        return foreign("an empty file", "the download or copy failed; make it again");
+        return foreign("an empty file", "the download or copy failed; repeat it");
     }
     if text.starts_with("version https://git-lfs") {
         let size = text.lines().find_map(|line| line.strip_prefix("size "));
         let size = size.map_or_else(String::new, |bytes| format!(" to a file of {bytes} bytes"));
-        return foreign(format!("a pointer of Git LFS{size}"), "fetch the file itself with `git lfs pull`");
+        return foreign(format!("a Git LFS pointer{size}"), "fetch the file itself with `git lfs pull`");
     }
     if lower.starts_with("<!doctype") || lower.starts_with("<html") || lower.starts_with("<head") {
-        return foreign("a page of HTML", AGAIN);
+        return foreign("an HTML page", AGAIN);
     }
     if lower.starts_with("<?xml") {
-        return foreign("an XML text", AGAIN);
+        return foreign("an XML file", AGAIN);
     }
     if text.starts_with('{') || text.starts_with('[') {
         return match text.contains("weight_map") || text.contains("\"metadata\"") {
             true => foreign("the index of weights in several files", "name a file with all weights"),
-            false => foreign("a JSON text", AGAIN),
+            false => foreign("a JSON file", AGAIN),
         };
     }
     None
@@ -68,9 +68,9 @@ fn of_text(head: &[u8]) -> Option<Foreign> {
 fn of_bytes(head: &[u8], path: &Path) -> Option<Foreign> {
     let starts = |magic: &[u8]| head.starts_with(magic);
     let holds = |part: &[u8]| head.windows(part.len()).any(|bytes| bytes == part);
-    let unpack = |program: &str| format!("unpack it with `{program} {}`, and name what was in it", path.display());
+    let unpack = |program: &str| format!("unpack it with `{program} {}`, and name the unpacked file", path.display());
     let convert = || format!("convert it with PyTorch: {}", conversion(path));
-    let elsewhere = "load it with the program that wrote it, and save its weights as safetensors under PyTorch's names";
+    let elsewhere = "load it with the program that wrote it, and save its weights as safetensors with PyTorch's names";
     if starts(b"PK\x03\x04") || starts(b"PK\x05\x06") {
         return match () {
             () if holds(b".npy") => foreign("a NumPy archive (.npz)", elsewhere),
@@ -120,15 +120,15 @@ mod tests {
         let path = folder.path().join("w.pth");
         let tar = [&[b'a'; 257][..], b"ustar\0"].concat();
         for (bytes, what, advice) in [
-            (&b""[..], "an empty file", "again"),
+            (&b""[..], "an empty file", "repeat"),
             (b"PK\x03\x04\0\0\x08\x08archive/data.pkl", "a Python pickle in PyTorch's zip", "torch.load(\""),
             (b"PK\x03\x04\0\0\x08\x08Transformer/encoder.npy", "a NumPy archive", "safetensors"),
             (b"PK\x03\x04notes.txt", "a zip archive", "unzip"),
             (b"\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19.", "a Python pickle (.pt", "save_file({k: v.clone()"),
             (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 346\n", "346 bytes", "git lfs pull"),
-            (b"\xef\xbb\xbf\n  <!DOCTYPE html><html>", "a page of HTML", "download"),
-            (b"<?xml version=\"1.0\"?><Error>", "an XML text", "download"),
-            (b"{\"error\":\"Unauthorized\"}", "a JSON text", "login"),
+            (b"\xef\xbb\xbf\n  <!DOCTYPE html><html>", "an HTML page", "download"),
+            (b"<?xml version=\"1.0\"?><Error>", "an XML file", "download"),
+            (b"{\"error\":\"Unauthorized\"}", "a JSON file", "login"),
             (b"{\"metadata\":{},\"weight_map\":{}}", "the index of weights", "all weights"),
             (b"\x1f\x8b\x08", "a gzip archive", "gunzip"),
             (b"GGUF\x03", "a GGUF file", "safetensors"),

@@ -1,4 +1,4 @@
-//! A file of JSON records, one a line, that only grows.
+//! Append-only logs of JSON records, one per line.
 
 use std::fs::{File, OpenOptions};
 use std::io::Write;
@@ -21,7 +21,7 @@ impl Log {
         Ok(Log { file, path: path.to_owned() })
     }
 
-    /// Adds a record. It goes to the system in one piece: a crash of the program loses no line and leaves no half of one.
+    /// Appends a record with one write, so that a crash of the program loses no earlier line and leaves no part of one.
     ///
     /// # Errors
     /// If it cannot be written.

@@ -1,20 +1,20 @@
-//! The folder of a run: what was asked, what happened at each step, what came out.
+//! Run folders: a run's config, logs, checkpoints and results.
 //!
-//! | file | holds |
+//! | file | contents |
 //! | --- | --- |
 //! | `config.toml` | the config with every default written out |
-//! | `data.txt` | how many images it trains and is tested on, and their checksums |
-//! | `metrics.jsonl` | a line a step and a line an evaluation, without clock times: the same run writes the same bytes |
-//! | `timing.jsonl` | the clock times that belong to them |
+//! | `data.txt` | the numbers of training and test images, and their checksums |
+//! | `metrics.jsonl` | a line per update, epoch and evaluation, without clock times: the same run writes the same bytes |
+//! | `timing.jsonl` | the clock times of epochs |
 //! | `checkpoint.safetensors` | θ, the state, the optimiser's vectors and the config, after the last epoch that was saved |
-//! | `checkpoint-previous.safetensors` | the one before it |
+//! | `checkpoint-previous.safetensors` | the checkpoint before it |
 //! | `changes.jsonl` | what `lethe resume --set` changed, and when |
-//! | `checkpoints/` | with `keep_checkpoints`, all of them: `epoch-025.safetensors` |
+//! | `checkpoints/` | with `keep_checkpoints`, all checkpoints: `epoch-025.safetensors` |
 //! | `summary.json` | the result |
-//! | `analysis/` | a JSON file an analysis: `epoch-025.json`, `forgetting.json`, `sharpness.json` |
-//! | `lock` | nothing; locked while a program writes the folder |
+//! | `analysis/` | a JSON file per analysis: `epoch-025.json`, `forgetting.json`, `sharpness.json` |
+//! | `lock` | nothing; it is locked while a program writes the folder |
 //!
-//! Whole files are replaced in one piece; the two logs grow line by line.
+//! Files are replaced atomically; the two logs grow line by line.
 
 mod atomic;
 mod changes;

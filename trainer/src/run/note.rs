@@ -1,4 +1,4 @@
-//! The notes that say what a checkpoint is of: which config it was trained with, and which model. Others may have tensors of the same names and shapes.
+//! The notes that identify a checkpoint: the config it was trained with, and its model. Other models may have tensors of the same names and shapes.
 
 use super::checkpoint::Checkpoint;
 use super::checkpoint_error::CheckpointError;
@@ -12,19 +12,19 @@ const CONFIG: &str = "config";
 const IMMATERIAL: [&str; 2] = ["head_bias", "dropout"];
 
 impl Checkpoint {
-    /// The note that says how many updates were made.
+    /// The note with the number of updates made.
     pub const UPDATES: &str = "updates";
 
-    /// Says with which config it was trained, and which model that is.
+    /// Adds the config that it was trained with, and the model.
     pub fn note_config(&mut self, config: &Config) {
         self.notes.insert(MODEL.to_owned(), description(&config.model).to_string());
         self.notes.insert(CONFIG.to_owned(), config.to_toml());
     }
 
-    /// The config that it was trained with, every default written out.
+    /// The config that it was trained with, with every default written out.
     ///
     /// # Errors
-    /// If it holds none, or one that cannot be read.
+    /// If it contains none, or one that cannot be read.
     pub fn config(&self) -> Result<Config, CheckpointError> {
         let note = |found: String| CheckpointError::Note {
             path: self.path.clone(),
@@ -36,20 +36,20 @@ impl Checkpoint {
         Config::parse_trained(text, &self.path).map_err(|e: ConfigError| note(e.to_string()))
     }
 
-    /// Whether a run of Lethe's wrote it, and not another program.
+    /// Whether a run of Lethe wrote it, and not another program.
     pub fn is_of_a_run(&self) -> bool {
         self.notes.contains_key(MODEL)
     }
 
-    /// Whether it is of this model.
+    /// Checks that it belongs to this model.
     ///
     /// # Errors
-    /// If it is not.
+    /// If it does not.
     pub fn expect_model(&self, model: &ModelConfig) -> Result<(), CheckpointError> {
         self.expect(MODEL, &description(model).to_string())
     }
 
-    /// Whether its parameters, if it says of which model they are, compute in this model what they did there.
+    /// Checks that its parameters compute the same in this model as in their own, if it says which model that is.
     ///
     /// # Errors
     /// If they do not; the first key that differs is named.

@@ -1,4 +1,4 @@
-//! What analyses leave in a run's folder: JSON files under `analysis/`.
+//! The records of analyses in a run folder: files under `analysis/`.
 
 use super::error::RunError;
 use super::folder::{RunFolder, json, remove};
@@ -8,11 +8,11 @@ use std::path::{Path, PathBuf};
 use std::{fs, io};
 
 const ANALYSIS: &str = "analysis";
-/// Those that were not made on the way: `sharpness.json`, `forgetting-epoch-025-p2.json`, `landscape.svg`, `measures-288.json`.
+/// The analyses that are not made during training: `sharpness.json`, `forgetting-epoch-025-p2.json`, `landscape.svg`, `measures-288.json`.
 const ANALYSES: [&str; 4] = ["forgetting", "landscape", "measures", "sharpness"];
 
 impl RunFolder {
-    /// Writes a record of an analysis, `analysis/NAME.json`, and says where it stands.
+    /// Writes a record of an analysis, `analysis/NAME.json`, and returns its path.
     ///
     /// # Errors
     /// If it cannot be written.
@@ -24,18 +24,18 @@ impl RunFolder {
         Ok(self.file(&name))
     }
 
-    /// Reads such a record, if there is one.
+    /// Reads a record, if it exists.
     ///
     /// # Errors
-    /// If it cannot be read, or is none.
+    /// If it cannot be read, or is not such a record.
     pub fn read_record<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>, RunError> {
         read(&self.file(&format!("{ANALYSIS}/{name}.json")))
     }
 
-    /// The records of epochs, in their order.
+    /// The records made during training, in the order of their epochs.
     ///
     /// # Errors
-    /// If one cannot be read, or is none.
+    /// If one cannot be read, or is not such a record.
     pub fn epoch_records<T: DeserializeOwned>(&self) -> Result<Vec<T>, RunError> {
         let mut files = self.records()?;
         files.retain(|file| epoch_of(name(file)).is_some());
@@ -44,7 +44,7 @@ impl RunFolder {
         Ok(all.into_iter().flatten().collect())
     }
 
-    /// Writes the record of an analysis made after so many epochs; `suffix` tells those of the same epoch apart.
+    /// Writes the record of an analysis made after this number of epochs; `suffix` distinguishes those of the same epoch.
     ///
     /// # Errors
     /// If it cannot be written.
@@ -52,21 +52,21 @@ impl RunFolder {
         self.record(&epoch_name(epochs, suffix), record)
     }
 
-    /// Whether that record is there.
+    /// Whether that record exists.
     pub fn has_epoch_record(&self, epochs: usize, suffix: &str) -> bool {
         self.file(&format!("{ANALYSIS}/{}.json", epoch_name(epochs, suffix))).is_file()
     }
 
-    /// Removes all records, and the folder if nothing else is in it.
+    /// Removes all records, and the folder if it is then empty.
     pub(super) fn forget_records(&self) -> Result<(), RunError> {
         self.records()?.iter().try_for_each(|file| remove(file))?;
         self.forget_partial_records(|name| is_of_analysis(name) || epoch_of(name).is_some())?;
-        // Fails where it holds what is not the run's, which then stays.
+        // Fails if it contains other files, which are kept.
         let _ = fs::remove_dir(self.file(ANALYSIS));
         Ok(())
     }
 
-    /// Removes what killed programs left of records with such names.
+    /// Removes partial files of such records that killed programs left.
     pub(super) fn forget_partial_records(&self, ours: impl Fn(&str) -> bool) -> Result<(), RunError> {
         self.forget_partial_in(ANALYSIS, ours)
     }
@@ -77,7 +77,7 @@ impl RunFolder {
         self.records()?.iter().filter(later).try_for_each(|file| remove(file))
     }
 
-    /// The records that analyses have left here.
+    /// The records of analyses in the folder.
     fn records(&self) -> Result<Vec<PathBuf>, RunError> {
         let folder = self.file(ANALYSIS);
         let entries = match fs::read_dir(&folder) {
@@ -89,12 +89,12 @@ impl RunFolder {
     }
 }
 
-/// The name of the record of an analysis made after so many epochs.
+/// The name of the record of an analysis made after this number of epochs.
 fn epoch_name(epochs: usize, suffix: &str) -> String {
     format!("epoch-{epochs:03}{suffix}")
 }
 
-/// What a file of JSON holds, if there is one.
+/// The contents of a JSON file, if it exists.
 fn read<T: DeserializeOwned>(path: &Path) -> Result<Option<T>, RunError> {
     let failed = |source| RunError::Read { path: path.to_owned(), source };
     match fs::read(path) {
@@ -107,7 +107,7 @@ fn name(file: &Path) -> &str {
     file.file_name().and_then(|name| name.to_str()).unwrap_or_default()
 }
 
-/// Whether an analysis gives its files such names: its own, then numbers, of what they are told by the words before, and a protocol.
+/// Whether an analysis gives such a name to its files: its own name, followed by epochs, sizes or a protocol.
 fn is_of_analysis(name: &str) -> bool {
     let Some((stem, "json" | "png" | "svg")) = name.rsplit_once('.') else { return false };
     let mut parts = stem.split('-');
@@ -115,7 +115,7 @@ fn is_of_analysis(name: &str) -> bool {
     is_ours && parts.all(|part| ["epoch", "p2"].contains(&part) || part.parse::<usize>().is_ok())
 }
 
-/// The number of epochs in the name of a record.
+/// The number of epochs in the name of a record made during training.
 pub(super) fn epoch_of(name: &str) -> Option<usize> {
     let number = name.strip_prefix("epoch-")?.strip_suffix(".json")?;
     number.strip_suffix("-p2").unwrap_or(number).parse().ok()

@@ -1,4 +1,4 @@
-//! Named tensors in safetensors files: Lethe's own, sealed by a checksum, and those of other programs.
+//! Named tensors in safetensors files: Lethe's own, which have a checksum, and those of other programs.
 
 use super::checkpoint::NamedTensor;
 use super::checkpoint_error::CheckpointError;
@@ -12,31 +12,31 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
-/// The key of Lethe's notes in a file's metadata. All stand in it as one JSON object.
+/// The key of Lethe's notes in a file's metadata: one JSON object with all notes.
 const NOTES: &str = "lethe";
 
-/// Who wrote a file.
+/// The program that wrote a file.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Origin {
-    /// This program: it is sealed, and every tensor is f32.
+    /// Lethe: the file has a checksum, and every tensor is f32.
     Lethe,
-    /// Whoever. What this program wrote is sealed nevertheless.
+    /// Any program. Files written by Lethe have a checksum here too.
     Any,
 }
 
-/// What a file holds.
+/// The contents of a file.
 pub struct Content {
     /// The tensors of floating-point numbers, by name.
     pub tensors: Vec<NamedTensor>,
     /// Lethe's notes.
     pub notes: BTreeMap<String, String>,
-    /// The tensors of other types than floating-point numbers of a common width, which only others' files may hold: name and type.
+    /// The tensors of other types, which only files of other programs may contain: name and type.
     pub others: Vec<(String, String)>,
-    /// How many tensors were of another width than f32, by type.
+    /// How many tensors were converted to f32, by their type.
     pub converted: BTreeMap<String, usize>,
 }
 
-/// The header of a safetensors file. Its keys are written in a fixed order, as the same run must write the same bytes.
+/// The header of a safetensors file. Its keys are written in a fixed order, since the same run writes the same bytes.
 #[derive(Serialize)]
 struct Header<'a> {
     #[serde(rename = "__metadata__")]
@@ -52,10 +52,10 @@ struct Entry<'a> {
     data_offsets: [usize; 2],
 }
 
-/// The bytes of a sealed file: tensors in the order of their names, notes, and metadata for other programs.
+/// The bytes of a file with a checksum: tensors sorted by name, notes, and metadata for other programs.
 ///
 /// # Panics
-/// If two tensors have one name, or a tensor has another number of values than its shape says.
+/// If two tensors have the same name, or the number of a tensor's values does not match its shape.
 #[track_caller]
 pub fn bytes(tensors: &[&NamedTensor], notes: &BTreeMap<String, String>, metadata: &[(&str, &str)]) -> Vec<u8> {
     let mut sorted: Vec<&NamedTensor> = tensors.to_vec();
@@ -72,7 +72,7 @@ pub fn bytes(tensors: &[&NamedTensor], notes: &BTreeMap<String, String>, metadat
     let notes = seal::unsealed(notes);
     let metadata = metadata.iter().copied().chain([(NOTES, notes.as_str())]).collect();
     let mut header = serde_json::to_vec(&Header { metadata, tensors: entries }).expect("plain values are JSON");
-    // Spaces are JSON; the numbers behind them start at a multiple of 8 bytes.
+    // Trailing spaces are valid JSON; they make the numbers start at a multiple of 8 bytes.
     header.resize(header.len().next_multiple_of(8), b' ');
     let mut file = Vec::with_capacity(8 + header.len() + end);
     file.extend((header.len() as u64).to_le_bytes());
@@ -82,7 +82,7 @@ pub fn bytes(tensors: &[&NamedTensor], notes: &BTreeMap<String, String>, metadat
     file
 }
 
-/// Reads a file, and makes sure that it is as it was written if it was by Lethe.
+/// Reads a file, and verifies its checksum if Lethe wrote it.
 pub fn read(path: &Path, origin: Origin) -> Result<Content, CheckpointError> {
     let failed = |source: io::Error| CheckpointError::Read { path: path.to_owned(), source };
     if let Some(Foreign { what, advice }) = foreign::recognise(path).map_err(failed)? {
@@ -113,7 +113,7 @@ pub fn read(path: &Path, origin: Origin) -> Result<Content, CheckpointError> {
             return Err(CheckpointError::Tensor {
                 path: path.to_owned(),
                 tensor: name.to_owned(),
-                expected: "numbers that f32 holds".to_owned(),
+                expected: "numbers within the range of f32".to_owned(),
                 found: "F64 numbers beyond 3.4e38".to_owned(),
             });
         }
@@ -124,7 +124,7 @@ pub fn read(path: &Path, origin: Origin) -> Result<Content, CheckpointError> {
     Ok(Content { tensors, notes, others, converted })
 }
 
-/// The notes of a text of Lethe's, if the file is as it was written.
+/// The notes in a metadata text of Lethe, if the checksum matches the file.
 fn unseal(path: &Path, file: &[u8], text: &str) -> Result<BTreeMap<String, String>, CheckpointError> {
     if !seal::is_sealed(text) {
         return Err(CheckpointError::NoChecksum { path: path.to_owned() });
@@ -136,11 +136,11 @@ fn unseal(path: &Path, file: &[u8], text: &str) -> Result<BTreeMap<String, Strin
     };
     let found = seal::computed(file);
     let Ok(Sealed { checksum, notes }) = serde_json::from_str(text) else { return Err(damaged("?", found)) };
-    // As text: an upper-case digit is a flipped bit too.
+    // Compared as text: an upper-case digit is a changed bit too.
     if found.as_deref() == Some(&checksum) { Ok(notes.into_owned()) } else { Err(damaged(&checksum, found)) }
 }
 
-/// What is wrong with a file, with its sizes where it was cut off.
+/// What is wrong with a file, with its size if it is truncated.
 fn explain(error: &SafeTensorError, file: &[u8]) -> String {
     match error {
         SafeTensorError::HeaderTooSmall | SafeTensorError::InvalidHeaderLength => {
@@ -148,7 +148,7 @@ fn explain(error: &SafeTensorError, file: &[u8]) -> String {
         }
         SafeTensorError::MetadataIncompleteBuffer => {
             format!(
-                "its {} bytes are not as many as its header tells of; it was cut off, or not loaded whole",
+                "its size, {} bytes, does not match its header; it is truncated or was not downloaded completely",
                 file.len()
             )
         }
@@ -160,7 +160,7 @@ fn overflows((narrow, wide): (&f32, &[u8; 8])) -> bool {
     narrow.is_infinite() && f64::from_le_bytes(*wide).is_finite()
 }
 
-/// The numbers of a tensor as f32, if they are floating-point numbers of a common width.
+/// The values of a tensor as f32, if they are of a common floating-point type.
 fn floats(view: &TensorView<'_>) -> Option<Vec<f32>> {
     let data = view.data();
     let halves = |f: fn([u8; 2]) -> f32| data.as_chunks::<2>().0.iter().map(|b| f(*b)).collect();
