@@ -1,12 +1,12 @@
-//! Divides labelled images in two, each class by its share.
+//! A stratified split of labelled images.
 
 use lethe_tensor::random::{Draw, Philox};
 
-/// Which of the images are held out: `count` of them, drawn with this seed, of each class its share (rounded down, and one more of those with the largest
-/// remainders).
+/// Which of the images are held out: `count` of them, drawn with this seed, in proportion to the classes (rounded down, and one more for the classes with the
+/// largest remainders).
 ///
 /// # Panics
-/// If there are fewer images than `count`, or none.
+/// If there are fewer than `count` images, or none.
 pub fn hold_out(labels: &[u32], classes: usize, count: usize, seed: u64) -> Vec<bool> {
     assert!(count <= labels.len() && !labels.is_empty(), "{count} of {} images", labels.len());
     let mut members = vec![Vec::new(); classes];

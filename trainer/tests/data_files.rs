@@ -1,4 +1,4 @@
-//! Files as people have them: cut off, renamed, passed over, broken. Each is told before anything is computed, or does no harm.
+//! Data sets as they occur in practice: with truncated, renamed, ignored and broken files. Each flaw is reported before anything is computed, or does no harm.
 
 #![cfg(feature = "program")]
 
@@ -34,7 +34,7 @@ impl Place {
         self.folder.path().join("data").join(file)
     }
 
-    /// Paints a file, in the form of its ending.
+    /// Paints an image, in the format of its extension.
     fn picture(&self, file: &str) {
         let seed = file.bytes().fold(7u32, |sum, byte| sum.wrapping_mul(31).wrapping_add(byte.into()));
         let wave = |x: u32, y: u32, c: u32| ((x * (3 + seed % 11) + y * (5 + seed % 7)) * (c + 1) + seed % 97) as u8;
@@ -118,7 +118,7 @@ fn all_that_is_wrong_is_told_at_once_and_before_the_first_step() {
     let parts = [
         "13 of 37 images cannot be used",
         "large.jpg is too large: 60000 × 60000 pixels",
-        "page.jpg is no image: expected JPEG, PNG, BMP, WebP, TIFF, found a file that begins with \"<!DOCTYPE",
+        "page.jpg is not an image: expected JPEG, PNG, BMP, WebP, TIFF, found a file that begins with \"<!DOCTYPE",
         "empty-07.png is empty\n  and 3 more\n",
     ];
     refused(&place.train("run", &[]), &parts);
@@ -141,7 +141,10 @@ fn fault_in_the_evaluation(set: &[&str]) {
     // Of its length and ends, but for two bytes of which no look at those tells anything.
     let damaged = [&whole[..whole.len() - 2], &[0x12, 0x34, 0xff, 0xd9]].concat();
     fs::write(&path, damaged).unwrap();
-    refused(&place.train("cut", set), &["val-dog-1.jpg is no whole JPEG: the data is damaged: more of it"]);
+    refused(
+        &place.train("cut", set),
+        &["val-dog-1.jpg is not a complete JPEG: the data is damaged: there is more of it"],
+    );
     assert!(place.run("cut").join("checkpoint.safetensors").exists());
     fs::write(&path, whole).unwrap();
     let resume = place.arguments(&["resume"], Some("cut"));
@@ -177,10 +180,10 @@ fn other_classes_are_refused_with_the_difference() {
         });
     };
     rename("cat", "zebra");
-    all_refuse(&["other classes", "class 1 was `cat`, is `dog`; gone: `cat`; new: `zebra`", "--data-dir"]);
+    all_refuse(&["other classes", "class 1 was `cat`, now `dog`; gone: `cat`; new: `zebra`", "--data-dir"]);
     rename("zebra", "cat");
     place.picture("train/bee/1.jpg");
-    all_refuse(&["there were 3, and there are 4; class 1 was `cat`, is `bee`; new: `bee`"]);
+    all_refuse(&["there were 3, now there are 4; class 1 was `cat`, now `bee`; new: `bee`"]);
     fs::remove_dir_all(place.at("train/bee")).unwrap();
     commands.iter().for_each(|command| drop(said(&place.arguments(command, Some("run")))));
 }
@@ -223,7 +226,7 @@ fn a_head_is_kept_for_the_same_classes_and_new_for_others() {
     for part in ["train", "val"] {
         fs::rename(place.at(part).join("cat"), place.at(part).join("zebra")).unwrap();
     }
-    let new = "the head is new: its classes were others: class 1 was `cat`, is `dog`; gone: `cat`; new: `zebra`";
+    let new = "the head is new: its classes were others: class 1 was `cat`, now `dog`; gone: `cat`; new: `zebra`";
     assert!(said(&place.train("other", &[&from])).contains(new));
     let kept = said(&place.train("forced", &[&from, "init.head=keep"]));
     assert!(kept.contains("the head is kept, as init.head says, though its classes were others"), "{kept}");
@@ -253,11 +256,11 @@ fn every_form_at_any_depth_is_read_and_what_is_not_is_said() {
         "2 .gif (as ",
         "train/ant/x.gif)",
         "1 .txt",
-        "1 without an ending",
+        "1 without an extension",
         "1 .csv",
-        "images outside of the folders of classes, 1, are left out: `outside.png`",
+        "ignored 1 image outside the class folders: `outside.png`",
         "val has no image of 1 of 3 classes: `cat`",
-        "test is left out beside ",
+        "test is ignored, since there is ",
     ] {
         assert!(said.contains(part), "{part} not in {said}");
     }
@@ -307,7 +310,7 @@ fn test_images_without_folders_have_a_line_each() {
     ] {
         fs::write(place.at(file), text).unwrap();
         let said = said(&place.train("run", &[]));
-        assert_eq!(said.contains("left out"), file != "val/val_annotations.txt", "{said}");
+        assert_eq!(said.contains("ignored"), file != "val/val_annotations.txt", "{said}");
         fs::remove_dir_all(place.run("run")).unwrap();
     }
     for (text, part) in [
@@ -317,7 +320,7 @@ fn test_images_without_folders_have_a_line_each() {
         ),
         ("v 1.png 1\nv2.png 0\n", "val.txt: lines: expected a line for v3.png, found none"),
         ("v 1.png 1\nv2.png 0\nv3.png 2\nv4.png 2\n", "found `v4.png 2 in line 4`"),
-        ("v 1.png 1\nv2.png 0\nv3.png 3\n", "below 3 or by name, found `v3.png 3` in line 3"),
+        ("v 1.png 1\nv2.png 0\nv3.png 3\n", "by name or by number below 3, found `v3.png 3` in line 3"),
     ] {
         fs::write(place.at("val.txt"), text).unwrap();
         refused(&place.train("run", &[]), &[part]);
@@ -344,7 +347,7 @@ fn images_are_turned_upright_where_that_is_asked_for() {
     assert_ne!(metrics[0], metrics[1]);
     let digits = Path::new(env!("CARGO_MANIFEST_DIR")).join("../configs/digits.toml").display().to_string();
     let set = ["train", &digits, "--set", "data.exif_orientation=true"];
-    fails(&set, 2, &["data.exif_orientation = true", "images in files alone"]);
+    fails(&set, 2, &["data.exif_orientation = true", "only to images in files"]);
 }
 
 /// Enough files that what was looked at is kept, where a broken record does no harm.
@@ -395,7 +398,7 @@ fn many_files_are_looked_at_once() {
         fs::write(&path, vec![0; bytes.get_ref().len()]).unwrap();
         fs::File::options().write(true).open(&path).unwrap().set_modified(modified).unwrap();
         let (done, error) = train("damaged");
-        assert!(!done && error.contains("0500.png is no image"), "{error}");
+        assert!(!done && error.contains("0500.png is not an image"), "{error}");
     }
     fs::write(place.at("train/ant/0500.png"), "").unwrap();
     let (done, error) = train("three");

@@ -21,7 +21,7 @@ fn miniature() -> (tempfile::TempDir, String) {
     (folder, data)
 }
 
-/// Writes a config and the run's name beside the data.
+/// Writes a config beside the data, and returns its path and the path for its run.
 fn config(folder: &Path, name: &str, data: &str, model: &str) -> (String, String) {
     let path = folder.join(format!("{name}.toml"));
     fs::write(&path, format!("[data]\n{data}\n{model}{TRAIN}")).unwrap();
@@ -63,15 +63,19 @@ fn imagenet_is_trained_on_and_measured_on_all_its_sets() {
     broken_files_are_named(folder.path(), &run, &at);
 }
 
-/// A file that is cut short or no image, and a set that is not there.
+/// A file that is not an image, and a set that does not exist.
 fn broken_files_are_named(folder: &Path, run: &str, at: &[&str]) {
     let sketch = folder.join("data/imagenet-sketch/n01440764/sketch_0.JPEG");
-    fs::write(sketch.with_file_name("notes.txt"), "left out").unwrap();
+    fs::write(sketch.with_file_name("notes.txt"), "ignored").unwrap();
     let output = program().args([&["eval", run, "--on", "sketch"], at].concat()).output().unwrap();
     let notes = String::from_utf8(output.stderr).unwrap();
     assert!(notes.contains("1 file that is not read as images") && notes.contains("sketch"), "{notes}");
     fs::write(&sketch, "no image").unwrap();
-    fails(&[&["eval", run, "--on", "sketch"], at].concat(), 1, &["sketch_0.JPEG", "is no image: expected JPEG, PNG"]);
+    fails(
+        &[&["eval", run, "--on", "sketch"], at].concat(),
+        1,
+        &["sketch_0.JPEG", "is not an image: expected JPEG, PNG"],
+    );
     fs::remove_dir_all(folder.join("data/imagenet-v2")).unwrap();
     fails(&[&["eval", run, "--on", "v2"], at].concat(), 1, &["v2 not found", "imagenet-v2"]);
 }

@@ -182,7 +182,7 @@ fn files_of_other_formats_are_named_with_what_to_do() {
         ("w.gz", b"\x1f\x8b\x08\x08abcdefgh", ["a gzip archive", "gunzip"]),
         ("empty", b"", ["an empty file", "again"]),
         ("cut", &whole[..whole.len() - 100], ["not a complete safetensors file", "truncated"]),
-        ("header", &whole[..100], ["no whole safetensors file", "ends within its header"]),
+        ("header", &whole[..100], ["not a complete safetensors file", "ends within its header"]),
     ] {
         let file = folder.path().join(name);
         std::fs::write(&file, bytes).unwrap();

@@ -1,23 +1,23 @@
-//! Random changes of training images that keep their size, on the bytes, before they are scaled.
+//! Random augmentation that keeps the size of training images, on bytes, before they are normalised.
 
 use lethe_tensor::random::Philox;
 
 use super::shape::ImageShape;
 use crate::config::AugmentConfig;
 
-/// What is done to an image: where it is cut out of its padded self, and whether it is mirrored.
+/// The augmentation of one image: its crop out of the padded image, and whether it is flipped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Augment {
-    /// The rows by which the content moves up; negative for down.
+    /// The number of rows by which the content moves up; negative for down.
     pub rows: isize,
-    /// The columns by which the content moves left; negative for right.
+    /// The number of columns by which the content moves left; negative for right.
     pub columns: isize,
-    /// Whether it is mirrored, left to right, after that.
+    /// Whether it is then flipped horizontally.
     pub flip: bool,
 }
 
 impl Augment {
-    /// Draws the change of one image. Every draw is made whether needed or not, so that one option does not change what
+    /// Draws the augmentation of one image. Every draw is made, whether needed or not, so that one option does not change what
     /// another draws.
     pub(super) fn draw(config: &AugmentConfig, random: &mut Philox) -> Augment {
         let mut shift = || random.below(2 * config.crop_padding as u32 + 1) as isize - config.crop_padding as isize;
@@ -25,8 +25,8 @@ impl Augment {
         Augment { rows, columns, flip: random.below(2) == 1 && config.flip }
     }
 
-    /// The changed image: value by value, in the order CHW, from the image in the same order. What was never in the image
-    /// is black.
+    /// The augmented image: value by value, in the order CHW, from the image in the same order. Pixels outside the image
+    /// are black.
     pub fn apply<'a>(self, image: &'a [u8], shape: ImageShape) -> impl Iterator<Item = u8> + 'a {
         let ImageShape { channels, height, width } = shape;
         let column = move |x: usize| (if self.flip { width - 1 - x } else { x }).wrapping_add_signed(self.columns);

@@ -11,14 +11,14 @@ use crate::classes::Classes;
 
 const SHAPE: ImageShape = ImageShape { channels: 3, height: 32, width: 32 };
 
-/// One of the two formats.
+/// The layout of one of the two data sets.
 pub struct Format {
     name: &'static str,
-    /// The folder that the published archive unpacks to.
+    /// The folder in the published archive.
     folder: &'static str,
     train: &'static [&'static str],
     test: &'static str,
-    /// The bytes before the pixels; the last of them is the class. CIFAR-100 has a coarse label before it.
+    /// The number of bytes before the pixels; the last of them is the class. CIFAR-100 has a coarse label before it.
     labels: usize,
     classes: &'static [&'static str],
 }
@@ -43,14 +43,14 @@ pub const CIFAR_100: Format = Format {
     classes: &names::CIFAR_100,
 };
 
-/// Reads one of the two.
+/// Reads one of the two data sets.
 pub fn read(format: &Format, places: &Places) -> Result<DataSplit, DataError> {
     let looked = places.folders(format.name).into_iter().flat_map(|f| [f.clone(), f.join(format.folder)]).collect();
     let first = format.train[0];
     let folder = find(format.name, looked, first, |folder| folder.join(first).exists())?;
     Ok(DataSplit {
-        train: read_part(format, &folder, "training part", format.train)?,
-        test: read_part(format, &folder, "test part", &[format.test])?,
+        train: read_part(format, &folder, "training set", format.train)?,
+        test: read_part(format, &folder, "test set", &[format.test])?,
     })
 }
 

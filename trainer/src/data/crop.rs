@@ -1,30 +1,30 @@
-//! Which part of an image is looked at, and how large it becomes: the paper's geometry of training and of evaluation.
+//! Which region of an image is used: the paper's crops for training and for evaluation.
 //!
-//! Nothing here touches a pixel; [`super::resize`] does.
+//! This module computes regions only; [`super::resize`] resamples pixels.
 
 use lethe_tensor::random::Philox;
 
-/// Places that are tried before the middle of the image is taken.
+/// The number of crops that are tried before the centre of the image is taken.
 const TRIES: usize = 10;
-/// The widest aspect, width by height; the narrowest is its inverse.
+/// The largest aspect ratio, width by height; the smallest is its inverse.
 const ASPECT: f64 = 4.0 / 3.0;
 
-/// A part of an image, in pixels; a part of a pixel where an evaluation cuts there.
+/// A region of an image, in pixels; in evaluation its edges may lie within pixels.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Region {
-    /// The columns left of it.
+    /// The number of columns left of it.
     pub left: f64,
-    /// The rows above it.
+    /// The number of rows above it.
     pub top: f64,
-    /// Its columns.
+    /// Its width.
     pub width: f64,
-    /// Its rows.
+    /// Its height.
     pub height: f64,
 }
 
-/// The Inception crop (Szegedy et al. 2015), as torchvision draws it: a share U(min_area, 1) of the image's area in an aspect that is uniform on a
-/// logarithmic scale in [3/4, 4/3], w = round(√(A·r)), h = round(√(A/r)), at a uniform place of whole pixels. Where ten draws do not fit, the middle of
-/// the image, with its aspect clamped to that range.
+/// The Inception crop (Szegedy et al. 2015), as torchvision draws it: a fraction U(min_area, 1) of the image's area, with an aspect ratio r that is uniform on a
+/// logarithmic scale in [3/4, 4/3], w = round(√(A·r)), h = round(√(A/r)), at a uniform integer offset. If ten draws do not fit, the centre of the
+/// image, with its aspect ratio clamped to that range.
 pub fn inception(random: &mut Philox, min_area: f64, width: usize, height: usize) -> Region {
     let (all_columns, all_rows) = (width as f64, height as f64);
     for _ in 0..TRIES {
@@ -43,8 +43,8 @@ pub fn inception(random: &mut Philox, min_area: f64, width: usize, height: usize
     Region { left: middle(all_columns, columns), top: middle(all_rows, rows), width: columns, height: rows }
 }
 
-/// The middle of an image as it is evaluated: its shorter side becomes ⌊size/0.875⌋, the other keeps the aspect, and the middle `size` × `size` is cut out of
-/// that. This is the part of the image that those pixels are made of.
+/// The central crop of evaluation: the shorter side is resized to ⌊size/0.875⌋, the other in proportion, and the central `size` × `size` is cropped. This is the
+/// region of the original image that those pixels are made of.
 pub fn evaluation(size: usize, width: usize, height: usize) -> Region {
     let shorter = size * 8 / 7;
     let least = width.min(height);
@@ -101,13 +101,13 @@ mod tests {
 
     #[test]
     fn evaluations_take_the_middle_of_the_resized_image() {
-        // 224 of 256 × 341: 16 and 58 pixels of the resized image are cut off.
+        // 224 of 256 × 341: 16 and 58 pixels of the resized image are cropped.
         let region = evaluation(224, 500, 375);
         let scale = (500.0 / 341.0, 375.0 / 256.0);
         let expected =
             Region { left: 58.0 * scale.0, top: 16.0 * scale.1, width: 224.0 * scale.0, height: 224.0 * scale.1 };
         assert_eq!(region, expected);
-        // 288 of 329: floor(288/0.875); 41 pixels are cut off, 20 of them before, as half to even has it.
+        // 288 of 329: floor(288/0.875); 41 pixels are cropped, 20 of them before, by rounding half to even.
         let region = evaluation(288, 329, 329);
         assert_eq!(region, Region { left: 20.0, top: 20.0, width: 288.0, height: 288.0 });
         let thin = evaluation(3, 1, 1000);

@@ -12,8 +12,8 @@ use crate::classes::Classes;
 /// Images of one size in memory.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pixels {
-    /// The values in the order NCHW: image after image, each channel after channel, row by row. Shared by the sets that
-    /// differ in what is made of them.
+    /// The values in the order NCHW: image after image, channel after channel, row by row. Shared by data sets that prepare
+    /// the same images differently.
     pub values: Arc<Vec<u8>>,
     /// The size of every image.
     pub shape: ImageShape,
@@ -32,20 +32,20 @@ impl Pixels {
     }
 }
 
-/// The file of an image.
+/// The file of one image.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ImageFile {
     /// Where it is.
     pub path: PathBuf,
-    /// The last so many parts of the path are its place in the folder of its class, or, without those, of its part of the data set.
+    /// The number of trailing path components relative to the folder of its class, or, without class folders, to the folder of its data set.
     depth: u16,
-    /// What tells it from others, when it was looked at.
+    /// What identifies its contents, once it was inspected.
     pub stamp: Option<Stamp>,
-    /// Whether all of it was gone through, which need not be done every epoch.
+    /// Whether its codes were checked completely, which is done only once.
     pub(super) checked: Checked,
 }
 
-/// Whether something was done. It makes no file different from another.
+/// A flag for something that is done once. It is ignored when files are compared.
 #[derive(Debug, Default)]
 pub(super) struct Checked(pub AtomicBool);
 
@@ -64,12 +64,12 @@ impl PartialEq for Checked {
 impl Eq for Checked {}
 
 impl ImageFile {
-    /// At a path whose last `depth` parts are its place.
+    /// A file whose last `depth` path components are its relative path.
     pub fn new(path: PathBuf, depth: u16) -> ImageFile {
         ImageFile { path, depth, stamp: None, checked: Checked::default() }
     }
 
-    /// Its place in the folder of its class: its name, behind those of folders in that.
+    /// Its path relative to the folder of its class.
     pub fn place(&self) -> &Path {
         let above = self.path.ancestors().nth(self.depth.into());
         above.and_then(|above| self.path.strip_prefix(above).ok()).unwrap_or(&self.path)
@@ -87,7 +87,7 @@ impl From<PathBuf> for ImageFile {
     }
 }
 
-/// Where images are.
+/// The images of a data set.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Images {
     /// In memory.
@@ -101,9 +101,9 @@ pub enum Images {
 pub struct Dataset {
     /// Its name, for messages.
     pub name: String,
-    /// The images as they are kept.
+    /// The images, in memory or in files.
     pub images: Images,
-    /// The size of every image as it is trained on: its own, or that of `data.size`.
+    /// The size of every image as the model sees it: its own, or `data.size`.
     pub shape: ImageShape,
     /// The class of each image, below `classes`.
     pub labels: Vec<u32>,
@@ -111,13 +111,13 @@ pub struct Dataset {
     pub classes: usize,
     /// Their names.
     pub names: Classes,
-    /// What whoever uses it should know of how it was read: a line each.
+    /// Remarks about how it was read, for the user: one line each.
     pub remarks: Vec<String>,
-    /// What is done to every image to make a stand-in for a robustness set; nothing in any other.
+    /// The alteration of every image that makes a stand-in for a robustness set; `None` for other sets.
     pub stand_in: Option<StandIn>,
 }
 
-/// A data set as it is used: one part to train on, another to test on.
+/// A training set and a test set.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DataSplit {
     /// The images to train on.
@@ -127,12 +127,12 @@ pub struct DataSplit {
 }
 
 impl Dataset {
-    /// The stand-in that it becomes, as a test split.
+    /// The stand-in for a robustness set that it becomes by an alteration.
     pub fn altered(&self, stand_in: StandIn) -> Dataset {
         Dataset { name: format!("{}, {stand_in}", self.name), stand_in: Some(stand_in), ..self.clone() }
     }
 
-    /// A set in memory: values in the order NCHW, up to `max_value`; one label an image.
+    /// A set in memory: values in the order NCHW, up to `max_value`; one label per image.
     pub fn in_memory(
         name: String,
         values: Vec<u8>,
@@ -157,14 +157,14 @@ impl Dataset {
     /// The set with these names of its classes.
     ///
     /// # Panics
-    /// If they are more or fewer than its classes.
+    /// If their number is not that of its classes.
     #[must_use]
     pub fn named(self, names: Classes) -> Dataset {
         assert!(names.len() == self.classes, "{} names for {} classes", names.len(), self.classes);
         Dataset { names, ..self }
     }
 
-    /// A set of colour images in files, one label a file. Its shape is empty until a size is given ([`Dataset::resized`]).
+    /// A set of colour images in files, with one label per file. Its shape is empty until a size is given ([`Dataset::resized`]).
     pub fn in_files(
         name: String,
         files: impl IntoIterator<Item = impl Into<ImageFile>>,
@@ -176,7 +176,7 @@ impl Dataset {
         Dataset { name, images, shape, labels, classes: names.len(), names, remarks: Vec::new(), stand_in: None }
     }
 
-    /// The set as images of this side, where one is given.
+    /// The set with square images of this size, if one is given.
     #[must_use]
     pub fn resized(self, size: Option<usize>) -> Dataset {
         Dataset { shape: size.map_or(self.shape, |side| self.shape.square(side)), ..self }
@@ -192,7 +192,7 @@ impl Dataset {
         self.labels.is_empty()
     }
 
-    /// The first `count` images only; all, if there are no more.
+    /// The first `count` images only, or all if there are fewer.
     pub fn truncate(&mut self, count: usize) {
         self.labels.truncate(count);
         match &mut self.images {
@@ -207,7 +207,7 @@ impl Dataset {
     /// The images with these indices, in this order.
     ///
     /// # Panics
-    /// If there is no image of some index.
+    /// If an index is out of range.
     pub fn select(&self, name: &str, indices: &[usize]) -> Dataset {
         let images = match &self.images {
             Images::Memory(pixels) => {
@@ -227,7 +227,7 @@ impl Dataset {
         }
     }
 
-    /// The images of these classes, which become classes 0, 1, … in this order.
+    /// The images of these classes, which become the classes 0, 1, … in this order.
     pub fn of_classes(&self, classes: &[u32]) -> Dataset {
         let place = |label: &u32| classes.iter().position(|class| class == label);
         let kept: Vec<usize> = (0..self.len()).filter(|&i| place(&self.labels[i]).is_some()).collect();

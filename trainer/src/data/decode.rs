@@ -1,7 +1,7 @@
-//! A file to pixels, 8-bit RGB, and strictly: a file that is cut off or damaged is an error wherever its form lets that be known.
+//! Decodes image files to 8-bit RGB, strictly: a truncated or damaged file is an error wherever its format makes that detectable.
 //!
-//! Grey images get three equal channels, CMYK and palettes are converted, 16-bit values are scaled, transparency is dropped. Of an animation or a file of many pages the
-//! first image is taken. A camera's note on how it was held is obeyed only where that is asked for: the pipelines whose results are compared with do not.
+//! Grey images get three equal channels, CMYK and palettes are converted, 16-bit values are scaled, transparency is dropped. From an animation or a file with several pages the
+//! first image is taken. The EXIF orientation is applied only on request: the pipelines that results are compared with ignore it.
 
 use std::io::Cursor;
 use std::path::Path;
@@ -14,15 +14,15 @@ use super::error::DataError;
 use super::form::{ImageFlaw, check_length, check_png_end, check_size, form, reader};
 use super::jpeg;
 
-/// The image in a file, turned upright by its EXIF orientation if that is to be obeyed.
+/// The image in a file, rotated by its EXIF orientation if requested.
 ///
 /// # Errors
-/// If the file cannot be read or holds no whole image of these forms; the error names it.
+/// If the file cannot be read or is not a complete image in one of these formats; the error names it.
 pub fn decode(path: &Path, upright: bool) -> Result<RgbImage, DataError> {
     decoded(path, upright, true)
 }
 
-/// The same for a file that is used again and again: the codes of a JPEG are gone through the first time.
+/// The same for a file that is decoded repeatedly: the codes of a JPEG are checked the first time only.
 pub(super) fn decode_again(file: &ImageFile, upright: bool) -> Result<RgbImage, DataError> {
     let is_new = !file.checked.0.load(Ordering::Relaxed);
     let image = decoded(&file.path, upright, is_new)?;
@@ -65,7 +65,7 @@ fn pixels(bytes: &[u8], upright: bool, is_new: bool) -> Result<RgbImage, ImageFl
     Ok(image.into_rgb8())
 }
 
-/// What the library says, sorted into what is damaged and what is only not supported.
+/// Sorts the library's errors into damaged and unsupported files.
 pub(super) fn flaw(error: ImageError) -> ImageFlaw {
     match error {
         ImageError::Unsupported(_) => ImageFlaw::Kind(Box::new(error)),
@@ -129,9 +129,9 @@ mod tests {
         let mut large = encoded(ImageFormat::Jpeg);
         let at = large.windows(2).position(|w| w == [0xff, 0xc0]).unwrap();
         large[at + 5..at + 9].copy_from_slice(&[0xea, 0x60, 0xea, 0x60]);
-        assert!(said(&large).contains("is too large: 60000 × 60000 pixels, and an image may have 134217728"));
+        assert!(said(&large).contains("is too large: 60000 × 60000 pixels; at most 134217728"));
         let mut bitmap = encoded(ImageFormat::Bmp);
         bitmap[18..26].copy_from_slice(&[0x60, 0xea, 0, 0, 0x60, 0xea, 0, 0]);
-        assert!(said(&bitmap).contains("is cut off"), "{}", said(&bitmap));
+        assert!(said(&bitmap).contains("is truncated"), "{}", said(&bitmap));
     }
 }

@@ -4,12 +4,12 @@ use super::dataset::{DataSplit, Dataset};
 use super::shape::ImageShape;
 use crate::digits::{CLASSES, Images, SIDE, TEST};
 
-/// The [digits](crate::digits): 1,437 images to train, 360 to test.
+/// The [digits](crate::digits): 1,437 training and 360 test images, stratified by class; both in the order of the file.
 pub fn digits() -> DataSplit {
     let all = parse();
     let is_test = Images::parse().held_out(TEST);
     let (test, train): (Vec<usize>, Vec<usize>) = (0..all.len()).partition(|&i| is_test[i]);
-    DataSplit { train: all.select("digits, training part", &train), test: all.select("digits, test part", &test) }
+    DataSplit { train: all.select("digits, training set", &train), test: all.select("digits, test set", &test) }
 }
 
 /// All images in the order of the file.
@@ -59,7 +59,7 @@ mod tests {
 
     #[test]
     fn the_split_never_changes() {
-        // Sums taken when the split was made; the tests above say that it is right, this one that results stay comparable.
+        // Sums taken when the split was made: the tests above check that it is correct, this one that results stay comparable.
         let sum = |set: &Dataset| {
             let Images::Memory(pixels) = &set.images else { panic!("the digits are embedded") };
             pixels

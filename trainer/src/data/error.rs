@@ -1,4 +1,4 @@
-//! What can be wrong with the files of a data set.
+//! Errors of data sets.
 
 use std::path::{Path, PathBuf};
 
@@ -8,28 +8,28 @@ use crate::config::Problem;
 /// Data that cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum DataError {
-    /// The files are nowhere.
+    /// The files were not found.
     #[error("{dataset} not found: no {file} in {}; {advice}", list(looked))]
     NotFound {
         /// The data set.
         dataset: String,
-        /// What is looked for.
+        /// The file that was searched for.
         file: String,
-        /// The folders looked in.
+        /// The folders that were searched.
         looked: Vec<PathBuf>,
-        /// Where to get the data, and how to say where it is.
+        /// Where to get the data, and how to give its location.
         advice: String,
     },
-    /// A part of a data set is missing where another one is.
+    /// A file of a data set is missing beside others.
     #[error("{}: no {file} beside {beside}; a data set needs {needed}", folder.display())]
     Incomplete {
         /// The folder.
         folder: PathBuf,
         /// What is missing.
         file: String,
-        /// What is there.
+        /// What was found.
         beside: String,
-        /// What a data set consists of.
+        /// What a data set needs.
         needed: String,
     },
     /// A file cannot be read, or its compression is broken.
@@ -37,10 +37,10 @@ pub enum DataError {
     Read {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: std::io::Error,
     },
-    /// A file is no image that can be used.
+    /// A file is not a usable image.
     #[error("{} {flaw}; replace the file, or remove it", path.display())]
     Image {
         /// The file.
@@ -48,35 +48,35 @@ pub enum DataError {
         /// What is wrong with it.
         flaw: ImageFlaw,
     },
-    /// Several files are no images that can be used, of all that were looked at.
+    /// Several files are not usable images.
     #[error("{count} of {all} images cannot be used:{}replace the files, or remove them", lines(first, *count))]
     Images {
-        /// How many.
+        /// Their number.
         count: usize,
-        /// Files that were looked at.
+        /// The number of files that were inspected.
         all: usize,
         /// The first of them.
         first: Vec<DataError>,
     },
-    /// The config asks for what the data does not hold.
+    /// The config asks for something that the data does not contain.
     #[error(transparent)]
     Config(#[from] Problem),
-    /// A file is not what it should be.
+    /// A file does not have the expected contents.
     #[error("{}: {what}: expected {expected}, found {found}", path.display())]
     Malformed {
         /// The file.
         path: PathBuf,
         /// The part that is wrong.
         what: &'static str,
-        /// What should be there.
+        /// What was expected.
         expected: String,
-        /// What is there.
+        /// What was found.
         found: String,
     },
 }
 
 impl DataError {
-    /// What is wrong with some of so many images: the first by name are listed.
+    /// The error for these bad files among `all`: the first by name are listed.
     pub(super) fn images(mut bad: Vec<(PathBuf, ImageFlaw)>, all: usize) -> DataError {
         bad.sort_by(|a, b| a.0.cmp(&b.0));
         let count = bad.len();
@@ -93,7 +93,7 @@ impl DataError {
     }
 }
 
-/// Files that are listed before they are only counted, a line each.
+/// The largest number of files that are listed, one per line.
 const LISTED: usize = 10;
 
 fn lines(first: &[DataError], count: usize) -> String {

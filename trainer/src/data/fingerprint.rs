@@ -1,12 +1,12 @@
-//! What tells one set of images from another, so that a run is not gone on with on images that it did not begin with.
+//! Checksums that identify a data set, so that a run is not resumed on other images than it began with.
 
 use super::dataset::{DataSplit, Dataset, Images};
 use flate2::Crc;
 
 impl DataSplit {
-    /// The number of images of each part, and a checksum of the names of the classes and of each image's label and pixels. Of images in files, in place of the
-    /// pixels: of the place in the folder of the class (not of the folders above, which may be moved, and test images be sorted into classes), the size in bytes, and
-    /// the first 4096 and last 16 bytes. A line a part.
+    /// The numbers of training and test images, and a checksum over the names of the classes and each image's label and pixels. For images in files, instead of the pixels: over the
+    /// path relative to the folder of the class (folders above may be moved, and test images may be sorted into classes), the size in bytes, and the first 4096 and last
+    /// 16 bytes. One line per set.
     pub fn fingerprint(&self) -> String {
         format!("train: {}\ntest: {}\n", part(&self.train), part(&self.test))
     }

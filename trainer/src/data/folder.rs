@@ -1,6 +1,6 @@
-//! A data set of image files: a folder for each class, whose images it holds, at any depth.
+//! Data sets of image files: a folder for each class, with its images at any depth.
 //!
-//! Only the list of files is made here; they are looked at and decoded elsewhere.
+//! This module only lists the files; they are inspected and decoded elsewhere.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -16,18 +16,18 @@ use crate::classes::{Classes, listed};
 use crate::words::count;
 
 const TRAIN: &str = "train";
-/// The folders of the test part; the first that is there.
+/// The folders of the test set; the first that exists is used.
 const TEST: [&str; 2] = ["val", "test"];
-/// Beside or, as TinyImageNet's, in a folder of test images without classes: a file that tells the class of each. The first that is there.
+/// The file with the classes of test images that are not in class folders, beside the images or, as TinyImageNet's, in their folder; the first that exists is used.
 const LABELS: [&str; 4] = ["val.txt", "val.csv", "val/val_annotations.txt", "test.txt"];
 const ORDER_SEED: u64 = 2;
 
-/// Reads the lists of `train/` and, where it is wanted, `val/` or `test/`. Otherwise the test part is empty.
+/// Lists the images in `train/` and, if requested, in `val/` or `test/`. Otherwise the test set is empty.
 pub fn read(name: &str, with_test: bool, places: &Places) -> Result<DataSplit, DataError> {
     let folder = root(name, places)?;
     let train_folder = folder.join(TRAIN);
     let classes = class_names(&train_folder)?;
-    let train = read_classes(format!("{name}, training part"), &train_folder, &classes)?;
+    let train = read_classes(format!("{name}, training set"), &train_folder, &classes)?;
     let train = shuffled(&train);
     let empty = lacking(&train);
     if let Some(first) = empty.first() {
@@ -39,7 +39,7 @@ pub fn read(name: &str, with_test: bool, places: &Places) -> Result<DataSplit, D
         };
         return Err(DataError::malformed(&path, "class", images_wanted(), more));
     }
-    let test_name = format!("{name}, test part");
+    let test_name = format!("{name}, test set");
     let test = match with_test {
         true => read_test(test_name, &folder, &classes)?,
         false => Dataset::in_files(test_name, Vec::<PathBuf>::new(), Vec::new(), classes),
@@ -47,17 +47,17 @@ pub fn read(name: &str, with_test: bool, places: &Places) -> Result<DataSplit, D
     Ok(DataSplit { train, test })
 }
 
-/// The folder that holds `train/`.
+/// The folder that contains `train/`.
 pub(super) fn root(name: &str, places: &Places) -> Result<PathBuf, DataError> {
     find(name, places.folders(name), "folder train/", |folder| folder.join(TRAIN).is_dir())
 }
 
-/// The classes of a data set: the names of the folders of its training part, sorted.
+/// The classes of a data set: the names of the folders of its training set, sorted.
 pub(super) fn classes_of(root: &Path) -> Result<Classes, DataError> {
     class_names(&root.join(TRAIN))
 }
 
-/// The names of the folders in a folder, sorted: two or more.
+/// The names of the folders in a folder, sorted; there must be two or more.
 fn class_names(folder: &Path) -> Result<Classes, DataError> {
     let mut found = Found::default();
     let entries = found.entries(folder)?;
@@ -65,27 +65,27 @@ fn class_names(folder: &Path) -> Result<Classes, DataError> {
     let names = entries.into_iter().filter(|entry| matches!(entry.kind, Kind::Folder)).map(|entry| entry.name);
     let classes = Classes::new(names);
     if classes.len() < 2 {
-        let expected = "a folder for each class, two or more".to_owned();
+        let expected = "two or more folders, one for each class".to_owned();
         return Err(DataError::malformed(folder, "classes", expected, count(classes.len(), "folder")));
     }
     Ok(classes)
 }
 
-/// The names of the classes that a set has no image of.
+/// The names of the classes without images in a set.
 fn lacking(set: &Dataset) -> Vec<&String> {
     let mut filled = vec![false; set.classes];
     set.labels.iter().for_each(|label| filled[*label as usize] = true);
     set.names.names().iter().zip(filled).filter(|(_, filled)| !filled).map(|(name, _)| name).collect()
 }
 
-/// Training images in an order that is the same in every run: the first so many of them (`train_limit`, an analysis) must not all be of the first classes.
+/// Shuffles training images, in the same way in every run: the first of them (for `train_limit` or an analysis) must not all be of the first classes.
 fn shuffled(set: &Dataset) -> Dataset {
     let mut order: Vec<usize> = (0..set.len()).collect();
     Philox::new(Draw::new(ORDER_SEED, [0; 3])).shuffle(&mut order);
     set.select(&set.name, &order)
 }
 
-/// Test images of the folders in a folder, each named as one of `classes`, in the order of the files' names: that of ImageNet's validation set.
+/// Test images in class folders, each named as one of `classes`, in the order of the files' names, as in ImageNet's validation set.
 pub(super) fn read_test_classes(name: String, folder: &Path, classes: &Classes) -> Result<Dataset, DataError> {
     let set = read_classes(name, folder, classes)?;
     let Images::Files(files) = &set.images else { unreachable!("folders are lists of files") };
@@ -94,7 +94,7 @@ pub(super) fn read_test_classes(name: String, folder: &Path, classes: &Classes) 
     Ok(set.select(&set.name, &order))
 }
 
-/// The images of the folders in a folder, each named as one of `classes`, folder after folder.
+/// The images in class folders, each named as one of `classes`, folder after folder.
 fn read_classes(name: String, folder: &Path, classes: &Classes) -> Result<Dataset, DataError> {
     let numbers: HashMap<&str, u32> = classes.names().iter().map(String::as_str).zip(0..).collect();
     let (mut found, mut labels) = (Found::default(), Vec::new());
@@ -112,7 +112,7 @@ fn read_classes(name: String, folder: &Path, classes: &Classes) -> Result<Datase
     }
     found.check()?;
     if !unknown.is_empty() {
-        let expected = format!("one of the {} classes of the training part", classes.len());
+        let expected = format!("one of the {} classes of the training set", classes.len());
         return Err(DataError::malformed(folder, "class", expected, listed(&unknown)));
     }
     if found.images.is_empty() {
@@ -121,8 +121,8 @@ fn read_classes(name: String, folder: &Path, classes: &Classes) -> Result<Datase
     let remark = found.remark();
     let set = Dataset::in_files(name, found.images, labels, classes.clone());
     let outside = (!loose.is_empty()).then(|| {
-        let (count, names) = (loose.len(), listed(&loose));
-        format!("{}: images outside of the folders of classes, {count}, are left out: {names}", folder.display())
+        let images = count(loose.len(), "image");
+        format!("{}: ignored {images} outside the class folders: {}", folder.display(), listed(&loose))
     });
     let remarks = outside.into_iter().chain(remark).collect();
     Ok(Dataset { remarks, ..set })
@@ -140,7 +140,7 @@ fn read_test(name: String, root: &Path, classes: &Classes) -> Result<Dataset, Da
     };
     let mut set = read_part(name, root, folder, classes)?;
     if let [_, other] = &folders[..] {
-        set.remarks.push(format!("{} is left out beside {}", other.display(), folder.display()));
+        set.remarks.push(format!("{} is ignored, since there is {}", other.display(), folder.display()));
     }
     let lacking = lacking(&set);
     if !lacking.is_empty() {
@@ -151,14 +151,14 @@ fn read_test(name: String, root: &Path, classes: &Classes) -> Result<Dataset, Da
     Ok(set)
 }
 
-/// The images of the test part, in folders of classes or without them.
+/// The images of the test set, with or without class folders.
 fn read_part(name: String, root: &Path, folder: &Path, classes: &Classes) -> Result<Dataset, DataError> {
     let entries = Found::default().entries(folder)?;
     let is_class = |entry: &&Entry| matches!(entry.kind, Kind::Folder) && classes.names().contains(&entry.name);
-    // A folder that was sorted into classes needs no labels, though the file that it was sorted by may still be there.
+    // A folder that was sorted into class folders needs no labels, though the file that was used for sorting may still be there.
     if entries.iter().any(|entry| is_class(&entry)) {
         if let Some(loose) = entries.iter().find(|entry| matches!(entry.kind, Kind::Image)) {
-            let expected = "all of them in folders of classes, or none".to_owned();
+            let expected = "all of them in class folders, or none".to_owned();
             return Err(DataError::malformed(folder, "images", expected, loose.name.clone()));
         }
         return read_test_classes(name, folder, classes);
@@ -169,13 +169,14 @@ fn read_part(name: String, root: &Path, folder: &Path, classes: &Classes) -> Res
             read_test_classes(name, folder, classes)
         }
         None => {
-            let expected = format!("folders of classes, or images and beside it {} with the class of each", LABELS[0]);
+            let expected =
+                format!("class folders, or images with a file {} of their classes beside the folder", LABELS[0]);
             Err(DataError::malformed(folder, "classes", expected, "neither".to_owned()))
         }
     }
 }
 
-/// The images of a folder without classes, in the order of their names, with the labels of a file.
+/// The images of a folder without class folders, in the order of their names, with labels from a file.
 fn read_flat(name: String, folder: &Path, labels: &Path, classes: &Classes) -> Result<Dataset, DataError> {
     let mut found = Found::beside(labels);
     found.take(folder)?;
@@ -201,7 +202,7 @@ mod tests {
         Places { data_dir: Some(folder.to_owned()), variable: None, system: "nowhere".into() }
     }
 
-    /// Empty files: nothing here decodes them.
+    /// Creates empty files: nothing here decodes them.
     fn touch(folder: &Path, files: &[&str]) {
         for file in files {
             let path = folder.join(file);
@@ -235,7 +236,7 @@ mod tests {
         assert_eq!(names(&split.test), own(&[("e.jpg", 1), ("f.jpg", 0)]), "in the order of the names");
         assert!(read("imagenet", false, &places(folder.path())).unwrap().test.is_empty());
         touch(&path, &["test/n3/g.jpg"]);
-        assert!(error().contains("one of the 2 classes of the training part, found `n3`"), "{}", error());
+        assert!(error().contains("one of the 2 classes of the training set, found `n3`"), "{}", error());
         touch(&path, &["train/n4/readme.txt"]);
         assert!(
             error().contains("n4: class: expected images (.jpeg, .jpg, .png, .bmp, .webp, .tif, .tiff), found none"),
@@ -268,7 +269,7 @@ mod tests {
         assert!(test("v2.JPEG 1\n").unwrap_err().contains("a line for v1.JPEG"), "{:?}", test("v2.JPEG 1\n"));
         assert!(test("v1.JPEG 2\n").unwrap_err().contains("`v1.JPEG 2` in line 1"));
         touch(path, &["val/n1/y.JPEG", "val/n2/x.JPEG"]);
-        assert!(test("of no use").unwrap_err().contains("in folders of classes, or none, found v1.JPEG"));
+        assert!(test("of no use").unwrap_err().contains("in class folders, or none, found v1.JPEG"));
         for file in ["val/v1.JPEG", "val/v2.JPEG"] {
             std::fs::remove_file(path.join(file)).unwrap();
         }
@@ -294,6 +295,6 @@ mod tests {
         let error = || read("image-folder", true, &places(folder.path())).unwrap_err().to_string();
         assert!(error().contains("image-folder not found: no folder train/ in"), "{}", error());
         touch(folder.path(), &["train/n1/a.jpg"]);
-        assert!(error().contains("two or more, found 1 folder"), "{}", error());
+        assert!(error().contains("one for each class, found 1 folder"), "{}", error());
     }
 }

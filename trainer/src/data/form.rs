@@ -1,77 +1,77 @@
-//! The forms of image files that are read, told by their first bytes and not by their names (ImageNet has a PNG that is called .JPEG), and what can be wrong with one.
+//! The supported image formats, which are recognised by their first bytes and not by their names (ImageNet has a PNG named .JPEG), and the flaws of image files.
 
 use image::{ImageError, ImageFormat, ImageReader, Limits};
 use std::io::{BufRead, Seek};
 
 use super::jpeg;
 
-/// The endings of names that are taken for images.
+/// The extensions of files that are taken for images.
 pub(super) const ENDINGS: [&str; 7] = ["jpeg", "jpg", "png", "bmp", "webp", "tif", "tiff"];
-/// What they are called in messages.
+/// The names of the formats in messages.
 const NAMES: &str = "JPEG, PNG, BMP, WebP, TIFF";
 const FORMS: [ImageFormat; 5] =
     [ImageFormat::Jpeg, ImageFormat::Png, ImageFormat::Bmp, ImageFormat::WebP, ImageFormat::Tiff];
-/// The most pixels of an image: one that claims more is a mistake, or made to fill the memory.
+/// The largest number of pixels of an image: one that claims more is a mistake, or made to exhaust memory.
 const MOST_PIXELS: u64 = 1 << 27;
-/// The most memory that a decoder may take for such an image, in bytes.
+/// The memory limit of decoders, in bytes.
 const MOST_MEMORY: u64 = 1 << 31;
-/// First bytes that a message shows of a file that is none of these.
+/// The number of first bytes that a message shows of a file in none of these formats.
 const SHOWN: usize = 12;
 
-/// Why a file is no image that can be used.
+/// Why a file is not a usable image.
 #[derive(Debug, thiserror::Error)]
 pub enum ImageFlaw {
-    /// The system does not give it.
+    /// The system cannot read it.
     #[error("cannot be read: {0}")]
     Read(std::io::Error),
-    /// A link to nothing.
+    /// A broken link.
     #[error("is a link to {}, which cannot be read: {source}", target.display())]
     Link {
-        /// Where it leads.
+        /// Its target.
         target: std::path::PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: std::io::Error,
     },
-    /// Not a byte is in it.
+    /// It has no bytes.
     #[error("is empty")]
     Empty,
-    /// Something else, whatever its name says.
-    #[error("is no image: expected {NAMES}, found {found}")]
+    /// It is something else, whatever its name says.
+    #[error("is not an image: expected {NAMES}, found {found}")]
     Other {
         /// What it is, or its first bytes.
         found: String,
     },
-    /// It is cut off.
-    #[error("is cut off: expected {expected}, found {found} bytes")]
+    /// It is truncated.
+    #[error("is truncated: expected {expected}, found {found} bytes")]
     Cut {
-        /// What it should hold.
+        /// What was expected.
         expected: String,
         /// Its length.
         found: u64,
     },
-    /// A JPEG that is not whole.
-    #[error("is no whole JPEG: {0}")]
+    /// A damaged or incomplete JPEG.
+    #[error("is not a complete JPEG: {0}")]
     Jpeg(#[from] jpeg::Flaw),
-    /// What the decoder of another form found.
-    #[error("is no whole image: {0}")]
+    /// An error of the decoder of another format.
+    #[error("is not a complete image: {0}")]
     Decode(Box<ImageError>),
-    /// A rarer kind of a form that is read.
-    #[error("is of a kind that is not read: {0}; save it in another form, such as PNG")]
+    /// An unsupported variant of a supported format.
+    #[error("is of an unsupported kind: {0}; save it in another format, such as PNG")]
     Kind(Box<ImageError>),
-    /// It has more pixels than any image that is meant.
-    #[error("is too large: {width} × {height} pixels, and an image may have {MOST_PIXELS} at most (11585 × 11585)")]
+    /// It has too many pixels.
+    #[error("is too large: {width} × {height} pixels; at most {MOST_PIXELS} are allowed (11585 × 11585)")]
     TooLarge {
-        /// Columns.
+        /// Its width.
         width: u64,
-        /// Rows.
+        /// Its height.
         height: u64,
     },
-    /// Its values have no scale.
-    #[error("holds floating-point pixels, whose range no two programs agree on: save it with 8 or 16 bits a value")]
+    /// Its values have no defined range.
+    #[error("has floating-point pixels, whose range is not standardised: save it with 8 or 16 bits per value")]
     Floats,
 }
 
-/// The form of a file with these first bytes.
+/// The format of a file with these first bytes.
 pub(super) fn form(head: &[u8]) -> Result<ImageFormat, ImageFlaw> {
     let guessed = image::guess_format(head).ok();
     match guessed.filter(|form| FORMS.contains(form)) {
@@ -89,13 +89,13 @@ fn found(head: &[u8], guessed: Option<ImageFormat>) -> String {
     }
 }
 
-/// Whether an image of this size is taken.
+/// Checks that an image of this size is accepted.
 pub(super) fn check_size(width: u64, height: u64) -> Result<(), ImageFlaw> {
     let fits = width.checked_mul(height).is_some_and(|pixels| pixels <= MOST_PIXELS);
     if fits { Ok(()) } else { Err(ImageFlaw::TooLarge { width, height }) }
 }
 
-/// A reader of images of a form, that takes no more memory than the largest of them needs.
+/// A decoder for a format, with the memory limit.
 pub(super) fn reader<R: BufRead + Seek>(source: R, form: ImageFormat) -> ImageReader<R> {
     let mut reader = ImageReader::with_format(source, form);
     let mut limits = Limits::no_limits();
@@ -104,11 +104,11 @@ pub(super) fn reader<R: BufRead + Seek>(source: R, form: ImageFormat) -> ImageRe
     reader
 }
 
-/// Whether a file of this form and length can be whole, as far as its first bytes say how long it should be.
+/// Checks that a file of this format and length can be complete, if its first bytes say how long it should be.
 pub(super) fn check_length(form: ImageFormat, head: &[u8], length: u64) -> Result<(), ImageFlaw> {
     let word = |at: usize| head.get(at..at + 4).map(|b| u64::from(u32::from_le_bytes([b[0], b[1], b[2], b[3]])));
     let expected = match form {
-        // RIFF says how many bytes follow its first eight.
+        // A RIFF header gives the number of bytes after its first eight.
         ImageFormat::WebP => word(4).map(|rest| rest + 8),
         ImageFormat::Bmp => bitmap_length(head, word),
         _ => None,
@@ -119,7 +119,7 @@ pub(super) fn check_length(form: ImageFormat, head: &[u8], length: u64) -> Resul
     }
 }
 
-/// The length of a bitmap that is not compressed: where its pixels start, and rows that are filled up to four bytes.
+/// The length of an uncompressed bitmap: the offset of its pixels, and rows padded to multiples of four bytes.
 fn bitmap_length(head: &[u8], word: impl Fn(usize) -> Option<u64>) -> Option<u64> {
     let bits = u64::from(u16::from_le_bytes([*head.get(28)?, *head.get(29)?]));
     let [start, header, width, height, compression] = [10, 14, 18, 22, 30].map(word);
@@ -132,7 +132,7 @@ fn bitmap_length(head: &[u8], word: impl Fn(usize) -> Option<u64>) -> Option<u64
 /// The last chunk of every PNG.
 pub(super) const PNG_END: [u8; 12] = [0, 0, 0, 0, b'I', b'E', b'N', b'D', 0xae, 0x42, 0x60, 0x82];
 
-/// Whether a PNG goes on to its last chunk: what its decoder has no need of, an unfinished download lacks all the same.
+/// Checks that a PNG has its last chunk: the decoder does not need it, but an incomplete download lacks it.
 pub(super) fn check_png_end(data: &[u8]) -> Result<(), ImageFlaw> {
     let mut at = 8;
     while let Some(head) = data.get(at..at + PNG_END.len()) {

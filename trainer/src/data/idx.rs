@@ -1,5 +1,5 @@
-//! IDX files, MNIST's format: a big-endian header (a magic number, then one 32-bit size an axis), then bytes; plain or
-//! compressed by gzip, whichever the file itself says.
+//! IDX files, the format of MNIST: a big-endian header (a magic number, then one 32-bit size per axis), then bytes; plain or
+//! compressed by gzip, which is recognised from the file itself.
 
 use std::fs::File;
 use std::io::{BufReader, ErrorKind, Read, Seek};
@@ -46,7 +46,7 @@ fn read<const AXES: usize>(path: &Path, magic: u32, what: &str) -> Result<([usiz
     let Some(total) = total.filter(|total| *total > 0) else {
         return Err(DataError::malformed(path, "sizes", "a product above 0".to_owned(), format!("{sizes:?}")));
     };
-    // One byte more than announced tells a file that is too long, without reading all that follows.
+    // Reading one byte more than announced detects a file that is too long, without reading the rest.
     let mut bytes = Vec::new();
     source.take(total as u64 + 1).read_to_end(&mut bytes).map_err(|source| read_error(path, source))?;
     if bytes.len() != total {
@@ -57,7 +57,7 @@ fn read<const AXES: usize>(path: &Path, magic: u32, what: &str) -> Result<([usiz
     Ok((sizes, bytes))
 }
 
-/// The file's content, decompressed if it starts as gzip does.
+/// The file's contents, decompressed if it starts with gzip's magic number.
 fn open(path: &Path) -> Result<Box<dyn Read>, DataError> {
     let error = |source| DataError::Read { path: path.to_owned(), source };
     let mut file = File::open(path).map_err(error)?;
@@ -74,10 +74,10 @@ fn word(source: &mut dyn Read, path: &Path) -> Result<u32, DataError> {
     Ok(u32::from_be_bytes(bytes))
 }
 
-/// A file that ends too early is malformed; anything else is the system's or the compression's fault.
+/// A file that ends too early is malformed; any other error comes from the system or the compression.
 fn read_error(path: &Path, source: std::io::Error) -> DataError {
     if source.kind() == ErrorKind::UnexpectedEof {
-        let expected = "a whole header and the bytes it announces".to_owned();
+        let expected = "a complete header and the bytes it announces".to_owned();
         return DataError::malformed(path, "length", expected, "the end of the file".to_owned());
     }
     DataError::Read { path: path.to_owned(), source }
@@ -127,9 +127,9 @@ mod tests {
         let whole = [header(IMAGES, &[2, 3, 5]), vec![1; 30]].concat();
         let zipped = gzip(&whole);
         let cases: Vec<(&str, Vec<u8>, &str)> = vec![
-            ("empty", vec![], "whole header"),
-            ("half a magic number", whole[..3].to_vec(), "whole header"),
-            ("half a header", whole[..10].to_vec(), "whole header"),
+            ("empty", vec![], "complete header"),
+            ("half a magic number", whole[..3].to_vec(), "complete header"),
+            ("half a header", whole[..10].to_vec(), "complete header"),
             ("labels in place of images", header(LABELS, &[2]), "expected 0x00000803"),
             ("no IDX file", b"P5 28 28 255 ....".to_vec(), "magic number"),
             ("no images", header(IMAGES, &[0, 3, 5]), "a product above 0"),

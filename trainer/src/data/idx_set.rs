@@ -1,4 +1,4 @@
-//! A data set of four IDX files with MNIST's names.
+//! Data sets of four IDX files that are named as MNIST's.
 
 use std::path::{Path, PathBuf};
 
@@ -7,12 +7,12 @@ use super::error::DataError;
 use super::idx::{read_images, read_labels};
 use super::locate::{Places, find};
 
-/// One part of a data set: its name, its file of images and its file of labels.
+/// The training or test set: its name, its file of images and its file of labels.
 pub(super) type Part = (&'static str, &'static str, &'static str);
-pub(super) const TRAIN: Part = ("training part", "train-images-idx3-ubyte", "train-labels-idx1-ubyte");
-pub(super) const TEST: Part = ("test part", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte");
+pub(super) const TRAIN: Part = ("training set", "train-images-idx3-ubyte", "train-labels-idx1-ubyte");
+pub(super) const TEST: Part = ("test set", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte");
 
-/// Reads the set of this name.
+/// Reads the data set with this name.
 pub fn read(name: &str, classes: Option<usize>, places: &Places) -> Result<DataSplit, DataError> {
     let file_name = format!("{0} (or {0}.gz)", TRAIN.1);
     let folder = find(name, places.folders(name), &file_name, |folder| existing(folder, TRAIN.1).is_some())?;
@@ -44,7 +44,7 @@ fn read_part(set: &str, folder: &Path, part: Part, classes: Option<usize>) -> Re
     Ok(Dataset::in_memory(format!("{set}, {part}"), images, shape, 255, labels, classes))
 }
 
-/// The path of a file that must be there, beside the training images.
+/// The path of a required file beside the training images.
 fn file(folder: &Path, file: &str) -> Result<PathBuf, DataError> {
     existing(folder, file).ok_or_else(|| DataError::Incomplete {
         folder: folder.to_owned(),
@@ -54,9 +54,9 @@ fn file(folder: &Path, file: &str) -> Result<PathBuf, DataError> {
     })
 }
 
-/// The file, plain or compressed, in either spelling, if it is there.
+/// The path of the file, plain or compressed, in either spelling, if it exists.
 fn existing(folder: &Path, file: &str) -> Option<PathBuf> {
-    // As the archives were unpacked, and as some mirrors call them: train-images.idx3-ubyte.
+    // The original names, and those of some mirrors: train-images.idx3-ubyte.
     let spellings = [file.to_owned(), file.replacen("-idx", ".idx", 1)];
     let files = spellings.iter().flat_map(|name| [folder.join(name), folder.join(format!("{name}.gz"))]);
     files.into_iter().find(|path| path.exists())

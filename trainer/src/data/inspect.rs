@@ -1,5 +1,5 @@
-//! A first look at all files of a data set, before anything is computed: whether each is there, of a form that is read, of a size that can be, and has its end. What is
-//! wrong is told of all files together. They are decoded when they are needed; what only that shows ends a run with the file's name.
+//! Inspects all files of a data set before anything is computed: whether each exists, has a supported format and a plausible size, and is complete. All flaws are reported
+//! together. Files are decoded when they are needed; a flaw that only decoding shows ends the run with the file's name.
 
 use std::fs::{File, Metadata};
 use std::io::{BufReader, IsTerminal, Read, Seek, SeekFrom};
@@ -17,18 +17,18 @@ use super::form::{ImageFlaw, PNG_END, check_length, check_png_end, check_size, f
 use super::jpeg;
 use super::seen::{Seen, Stamp};
 
-/// The bytes of a file's beginning that tell it from others, with its end.
+/// The number of bytes at a file's beginning that, with its end, identify it.
 const HEAD: usize = 4096;
 const TAIL: usize = 16;
-/// Files that a thread takes at a time.
+/// The number of files that a thread takes at a time.
 const PORTION: usize = 64;
-/// Of fewer files the look is over before a bar would appear.
+/// With fewer files the inspection ends before a progress bar would appear.
 const SHOWN: usize = 2000;
 
-/// Looks at the files of these sets, and notes their sizes and beginnings in them.
+/// Inspects the files of these sets, and records what identifies them.
 ///
 /// # Errors
-/// If some cannot be used: the first of them are named, and the rest counted.
+/// If some cannot be used: the first of them are named, and the others counted.
 pub(super) fn inspect(sets: &mut [&mut Dataset]) -> Result<(), DataError> {
     let mut files: Vec<&mut ImageFile> = Vec::new();
     for set in sets {
@@ -46,7 +46,7 @@ pub(super) fn inspect(sets: &mut [&mut Dataset]) -> Result<(), DataError> {
     if bad.is_empty() { Ok(()) } else { Err(DataError::images(bad, all)) }
 }
 
-/// Looks at all files on all threads, and returns what is wrong.
+/// Inspects all files on all threads, and returns their flaws.
 fn look(files: &mut [&mut ImageFile], seen: &Seen) -> Vec<(PathBuf, ImageFlaw)> {
     let bar = bar(files.len());
     let workers = std::thread::available_parallelism().map_or(1, |n| n.get()).min(files.len().div_ceil(PORTION));
@@ -66,7 +66,7 @@ fn look(files: &mut [&mut ImageFile], seen: &Seen) -> Vec<(PathBuf, ImageFlaw)> 
         }
     };
     std::thread::scope(|scope| {
-        // Where the system gives no more threads, this one does the work.
+        // If the system provides no more threads, this one does the work.
         (1..workers).for_each(|_| drop(std::thread::Builder::new().spawn_scoped(scope, work)));
         work();
     });
@@ -78,11 +78,11 @@ fn bar(files: usize) -> ProgressBar {
     if files < SHOWN || !std::io::stderr().is_terminal() {
         return ProgressBar::hidden();
     }
-    let style = ProgressStyle::with_template("{bar:32} {percent:>3} %  looking at {len} images  {eta} left");
+    let style = ProgressStyle::with_template("{bar:32} {percent:>3} %  checking {len} images  {eta} left");
     ProgressBar::new(files as u64).with_style(style.expect("a fixed template"))
 }
 
-/// What a file is, without decoding it.
+/// Inspects a file without decoding it.
 fn glance(path: &Path, seen: &Seen) -> Result<Stamp, ImageFlaw> {
     let found = std::fs::metadata(path).map_err(ImageFlaw::Read)?;
     if !found.is_file() {
@@ -110,7 +110,7 @@ fn glance(path: &Path, seen: &Seen) -> Result<Stamp, ImageFlaw> {
     Ok(Stamp { size, modified, changed, ends: crc.sum() })
 }
 
-/// Width and height.
+/// Its width and height.
 fn dimensions(file: &mut File, form: ImageFormat) -> Result<(u64, u64), ImageFlaw> {
     file.rewind().map_err(ImageFlaw::Read)?;
     let mut source = BufReader::new(file);
@@ -122,7 +122,7 @@ fn dimensions(file: &mut File, form: ImageFormat) -> Result<(u64, u64), ImageFla
     Ok((width.into(), height.into()))
 }
 
-/// Whether a file's end is that of its form. Where something stands behind the image, all of it is gone through.
+/// Checks that a file ends as its format requires. If other data follows the image, the whole file is checked.
 fn check_end(path: &Path, form: ImageFormat, tail: &[u8]) -> Result<(), ImageFlaw> {
     let all = || std::fs::read(path).map_err(ImageFlaw::Read);
     match form {
@@ -132,20 +132,20 @@ fn check_end(path: &Path, form: ImageFormat, tail: &[u8]) -> Result<(), ImageFla
     }
 }
 
-/// When it was written, in nanoseconds since 1970; 0 where the system does not know.
+/// Its modification time, in nanoseconds since 1970; 0 if the system does not know.
 fn modified(found: &Metadata) -> u64 {
     let since = found.modified().ok().and_then(|time| time.duration_since(std::time::UNIX_EPOCH).ok());
     since.map_or(0, |since| since.as_nanos() as u64)
 }
 
-/// When anything of it was changed, in nanoseconds since 1970.
+/// Its change time (contents or metadata), in nanoseconds since 1970.
 #[cfg(unix)]
 fn changed(found: &Metadata) -> u64 {
     use std::os::unix::fs::MetadataExt;
     (found.ctime() as u64).wrapping_mul(1_000_000_000).wrapping_add(found.ctime_nsec() as u64)
 }
 
-/// Nothing is known of that.
+/// There is no such time on this system.
 #[cfg(not(unix))]
 fn changed(_: &Metadata) -> u64 {
     0

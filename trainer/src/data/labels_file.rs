@@ -1,6 +1,6 @@
-//! The file that says which class each image of a folder without classes has: a line an image, its name (with or without ending), then its class by name or number, with
-//! a tab, a comma or spaces between them. What stands behind a second tab or comma is passed over. Every image must have one line, and every line an image. What can be read
-//! in two ways is refused.
+//! The file with the classes of images that are not in class folders: one line per image, with its name (with or without extension), then its class by name or number, separated
+//! by a tab, a comma or spaces. Anything after a second tab or comma is ignored. Every image must have exactly one line, and every line an image. Ambiguous files are
+//! refused.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -9,21 +9,21 @@ use super::dataset::ImageFile;
 use super::error::DataError;
 use crate::classes::{Classes, listed};
 
-/// Words that columns are called by in a first line that is no image.
+/// The names of columns that mark a first line as a heading.
 const HEADINGS: [&str; 11] =
     ["file", "filename", "file_name", "image", "imageid", "image_id", "name", "path", "id", "img", "images"];
 
-/// The images by what a line may call them.
+/// The images by the names that a line may use.
 struct Names<'a> {
-    /// Names and paths with endings, then names without.
+    /// Names and paths with extensions, then names without.
     whole: HashMap<&'a str, usize>,
     stems: HashMap<&'a str, usize>,
 }
 
-/// The classes of these images, in their order.
+/// The classes of these images, in the order of the images.
 ///
 /// # Errors
-/// If the file cannot be read, or a line is wrong, double or missing; it is named.
+/// If the file cannot be read, or a line is wrong, duplicated or missing; it is named.
 pub(super) fn read(path: &Path, images: &[ImageFile], classes: &Classes) -> Result<Vec<u32>, DataError> {
     let text = text(path)?;
     let names = Names::of(path, images)?;
@@ -40,26 +40,26 @@ pub(super) fn read(path: &Path, images: &[ImageFile], classes: &Classes) -> Resu
             unknown.push(format!("{} in line {number}", line.trim()));
         }
     }
-    let wanted = format!("a file name, a space and a class, below {} or by name", classes.len());
+    let wanted = format!("a file name, a space and a class, by name or by number below {}", classes.len());
     if !unknown.is_empty() {
-        let expected = format!("{wanted}; each line for an image that is there");
+        let expected = format!("{wanted}; each line for an existing image");
         return Err(DataError::malformed(path, "lines", expected, listed(&unknown)));
     }
-    // Names, if all are: classes may be called by numbers, and need not stand in their order.
+    // Read as names if all are names of classes: class names may be numbers, in any order.
     let by_name = |(_, word): &(usize, String)| numbers.get(word.as_str()).copied();
     let are_names = read.iter().all(|(.., meant)| meant.iter().any(|m| by_name(m).is_some()));
     let by_number = |(_, word): &(usize, String)| {
         let number = word.parse::<u32>().ok().filter(|number| (*number as usize) < classes.len());
         if word.parse::<u32>().is_ok() { number } else { numbers.get(word.as_str()).copied() }
     };
-    // Not so, where the same words are numbers of other classes.
+    // Refused if the same words are numbers of other classes.
     let counted = |m: &(usize, String)| by_number(m).filter(|class| class.to_string() == m.1);
     let first =
         |meant: &[(usize, String)], class: &dyn Fn(&(usize, String)) -> Option<u32>| meant.iter().find_map(class);
     let are_numbers = are_names && read.iter().all(|(.., meant)| first(meant, &counted).is_some());
     let differs = |(.., meant): &&(usize, &str, Vec<(usize, String)>)| first(meant, &counted) != first(meant, &by_name);
     if let Some((number, line, _)) = read.iter().find(differs).filter(|_| are_numbers) {
-        let expected = "classes by name or by number; these are both, and mean other classes; put the test images into a folder for each class instead";
+        let expected = "classes by name or by number; these can be read as either, with different classes; put the test images into class folders instead";
         return Err(DataError::malformed(
             path,
             "lines",
@@ -77,7 +77,7 @@ pub(super) fn read(path: &Path, images: &[ImageFile], classes: &Classes) -> Resu
             names.longer(line).iter().find(|word| numbers.get(word.as_str()).is_some_and(|c| *c != class))
         {
             let expected =
-                format!("one class behind the name; put quotes around `{longer}`, or take away what follows the class");
+                format!("one class after the name; put quotes around `{longer}`, or remove what follows the class");
             return Err(DataError::malformed(path, "line", expected, format!("`{}` in line {number}", line.trim())));
         }
         if let Some((before, _)) = labels[image].replace((*number, class)) {
@@ -94,7 +94,7 @@ pub(super) fn read(path: &Path, images: &[ImageFile], classes: &Classes) -> Resu
     Ok(labels.into_iter().flatten().map(|(_, class)| class).collect())
 }
 
-/// The file as text, without the mark that some editors put before it.
+/// The file as text, without a byte order mark.
 fn text(path: &Path) -> Result<String, DataError> {
     let bytes = std::fs::read(path).map_err(|source| DataError::Read { path: path.to_owned(), source })?;
     match String::from_utf8(bytes) {
@@ -119,18 +119,18 @@ impl<'a> Names<'a> {
             let name = image.name();
             if let Some(other) = whole.insert(name, i) {
                 let found = format!("{} and {}", images[other].path.display(), image.path.display());
-                return Err(DataError::malformed(path, "images", "names that are there once".to_owned(), found));
+                return Err(DataError::malformed(path, "images", "unique names".to_owned(), found));
             }
             whole.extend(image.place().to_str().map(|place| (place, i)));
             let stem = name.rsplit_once('.').map_or(name, |(stem, _)| stem);
-            // A name without ending that means two images means none.
+            // A name without extension that fits two images is not accepted.
             stems.entry(stem).and_modify(|i| *i = usize::MAX).or_insert(i);
         }
         stems.retain(|_, i| *i != usize::MAX);
         Ok(Names { whole, stems })
     }
 
-    /// The ways in which a line can be read as an image that is there and a class.
+    /// The ways in which a line can be read as an existing image and a class.
     fn readings(&self, line: &str) -> Vec<(usize, String)> {
         let splits = splits(line);
         let of = |names: &HashMap<&str, usize>| {
@@ -140,7 +140,7 @@ impl<'a> Names<'a> {
         [of(&self.whole), of(&self.stems)].concat()
     }
 
-    /// What stands behind an image and a comma, with one or more commas in it, which may be a class without the quotes that it needs.
+    /// What follows an image and a comma and itself contains commas: possibly a class without the quotes that it needs.
     fn longer(&self, line: &str) -> Vec<String> {
         let fields = fields(line);
         let name = clean(&fields[0]);
@@ -150,7 +150,7 @@ impl<'a> Names<'a> {
     }
 }
 
-/// The ways in which a line can be cut into a name and a class: at a tab, at a comma, or at any space, for both may hold spaces.
+/// The ways in which a line can be split into a name and a class: at a tab, at a comma, or at any space, since both may contain spaces.
 fn splits(line: &str) -> Vec<(String, String)> {
     let own = |name: &str, word: &str| (clean(name), clean(word));
     let mut splits = Vec::new();
@@ -165,7 +165,7 @@ fn splits(line: &str) -> Vec<(String, String)> {
     splits
 }
 
-/// A name as a data set has it: without spaces around it, and a path as on this system.
+/// A name in normal form: without surrounding spaces, and with this system's path separators.
 fn clean(text: &str) -> String {
     let text = text.trim();
     let text = text.strip_prefix("./").unwrap_or(text);
@@ -176,7 +176,7 @@ fn clean(text: &str) -> String {
     }
 }
 
-/// The fields of a line of CSV: a comma between quotes is none, and two quotes there are one.
+/// The fields of a line of CSV: a comma between quotes does not separate, and two quotes between quotes are one.
 fn fields(line: &str) -> Vec<String> {
     let (mut fields, mut quoted) = (vec![String::new()], false);
     let mut letters = line.chars().peekable();
@@ -228,8 +228,8 @@ mod tests {
             read(&path, &images, &Classes::new(classes.iter().copied())).map_err(|e| e.to_string())
         };
         let error = of("a.jpg 1\nb.jpg 2\n", &["1", "2", "3"]).unwrap_err();
-        assert!(error.contains("found `a.jpg 1` in line 1") && error.contains("a folder for each class"), "{error}");
-        // Where both mean the same, or one of them is none.
+        assert!(error.contains("found `a.jpg 1` in line 1") && error.contains("class folders"), "{error}");
+        // Both mean the same, or only one of them exists.
         assert_eq!(of("a.jpg 1\nb.jpg 0\n", &["0", "1", "2"]), Ok(vec![1, 0]));
         assert_eq!(of("a.jpg 1\nb.jpg 3\n", &["1", "2", "3"]), Ok(vec![0, 2]));
         assert_eq!(of("a.jpg 0\nb.jpg 1\n", &["1", "2", "3"]), Ok(vec![0, 1]));
@@ -246,7 +246,7 @@ mod tests {
             let error = labels(text).unwrap_err();
             assert!(error.contains(part), "{part} not in {error}");
         };
-        said(b"a.jpg 0\nmy cat.png 1\nb.JPEG 3\n", "below 3 or by name, found `b.JPEG 3` in line 3");
+        said(b"a.jpg 0\nmy cat.png 1\nb.JPEG 3\n", "by name or by number below 3, found `b.JPEG 3` in line 3");
         said(b"a.jpg 0\nmy cat.png 1\nb.JPEG 2\na 1\n", "found `a.jpg` in lines 1 and 4");
         said(b"a.jpg 0\n", "expected a line for my cat.png, found none, nor for 1 more");
         said(b"a.jpg 0\nc.jpg 1\nmy cat.png 1\nb.JPEG 2\n", "found `c.jpg 1 in line 2`");

@@ -1,4 +1,4 @@
-//! What is in the folders of a data set: images, at any depth, and what is no image, which is counted so that it can be said.
+//! Lists the folders of a data set: images, at any depth, and other files, which are counted so that they can be reported.
 
 use std::collections::BTreeMap;
 use std::fs::{DirEntry, FileType};
@@ -8,7 +8,7 @@ use super::dataset::ImageFile;
 use super::error::DataError;
 use super::form::{ENDINGS, ImageFlaw};
 
-/// What systems and archives leave beside images: hidden files, and these.
+/// Files and folders of systems and archives that are ignored, besides hidden ones.
 const LITTER: [&str; 4] = ["Thumbs.db", "desktop.ini", "__MACOSX", "@eaDir"];
 
 /// An entry of a folder.
@@ -18,35 +18,35 @@ pub(super) struct Entry {
     pub kind: Kind,
 }
 
-/// What it is, behind links.
+/// Its kind, with links followed.
 pub(super) enum Kind {
     Folder,
-    /// By its name.
+    /// An image, by its extension.
     Image,
     /// Any other file.
     Other,
 }
 
-/// What is in a part of a data set.
+/// The contents of a folder of a data set.
 #[derive(Default)]
 pub(super) struct Found {
-    /// The images, in the order of their paths.
+    /// The images, sorted by path.
     pub images: Vec<ImageFile>,
-    /// Files that are no images, by the endings of their names: how many, and the first.
+    /// Files that are not images, by extension: their number, and the first of them.
     others: BTreeMap<String, (usize, PathBuf)>,
-    /// Links that lead nowhere, or back.
+    /// Links that are broken or lead back to a parent folder.
     broken: Vec<(PathBuf, ImageFlaw)>,
-    /// A file that is read for something else.
+    /// A file that is read for another purpose.
     labels: PathBuf,
 }
 
 impl Found {
-    /// Nothing yet of what stands beside a file of labels, or around it.
+    /// Empty, for a folder in which this file is read for another purpose.
     pub fn beside(labels: &Path) -> Found {
         Found { labels: labels.to_owned(), ..Found::default() }
     }
 
-    /// The entries of a folder but for its litter, sorted by name. Those that cannot be followed are noted.
+    /// The entries of a folder except ignored ones, sorted by name. Broken links are recorded.
     pub fn entries(&mut self, folder: &Path) -> Result<Vec<Entry>, DataError> {
         let error = |source| DataError::Read { path: folder.to_owned(), source };
         let mut entries = Vec::new();
@@ -54,7 +54,7 @@ impl Found {
             let entry = entry.map_err(error)?;
             let name = entry.file_name();
             let readable =
-                || std::io::Error::new(std::io::ErrorKind::InvalidData, format!("{name:?} is no Unicode name"));
+                || std::io::Error::new(std::io::ErrorKind::InvalidData, format!("{name:?} is not a Unicode name"));
             let name = name.to_str().ok_or_else(readable).map_err(error)?.to_owned();
             if name.starts_with('.') || LITTER.contains(&name.as_str()) {
                 continue;
@@ -65,7 +65,7 @@ impl Found {
                     let kind = if is_image(&name) { Kind::Image } else { Kind::Other };
                     entries.push(Entry { name, path: entry.path(), kind });
                 }
-                // It may have been a class, or an image.
+                // It may have been meant as a class or an image.
                 Err(flaw) if is_image(&name) || !name.contains('.') => self.broken.push((entry.path(), flaw)),
                 Err(_) => self.pass_over(&entry.path()),
             }
@@ -74,13 +74,13 @@ impl Found {
         Ok(entries)
     }
 
-    /// Takes all images below a folder.
+    /// Adds all images below a folder.
     pub fn take(&mut self, folder: &Path) -> Result<(), DataError> {
         let mut above = vec![std::fs::canonicalize(folder).unwrap_or_else(|_| folder.to_owned())];
         self.walk(folder, 1, &mut above)
     }
 
-    /// The same below a folder that stands so deep, `above` being where it and the folders over it truly are.
+    /// The same below a folder at this depth; `above` holds the real paths of the folder and its parents.
     fn walk(&mut self, folder: &Path, depth: u16, above: &mut Vec<PathBuf>) -> Result<(), DataError> {
         for Entry { path, kind, .. } in self.entries(folder)? {
             match kind {
@@ -90,7 +90,7 @@ impl Found {
                 Kind::Folder => {
                     let place = std::fs::canonicalize(&path).unwrap_or_else(|_| path.clone());
                     if above.iter().any(|folder| folder.starts_with(&place)) {
-                        let source = std::io::Error::other("it leads back to a folder that it stands in");
+                        let source = std::io::Error::other("it leads back to a folder that contains it");
                         self.broken.push((path, ImageFlaw::Link { target: place, source }));
                         continue;
                     }
@@ -103,16 +103,16 @@ impl Found {
         Ok(())
     }
 
-    /// Counts a file that is no image.
+    /// Counts a file that is not an image.
     pub fn pass_over(&mut self, path: &Path) {
         let ending = path.extension().map_or_else(
-            || "without an ending".to_owned(),
+            || "without an extension".to_owned(),
             |ending| format!(".{}", ending.to_string_lossy().to_lowercase()),
         );
         self.others.entry(ending).or_insert_with(|| (0, path.to_owned())).0 += 1;
     }
 
-    /// What was passed over, in words; `None` if nothing was.
+    /// What was ignored, in words; `None` if nothing was.
     pub fn remark(&self) -> Option<String> {
         let parts: Vec<String> = (self.others.iter())
             .map(|(ending, (count, first))| format!("{count} {ending} (as {})", first.display()))
@@ -120,20 +120,20 @@ impl Found {
         let all: usize = self.others.values().map(|(count, _)| count).sum();
         let files = if all == 1 { "1 file that is" } else { &format!("{all} files that are") };
         let kinds = endings();
-        (all > 0).then(|| format!("{files} not read as images ({kinds}) left out: {}", parts.join(", ")))
+        (all > 0).then(|| format!("{files} not read as images ({kinds}) ignored: {}", parts.join(", ")))
     }
 
-    /// Whether all that is there could be followed.
+    /// Checks that there are no broken links.
     ///
     /// # Errors
-    /// If there are links that lead nowhere; they are named.
+    /// If there are broken links; they are named.
     pub fn check(&mut self) -> Result<(), DataError> {
         let all = self.images.len() + self.broken.len();
         if self.broken.is_empty() { Ok(()) } else { Err(DataError::images(std::mem::take(&mut self.broken), all)) }
     }
 }
 
-/// The endings of images, for messages.
+/// The extensions of images, for messages.
 pub(super) fn endings() -> String {
     ENDINGS.map(|ending| format!(".{ending}")).join(", ")
 }
@@ -143,7 +143,7 @@ fn is_image(name: &str) -> bool {
     ending.is_some_and(|ending| ENDINGS.contains(&ending.as_str()))
 }
 
-/// What an entry is; of a link, what it leads to.
+/// The kind of an entry; for a link, that of its target.
 fn followed(entry: &DirEntry) -> Result<FileType, ImageFlaw> {
     let kind = entry.file_type().map_err(ImageFlaw::Read)?;
     if !kind.is_symlink() {

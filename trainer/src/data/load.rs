@@ -1,4 +1,4 @@
-//! Reads a data set as the config asks for it.
+//! Reads the data set that a config describes.
 
 use super::cifar;
 use super::dataset::{DataSplit, Dataset};
@@ -14,13 +14,13 @@ use crate::config::{DataConfig, DatasetKind, Problem};
 use crate::hold_out::hold_out;
 use crate::words;
 
-/// The seed of `data.hold_out`: the same images for every run.
+/// The seed of `data.hold_out`: every run holds out the same images.
 const HOLD_OUT_SEED: u64 = 1;
 
-/// Reads the data set that the config names, the classes that it wants, divided by `hold_out`, then cut to `train_limit`.
+/// Reads the data set that the config names, selects its classes, applies `hold_out`, then `train_limit`.
 ///
 /// # Errors
-/// If its files are nowhere, cannot be read, are no images or contradict each other, if a class is not there, or fewer images are there than are to be held out.
+/// If its files are not found, cannot be read, are not images or contradict each other, if a class does not exist, or if there are too few images to hold out.
 pub fn load(config: &DataConfig, places: &Places) -> Result<DataSplit, DataError> {
     let mut split = match config.dataset {
         DatasetKind::Digits => digits(),
@@ -44,7 +44,7 @@ pub fn load(config: &DataConfig, places: &Places) -> Result<DataSplit, DataError
     }
     for part in [&split.train, &split.test] {
         if let (true, Some(only)) = (part.is_empty(), &config.only_classes) {
-            let reason = format!("leaves nothing of {}: it has no image of these classes", part.name);
+            let reason = format!("leaves nothing of the {}: it has no image of these classes", part.name);
             return Err(Problem::value("data.only_classes", format!("{only:?}"), reason).into());
         }
     }
@@ -55,7 +55,7 @@ pub fn load(config: &DataConfig, places: &Places) -> Result<DataSplit, DataError
     Ok(DataSplit { train: split.train.resized(config.size), test: split.test.resized(config.size) })
 }
 
-/// Both parts with these classes only.
+/// Training and test set with these classes only.
 fn of_classes(split: &DataSplit, only: &[u32]) -> Result<DataSplit, DataError> {
     let classes = split.train.classes;
     if let Some(class) = only.iter().find(|class| **class as usize >= classes) {
@@ -65,7 +65,7 @@ fn of_classes(split: &DataSplit, only: &[u32]) -> Result<DataSplit, DataError> {
     Ok(DataSplit { train: split.train.of_classes(only), test: split.test.of_classes(only) })
 }
 
-/// The training part alone, `count` images of it as the test part; both in their order.
+/// Splits the training set: `count` of its images become the test set; both keep their order.
 fn held_out(DataSplit { train, .. }: DataSplit, count: usize) -> Result<DataSplit, DataError> {
     if count >= train.len() {
         let reason = format!("leaves nothing to train on: the training set has {}", words::count(train.len(), "image"));
@@ -165,7 +165,7 @@ mod tests {
         assert_eq!(of(vec![0, 2], None).unwrap(), 1);
         let error = of(vec![2], None).unwrap_err();
         assert!(error.contains("data.only_classes = [2]") && error.contains("no image of these classes"), "{error}");
-        assert_eq!(of(vec![0, 2], Some(1)).unwrap(), 1, "the test part is of training images");
+        assert_eq!(of(vec![0, 2], Some(1)).unwrap(), 1, "the test set is of training images");
     }
 
     #[test]

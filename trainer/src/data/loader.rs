@@ -1,8 +1,8 @@
 //! Makes batches on worker threads, ahead of the model that consumes them.
 //!
-//! What a batch holds depends on (seed, epoch, place in the epoch) alone. Batches are made in pieces of a few images. Worker w of W makes the pieces w, w + W,
-//! w + 2W, … and hands them over through a channel of its own with a few places; the consumer reads the channels in turn and joins them. So the order is
-//! right without sorting, no worker waits for another, none runs far ahead, and all of them work on the batch that is needed next.
+//! The contents of a batch depend only on (seed, epoch, position in the epoch). Batches are made in pieces of a few images. Worker w of W makes the pieces w, w + W,
+//! w + 2W, … and sends them through a bounded channel of its own; the consumer reads the channels in turn and joins the pieces. So the order is correct
+//! without sorting, no worker waits for another, none runs far ahead, and all of them work on the batch that is needed next.
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -18,15 +18,15 @@ use super::pipeline::{Pipeline, Preparation, Scratch};
 use super::shape::ImageShape;
 use crate::config::AugmentConfig;
 
-/// The most images of a piece.
+/// The largest number of images of a piece.
 const PIECE: usize = 64;
-/// Pieces that each worker may have ready.
+/// The number of pieces that each worker may have ready.
 const AHEAD: usize = 2;
-/// What the streams of random numbers are for.
+/// The purposes of the streams of random numbers.
 const ORDER: u32 = 0;
 const CHANGES: u32 = 1;
 
-/// Images and labels as a model takes them.
+/// Images and labels on the host, prepared for a model.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Batch {
     /// The pixels, (value / max_value − mean) / std, in the order NCHW.
@@ -51,30 +51,30 @@ pub struct Loader {
 /// A batch that could not be made.
 #[derive(Debug, thiserror::Error)]
 pub enum LoaderError {
-    /// The system gives no thread.
+    /// The system cannot start a thread.
     #[error("cannot start a loader thread: {0}; fewer --threads may help")]
     Spawn(std::io::Error),
     /// An image cannot be read.
     #[error(transparent)]
     Data(#[from] DataError),
-    /// A worker failed: a fault of this program.
+    /// A worker panicked: a bug of this program.
     #[error("a loader thread failed at batch {batch} of {dataset}: {message}")]
     Worker {
-        /// The batch's place in its epoch.
+        /// The batch's number in its epoch.
         batch: usize,
         /// The data set.
         dataset: String,
-        /// The worker's last words.
+        /// The panic's message.
         message: String,
     },
 }
 
 impl Loader {
-    /// A loader for training: a new order every epoch, images changed as `augment` says, every batch full (the last one
-    /// goes on with the first images of the same epoch).
+    /// A loader for training: a new order every epoch, images augmented as `augment` says, every batch full (the last one
+    /// is filled with the first images of the same epoch).
     ///
     /// # Panics
-    /// If the data set is empty, `batch` or `workers` is 0, or images in files are given no size.
+    /// If the data set is empty, `batch` or `workers` is 0, or images in files have no size.
     #[track_caller]
     pub fn training(
         data: Arc<Dataset>,
@@ -88,10 +88,10 @@ impl Loader {
         Loader { training: Some(seed), pipeline, ..Loader::evaluation(data, prepare, batch, workers) }
     }
 
-    /// A loader for evaluation: the order of the data set, images as they are, the last batch as short as it comes.
+    /// A loader for evaluation: in the order of the data set, without augmentation, and with a smaller last batch.
     ///
     /// # Panics
-    /// If the data set is empty, `batch` or `workers` is 0, or images in files are given no size.
+    /// If the data set is empty, `batch` or `workers` is 0, or images in files have no size.
     #[track_caller]
     pub fn evaluation(data: Arc<Dataset>, prepare: Preparation, batch: usize, workers: usize) -> Loader {
         assert!(!data.is_empty(), "{} holds no images to load", data.name);
@@ -105,17 +105,17 @@ impl Loader {
         &self.data
     }
 
-    /// Images of a batch.
+    /// The batch size.
     pub fn batch(&self) -> usize {
         self.batch
     }
 
-    /// The number of batches of an epoch.
+    /// The number of batches per epoch.
     pub fn batches(&self) -> usize {
         self.data.len().div_ceil(self.batch)
     }
 
-    /// The number of images of an epoch, those counted that the last batch of a training epoch repeats.
+    /// The number of images per epoch, including those that the last batch of a training epoch repeats.
     pub fn images(&self) -> usize {
         if self.training.is_some() { self.batches() * self.batch } else { self.data.len() }
     }
@@ -123,7 +123,7 @@ impl Loader {
     /// Starts the workers on an epoch's batches.
     ///
     /// # Errors
-    /// If the system gives no thread.
+    /// If the system cannot start a thread.
     pub fn epoch(&self, epoch: usize) -> Result<Epoch, LoaderError> {
         let work = Arc::new(Work { loader: self.clone(), epoch, order: self.order(epoch) });
         let (pieces, of_batch) = (work.pieces(), self.batch.div_ceil(PIECE));
@@ -139,7 +139,7 @@ impl Loader {
         Ok(started)
     }
 
-    /// The images of an epoch, in order.
+    /// The indices of an epoch's images, in order.
     fn order(&self, epoch: usize) -> Vec<u32> {
         let mut order: Vec<u32> = (0..self.data.len() as u32).collect();
         if let Some(seed) = self.training {
@@ -157,14 +157,14 @@ struct Work {
 }
 
 impl Work {
-    /// The number of pieces: every batch begins with a new one.
+    /// The number of pieces per epoch: every batch begins with a new one.
     fn pieces(&self) -> usize {
         let Loader { batch, .. } = self.loader;
         let images = self.loader.images();
         images / batch * batch.div_ceil(PIECE) + (images % batch).div_ceil(PIECE)
     }
 
-    /// Makes every `step`-th piece from `first` on, until all are made or nobody wants them any more.
+    /// Makes every `step`-th piece from `first` on, until all are made or the consumer is dropped.
     fn run(&self, first: usize, step: usize, sender: &SyncSender<Result<Batch, LoaderError>>) {
         let mut scratch = Scratch::default();
         for piece in (first..self.pieces()).step_by(step) {
@@ -190,7 +190,7 @@ impl Work {
         let mut labels = Vec::with_capacity(end - start);
         for place in start..end {
             let index = self.order[place % self.order.len()] as usize;
-            // What happens to an image depends on its place in the epoch.
+            // The augmentation of an image depends on its position in the epoch.
             let draw = Draw::new(training.unwrap_or_default(), [CHANGES, self.epoch as u32, place as u32]);
             pipeline.append(data, index, Philox::new(draw), scratch, &mut images)?;
             labels.push(data.labels[index]);
@@ -204,19 +204,19 @@ fn message_of(panic: &(dyn Any + Send)) -> String {
     text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "no message".to_owned())
 }
 
-/// The batches of one epoch, in order. Dropped early, it stops its workers.
+/// The batches of one epoch, in order. Dropping it early stops the workers.
 #[derive(Debug)]
 pub struct Epoch {
     receivers: Vec<Receiver<Result<Batch, LoaderError>>>,
     threads: Vec<JoinHandle<()>>,
-    /// The next piece, of all of them, and of a full batch.
+    /// The next piece, their total number, and the number per full batch.
     next: usize,
     pieces: usize,
     of_batch: usize,
 }
 
 impl Epoch {
-    /// The next piece: a worker hangs up early only after it has sent an error, and after an error nothing follows.
+    /// The next piece: a worker closes its channel early only after it has sent an error, and nothing is read after an error.
     fn piece(&mut self) -> Option<Result<Batch, LoaderError>> {
         let received = self.receivers[self.next % self.receivers.len()].recv().ok();
         self.next = if matches!(received, Some(Ok(_))) { self.next + 1 } else { self.pieces };
@@ -251,10 +251,10 @@ impl Iterator for Epoch {
 
 impl Drop for Epoch {
     fn drop(&mut self) {
-        // Without receivers the next hand-over of every worker fails, which ends it.
+        // Without receivers the next send of every worker fails, which ends it.
         self.receivers.clear();
         for thread in self.threads.drain(..) {
-            // Workers catch their panics; there is nothing to learn from how they end.
+            // Workers catch their panics, so joining cannot fail.
             let _ = thread.join();
         }
     }

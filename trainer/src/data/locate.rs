@@ -4,28 +4,28 @@ use std::path::PathBuf;
 
 use super::error::DataError;
 
-/// Where distributions put data sets, one folder each.
+/// Where distributions install data sets, one folder each.
 const SYSTEM: &str = "/usr/share/datasets";
 
-/// The places where data sets are looked for.
+/// The folders in which data sets are searched.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Places {
-    /// `--data-dir`: if given, the only place.
+    /// `--data-dir`: if given, the only folder.
     pub data_dir: Option<PathBuf>,
-    /// The environment variable `LETHE_DATA`: the first place otherwise.
+    /// The environment variable `LETHE_DATA`: otherwise the first folder.
     pub variable: Option<PathBuf>,
-    /// The system's folder of data sets: the last place.
+    /// The system's folder of data sets: the last one.
     pub system: PathBuf,
 }
 
 impl Places {
-    /// The places of this process, with the `--data-dir` it was given.
+    /// The folders of this process, with its `--data-dir`.
     pub fn of_process(data_dir: Option<PathBuf>) -> Places {
         let variable = std::env::var_os("LETHE_DATA").filter(|value| !value.is_empty()).map(PathBuf::from);
         Places { data_dir, variable, system: PathBuf::from(SYSTEM) }
     }
 
-    /// The folders given and the system's, in order.
+    /// The given folders and the system's, in order.
     pub(super) fn bases(&self) -> Vec<PathBuf> {
         match &self.data_dir {
             Some(folder) => vec![folder.clone()],
@@ -33,8 +33,8 @@ impl Places {
         }
     }
 
-    /// The folders to look in for the data set of this name, in order. A folder given by the user may hold the files
-    /// itself or a folder of the data set's name.
+    /// The folders to search for the data set with this name, in order. A folder given by the user may contain the files
+    /// itself or a folder with the data set's name.
     pub(super) fn folders(&self, name: &str) -> Vec<PathBuf> {
         let both = |folder: &PathBuf| [folder.clone(), folder.join(name)];
         match &self.data_dir {
@@ -44,7 +44,7 @@ impl Places {
     }
 }
 
-/// The first of the folders that holds what is looked for.
+/// The first of the folders that contains what is searched.
 pub(super) fn find(
     dataset: &str,
     looked: Vec<PathBuf>,
@@ -64,5 +64,5 @@ fn advice(name: &str) -> String {
         "fashion-mnist" => "install Debian's package dataset-fashion-mnist, or ",
         _ => "",
     };
-    format!("{package}say where the files are with --data-dir DIR or the environment variable LETHE_DATA")
+    format!("{package}give the folder of the files with --data-dir DIR or the environment variable LETHE_DATA")
 }

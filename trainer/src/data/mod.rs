@@ -1,6 +1,6 @@
-//! Images and labels on the host: where they come from, and how they become batches.
+//! Data sets on the host: finding, reading and preparing images and labels, and making batches.
 //!
-//! Nothing here knows a tensor: a batch is a vector of pixels and a vector of labels, which the training loop uploads.
+//! This module does not use tensors: a batch is a vector of pixels and a vector of labels, which the training loop uploads.
 
 mod augment;
 mod cifar;

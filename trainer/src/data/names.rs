@@ -1,14 +1,14 @@
-//! The names of the classes of published data sets, which their files do not hold or hold elsewhere.
+//! The class names of published data sets whose files do not contain them.
 
-/// Fashion-MNIST's.
+/// The classes of Fashion-MNIST.
 pub(super) const FASHION_MNIST: [&str; 10] =
     ["T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot"];
 
-/// CIFAR-10's.
+/// The classes of CIFAR-10.
 pub(super) const CIFAR_10: [&str; 10] =
     ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"];
 
-/// CIFAR-100's fine ones.
+/// The fine classes of CIFAR-100.
 pub(super) const CIFAR_100: [&str; 100] = [
     "apple",
     "aquarium_fish",

@@ -1,4 +1,4 @@
-//! From an image of a data set to the numbers that a model takes: read, cut, resize, change, scale. Bytes until the last of these.
+//! Prepares an image for a model: decode, crop, resize, augment, normalise. Pixels are bytes until the last of these steps.
 
 use std::borrow::Cow;
 
@@ -13,28 +13,28 @@ use super::resize::{Filter, Resampler, View};
 use super::shape::ImageShape;
 use crate::config::{AugmentConfig, DataConfig};
 
-/// The most channels an image has.
+/// The largest number of channels of an image.
 const CHANNELS: usize = 3;
-/// Full brightness of what is resized.
+/// Full brightness of resized images.
 const FULL: u8 = 255;
 
-/// How images become numbers, but for what is drawn in training: their size, then scaled to 0..1, less `mean`, divided by `std`.
+/// The preparation of images apart from augmentation: their size, then scaling to 0..1, subtraction of `mean` and division by `std`.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Preparation {
-    /// Subtracted after scaling, by channel; the first alone counts for a grey image.
+    /// The mean of each channel; for a grey image only the first counts.
     pub mean: [f64; CHANNELS],
-    /// Divides after that.
+    /// The standard deviation of each channel.
     pub std: [f64; CHANNELS],
-    /// The side of the square that is cut out of every image; without, images stay as they are.
+    /// The side of the square to which images are cropped and resized; `None` keeps their size.
     pub size: Option<usize>,
-    /// How images that are not augmented are resized.
+    /// The filter for images that are not augmented.
     pub filter: Filter,
-    /// Whether images in files are turned as their EXIF orientation says.
+    /// Whether images in files are rotated by their EXIF orientation.
     pub upright: bool,
 }
 
 impl Preparation {
-    /// As the config says, for training and for what is measured at its resolution.
+    /// The config's preparation for training images, and for measurements at their resolution.
     pub fn of(config: &DataConfig) -> Preparation {
         let (mean, std) = (config.mean.by_channel(), config.std.by_channel());
         Preparation { mean, std, size: config.size, filter: Filter::Bicubic, upright: config.exif_orientation }
@@ -45,33 +45,33 @@ impl Preparation {
         Preparation { filter: Filter::Bilinear, ..Preparation::of(config) }
     }
 
-    /// As the config says, for test images.
+    /// The config's preparation for test images.
     pub fn of_test(config: &DataConfig) -> Preparation {
         Preparation { size: config.eval_size.or(config.size), ..Preparation::of(config) }
     }
 
-    /// The number that each byte becomes, by channel.
+    /// The normalised value of each byte, by channel.
     fn tables(self, max_value: u8) -> [[f32; 256]; CHANNELS] {
         let number = |value: usize, c: usize| (value as f64 / f64::from(max_value) - self.mean[c]) / self.std[c];
         std::array::from_fn(|c| std::array::from_fn(|value| number(value, c) as f32))
     }
 }
 
-/// What becomes of each image of a data set.
+/// The preparation of a data set's images.
 #[derive(Clone, Debug)]
 pub(super) struct Pipeline {
     tables: [[f32; 256]; CHANNELS],
-    /// The size of what comes out.
+    /// The size of prepared images.
     pub shape: ImageShape,
     max_value: u8,
-    /// Whether images are cut and resized, or stay as they are in memory.
+    /// Whether images are cropped and resized, or keep their size in memory.
     resized: bool,
     filter: Filter,
     upright: bool,
     augment: Option<AugmentConfig>,
 }
 
-/// A worker's own buffers, which every image uses again.
+/// A worker's buffers, which are reused for every image.
 #[derive(Default)]
 pub(super) struct Scratch {
     resampler: Resampler,
@@ -81,7 +81,7 @@ pub(super) struct Scratch {
 }
 
 impl Pipeline {
-    /// For this data set; `augment` in training only.
+    /// The pipeline of a data set; `augment` is given in training only.
     ///
     /// # Panics
     /// If the images are in files and no size is given.
@@ -101,7 +101,7 @@ impl Pipeline {
         Pipeline { tables, shape, max_value, resized, filter, upright, augment }
     }
 
-    /// Appends the numbers of image `index`, in the order CHW. In training, `random` draws its changes.
+    /// Appends the normalised values of image `index`, in the order CHW. In training, its augmentation is drawn from `random`.
     ///
     /// # Errors
     /// If its file cannot be read or decoded.
@@ -132,7 +132,7 @@ impl Pipeline {
         Ok(())
     }
 
-    /// The image cut and resized, in the order CHW.
+    /// The cropped and resized image, in the order CHW.
     fn square<'a>(
         &self,
         images: &Images,
@@ -168,7 +168,7 @@ impl Pipeline {
     }
 }
 
-/// An image out of memory with its channels side by side, its values stretched to 0..255.
+/// An image from memory with interleaved channels (HWC), its values scaled to 0..255.
 fn interleave<'a>(pixels: &Pixels, index: usize, out: &'a mut Vec<u8>) -> View<'a> {
     let (image, shape, full) = (pixels.image(index), pixels.shape, u32::from(pixels.max_value));
     let plane = shape.height * shape.width;

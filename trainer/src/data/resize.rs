@@ -1,7 +1,7 @@
 //! Resampling as PIL does it: anti-aliased, in bytes.
 //!
-//! The filter widens with the reduction, weights are fixed-point numbers, and rows are resampled before columns, with bytes between. The library would take
-//! columns first, whose other rounding shows; so each pass is a call of its own.
+//! The filter widens with the reduction, weights are fixed-point numbers, and rows are resampled before columns, with bytes between the passes. The library would
+//! resample columns first, which rounds differently; so each pass is a call of its own.
 
 use fast_image_resize::images::{CroppedImage, Image, ImageRef};
 use fast_image_resize::{FilterType, IntoImageView, PixelType, ResizeAlg, ResizeOptions, Resizer};
@@ -9,17 +9,17 @@ use fast_image_resize::{FilterType, IntoImageView, PixelType, ResizeAlg, ResizeO
 use super::crop::Region;
 use super::shape::ImageShape;
 
-/// How a whole image is resized.
+/// The resampling filter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Filter {
-    /// As in evaluation.
+    /// For evaluation.
     Bicubic,
-    /// As for the Hessian.
+    /// For the Hessian.
     Bilinear,
 }
 
 impl Filter {
-    /// How far PIL's filter reaches, in pixels of the smaller of the two images.
+    /// The radius of PIL's filter, in pixels of the smaller of the two images.
     fn reach(self) -> f64 {
         match self {
             Filter::Bicubic => 2.0,
@@ -35,7 +35,7 @@ impl Filter {
     }
 }
 
-/// Bytes of an image whose channels stand side by side, in the order HWC.
+/// The bytes of an image in the order HWC.
 #[derive(Clone, Copy, Debug)]
 pub struct View<'a> {
     /// The values.
@@ -44,7 +44,7 @@ pub struct View<'a> {
     pub shape: ImageShape,
 }
 
-/// Resamples, and keeps its buffers for the next image.
+/// Resamples images, and reuses its buffers.
 #[derive(Default)]
 pub struct Resampler {
     resizer: Resizer,
@@ -52,10 +52,10 @@ pub struct Resampler {
 }
 
 impl Resampler {
-    /// Bilinear, as in training: the region is cut out first, and nothing beyond it is seen.
+    /// Bilinear resizing as in training: the region is cropped first, and pixels beyond it have no influence.
     ///
     /// # Panics
-    /// If the region is not one of whole pixels within the image.
+    /// If the region does not consist of whole pixels within the image.
     pub fn crop_then_resize(&mut self, image: View, region: Region, out: &mut [u8], to: ImageShape) {
         let [left, top, width, height] = [region.left, region.top, region.width, region.height].map(|v| v as u32);
         let whole = image.source();
@@ -63,12 +63,12 @@ impl Resampler {
         self.resample(&source, Region { left: 0.0, top: 0.0, ..region }, FilterType::Bilinear, out, to);
     }
 
-    /// As in evaluation: the image is resized and the region is what is kept of it, so that pixels beyond its edge count.
+    /// Resizing as in evaluation: the image is resized first and then cropped, so that pixels beyond the region's edge have influence.
     ///
     /// # Panics
     /// If the region does not lie within the image.
     pub fn resize_then_crop(&mut self, image: View, region: Region, filter: Filter, out: &mut [u8], to: ImageShape) {
-        // Rows that no pixel of the region is made of need not be resampled.
+        // Only rows that contribute to the region are resampled.
         let reach = filter.reach() * (region.height / to.height as f64).max(1.0) + 1.0;
         let first = (region.top - reach).floor().max(0.0);
         let end = (region.top + region.height + reach).ceil().min(image.shape.height as f64);
@@ -88,7 +88,7 @@ impl Resampler {
     ) {
         let [columns, rows] = [source.width(), source.height()].map(f64::from);
         let options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(filter));
-        // A rounding must not let a region reach beyond the image.
+        // Rounding must not let a region extend beyond the image.
         let across = options.crop(region.left, 0.0, region.width.min(columns - region.left), rows);
         let along = options.crop(0.0, region.top, to.width as f64, region.height.min(rows - region.top));
         let between = ImageShape { height: rows as usize, ..to };
@@ -125,7 +125,7 @@ mod tests {
     use serde::Deserialize;
     use std::path::PathBuf;
 
-    /// What PIL makes of an image: `tests/fixtures/pil/generate.py`.
+    /// Compares with PIL's results: `tests/fixtures/pil/generate.py`.
     #[derive(Deserialize)]
     struct Golden {
         width: usize,
@@ -153,7 +153,7 @@ mod tests {
         PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/pil").join(name)
     }
 
-    /// At most one of 255 apart, and hardly any of them: the library's weights have fewer bits.
+    /// At most one of 255 apart, for few values: the library's weights have fewer bits.
     #[track_caller]
     fn close(found: &[u8], expected: &[u8]) {
         let apart: Vec<u8> = found.iter().zip(expected).map(|(a, b)| a.abs_diff(*b)).collect();

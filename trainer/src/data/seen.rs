@@ -1,6 +1,6 @@
-//! The files that were looked at before, so that a million of them need not be opened at every start. They are kept in the user's folder for such things, a file for each
-//! folder of images: `$XDG_CACHE_HOME/lethe` or `~/.cache/lethe` (on macOS `~/Library/Caches/lethe`, on Windows `%LOCALAPPDATA%\lethe`). A file whose size and times
-//! (of its content and, on Unix, of any change) are the same is taken to be the same. What is broken there, or cannot be written, costs time and nothing else.
+//! A cache of inspected files, so that a million files need not be opened at every start. It is kept in the user's cache folder, one file for each folder of images:
+//! `$XDG_CACHE_HOME/lethe` or `~/.cache/lethe` (on macOS `~/Library/Caches/lethe`, on Windows `%LOCALAPPDATA%\lethe`). A file whose size and times (of modification
+//! and, on Unix, of change) are unchanged is taken to be unchanged. A cache that is broken or cannot be written only costs time.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -9,32 +9,32 @@ use flate2::Crc;
 
 use crate::run::write_atomically;
 
-/// Fewer files are looked at in a moment.
+/// Fewer files than this are inspected in a moment and not cached.
 const FEWEST: usize = 1000;
 const HEADING: &str = "lethe: images that were looked at, 2";
 
-/// What tells a file that was looked at from another.
+/// What identifies an inspected file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stamp {
     /// Its length in bytes.
     pub size: u64,
-    /// When it was written.
+    /// Its modification time.
     pub modified: u64,
-    /// When anything of it was changed, which no program sets back; 0 where the system has no such time.
+    /// Its change time, which programs cannot set; 0 if the system has no such time.
     pub changed: u64,
     /// A checksum of its beginning and end.
     pub ends: u32,
 }
 
-/// Files that were looked at.
+/// The inspected files.
 pub(super) struct Seen {
-    /// Where they are kept; nowhere, if they are few.
+    /// The cache file; `None` if there are few files.
     file: Option<PathBuf>,
     stamps: HashMap<PathBuf, Stamp>,
 }
 
 impl Seen {
-    /// What is known of these files.
+    /// The cached entries for these files.
     pub fn of(files: &[&Path]) -> Seen {
         Seen::kept_in(if files.len() < FEWEST { None } else { folder() }, files)
     }
@@ -50,7 +50,7 @@ impl Seen {
         Seen { stamps: text.as_deref().and_then(parse).unwrap_or_default(), file }
     }
 
-    /// How a file was when it was looked at.
+    /// The cached entry of a file.
     pub fn stamp(&self, path: &Path) -> Option<Stamp> {
         if self.stamps.is_empty() {
             return None;
@@ -58,7 +58,7 @@ impl Seen {
         self.stamps.get(&std::path::absolute(path).ok()?).copied()
     }
 
-    /// Keeps these files too, where any of them is new.
+    /// Adds these files to the cache, if any of them is new.
     pub fn keep<'a>(mut self, files: impl Iterator<Item = (&'a Path, Option<Stamp>)>) {
         let Some(file) = self.file.take() else { return };
         let mut is_new = false;
@@ -68,14 +68,14 @@ impl Seen {
             }
         }
         if is_new {
-            // The next start looks at all of them again; no reason to fail.
+            // If it fails, the next start inspects all files again.
             let folder = file.parent().map_or(Ok(()), std::fs::create_dir_all);
             let _ = folder.and_then(|()| write_atomically(&file, &[text(&self.stamps).as_bytes()]));
         }
     }
 }
 
-/// The folder that all stand in.
+/// The common folder of all files.
 fn common(files: &[&Path]) -> Option<PathBuf> {
     let mut shared = files.first()?.parent()?.to_owned();
     for file in files {
@@ -86,7 +86,7 @@ fn common(files: &[&Path]) -> Option<PathBuf> {
     Some(shared)
 }
 
-/// The user's folder for what can be made again.
+/// The user's cache folder.
 fn folder() -> Option<PathBuf> {
     let variable = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     let of_system = || match std::env::consts::OS {
@@ -97,7 +97,7 @@ fn folder() -> Option<PathBuf> {
     Some(variable("XDG_CACHE_HOME").or_else(of_system)?.join("lethe"))
 }
 
-/// A heading, a line a file, and a checksum of them.
+/// The cache's text: a heading, one line per file, and a checksum.
 fn text(stamps: &HashMap<PathBuf, Stamp>) -> String {
     let mut lines: Vec<String> = stamps
         .iter()
@@ -118,7 +118,7 @@ fn checksum(body: &str) -> String {
     format!("checksum {:08x}", crc.sum())
 }
 
-/// What such a text says; `None` if it is not whole.
+/// The entries of such a text; `None` if it is incomplete.
 fn parse(text: &str) -> Option<HashMap<PathBuf, Stamp>> {
     let (body, sum) = text.strip_suffix('\n')?.rsplit_once('\n')?;
     let body = format!("{body}\n");

@@ -17,12 +17,12 @@ impl ImageShape {
         self.channels * self.height * self.width
     }
 
-    /// Whether an image has no values at all.
+    /// Whether images have no values.
     pub fn is_empty(self) -> bool {
         self.len() == 0
     }
 
-    /// The same channels, as a square of this side.
+    /// The same channels, with this height and width.
     pub fn square(self, side: usize) -> ImageShape {
         ImageShape { height: side, width: side, ..self }
     }

@@ -1,7 +1,7 @@
-//! Stand-ins for robustness sets, for data that has none of its own: the images of a test split, altered at one fixed severity each.
+//! Stand-ins for robustness sets, for data sets that have none: the test images, altered in six ways at one fixed severity each.
 //!
-//! They are no benchmark that anyone else has measured: what ImageNet-V2, -R and -Sketch are to ImageNet, these are to a small data set only in kind. Wherever a
-//! number measured with one of them is shown, it is called a stand-in.
+//! They are not an established benchmark, and only similar in kind to what ImageNet-V2, -R and -Sketch are to ImageNet. Results on them are always labelled as
+//! stand-ins.
 
 use std::fmt::{Display, Formatter};
 
@@ -11,34 +11,34 @@ use serde::{Deserialize, Serialize};
 
 use super::shape::ImageShape;
 
-/// Noise's standard deviation, as a share of full brightness.
+/// The noise's standard deviation, as a fraction of full brightness.
 const NOISE: f64 = 0.15;
-/// The blur's standard deviation, as a share of the image's shorter side, and in pixels at least.
+/// The blur's standard deviation, as a fraction of the image's shorter side, and its minimum in pixels.
 const BLUR: f64 = 0.06;
 const LEAST_BLUR: f64 = 0.5;
-/// What is left of the distance from an image's mean.
+/// The factor by which contrast is reduced.
 const CONTRAST: f64 = 0.25;
-/// The turn, in degrees, counter-clockwise.
+/// The rotation, in degrees, counter-clockwise.
 const TURN: f64 = 30.0;
-/// The brightness step from pixel to pixel, as a share of full brightness, that a sketch draws black.
+/// The brightness step between pixels, as a fraction of full brightness, that a sketch draws black.
 const EDGE: f64 = 0.5;
 const SEED: u64 = 0x5EED_0F57_A9D1;
 
-/// What is done to every image.
+/// The alteration of every image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum StandIn {
-    /// Normal noise on every value.
+    /// Gaussian noise on every value.
     GaussianNoise,
-    /// A normal blur.
+    /// A Gaussian blur.
     Blur,
     /// Every value moved towards the image's mean.
     Contrast,
-    /// Turned about its middle; black where nothing was.
+    /// A rotation about the centre; uncovered pixels are black.
     Rotation,
-    /// Full brightness less every value.
+    /// Full brightness minus every value.
     Inversion,
-    /// Dark lines on white where brightness changes.
+    /// Dark lines on white at changes of brightness.
     EdgeSketch,
 }
 
@@ -65,7 +65,7 @@ impl StandIn {
         }
     }
 
-    /// The altered image, in the order CHW as it came; `index` is its place in the set, which decides its noise.
+    /// The altered image, in the order CHW; `index` is its index in the set, which determines its noise.
     pub(super) fn apply(self, image: &[u8], shape: ImageShape, max_value: u8, index: usize) -> Vec<u8> {
         let full = f64::from(max_value);
         let values: Vec<f64> = image.iter().map(|v| f64::from(*v)).collect();
@@ -102,7 +102,7 @@ impl Display for StandIn {
     }
 }
 
-/// The value of a plane at a pixel, or at the nearest one that there is.
+/// The value of a plane at a pixel, or at the nearest existing one.
 fn at(plane: &[f64], shape: ImageShape, y: isize, x: isize) -> f64 {
     let within = |v: isize, n: usize| v.clamp(0, n as isize - 1) as usize;
     plane[within(y, shape.height) * shape.width + within(x, shape.width)]
@@ -146,7 +146,7 @@ fn turned(plane: &[f64], shape: ImageShape) -> Vec<f64> {
     pixels(shape).map(|(y, x)| value(y, x)).collect()
 }
 
-/// How much brightness changes at each pixel: the length of Sobel's gradient, a step of one brightness to the next pixel being one.
+/// The change of brightness at each pixel: the magnitude of the Sobel gradient, scaled so that a step of 1 between neighbours gives 1.
 fn steps(grey: &[f64], shape: ImageShape) -> impl Iterator<Item = f64> {
     pixels(shape).map(move |(y, x)| {
         let v = |dy: isize, dx: isize| at(grey, shape, y + dy, x + dx);

@@ -1,4 +1,4 @@
-//! The sets that a model is measured on: the test part, ImageNet's other evaluation sets under their protocols, and stand-ins for them.
+//! The sets that a model is evaluated on: the test set, ImageNet's other evaluation sets with their protocols, and stand-ins for them.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -16,16 +16,16 @@ use crate::words::count;
 const IMAGENET: &str = "imagenet";
 /// The file of ReaL's labels.
 const REAL: &str = "real.json";
-/// ImageNet's validation images, and how many of them have a label in ReaL.
+/// The number of ImageNet's validation images, and of those with a label in ReaL.
 const VALIDATION: usize = 50_000;
 const KEPT: usize = 46_837;
 
-/// One of the sets.
+/// An evaluation set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TestSet {
-    /// The test part of the data set itself: of ImageNet its validation images, V1.
+    /// The test set of the data set itself; for ImageNet its validation images (V1).
     Test,
-    /// ReaL: ImageNet's validation images with all labels that are right (Beyer et al. 2020).
+    /// ReaL: ImageNet's validation images with all their correct labels (Beyer et al. 2020).
     Real,
     /// ImageNet-V2: new images of the same classes (Recht et al. 2019).
     V2,
@@ -33,31 +33,31 @@ pub enum TestSet {
     R,
     /// ImageNet-Sketch: drawings of the same classes (Wang et al. 2019).
     Sketch,
-    /// An altered test part.
+    /// An altered test set, as a stand-in for a robustness set.
     StandIn(StandIn),
 }
 
-/// A set with what its protocol judges by.
+/// A set with the labels of its protocol.
 #[derive(Clone, Debug)]
 pub struct Judged {
     /// Its images, with one label each.
     pub data: Arc<Dataset>,
-    /// All right labels of each image, under ReaL; an image without any is left out.
+    /// For ReaL, all correct labels of each image; an image without any is skipped.
     pub right: Option<Vec<Vec<u32>>>,
 }
 
 impl TestSet {
-    /// Those of ImageNet.
+    /// The evaluation sets of ImageNet.
     const OF_IMAGENET: [TestSet; 5] = [TestSet::Test, TestSet::Real, TestSet::V2, TestSet::R, TestSet::Sketch];
 
-    /// The words that [`TestSet::parse`] knows.
+    /// The words that [`TestSet::parse`] accepts.
     pub fn words() -> Vec<&'static str> {
         let sets = TestSet::OF_IMAGENET.map(TestSet::name).into_iter();
         sets.chain(["v1", "all", "stand-ins"]).chain(StandIn::ALL.map(StandIn::name)).collect()
     }
 
-    /// The sets that a word means for a data set: `test` or `v1`, `real`, `v2`, `r`, `sketch`, a stand-in's name; `stand-ins` for all of those, `all` for
-    /// all that belong to the data set. `None` for any other word.
+    /// The sets that a word stands for, given the data set: `test` or `v1`, `real`, `v2`, `r`, `sketch`, a stand-in's name; `stand-ins` for all of those, `all` for
+    /// all sets of the data set. `None` for any other word.
     pub fn parse(word: &str, dataset: DatasetKind) -> Option<Vec<TestSet>> {
         let stand_ins = || StandIn::ALL.map(TestSet::StandIn).to_vec();
         match word {
@@ -84,10 +84,10 @@ impl TestSet {
         }
     }
 
-    /// The set, beside the test part of the data set that the config names.
+    /// Reads the set; `test` is the test set of the data set that the config names.
     ///
     /// # Errors
-    /// If it belongs to another data set, is nowhere, cannot be read, or does not fit the test part.
+    /// If it belongs to another data set, is not found, cannot be read, or does not match the test set.
     pub fn load(self, config: &DataConfig, places: &Places, test: &Arc<Dataset>) -> Result<Judged, DataError> {
         let judged = |data: Dataset| {
             let mut data = Dataset { names: test.names.clone(), ..data.resized(config.size) };
@@ -100,11 +100,11 @@ impl TestSet {
             _ => {}
         }
         if config.dataset != DatasetKind::Imagenet {
-            let reason = "belongs to data.dataset = \"imagenet\"; any other has `test` and `stand-ins`";
+            let reason = "belongs to data.dataset = \"imagenet\"; other data sets have `test` and `stand-ins`";
             return Err(Problem::value("--on", self.name(), reason).into());
         }
         if self == TestSet::Real && config.hold_out.is_some() {
-            let reason = "judges the validation images, and data.hold_out put others in their place";
+            let reason = "has labels for the validation images, which data.hold_out has replaced by others";
             return Err(Problem::value("--on", self.name(), reason).into());
         }
         let root = root(IMAGENET, places)?;
@@ -114,7 +114,7 @@ impl TestSet {
         };
         match self {
             TestSet::V2 => {
-                // Folders are classes by number, not by the order of their names: 0, 1, 10, 100, …
+                // Folders are named by class number, which is not the order of their names: 0, 1, 10, 100, …
                 let numbers = Classes::numbered(test.classes);
                 let folder = beside(&["imagenet-v2", "imagenetv2-matched-frequency-format-val"])?;
                 judged(read_test_classes("imagenet-v2".into(), &folder, &numbers)?)
@@ -136,7 +136,7 @@ impl TestSet {
     }
 }
 
-/// The folders that may hold a set's folder: those given, and the one that ImageNet's own stands in.
+/// The folders that may contain a set's folder: the given ones, and the parent of ImageNet's.
 fn around(root: &Path, places: &Places) -> Vec<PathBuf> {
     let mut bases = places.bases();
     bases.extend(root.parent().map(Path::to_owned));
@@ -144,10 +144,10 @@ fn around(root: &Path, places: &Places) -> Vec<PathBuf> {
     bases
 }
 
-/// The right labels of so many images, in order: a JSON list of lists of classes below `classes`.
+/// The correct labels of this number of images, in order: a JSON list of lists of classes below `classes`.
 ///
 /// # Errors
-/// If the file cannot be read, or is something else.
+/// If the file cannot be read, or is not such a list.
 pub fn read_right_labels(path: &Path, images: usize, classes: usize) -> Result<Vec<Vec<u32>>, DataError> {
     let text = std::fs::read_to_string(path).map_err(|source| DataError::Read { path: path.to_owned(), source })?;
     let expected = || format!("a list of classes below {classes} for each of {}", count(images, "test image"));
@@ -162,7 +162,7 @@ pub fn read_right_labels(path: &Path, images: usize, classes: usize) -> Result<V
     }
 }
 
-/// That of ImageNet's own 50,000 images as many have a label as ReaL gives one: other labels are no ReaL.
+/// Checks that, for ImageNet's 50,000 images, as many have a label as in ReaL; otherwise the labels are not ReaL's.
 fn check_kept(path: &Path, lists: &[Vec<u32>]) -> Result<(), DataError> {
     let kept = lists.iter().filter(|labels| !labels.is_empty()).count();
     if lists.len() != VALIDATION || kept == KEPT {
@@ -172,7 +172,7 @@ fn check_kept(path: &Path, lists: &[Vec<u32>]) -> Result<(), DataError> {
     Err(DataError::malformed(path, "labels", expected, kept.to_string()))
 }
 
-/// ReaL's labels for each image of the validation set. The file has them in the order of the images' file names, whatever folders those stand in.
+/// ReaL's labels for each image of the validation set. The file lists them in the order of the images' file names, regardless of their folders.
 fn right_labels(path: &Path, test: &Dataset) -> Result<Vec<Vec<u32>>, DataError> {
     let Images::Files(files) = &test.images else { unreachable!("ImageNet is a list of files") };
     let mut lists = read_right_labels(path, test.len(), test.classes)?;

@@ -14,7 +14,7 @@ pub struct Measurement<'a> {
     pub config: &'a Config,
     /// Where sets are looked for.
     pub places: &'a Places,
-    /// The test part of the run's data set.
+    /// The test set of the run's data set.
     pub test: &'a Arc<Dataset>,
     /// Threads that make batches.
     pub workers: usize,

@@ -1,23 +1,23 @@
-//! The bits of an entropy-coded segment, and the Huffman codes in them.
+//! Reads the bits of an entropy-coded segment, and the Huffman codes in them.
 
 use super::Flaw;
 
-/// Bits of a code that are looked up at once.
+/// The number of bits that are looked up at once.
 const AHEAD: u32 = 9;
-/// Bits of the longest code.
+/// The number of bits of the longest code.
 const LONGEST: usize = 16;
 
 /// A Huffman table.
 pub(super) struct Table {
     /// By the next [`AHEAD`] bits: the code's length and its symbol; length 0 for a longer code.
     short: Box<[(u8, u8); 1 << AHEAD]>,
-    /// By length: one more than the largest code of it, or 0, and what to add to a code for its symbol's place.
+    /// By length: one more than the largest code of this length, or 0, and the offset from a code to its symbol's index.
     ends: [(u32, i32); LONGEST + 1],
     symbols: Vec<u8>,
 }
 
 impl Table {
-    /// From the number of codes of each length, 1 to 16, and their symbols in order. `None` where there are more codes than such lengths have.
+    /// Makes a table from the number of codes of each length, 1 to 16, and their symbols in order. `None` if there are more codes than these lengths allow.
     pub fn new(counts: &[u8], symbols: &[u8]) -> Option<Table> {
         let mut short = Box::new([(0u8, 0u8); 1 << AHEAD]);
         let mut ends = [(0, 0); LONGEST + 1];
@@ -45,9 +45,9 @@ impl Table {
 /// A reader of the bits between two markers.
 pub(super) struct Bits<'a> {
     data: &'a [u8],
-    /// The next byte that was not taken; at a marker its 0xff.
+    /// The next unread byte; at a marker, its 0xff.
     position: usize,
-    /// Taken bits, the next at the top; below them zeros, or bits that will be taken next.
+    /// Bits that were read ahead, the next one at the top; below them zeros or following bits.
     held: u64,
     count: u32,
 }
@@ -57,13 +57,13 @@ impl<'a> Bits<'a> {
         Bits { data, position, held: 0, count: 0 }
     }
 
-    /// The code read last makes no sense.
+    /// The error of an invalid code at the current position.
     #[cold]
     pub fn flaw(&self) -> Flaw {
         Flaw::Code { position: self.position }
     }
 
-    /// Takes bytes until 56 bits or more are held, or a marker or the end of the file comes.
+    /// Reads bytes until there are at least 56 bits, or a marker or the end of the file is reached.
     #[inline]
     fn fill(&mut self) {
         const ONES: u64 = 0x0101_0101_0101_0101;
@@ -95,13 +95,13 @@ impl<'a> Bits<'a> {
         }
     }
 
-    /// Passes over so many bits, 16 at most.
+    /// Skips this number of bits, at most 16.
     #[inline]
     pub fn skip(&mut self, bits: u32) -> Result<(), Flaw> {
         self.take(bits).map(drop)
     }
 
-    /// The next bits, 16 at most, as a number.
+    /// The next bits, at most 16, as a number.
     #[inline]
     pub fn take(&mut self, bits: u32) -> Result<u32, Flaw> {
         if self.count < bits {
@@ -143,7 +143,7 @@ impl<'a> Bits<'a> {
                 return Ok(table.symbols[(code as i32 + offset) as usize]);
             }
         }
-        // Zeros stand where the data has ended.
+        // Beyond the end of the data there are zeros.
         Err(if self.count < LONGEST as u32 { self.ended() } else { self.flaw() })
     }
 
@@ -155,8 +155,8 @@ impl<'a> Bits<'a> {
         }
     }
 
-    /// Leaves the data behind its last block and returns where the next marker stands. All that may be left are the last bits of a byte and bytes of 0, which
-    /// some cameras fill up with.
+    /// Ends reading after the last block and returns the position of the next marker. Only the last bits of a byte may be left, and zero bytes, with which some cameras
+    /// pad.
     pub fn finish(mut self) -> Result<usize, Flaw> {
         let start = self.position;
         loop {

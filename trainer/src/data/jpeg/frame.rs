@@ -1,41 +1,41 @@
-//! What a frame header says: the image's size, and how its blocks lie.
+//! Frame headers: the image's size, and the layout of its blocks.
 
 use super::Flaw;
 
-/// Samples along a side of a block.
+/// The number of samples along a side of a block.
 const SIDE: usize = 8;
 
-/// More bits than a coefficient has.
+/// The mark of a coefficient that no scan has sent yet: more bits than a coefficient has.
 pub(super) const UNSENT: u8 = u8::MAX;
 
-/// A component: one of the image's colours.
+/// A component: one of the image's colour channels.
 pub(super) struct Component {
     pub id: u8,
-    /// Blocks of an MCU, across and down.
+    /// The number of blocks per MCU, horizontally and vertically.
     pub across: usize,
     pub down: usize,
-    /// Blocks that hold samples of the image, across and down.
+    /// The number of blocks that contain samples of the image, horizontally and vertically.
     pub columns: usize,
     pub rows: usize,
     /// The number of its quantisation table.
     pub quantisation: u8,
-    /// Of a progressive image: which coefficients of each block are not zero so far. MCUs may reach beyond the image, so rows have `stride` blocks.
+    /// For a progressive image: which coefficients of each block are nonzero so far. MCUs may extend beyond the image, so rows have `stride` blocks.
     pub known: Vec<u64>,
     pub stride: usize,
-    /// By coefficient: bits that are still to come, of one that no scan has brought yet [`UNSENT`].
+    /// By coefficient: the number of bits still to come; [`UNSENT`] if no scan has sent any.
     pub missing: [u8; 64],
 }
 
 /// A frame.
 pub(super) struct Frame {
     pub progressive: bool,
-    /// MCUs of an interleaved scan, across and down.
+    /// The number of MCUs of an interleaved scan, horizontally and vertically.
     pub columns: usize,
     pub rows: usize,
     pub components: Vec<Component>,
 }
 
-/// The size in a frame header's content: width and height.
+/// The width and height in a frame header's content.
 pub(super) fn size(content: &[u8], position: usize) -> Result<(usize, usize), Flaw> {
     let word = |at: usize| content[at..at + 2].iter().fold(0, |word, byte| word << 8 | usize::from(*byte));
     let whole = content.len() >= 6 && content.len() == 6 + 3 * usize::from(content[5]);
@@ -46,14 +46,14 @@ pub(super) fn size(content: &[u8], position: usize) -> Result<(usize, usize), Fl
 }
 
 impl Frame {
-    /// From a frame header's content.
+    /// Parses a frame header's content.
     pub fn new(progressive: bool, content: &[u8], position: usize) -> Result<Frame, Flaw> {
         let (width, height) = size(content, position)?;
         let flaw = Flaw::Segment { what: "frame header", position };
         let factors = |byte: u8| (usize::from(byte >> 4), usize::from(byte & 15));
         let parts = || content[6..].chunks_exact(3);
         if content[0] != 8 {
-            return Err(Flaw::Unsupported { what: "other than 8 bits a value" });
+            return Err(Flaw::Unsupported { what: "other than 8 bits per value" });
         }
         let is_right = |part: &[u8]| (1..=4).contains(&(part[1] >> 4)) && (1..=4).contains(&(part[1] & 15));
         if !(1..=4).contains(&parts().len()) || !parts().all(is_right) {

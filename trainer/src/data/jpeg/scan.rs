@@ -1,26 +1,26 @@
-//! Goes through the codes of a scan, as a decoder does, without computing what they stand for: whether they are codes, are of coefficients that there are, and
-//! are exactly as many as the image has blocks.
+//! Reads the codes of a scan, as a decoder does, without computing coefficients: checks that they are valid, belong to existing coefficients, and are exactly as many as
+//! the image has blocks.
 
 use super::bits::{Bits, Table};
 use super::frame::{Frame, UNSENT};
 use super::{Flaw, Tables};
 
-/// The longest number that follows the code of a mean value, in bits.
+/// The largest number of bits that follow the code of a DC coefficient.
 const LONGEST: u8 = 11;
 
-/// What a scan header says.
+/// A scan header.
 pub(super) struct Scan {
-    /// Its components, by their place in the frame, each with the numbers of its tables.
+    /// Its components, by their index in the frame, each with the numbers of its tables.
     parts: Vec<(usize, usize, usize)>,
     /// The first and last coefficient.
     first: usize,
     last: usize,
-    /// Whether it adds a bit to coefficients of an earlier scan.
+    /// Whether it refines coefficients of an earlier scan by one bit.
     refines: bool,
 }
 
 impl Scan {
-    /// From a scan header's content.
+    /// Parses a scan header's content.
     pub fn new(frame: &mut Frame, content: &[u8], position: usize) -> Result<Scan, Flaw> {
         let flaw = || Flaw::Segment { what: "scan header", position };
         let count = usize::from(*content.first().ok_or_else(flaw)?);
@@ -39,7 +39,7 @@ impl Scan {
             return Err(flaw());
         }
         let (before, after) = if frame.progressive { (precision >> 4, precision & 15) } else { (0, 0) };
-        // A scan brings coefficients for the first time, or one more bit of each.
+        // A scan sends coefficients for the first time, or one more bit of each.
         let wanted = if before == 0 { UNSENT } else { before };
         let is_next = |component: usize| frame.components[component].missing[first..=last].iter().all(|m| *m == wanted);
         if !parts.iter().all(|(component, ..)| is_next(*component)) || (before != 0 && after + 1 != before) {
@@ -49,7 +49,7 @@ impl Scan {
         Ok(Scan { parts, first, last, refines: before != 0 })
     }
 
-    /// Goes through its data, which starts at `position`, and returns where the marker behind it stands.
+    /// Reads its data, which starts at `position`, and returns the position of the marker after it.
     pub fn walk(
         &self,
         frame: &mut Frame,
@@ -91,7 +91,7 @@ impl Scan {
         bits.finish()
     }
 
-    /// Whether the right restart marker stands there: they count from 0 to 7 again and again. Returns where the data goes on.
+    /// Checks that the expected restart marker is there (they count cyclically from 0 to 7), and returns the position of the data after it.
     fn restart(&self, data: &[u8], marker: usize, number: usize, zero_blocks: u32) -> Result<usize, Flaw> {
         let skipped = data[marker..].iter().take_while(|byte| **byte == 0xff).count();
         let found = data.get(marker + skipped).copied().ok_or(Flaw::Cut { length: data.len() })?;
@@ -118,7 +118,7 @@ impl Scan {
         }
     }
 
-    /// The first bits of a block's coefficients. A code may say that this block and some that follow have none left.
+    /// Reads the first bits of a block's coefficients. A code may end this block and a number of following ones.
     fn first_block(&self, bits: &mut Bits<'_>, ac: &Table, known: &mut u64, zero_blocks: &mut u32) -> Result<(), Flaw> {
         if *zero_blocks > 0 {
             *zero_blocks -= 1;
@@ -145,7 +145,7 @@ impl Scan {
         Ok(())
     }
 
-    /// One more bit of the coefficients that are not zero, and new ones among those that were.
+    /// Reads one more bit of the nonzero coefficients, and new ones among those that were zero.
     fn refined_block(
         &self,
         bits: &mut Bits<'_>,
@@ -193,7 +193,7 @@ impl Scan {
     }
 }
 
-/// The mean value of a block.
+/// Reads the DC coefficient of a block.
 #[inline]
 fn mean_value(bits: &mut Bits<'_>, dc: &Table) -> Result<(), Flaw> {
     let size = bits.symbol(dc)?;
@@ -203,7 +203,7 @@ fn mean_value(bits: &mut Bits<'_>, dc: &Table) -> Result<(), Flaw> {
     bits.skip(size.into())
 }
 
-/// A block of an image that is not progressive.
+/// Reads a block of a sequential image.
 #[inline]
 fn sequential_block(bits: &mut Bits<'_>, dc: &Table, ac: &Table) -> Result<(), Flaw> {
     mean_value(bits, dc)?;
