@@ -226,10 +226,10 @@ fn a_head_is_kept_for_the_same_classes_and_new_for_others() {
     for part in ["train", "val"] {
         fs::rename(place.at(part).join("cat"), place.at(part).join("zebra")).unwrap();
     }
-    let new = "the head is new: its classes were others: class 1 was `cat`, now `dog`; gone: `cat`; new: `zebra`";
+    let new = "the head is new: its classes were different: class 1 was `cat`, now `dog`; gone: `cat`; new: `zebra`";
     assert!(said(&place.train("other", &[&from])).contains(new));
     let kept = said(&place.train("forced", &[&from, "init.head=keep"]));
-    assert!(kept.contains("the head is kept, as init.head says, though its classes were others"), "{kept}");
+    assert!(kept.contains("the head is kept, as init.head says, though its classes were different"), "{kept}");
 }
 
 #[test]

@@ -127,14 +127,14 @@ fn prefixes_of_wrappers_are_taken_off_and_other_widths_converted_and_both_are_sa
             let origin = session.origin().unwrap();
             let text = origin.to_string();
             let count = plain.len() / 3;
-            assert!(text.contains(&format!("`{prefix}` taken off the names of {count} tensors")), "{text}");
+            assert!(text.contains(&format!("`{prefix}` removed from the names of {count} tensors")), "{text}");
             assert!(text.contains(said) && origin.unused == ["loss.weight"] && tensors(&session) == plain, "{text}");
         }
     }
     for (dtype, said) in [(Dtype::F16, "of F16 widened to f32"), (Dtype::BF16, "of BF16 widened to f32")] {
         write(&file, &rewritten(str::to_owned, dtype));
         let text = start().unwrap().origin().unwrap().to_string();
-        assert!(text.contains(said) && !text.contains("taken off"), "{text}");
+        assert!(text.contains(said) && !text.contains("removed from"), "{text}");
     }
     // A prefix that nobody knows is named in the error.
     write(&file, &rewritten(|name| format!("teacher.{name}"), Dtype::F32));

@@ -1,18 +1,18 @@
-//! Expected calibration error: whether predictions are right as often as they are sure.
+//! The expected calibration error: how far the confidence of predictions is from their accuracy.
 
 use lethe_nn::loss::Likelihood;
 
-/// Bins of confidence.
+/// The number of bins of confidence.
 pub const BINS: usize = 15;
 
-/// Predictions sorted by their confidence, the likelihood of the predicted class, into 15 bins of equal width, (b/15, (b + 1)/15] each. The expected
-/// calibration error is
+/// Predictions binned by their confidence, the likelihood of the predicted class: 15 bins of equal width, (b/15, (b + 1)/15]. The expected calibration
+/// error is
 ///
 /// ```text
 /// ECE = Σ_b |B_b| / n · |accuracy(B_b) − mean confidence(B_b)|
 /// ```
 ///
-/// (Guo et al., "On calibration of modern neural networks", ICML 2017). Likelihoods are the loss's own: a softmax with CE, a sigmoid a class with
+/// (Guo et al., "On calibration of modern neural networks", ICML 2017). Likelihoods are those of the loss: softmax with CE, a sigmoid per class with
 /// BCE.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Calibration {
@@ -36,7 +36,7 @@ impl Calibration {
         bin.confidence += confidence;
     }
 
-    /// ECE, in 0..=1; 0 for no predictions.
+    /// The ECE, in 0..=1; 0 without predictions.
     pub fn error(&self) -> f64 {
         let images: usize = self.bins.iter().map(|b| b.images).sum();
         let gap: f64 = self.bins.iter().map(|b| (b.correct as f64 - b.confidence).abs()).sum();
@@ -62,7 +62,7 @@ mod tests {
     fn the_error_is_the_gap_between_confidence_and_accuracy() {
         let mut c = Calibration::default();
         assert_eq!(c.error(), 0.0);
-        // Bin (0.6, 2/3]: half are right. Bin (14/15, 1]: all are.
+        // Bin (0.6, 2/3]: half are correct. Bin (14/15, 1]: all are.
         [(0.65, true), (0.65, false), (1.0, true), (1.0, true)].iter().for_each(|(p, hit)| c.add(*p, *hit));
         assert!((c.error() - (2.0 * 0.15) / 4.0).abs() < 1e-12, "{}", c.error());
     }

@@ -1,4 +1,4 @@
-//! Measuring a model on a data set: every image once, running statistics, nothing dropped.
+//! Evaluates a model on a data set: every image once, with running statistics and without dropout.
 
 mod calibration;
 mod multi_label;
@@ -18,10 +18,10 @@ pub use multi_label::multi_label_accuracy;
 pub use sets::{Measured, Measurement};
 pub use tally::{ClassScore, Evaluation, Tally};
 
-/// What is added to the logit of a class that is no answer: large, and finite as shaders need it.
+/// Added to the logits of excluded classes: large, and finite because shaders need that.
 const MASKED: f32 = -1e30;
 
-/// A model with its parameters and the state beside them.
+/// A model with its parameters and its state.
 #[derive(Clone, Copy)]
 pub struct Network<'a> {
     /// The model.
@@ -33,21 +33,21 @@ pub struct Network<'a> {
 }
 
 impl Network<'_> {
-    /// Where it computes.
+    /// The device of its parameters.
     pub fn device(&self) -> &Device {
         self.theta.values().device()
     }
 
-    /// Logits (n, classes) of inputs, as in evaluation: running statistics, nothing dropped.
+    /// Logits (n, classes) of inputs, in evaluation mode: with running statistics and without dropout.
     pub fn logits(&self, inputs: &Tensor) -> Var {
         let params = self.theta.constants();
         self.model.forward(&Forward::new(&params, self.state, Pass::evaluate()), &Var::constant(inputs))
     }
 }
 
-/// A batch on the host, of which a device gets a slice at a time.
+/// A batch on the host that is uploaded slice by slice.
 pub struct HostBatch<'a> {
-    /// Where its slices go.
+    /// The device that slices are uploaded to.
     pub device: &'a Device,
     /// The batch.
     pub batch: &'a Batch,
@@ -70,21 +70,21 @@ impl Samples for HostBatch<'_> {
     }
 }
 
-/// A host batch on the device, whole: images (n, c, h, w), labels (n).
+/// Uploads a whole batch: images (n, c, h, w), labels (n).
 pub fn upload(device: &Device, batch: &Batch) -> lethe_optim::Batch {
     HostBatch { device, batch }.part(0, batch.labels.len())
 }
 
-/// Measures a network on all that a loader gives. The loss is plain cross-entropy, whatever was trained (specification, section 1.3), so that losses compare; the
-/// likelihood is that of the calibration.
+/// Evaluates a network on all images of a loader. The loss is plain cross-entropy, whatever loss was trained (specification, section 1.3), so that losses are comparable;
+/// `likelihood` is used for the calibration.
 ///
 /// # Errors
-/// If a batch cannot be made, the device fails, or the loss is no number: so are the parameters, and an accuracy would say nothing.
+/// If a batch cannot be made, the device fails, or the loss is not finite: then the parameters are not either, and an accuracy would be meaningless.
 pub fn evaluate(network: Network<'_>, loader: &Loader, likelihood: Likelihood) -> Result<Tally, Error> {
     evaluate_among(network, loader, likelihood, None)
 }
 
-/// The same where only the classes of `among`, if it is given, can be an answer: the logits of all others are as good as −∞, also in the loss.
+/// The same among the classes of `among` only, if given: the logits of all others are practically −∞, also in the loss.
 ///
 /// # Errors
 /// As [`evaluate`].

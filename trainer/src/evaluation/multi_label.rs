@@ -1,9 +1,9 @@
-//! Accuracy where an image may have several right labels, or none, as with ReaL (Beyer et al., "Are we done with ImageNet?", 2020).
+//! Accuracy with several correct labels per image, or none, as in ReaL (Beyer et al., "Are we done with ImageNet?", 2020).
 
-/// The share of predictions, in percent, that are among their image's labels; images without a label are left out. `None` where all are.
+/// The percentage of predictions that are among their image's labels; images without labels are skipped. `None` if all are skipped.
 ///
 /// # Panics
-/// If there is not one prediction an image.
+/// If there is not one prediction per image.
 #[track_caller]
 pub fn multi_label_accuracy(predictions: &[u32], labels: &[Vec<u32>]) -> Option<f64> {
     assert!(predictions.len() == labels.len(), "{} predictions for {} images", predictions.len(), labels.len());

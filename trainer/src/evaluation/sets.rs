@@ -1,4 +1,4 @@
-//! Measuring a model on test sets, each under its protocol.
+//! Evaluates a model on several sets, each with its protocol.
 
 use super::{Network, Tally, evaluate, evaluate_among, multi_label_accuracy};
 use crate::config::Config;
@@ -7,48 +7,48 @@ use crate::error::Error;
 use crate::experiment;
 use std::sync::Arc;
 
-/// How to measure.
+/// How to evaluate.
 #[derive(Clone, Copy)]
 pub struct Measurement<'a> {
     /// The resolved config of the run.
     pub config: &'a Config,
-    /// Where sets are looked for.
+    /// The folders in which sets are searched.
     pub places: &'a Places,
     /// The test set of the run's data set.
     pub test: &'a Arc<Dataset>,
-    /// Threads that make batches.
+    /// The number of threads that make batches.
     pub workers: usize,
-    /// Let only the classes of ImageNet-R be answers to its images, as its own protocol has it; the paper answers from all.
+    /// On ImageNet-R, predict among its classes only, as its own protocol does; the paper predicts among all.
     pub mask_classes: bool,
 }
 
-/// A set measured.
+/// The result on a set.
 #[derive(Clone, Debug)]
 pub struct Measured {
-    /// Which.
+    /// The set.
     pub set: TestSet,
-    /// Predictions and scores by the images' single labels.
+    /// Predictions and scores with the images' single labels.
     pub tally: Tally,
-    /// Under ReaL: the share, in percent, of predictions that are among their image's right labels, of the images that have any; and how many have.
+    /// For ReaL: the percentage of predictions that are among their image's correct labels, over the images that have any, and the number of these images.
     pub real: Option<(f64, usize)>,
-    /// What should be known of how a set of files of its own was read.
+    /// Remarks about how the files of the set were read.
     pub remarks: Vec<String>,
 }
 
 impl Measured {
-    /// The accuracy of the set's protocol, in percent.
+    /// The accuracy by the set's protocol, in percent.
     pub fn accuracy(&self) -> f64 {
         self.real.map_or_else(|| self.tally.evaluation().accuracy(), |(accuracy, _)| accuracy)
     }
 }
 
 impl Measurement<'_> {
-    /// Measures a network on these sets, in order. The test images are computed once for all that judge them.
+    /// Evaluates a network on these sets, in order. The test images are computed once for all sets that consist of them.
     ///
     /// # Errors
     /// If a set cannot be found or read, or as [`evaluate`].
     pub fn of(&self, network: Network<'_>, sets: &[TestSet]) -> Result<Vec<Measured>, Error> {
-        // All are found before any is measured: that takes long.
+        // All sets are loaded before any is evaluated, which takes long.
         let load = |set: &TestSet| Ok((*set, set.load(&self.config.data, self.places, self.test)?));
         let sets = sets.iter().map(load).collect::<Result<Vec<_>, Error>>()?;
         let mut of_test: Option<Tally> = None;

@@ -1,20 +1,20 @@
-//! What predictions are counted into.
+//! Counts predictions: accuracy, loss and calibration, in total and by class.
 
 use super::calibration::{Calibration, confidence};
 use lethe_nn::loss::Likelihood;
 use serde::{Deserialize, Serialize};
 
-/// How many classes may be named for an answer to count as correct in the wider sense.
+/// The number of largest logits among which the label counts as correct for the top-5 accuracy.
 const WIDE: usize = 5;
 
 /// Accuracy, loss and calibration over a whole data set.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Evaluation {
-    /// Images.
+    /// The number of images.
     pub images: usize,
-    /// Images whose largest logit is at their label.
+    /// The number of images whose largest logit is that of their label.
     pub correct: usize,
-    /// Images whose label is among the five largest logits; where there are more than five classes.
+    /// The number of images whose label is among the five largest logits; `None` for five classes or fewer.
     pub correct_top5: Option<usize>,
     /// The mean cross-entropy, without smoothing.
     pub loss: f64,
@@ -23,28 +23,28 @@ pub struct Evaluation {
 }
 
 impl Evaluation {
-    /// Correct images in percent.
+    /// The percentage of correct images.
     pub fn accuracy(&self) -> f64 {
         percent(self.correct, self.images)
     }
 
-    /// The same for the five largest logits.
+    /// The top-5 accuracy, in percent.
     pub fn top5(&self) -> Option<f64> {
         self.correct_top5.map(|correct| percent(correct, self.images))
     }
 }
 
-/// The images of a class, and how many of them are correct.
+/// The number of images of a class, and of those that are correct.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ClassScore {
-    /// Images with this label.
+    /// The number of images with this label.
     pub images: usize,
-    /// Those whose largest logit is at it.
+    /// The number of those whose largest logit is that of the label.
     pub correct: usize,
 }
 
 impl ClassScore {
-    /// Correct images in percent; `None` for a class without images.
+    /// The percentage of correct images; `None` for a class without images.
     pub fn accuracy(&self) -> Option<f64> {
         (self.images > 0).then(|| percent(self.correct, self.images))
     }
@@ -54,21 +54,21 @@ fn percent(part: usize, whole: usize) -> f64 {
     100.0 * part as f64 / whole as f64
 }
 
-/// Predictions counted, image by image.
+/// Running counts of predictions.
 #[derive(Clone, Debug)]
 pub struct Tally {
     likelihood: Likelihood,
     wide: usize,
     loss: f64,
     calibration: Calibration,
-    /// The class of the largest logit of every image, in order; the first of equal ones.
+    /// The predicted class of every image, in order: that of the largest logit, the first of equal ones.
     pub predictions: Vec<u32>,
-    /// By class.
+    /// The counts of each class.
     pub classes: Vec<ClassScore>,
 }
 
 impl Tally {
-    /// Of no image yet.
+    /// Counts of no images yet.
     pub fn new(classes: usize, likelihood: Likelihood) -> Tally {
         let classes = vec![ClassScore::default(); classes];
         Tally { likelihood, wide: 0, loss: 0.0, calibration: Calibration::default(), predictions: Vec::new(), classes }
@@ -77,10 +77,10 @@ impl Tally {
     /// Counts an image.
     ///
     /// # Panics
-    /// If the label is no class.
+    /// If the label is not a class.
     pub fn add(&mut self, logits: &[f32], label: u32, loss: f32) {
         let y = label as usize;
-        // Of equal logits the first is the larger one.
+        // The first of equal logits counts as the larger one.
         let before = |c: usize, z: f32| z > logits[y] || (z == logits[y] && c < y);
         let rank = logits.iter().enumerate().filter(|(c, z)| before(*c, **z)).count();
         let largest = (1..logits.len()).fold(0, |best, c| if logits[c] > logits[best] { c } else { best });

@@ -1,4 +1,4 @@
-//! The training loop: batch after batch, update after update, and what is written on the way.
+//! The training loop: updates, evaluations, analyses and checkpoints, and what is logged.
 
 mod parts;
 mod restored;
@@ -29,7 +29,7 @@ struct TestRecord {
     test_loss: f64,
 }
 
-/// A line of `metrics.jsonl` for an epoch: means over its images of what its updates began from.
+/// A line of `metrics.jsonl` for an epoch: means over its images of the loss and accuracy before each update.
 #[derive(Serialize)]
 struct EpochRecord {
     epoch: usize,
@@ -37,7 +37,7 @@ struct EpochRecord {
     train_accuracy: f64,
 }
 
-/// A line of `timing.jsonl`: of the epoch's updates, without evaluations, and without the time in which the process was stopped.
+/// A line of `timing.jsonl`: the time of the epoch's updates, without evaluations and without the time in which the process was stopped.
 #[derive(Serialize)]
 struct TimeRecord {
     epoch: usize,
@@ -48,54 +48,54 @@ struct TimeRecord {
 /// `summary.json`.
 #[derive(Serialize)]
 pub struct Summary {
-    /// Parameters of the model.
+    /// The number of the model's parameters.
     pub parameters: usize,
-    /// Updates made.
+    /// The number of updates made.
     pub updates: u64,
-    /// The last measurement of the test set.
+    /// The last test loss.
     pub test: Evaluation,
-    /// Its accuracy, in percent.
+    /// The last test accuracy, in percent.
     pub test_accuracy: f64,
-    /// Where it was computed.
+    /// The device it was computed on.
     pub device: String,
 }
 
-/// What the config must fit.
+/// The facts about the data that the config is checked against.
 pub fn facts(split: &DataSplit) -> DataFacts {
     DataFacts { images: split.train.shape, classes: split.train.classes, train: split.train.len() }
 }
 
-/// A training before its first update, or at the update where it was left.
+/// A training before its first update, or at the update of a checkpoint.
 pub struct Training<'a> {
     config: &'a Config,
     device: Device,
     session: Session<'a>,
     loader: Loader,
     test_loader: Loader,
-    /// With what follows the names of their records.
+    /// The protocols, each with the suffix of its records' names.
     probes: Vec<(ForgettingProbe, &'static str)>,
-    /// Of its images.
+    /// The loader of the analysed images.
     fingerprint: String,
     classes: Classes,
     quiet: bool,
 }
 
 impl<'a> Training<'a> {
-    /// What a resolved config describes, with all the memory that parameters need.
+    /// The training that a resolved config describes. All memory for its vectors is allocated.
     ///
     /// # Errors
-    /// If there is not so much, what it starts from cannot be loaded, or the analysis asks for more than the data holds.
+    /// If there is not enough memory, the initial weights cannot be loaded, or the analysis needs more images than the data has.
     pub fn new(config: &'a Config, split: DataSplit, device: &Device, workers: usize) -> Result<Training<'a>, Error> {
         Training::at(config, split, device, workers, None)
     }
 
-    /// The same at a checkpoint of a run. What the run once started from is not needed any more.
+    /// The same at a checkpoint of a run. The weights that the run started from are not needed any more.
     ///
-    /// The rates of an update are those that this config has for its number: where the epochs or the schedule were changed, they are from here on what they
-    /// would be in a run of the new config from its beginning.
+    /// Learning rate and radius of an update are those that this config gives for its number: after a change of the epochs or the schedule, they are what they would
+    /// be in a run with the new config from the beginning.
     ///
     /// # Errors
-    /// As [`Training::new`], and if the checkpoint does not fit the config, or the run began with other images.
+    /// As [`Training::new`], and if the checkpoint does not match the config, or the run began with other images.
     pub fn resumed(
         config: &'a Config,
         split: DataSplit,
@@ -137,30 +137,30 @@ impl<'a> Training<'a> {
         Ok(Training { config, device, session, loader, test_loader, probes, fingerprint, classes, quiet: false })
     }
 
-    /// Has every update look for the first operation that makes a NaN or an infinity: slow.
+    /// Makes every update search for the first operation that produces a NaN or an infinity. Slow.
     pub fn detect_anomaly(&mut self) {
         self.session.detect_anomaly();
     }
 
-    /// Shows no progress.
+    /// Disables the progress display.
     pub fn quiet(&mut self) {
         self.quiet = true;
     }
 
-    /// What was loaded to start from, if anything.
+    /// What was loaded as initial weights, if anything.
     pub fn origin(&self) -> Option<&Transfer> {
         self.session.origin()
     }
 
-    /// Epochs gone through.
+    /// The number of epochs done.
     pub fn epochs(&self) -> usize {
         self.session.epochs()
     }
 
-    /// Trains to the end and writes the run's folder, whose logs go back to where the training is first.
+    /// Trains to the end and writes the run folder, whose logs are first truncated to the current epoch.
     ///
     /// # Errors
-    /// If data, device or folder fail, or the loss is no number any more.
+    /// If the data, the device or the folder fails, or the loss is not finite.
     pub fn run(mut self, run: &RunFolder) -> Result<Summary, Error> {
         run.forget_after(self.epochs())?;
         if self.epochs() < self.config.train.epochs {
@@ -172,7 +172,7 @@ impl<'a> Training<'a> {
         let train = &self.config.train;
         let show = if self.quiet { Progress::hidden } else { Progress::new };
         let mut progress = show(self.epochs(), train.epochs, self.loader.images());
-        // Whoever was stopped between a checkpoint and what is measured at it finds that missing.
+        // A run that was stopped between a checkpoint and its measurements makes them now.
         let mut last = None;
         if let Some(epoch) = self.epochs().checked_sub(1) {
             if !run.is_evaluated(epoch)? {
@@ -187,14 +187,14 @@ impl<'a> Training<'a> {
             metrics.record(&EpochRecord { epoch, train_loss, train_accuracy })?;
             let images_per_second = self.loader.images() as f64 / seconds;
             timing.record(&TimeRecord { epoch, seconds, images_per_second })?;
-            // First of all: what goes wrong in the measurements must not cost the epoch.
+            // The checkpoint comes first: a failure in the measurements must not lose the epoch.
             let is_saved = train.is_due(train.checkpoint_every, epoch);
             if is_saved {
                 self.save(run)?;
             }
             let measured = self.evaluate(epoch, &mut metrics, &mut progress);
             let measured = measured.and_then(|test| self.analyse(epoch, run).map(|()| test));
-            // Nor, where none was due, those since the last checkpoint.
+            // Nor, if no checkpoint was due, the epochs since the last one.
             if measured.is_err() && !is_saved {
                 run.save(&self.checkpoint()?)?;
             }
@@ -204,7 +204,7 @@ impl<'a> Training<'a> {
             self.save(run)?;
         }
         progress.finish();
-        // Without an epoch left, all that an interrupted run may lack is its summary.
+        // Without an epoch left, an interrupted run can lack only its summary.
         let test = last.map_or_else(|| self.session.evaluate(&self.test_loader), Ok)?;
         let summary = Summary {
             parameters: self.session.parameters(),
@@ -217,7 +217,7 @@ impl<'a> Training<'a> {
         Ok(summary)
     }
 
-    /// Measures the test set, if that is due after this epoch.
+    /// Evaluates on the test set, if that is due after this epoch.
     fn evaluate(&self, epoch: usize, metrics: &mut Log, progress: &mut Progress) -> Result<Option<Evaluation>, Error> {
         if !self.config.train.is_due(self.config.train.eval_every, epoch) {
             return Ok(None);
@@ -228,7 +228,7 @@ impl<'a> Training<'a> {
         Ok(Some(e))
     }
 
-    /// Makes the analyses that are due after this epoch and not there yet.
+    /// Makes the analyses that are due after this epoch, unless their records exist.
     fn analyse(&self, epoch: usize, run: &RunFolder) -> Result<(), Error> {
         let session = &self.session;
         for (probe, suffix) in self.probes.iter().filter(|_| self.config.analysis.is_due(epoch)) {
@@ -240,10 +240,10 @@ impl<'a> Training<'a> {
         Ok(())
     }
 
-    /// Replaces the run's checkpoint, and keeps a copy of it if the config asks for that.
+    /// Replaces the run's checkpoint, and also keeps it if the config asks for that.
     ///
     /// # Errors
-    /// If the device or the disk fails, or the model holds what is no finite number.
+    /// If the device or the disk fails, or the model has a number that is not finite.
     fn save(&self, run: &RunFolder) -> Result<(), Error> {
         let checkpoint = self.checkpoint()?;
         if self.config.train.keep_checkpoints {
@@ -252,13 +252,13 @@ impl<'a> Training<'a> {
         Ok(run.save(&checkpoint)?)
     }
 
-    /// The training as it is now.
+    /// The current state of the training as a checkpoint.
     ///
     /// # Errors
-    /// If the device fails, or the model holds what is no finite number.
+    /// If the device fails, or the model has a number that is not finite.
     fn checkpoint(&self) -> Result<Checkpoint, Error> {
         let checkpoint = self.session.checkpoint()?;
-        // One that holds no numbers would take the place of one that does.
+        // A checkpoint of a diverged model would replace a usable one.
         let broken = checkpoint.tensors.iter().find(|t| t.data.iter().any(|v| !v.is_finite()));
         if let Some(broken) = broken {
             return Err(Error::Diverged {
@@ -269,7 +269,7 @@ impl<'a> Training<'a> {
         Ok(checkpoint)
     }
 
-    /// The updates of one epoch. The numbers of an update are read when the next one is under way.
+    /// The updates of one epoch. The results of an update are read while the next one is running.
     fn epoch(&mut self, epoch: usize, progress: &mut Progress, metrics: &mut Log) -> Result<(), Error> {
         let mut report = |session: &Session<'_>, done: Pending| {
             let images = done.images;

@@ -1,12 +1,12 @@
-//! The images of a run, by what they are for.
+//! The images of a run, by purpose.
 
 use crate::config::{Config, Split};
 use crate::data::{DataSplit, Dataset};
 use std::sync::Arc;
 
-/// What is trained on, tested on, and analysed.
+/// The images that are trained on, tested on, and analysed.
 pub struct Parts {
-    /// The training images, but for those held out.
+    /// The training images without those held out.
     pub train: Arc<Dataset>,
     /// The test images.
     pub test: Arc<Dataset>,
@@ -15,7 +15,7 @@ pub struct Parts {
 }
 
 impl Parts {
-    /// As a resolved config divides them.
+    /// Divides a data set as a resolved config says.
     pub fn of(config: &Config, DataSplit { train, test }: DataSplit) -> Parts {
         let test = Arc::new(test);
         match config.analysis.split {

@@ -1,4 +1,4 @@
-//! A run's network as its checkpoint holds it, to be measured and not to be trained.
+//! The network of a checkpoint, for evaluation and analysis.
 
 use super::state::{UPDATES, vector};
 use crate::analysis::collect::Ascent;
@@ -12,7 +12,7 @@ use crate::run::Checkpoint;
 use lethe_nn::{Model, State, Theta};
 use lethe_tensor::Device;
 
-/// A network out of a checkpoint.
+/// A network from a checkpoint.
 pub struct Restored {
     model: Box<dyn Model>,
     theta: Theta,
@@ -22,10 +22,10 @@ pub struct Restored {
 }
 
 impl Restored {
-    /// The network of a resolved config for these training images.
+    /// Restores the network of a resolved config for these training images.
     ///
     /// # Errors
-    /// If the checkpoint does not fit the config's model, or is of other classes than the images.
+    /// If the checkpoint does not match the config's model, or the model has other classes than the images.
     pub fn new(config: &Config, checkpoint: &Checkpoint, train: &Dataset, device: &Device) -> Result<Restored, Error> {
         checkpoint.expect_classes(&train.names)?;
         checkpoint.expect_model(&config.model)?;
@@ -52,7 +52,7 @@ impl Restored {
         self.ascent
     }
 
-    /// How far its training was.
+    /// The number of epochs and updates of its training.
     pub fn progress(&self) -> Progress {
         self.progress
     }

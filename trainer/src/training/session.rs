@@ -1,4 +1,4 @@
-//! Model, optimiser and step of a config on their way through the updates.
+//! The state of a training: model, optimiser and step of a config, and the updates.
 
 use super::state::{UPDATES, named, vector};
 use crate::analysis::collect::Ascent;
@@ -18,16 +18,16 @@ use lethe_optim::{Extragradient, LinearSchedule, Optimizer, RhoSchedule, Samples
 use lethe_tensor::{Device, Later, Tensor};
 use serde::Serialize;
 
-/// The note of a checkpoint that says how many steps the optimiser made.
+/// The checkpoint note with the number of the optimiser's steps.
 const OPTIMIZER_STEPS: &str = "optimizer_steps";
 
-/// Before the names of the tensors that a run began with.
+/// The prefix of the names of the tensors that a run started from.
 const START: &str = "start.";
 
 /// A line of `metrics.jsonl` for an update.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct StepRecord {
-    /// The update's number, from 0.
+    /// The number of the update, counted from 0.
     pub update: u64,
     /// Its epoch.
     pub epoch: usize,
@@ -35,17 +35,17 @@ pub struct StepRecord {
     pub loss: f32,
     /// The same at the perturbed parameters.
     pub perturbed_loss: f32,
-    /// Correct images of the batch at θ, in percent.
+    /// The accuracy on the batch at θ, in percent.
     pub accuracy: f64,
     /// The learning rate.
     pub lr: f64,
-    /// The size of the perturbation.
+    /// The radius of the perturbation.
     pub rho: f64,
     /// The norm of the update gradient before clipping.
     pub grad_norm: f32,
 }
 
-/// Model, optimiser and step of a config, on the way through the updates.
+/// Model, optimiser and step of a config during training.
 pub struct Session<'a> {
     config: &'a Config,
     classes: Classes,
@@ -55,11 +55,11 @@ pub struct Session<'a> {
     state: State,
     optimizer: Box<dyn Optimizer>,
     step: Extragradient,
-    /// It holds where the run began.
+    /// Shrink and perturb, which holds the initial θ and state of the run.
     shrink: Option<ShrinkPerturb>,
-    /// The same, where a checkpoint must hold it too.
+    /// The initial θ and state, if checkpoints must contain them too.
     start: Option<(Theta, State)>,
-    /// What the run began with, if not with its seed.
+    /// The initial weights that were loaded, if any.
     origin: Option<Transfer>,
     lr: LinearSchedule,
     rho: RhoSchedule,
@@ -68,22 +68,22 @@ pub struct Session<'a> {
     detect_anomaly: bool,
 }
 
-/// An update whose numbers are on their way from the device.
+/// An update whose results have not been read yet.
 pub struct Pending {
     update: u64,
     epoch: usize,
     pub(super) images: usize,
-    /// Loss, perturbed loss, correct images, norm of the gradient.
+    /// Loss, perturbed loss, correct predictions, norm of the gradient.
     numbers: Later<f32>,
-    /// The first operation that made a NaN or an infinity, where that is looked for.
+    /// The first operation that produced a NaN or an infinity, if that is searched for.
     anomaly: Option<Anomaly>,
 }
 
 impl<'a> Session<'a> {
-    /// At the first update of a resolved config, for images of this shape and these classes.
+    /// The session of a resolved config before its first update, for images of this shape and these classes.
     ///
     /// # Errors
-    /// If the machine has not the memory for the model's vectors, or what the config starts from cannot be loaded.
+    /// If the machine does not have the memory for the model's vectors, or the initial weights cannot be loaded.
     pub fn new(
         config: &'a Config,
         images: ImageShape,
@@ -103,10 +103,10 @@ impl<'a> Session<'a> {
         Ok(Session { origin: Some(transfer), ..session })
     }
 
-    /// Where a checkpoint of this config was written.
+    /// The session at a checkpoint of this config.
     ///
     /// # Errors
-    /// As [`Session::new`], and if the checkpoint is of another model, of other classes, or of another optimiser.
+    /// As [`Session::new`], and if the checkpoint has another model, other classes, or another optimiser.
     pub fn resumed(
         config: &'a Config,
         images: ImageShape,
@@ -135,7 +135,7 @@ impl<'a> Session<'a> {
         Ok(session)
     }
 
-    /// At the first update, from this start.
+    /// The session before its first update, from these initial weights.
     fn at(
         config: &'a Config,
         model: Box<dyn Model>,
@@ -165,22 +165,22 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// Looks at every result of every operation from now on, so that the first NaN or infinity is reported with its operation: slow.
+    /// From now on checks every result of every operation, so that the first NaN or infinity is reported with its operation. Slow.
     pub fn detect_anomaly(&mut self) {
         self.detect_anomaly = true;
     }
 
-    /// What was loaded to start from, if anything.
+    /// What was loaded as initial weights, if anything.
     pub fn origin(&self) -> Option<&Transfer> {
         self.origin.as_ref()
     }
 
-    /// Updates made.
+    /// The number of updates made.
     pub fn updates(&self) -> u64 {
         self.update
     }
 
-    /// Epochs gone through whole.
+    /// The number of complete epochs.
     pub fn epochs(&self) -> usize {
         (self.update / self.updates_per_epoch) as usize
     }
@@ -190,7 +190,7 @@ impl<'a> Session<'a> {
         self.theta.layout().count()
     }
 
-    /// Measures the model as it is on all that a loader gives.
+    /// Evaluates the current model on all images of a loader.
     ///
     /// # Errors
     /// As [`evaluate`].
@@ -199,7 +199,7 @@ impl<'a> Session<'a> {
         Ok(evaluate(self.network(), loader, likelihood)?.evaluation())
     }
 
-    /// The model as it is now.
+    /// The current model.
     pub fn network(&self) -> Network<'_> {
         Network { model: &*self.model, theta: &self.theta, state: &self.state }
     }
@@ -209,12 +209,12 @@ impl<'a> Session<'a> {
         Ascent { step: self.step, rho: self.rho.at(self.lr.at(self.update.saturating_sub(1))) }
     }
 
-    /// How far the training is.
+    /// The number of epochs and updates done.
     pub fn progress(&self) -> Progress {
         Progress { epochs: self.epochs(), updates: self.update }
     }
 
-    /// One update. Nobody waits for the device.
+    /// Makes one update, without waiting for the device.
     pub fn update(&mut self, epoch: usize, batch: &dyn Samples) -> Pending {
         let lr = self.lr.at(self.update);
         let rho = self.rho.at(lr);
@@ -230,7 +230,7 @@ impl<'a> Session<'a> {
             let numbers = [&loss, &perturbed_loss, &correct, &norm].map(|t| t.reshape(&[1]));
             (state, Tensor::concat(&numbers.each_ref(), 0).to_vec_later())
         };
-        // Watched inside the scope: it is the thread that computes whose operations are seen.
+        // The watch is set inside the scope, since it observes the operations of the computing thread.
         let watched = || if *detect_anomaly { anomaly::watch(&mut run) } else { (run(), None) };
         let ((moved, numbers), anomaly) = device.scope(watched);
         device.submit();
@@ -239,16 +239,16 @@ impl<'a> Session<'a> {
         Pending { update: self.update - 1, epoch, images: batch.count(), numbers, anomaly }
     }
 
-    /// Waits for the numbers of an update.
+    /// Waits for the results of an update.
     ///
     /// # Errors
-    /// If the device failed, or the loss is no number any more.
+    /// If the device failed, or a result is not finite.
     pub fn read(&self, p: Pending) -> Result<StepRecord, Error> {
         if let Some(anomaly) = p.anomaly {
             return Err(Error::Anomaly { update: p.update, anomaly: Box::new(anomaly) });
         }
         let numbers = p.numbers.wait()?;
-        let [loss, perturbed_loss, correct, norm] = numbers[..] else { unreachable!("four numbers were asked for") };
+        let [loss, perturbed_loss, correct, norm] = numbers[..] else { unreachable!("four numbers were requested") };
         let what = [("loss", loss), ("perturbed loss", perturbed_loss), ("norm of the gradient", norm)];
         if let Some((what, value)) = what.into_iter().find(|(_, value)| !value.is_finite()) {
             return Err(Error::NotFinite { update: p.update, what, value });
@@ -266,7 +266,7 @@ impl<'a> Session<'a> {
         })
     }
 
-    /// θ, the state and the optimiser's vectors, a tensor a parameter.
+    /// θ, the state and the optimiser's vectors, with one tensor per parameter.
     ///
     /// # Errors
     /// If the device failed.
@@ -289,21 +289,21 @@ impl<'a> Session<'a> {
     }
 }
 
-/// The model of a resolved config, if its vectors find room.
+/// The model of a resolved config, if its vectors fit in memory.
 fn built(config: &Config, images: ImageShape, classes: usize) -> Result<Box<dyn Model>, Error> {
     let model = experiment::model(config, images, classes);
     check_memory(model.blueprint().layout().len(), config)?;
     Ok(model)
 }
 
-/// Whether a run goes back to where it began, and that is no function of its config, so that its checkpoints must hold it: the file that it was loaded from
-/// may be gone.
+/// Whether checkpoints must contain the initial weights: if shrink and perturb needs them and they do not follow from the config, since the file that they were
+/// loaded from may be gone.
 fn keeps_start(config: &Config) -> bool {
     config.shrink.is_some() && config.init.is_some()
 }
 
-/// θ, its gradient and perturbation, the optimiser's vectors and what the config keeps beside them must find room; where they do not, the allocator
-/// would end the program.
+/// Checks that θ, its gradient and perturbation, the optimiser's vectors and the other vectors of the config fit in memory; otherwise the allocator would
+/// abort the program.
 fn check_memory(parameters: usize, config: &Config) -> Result<(), Error> {
     const VECTORS: usize = 6;
     let decomposed = config.perturb.ascent().is_some_and(|ascent| ascent.gsam_xi > 0.0);

@@ -1,14 +1,14 @@
-//! Between the vectors of a training and the tensors of its checkpoint.
+//! Converts between the vectors of a training and the tensors of its checkpoint.
 
 use crate::error::Error;
 use crate::run::{Checkpoint, CheckpointError, NamedTensor};
 use lethe_autograd::{Param, ParamLayout};
 use lethe_tensor::{Device, Tensor};
 
-/// The note that says how many updates were made.
+/// The note with the number of updates made.
 pub(super) const UPDATES: &str = Checkpoint::UPDATES;
 
-/// The parts of a vector under their names.
+/// The parameters of a vector as named tensors.
 pub(super) fn named(prefix: &str, layout: &ParamLayout, vector: &Tensor) -> Result<Vec<NamedTensor>, Error> {
     let values: Vec<f32> = vector.to_vec()?;
     let part = |p: &Param| NamedTensor {
@@ -19,7 +19,7 @@ pub(super) fn named(prefix: &str, layout: &ParamLayout, vector: &Tensor) -> Resu
     Ok(layout.owned().map(|(_, p)| part(p)).collect())
 }
 
-/// A vector put together from a checkpoint's tensors.
+/// A vector assembled from a checkpoint's tensors.
 pub(super) fn vector(
     prefix: &str,
     checkpoint: &Checkpoint,

@@ -1,4 +1,4 @@
-//! A run's parameters and running statistics as a file that PyTorch loads: timm's `VisionTransformer` or torchvision's `ResNet`, strictly.
+//! Exports a run's parameters and running statistics to a file that PyTorch loads: `load_state_dict` of timm's `VisionTransformer` or torchvision's `ResNet`, in strict mode.
 
 use crate::config::{Config, ModelConfig};
 use crate::data::ImageShape;
@@ -9,10 +9,10 @@ use crate::run::{Checkpoint, NamedTensor};
 use std::collections::HashSet;
 use std::path::Path;
 
-/// Writes the model of a run's checkpoint, without what its optimiser keeps, and returns the number of tensors.
+/// Writes the model of a run's checkpoint, without the optimiser's vectors, and returns the number of tensors.
 ///
 /// # Errors
-/// If the checkpoint is of another model, or the file cannot be written.
+/// If the checkpoint has another model, or the file cannot be written.
 pub fn export(config: &Config, checkpoint: &Checkpoint, file: &Path) -> Result<usize, Error> {
     checkpoint.expect_model(&config.model)?;
     let names = names(config);
@@ -21,7 +21,7 @@ pub fn export(config: &Config, checkpoint: &Checkpoint, file: &Path) -> Result<u
     Ok(tensors.len())
 }
 
-/// The names of a model's parameters and of the state beside them. They depend neither on the images nor on the classes: the least of both will do.
+/// The names of a model's parameters and of its state. They do not depend on the images or the number of classes, so the smallest of both are used.
 fn names(config: &Config) -> HashSet<String> {
     let side = if let ModelConfig::Vit(vit) = &config.model { vit.patch } else { 1 };
     let model = experiment::model(config, ImageShape { channels: 1, height: side, width: side }, 1);

@@ -1,7 +1,7 @@
-//! Weights that come from elsewhere, and go there: what a model starts from in fine-tuning, and files for PyTorch.
+//! Loading and exporting weights: initial weights for fine-tuning, and files for PyTorch.
 //!
-//! A model's parameters have the names that timm (ViT) and torchvision (ResNet) give theirs, with the same shapes, so nothing is renamed on the way. Files
-//! are safetensors; Python's pickles are not read.
+//! Parameters have the same names and shapes as in timm (ViT) and torchvision (ResNet), so nothing is renamed. Files are in the safetensors format; Python's pickles
+//! are not read.
 
 mod export;
 mod source;

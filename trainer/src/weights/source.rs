@@ -1,29 +1,29 @@
-//! A file that weights are taken from.
+//! Files that weights are loaded from.
 
 use crate::error::Error;
 use crate::run::{Checkpoint, CheckpointError, RunFolder, Weights};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-/// What wrappers of models put before the names of their tensors: `DataParallel`, `torch.compile`, Lightning and the like. No model of Lethe's has such names.
+/// Prefixes that wrappers of models add to the names of tensors: `DataParallel`, `torch.compile`, Lightning and others. No model of Lethe has such names.
 const WRAPPERS: [&str; 8] =
     ["module.", "_orig_mod.", "model.", "encoder.", "backbone.", "net.", "network.", "state_dict."];
 
-/// Named tensors, of a run of Lethe's or of PyTorch.
+/// Named tensors, from a run or from PyTorch.
 pub struct Source {
     /// The tensors.
     pub tensors: Checkpoint,
-    /// Tensors that hold no weights, such as whole numbers and truth values, but for batch norm's counters: name and type.
+    /// Tensors that contain no weights, such as integers and booleans, except batch norm's counters: name and type.
     pub others: Vec<(String, String)>,
-    /// How many tensors were of another width than f32, by type.
+    /// How many tensors were converted to f32, by their type.
     pub converted: BTreeMap<String, usize>,
 }
 
 impl Source {
-    /// Opens a run's folder, a checkpoint, or a safetensors file of any other origin.
+    /// Opens a run folder, a checkpoint, or any other safetensors file.
     ///
     /// # Errors
-    /// If there is none, it cannot be read, or it is Lethe's and damaged.
+    /// If it does not exist, cannot be read, or was written by Lethe and is damaged.
     pub fn open(path: &Path) -> Result<Source, Error> {
         if path.is_dir() {
             let tensors = RunFolder::open(path)?.load(None)?;
@@ -38,7 +38,7 @@ impl Source {
         Ok(Source { tensors, others, converted })
     }
 
-    /// Takes off what wrappers put before the names, where no name is wanted as it stands: the prefix, and how many names it was before.
+    /// Removes a wrapper's prefix from the names, if no name is wanted as it is. Returns the prefix and the number of names that had it.
     pub fn unwrap_names(&mut self, wanted: &BTreeSet<&str>) -> Option<(String, usize)> {
         let names = self.tensors.tensors.iter().map(|t| t.name.as_str());
         if self.tensors.is_of_a_run() || names.clone().any(|name| wanted.contains(name)) {
@@ -48,7 +48,7 @@ impl Source {
         for (prefix, rest) in names.map(wrapped) {
             *found.entry(prefix).or_default() += usize::from(wanted.contains(rest));
         }
-        // Of several with as many names the first.
+        // The first of several with as many names.
         let (prefix, count) =
             found.into_iter().rev().max_by_key(|(_, count)| *count).filter(|(_, count)| *count > 0)?;
         let (prefix, mut taken_off) = (prefix.to_owned(), 0);
@@ -66,15 +66,15 @@ impl Source {
         Some((prefix, taken_off))
     }
 
-    /// The shape of a tensor, if it is there.
+    /// The shape of a tensor, if it exists.
     pub fn shape(&self, name: &str) -> Option<&[usize]> {
         self.tensors.tensors.iter().find(|t| t.name == name).map(|t| &t.shape[..])
     }
 
-    /// The values of the tensor of this name and shape.
+    /// The values of the tensor with this name and shape.
     ///
     /// # Errors
-    /// If there is none, or it has another shape, or holds no floating-point numbers.
+    /// If there is none, it has another shape, or it does not contain floating-point numbers.
     pub fn tensor(&self, name: &str, shape: &[usize]) -> Result<&[f32], CheckpointError> {
         match self.others.iter().find(|(other, _)| other == name) {
             None => self.tensors.tensor(name, shape),
@@ -82,13 +82,13 @@ impl Source {
                 path: self.tensors.path.clone(),
                 tensor: name.to_owned(),
                 expected: "numbers of type F64, F32, F16 or BF16".to_owned(),
-                found: format!("{dtype}; quantised weights must be turned back by the program that made them"),
+                found: format!("{dtype}; quantised weights must be dequantised by the program that made them"),
             }),
         }
     }
 }
 
-/// What wrappers put before a name, and the name.
+/// The prefix of a name, and the name without it.
 fn wrapped(name: &str) -> (&str, &str) {
     let mut rest = name;
     while let Some(inner) = WRAPPERS.iter().find_map(|word| rest.strip_prefix(word)) {

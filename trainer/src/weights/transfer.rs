@@ -1,5 +1,5 @@
-//! From the tensors of a file to θ and the state of a model: the backbone is taken over, running statistics come along, and a head for other classes starts
-//! anew. Every tensor that is not replaced must be there, in its shape; what is done is said.
+//! Loads the tensors of a file into θ and the state of a model: the backbone with its running statistics, and the head unless it is for other classes. Every tensor
+//! that is not newly initialised must exist with its shape. What was done is reported.
 
 use super::Source;
 use crate::classes::Classes;
@@ -15,27 +15,27 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
 
-/// Names that a message lists before it only counts.
+/// The largest number of names that a message lists.
 const LISTED: usize = 8;
 
-/// What was taken from where.
+/// A report of what was loaded.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Transfer {
     /// The file or folder.
     pub from: PathBuf,
-    /// What stood before the names in the file and was taken off, and before how many.
+    /// The prefix that was removed from names in the file, and the number of these names.
     pub prefix: Option<(String, usize)>,
-    /// How many tensors of the file were of another width than f32, by type.
+    /// How many tensors of the file were converted to f32, by their type.
     pub converted: BTreeMap<String, usize>,
-    /// Tensors taken over.
+    /// The names of the loaded tensors.
     pub loaded: Vec<String>,
-    /// What became of the head, and why, in words.
+    /// What was done with the head, and why, in words.
     pub head: String,
-    /// The grids between which position embeddings were interpolated.
+    /// The old and new grid, if position embeddings were interpolated.
     pub interpolated: Option<[[usize; 2]; 2]>,
-    /// Parameters that start by the model's own rules.
+    /// The parameters that were initialised anew.
     pub new: Vec<String>,
-    /// What the file holds besides; the vectors that an optimiser left in a run's checkpoint are not counted.
+    /// The tensors of the file that were not used, apart from an optimiser's vectors in a run's checkpoint.
     pub unused: Vec<String>,
 }
 
@@ -44,7 +44,7 @@ impl fmt::Display for Transfer {
         write!(f, "starts from {}: {} loaded", self.from.display(), count(self.loaded.len(), "tensor"))?;
         write!(f, "\n  {}", self.head)?;
         if let Some((prefix, names)) = &self.prefix {
-            write!(f, "\n  `{prefix}` taken off the names of {}", count(*names, "tensor"))?;
+            write!(f, "\n  `{prefix}` removed from the names of {}", count(*names, "tensor"))?;
         }
         for (dtype, tensors) in &self.converted {
             let how = if dtype == "F64" { "rounded" } else { "widened" };
@@ -64,10 +64,10 @@ impl fmt::Display for Transfer {
     }
 }
 
-/// θ and the state of a model as `[init]` has them start: those of its seed, with all that the file holds for it in their place.
+/// The initial θ and state of a model with `[init]`: those of its seed, replaced by what the file contains.
 ///
 /// # Errors
-/// If the file cannot be read, is of a model that computes differently, or lacks a tensor or has it in another shape.
+/// If the file cannot be read, belongs to a model that computes differently, or lacks a tensor or has it with another shape.
 pub fn transfer(
     init: &InitConfig,
     config: &ModelConfig,
@@ -96,7 +96,7 @@ pub fn transfer(
     Ok((Theta::new(theta_values, theta.layout()), State::new(state_values, state.layout()), report))
 }
 
-/// Whether the model's own head stays, in place of the file's, and why, in words. A head knows its classes by number alone: for as many others it is of no use.
+/// Whether the head is initialised anew instead of loaded, and why, in words. A head knows its classes by number only, so it is useless for other classes even if there are as many.
 fn replaces_head(
     choice: Head,
     source: &Source,
@@ -111,25 +111,25 @@ fn replaces_head(
     Ok(match (choice, difference) {
         (Head::New, _) => (true, "the head is new, as init.head says".to_owned()),
         (Head::Keep, Some(Some(difference))) => {
-            (false, format!("the head is kept, as init.head says, though its classes were others: {difference}"))
+            (false, format!("the head is kept, as init.head says, though its classes were different: {difference}"))
         }
         (Head::Keep, _) => (false, "the head is kept, as init.head says".to_owned()),
         (Head::Auto, _) if found != count => {
             let found = found.map_or_else(|| "none".to_owned(), |found| found.to_string());
-            (true, format!("the head is new: for {} classes, and the file's is for {found}", classes.len()))
+            (true, format!("the head is new: it has {} classes, and the file's has {found}", classes.len()))
         }
         (Head::Auto, Some(Some(difference))) => {
-            (true, format!("the head is new: its classes were others: {difference}"))
+            (true, format!("the head is new: its classes were different: {difference}"))
         }
         (Head::Auto, Some(None)) => (false, "the head is kept: its classes are the same".to_owned()),
         (Head::Auto, None) => {
-            let advice = "the file does not say which; where they are others, set init.head = \"new\"";
-            (false, format!("the head is kept: it is for as many classes, {}; {advice}", classes.len()))
+            let advice = "the file does not name them; if they are different, set init.head = \"new\"";
+            (false, format!("the head is kept: it has as many classes, {}; {advice}", classes.len()))
         }
     })
 }
 
-/// Vectors being filled from a file.
+/// The state of loading vectors from a file.
 struct Filling<'a> {
     source: &'a Source,
     positions: Option<Positions>,
@@ -138,7 +138,7 @@ struct Filling<'a> {
 }
 
 impl Filling<'_> {
-    /// A vector of a layout with the file's numbers, but for the parts that stay.
+    /// A vector with the file's values, except for parameters that are initialised anew.
     fn fill(&mut self, layout: &ParamLayout, start: &Tensor, stays: impl Fn(&Param) -> bool) -> Result<Tensor, Error> {
         let mut values: Vec<f32> = start.to_vec()?;
         for (_, p) in layout.owned().filter(|(_, p)| !stays(p)) {
@@ -151,8 +151,8 @@ impl Filling<'_> {
         Ok(Tensor::from_slice(start.device(), &values, &[layout.len()]))
     }
 
-    /// Position embeddings of the file for the model's grid. A grid of other images is taken to be square, which all common models' are: the file does not
-    /// say. Bilinear interpolation keeps neighbours alike, which is what embeddings have learnt; to start them anew would scramble the image.
+    /// The file's position embeddings for the model's grid. A different grid is assumed to be square, as in all common models, since the file does not say. Bilinear
+    /// interpolation preserves the similarity of neighbours, which embeddings have learnt.
     fn positions(&mut self, p: &Param, at: Positions) -> Result<Vec<f32>, Error> {
         let file = self.source;
         let found = match self.source.shape(&p.name) {
@@ -161,7 +161,7 @@ impl Filling<'_> {
         };
         let side = found.saturating_sub(at.leading).isqrt();
         if side == 0 || side * side + at.leading != found {
-            let leading = if at.leading > 0 { " behind the class token" } else { ", without a class token" };
+            let leading = if at.leading > 0 { " after the class token" } else { ", without a class token" };
             return Err(Error::Checkpoint(CheckpointError::Tensor {
                 path: file.tensors.path.clone(),
                 tensor: p.name.clone(),
