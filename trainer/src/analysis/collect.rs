@@ -1,4 +1,4 @@
-//! Collecting the outputs of a network and of its perturbed selves (specification, section 8.2): perturbations as in training, outputs as in evaluation.
+//! Collects the outputs of a network and of its perturbed versions (specification, section 8.2): perturbations as in training, outputs as in evaluation.
 
 use crate::config::{AnalysisConfig, Config, Problem, Protocol};
 use crate::data::{Dataset, Loader, Preparation};
@@ -11,10 +11,10 @@ use lethe_optim::{Batch, Extragradient, Place};
 use lethe_tensor::Tensor;
 use std::sync::Arc;
 
-/// Tells the slices, dropout masks and random directions of a collection apart from those of training: a bit that no epoch and no update reaches.
+/// Distinguishes the slices, dropout masks and random directions of a collection from those of training: a bit that no epoch or update number reaches.
 const COLLECTION: u32 = 1 << 31;
 
-/// A perturbation as training makes it.
+/// A perturbation as in training.
 #[derive(Clone, Copy, Debug)]
 pub struct Ascent {
     /// The step.
@@ -23,15 +23,15 @@ pub struct Ascent {
     pub rho: f64,
 }
 
-/// Log-likelihoods (a softmax's, whatever the loss) of all images: a vector n × classes for each network.
+/// Log-likelihoods (by softmax, whatever the loss) of all images: a vector of n × classes for each network.
 pub struct Outputs {
-    /// Of θ.
+    /// Of the unperturbed network.
     pub unperturbed: Vec<f32>,
-    /// Of the perturbed θ, or of as many as there were draws.
+    /// Of the perturbed networks: one, or as many as there were draws.
     pub perturbed: Vec<Vec<f32>>,
 }
 
-/// The images of a collection, and those whose losses perturb.
+/// The images of a collection, and the slices that perturb.
 pub struct Collector {
     protocol: Protocol,
     draws: usize,
@@ -40,10 +40,10 @@ pub struct Collector {
 }
 
 impl Collector {
-    /// For a resolved config: the outputs of `images` are collected, and under protocol p1 slices of `train` perturb.
+    /// The collector of a resolved config: it collects the outputs of `images`; with protocol p1, slices of `train` perturb.
     ///
     /// # Errors
-    /// If the config has no perturbation, or the training set not as many slices as networks are to be drawn.
+    /// If the config has no perturbation, or the training set has fewer slices than networks to draw.
     pub fn new(
         config: &Config,
         protocol: Protocol,
@@ -52,7 +52,7 @@ impl Collector {
         workers: usize,
     ) -> Result<Collector, Problem> {
         let Some(m) = config.perturb.ascent().map(|ascent| ascent.m) else {
-            let reason = "there is nothing to compare the network with; choose a perturbation, such as --set \
+            let reason = "without a perturbation there is nothing to compare; choose one, such as --set \
                           perturb.kind=steepest --set perturb.rho=0.05";
             return Err(Problem::value("perturb.kind", "\"none\"", reason));
         };
@@ -66,7 +66,7 @@ impl Collector {
             Protocol::P2 => Loader::evaluation(Arc::new(filled(images, m)), prepare, m, workers),
         };
         if protocol == Protocol::P1 && draws > slices.batches() {
-            let reason = format!("the training set has {} of perturb.m = {m} only", count(slices.batches(), "slice"));
+            let reason = format!("the training set has only {} of perturb.m = {m}", count(slices.batches(), "slice"));
             return Err(Problem::value("analysis.draws", draws, reason));
         }
         let batch = config.train.eval_batch;
@@ -78,15 +78,15 @@ impl Collector {
         self.images.data()
     }
 
-    /// Images of a slice.
+    /// The slice size.
     pub fn slice(&self) -> usize {
         self.slices.batch()
     }
 
-    /// Collects after so many epochs; the same epoch gives the same slices.
+    /// Collects after this number of epochs; the same epoch gives the same slices.
     ///
     /// # Errors
-    /// If a batch cannot be made, the device fails, or an output is no number.
+    /// If a batch cannot be made, the device fails, or an output is not finite.
     pub fn collect(&self, network: Network<'_>, ascent: Ascent, epochs: usize) -> Result<Outputs, Error> {
         let unperturbed = log_likelihoods(network, &self.images)?;
         let key = COLLECTION | epochs as u32;
@@ -104,7 +104,7 @@ impl Collector {
         Ok(Outputs { unperturbed, perturbed })
     }
 
-    /// Protocol P2: every slice seen by the network that it perturbs.
+    /// Protocol P2: every slice is evaluated by the network that it perturbs.
     fn slice_by_slice(&self, network: Network<'_>, ascent: Ascent, key: u32) -> Result<Vec<f32>, Error> {
         let mut outputs = Vec::new();
         for (j, slice) in self.slices.epoch(0)?.enumerate() {
@@ -112,26 +112,26 @@ impl Collector {
             let theta = perturbed(network, ascent, &slice, key, j);
             outputs.extend(log_softmax(Network { theta: &theta, ..network }, &slice.inputs)?);
         }
-        // What fills the last slice has been seen.
+        // The images that fill the last slice were evaluated before.
         outputs.truncate(self.images().len() * self.images().classes);
         Ok(outputs)
     }
 }
 
-/// The images, and behind them the first ones again, until slices of m are full: a perturbation is one of m images.
+/// The images, followed by the first ones again until all slices have m images, since a perturbation belongs to m images.
 fn filled(images: &Dataset, m: usize) -> Dataset {
     let places: Vec<usize> = (0..images.len().next_multiple_of(m)).map(|i| i % images.len()).collect();
     images.select(&images.name, &places)
 }
 
-/// θ + ε of a slice, as training perturbs: its batch statistics are its own, and the running ones stay.
+/// θ + ε of a slice, as in training: with the slice's batch statistics; running statistics are not updated.
 pub(super) fn perturbed(network: Network<'_>, ascent: Ascent, slice: &Batch, key: u32, j: usize) -> Theta {
     let Network { model, theta, state } = network;
     let (place, forward) = (Place { update: key.into(), slice: j }, |f: &Forward<'_>, x: &Var| model.forward(f, x));
     network.device().scope(|| ascent.step.perturbed(theta, state, slice, ascent.rho, place, &forward))
 }
 
-/// Log-likelihoods of all that a loader gives, n × classes.
+/// Log-likelihoods of all images of a loader, n × classes.
 fn log_likelihoods(network: Network<'_>, loader: &Loader) -> Result<Vec<f32>, Error> {
     let mut outputs = Vec::with_capacity(loader.images() * loader.data().classes);
     for batch in loader.epoch(0)? {
@@ -146,7 +146,7 @@ fn log_softmax(network: Network<'_>, inputs: &Tensor) -> Result<Vec<f32>, Error>
     if values.iter().any(|v| v.is_nan()) {
         return Err(Error::OutputsNotFinite);
     }
-    // A likelihood that a device rounds to more than 1 would be above every threshold.
+    // A likelihood that rounding makes larger than 1 would be above every threshold.
     Ok(values.into_iter().map(|v| v.min(0.0)).collect())
 }
 

@@ -2,20 +2,20 @@
 
 use serde::{Deserialize, Serialize};
 
-/// What a label drawn from the model says of sample and label.
+/// The information of a label drawn from the model about sample and label.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Companion {
-    /// `E[Σ_c p(c|x) (log p(c|x) − log p̄_y(c))]`: how far predictions are from the mean prediction of their label.
+    /// `E[Σ_c p(c|x) (log p(c|x) − log p̄_y(c))]`: how far predictions are from the mean prediction of their label's samples.
     pub sample_given_label: f64,
-    /// `E[Σ_c p̄_y(c) (log p̄_y(c) − log p̄(c))]`: how far the labels' mean predictions are from that of all.
+    /// `E[Σ_c p̄_y(c) (log p̄_y(c) − log p̄(c))]`: how far the labels' mean predictions are from the overall mean.
     pub label: f64,
 }
 
-/// The two from likelihoods (n × classes): p̄_y is the mean over the samples of label y, p̄ that over all, and 0 log 0 = 0. For several networks,
-/// give [`mean_likelihoods`]. Without samples both are 0.
+/// Both quantities from likelihoods (n × classes): p̄_y is the mean over the samples with label y, p̄ the mean over all, and 0 log 0 = 0. For several
+/// networks, pass [`mean_likelihoods`]. Without samples both are 0.
 ///
 /// # Panics
-/// If there is not a row a label.
+/// If there is not one row per label.
 #[track_caller]
 pub fn companion(likelihoods: &[f64], classes: usize, labels: &[u32]) -> Companion {
     assert!(likelihoods.len() == labels.len() * classes, "{} values for {} rows", likelihoods.len(), labels.len());

@@ -1,4 +1,4 @@
-//! What a perturbation makes a network forget: the record of one collection, with all that figure 2 of the paper is drawn from.
+//! What a perturbation makes a network forget: the record of one collection, with everything that figure 2 of the paper needs.
 
 use super::collect::{Ascent, Collector};
 use super::companion::{Companion, companion, mean_likelihoods};
@@ -11,48 +11,48 @@ use crate::evaluation::Network;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
-/// How far a training was.
+/// The progress of a training.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Progress {
-    /// Epochs gone through.
+    /// The number of epochs done.
     pub epochs: usize,
-    /// Updates made.
+    /// The number of updates made.
     pub updates: u64,
 }
 
-/// One collection, measured.
+/// The record of one collection.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ForgettingRecord {
-    /// When.
+    /// The progress of the training.
     #[serde(flatten)]
     pub progress: Progress,
-    /// How.
+    /// The protocol.
     pub protocol: Protocol,
-    /// Perturbed networks that saw an image.
+    /// The number of perturbed networks per image.
     pub draws: usize,
-    /// Images of a slice, m.
+    /// The slice size m.
     pub slice: usize,
     /// The radius ρ.
     pub rho: f64,
-    /// The perturbation: its section of the config.
+    /// The perturbation: the section of the config.
     pub perturb: serde_json::Value,
-    /// Of which images.
+    /// Which images were evaluated.
     pub split: Split,
-    /// How many.
+    /// The number of images.
     pub images: usize,
-    /// Classes.
+    /// The number of classes.
     pub classes: usize,
     /// The exponents r of the thresholds 10^r.
     pub r: Vec<f64>,
-    /// θ's outputs.
+    /// The unperturbed network's outputs.
     pub unperturbed: Side,
     /// The perturbed networks' outputs.
     pub perturbed: Side,
-    /// The forgetting by adjusted threshold; nothing where the unperturbed outputs hold no information I(X;T|Y).
+    /// The forgetting by adjusted threshold; `None` if the unperturbed outputs carry no information I(X;T|Y).
     pub adjusted: Option<Forgetting>,
 }
 
-/// The outputs of one network, or of several at once, measured.
+/// Statistics of the outputs of one network, or of several together.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Side {
     /// Binned information at each exponent.
@@ -60,7 +60,7 @@ pub struct Side {
     pub curves: Curves,
     /// Information without bins.
     pub companion: Companion,
-    /// Correct images in percent, a mean over the networks.
+    /// The accuracy in percent, a mean over the networks.
     pub accuracy: f64,
     /// The mean likelihood of the label.
     pub label_likelihood: f64,
@@ -68,7 +68,7 @@ pub struct Side {
     pub output_entropy: f64,
 }
 
-/// Measures what perturbations make a network forget, time after time.
+/// Measures what perturbations make a network forget, repeatedly during training or once.
 pub struct ForgettingProbe {
     collector: Collector,
     protocol: Protocol,
@@ -78,7 +78,7 @@ pub struct ForgettingProbe {
 }
 
 impl ForgettingProbe {
-    /// For a resolved config, its training images and those whose outputs are measured.
+    /// For a resolved config, its training images, and the images whose outputs are collected.
     fn new(
         config: &Config,
         protocol: Protocol,
@@ -88,7 +88,7 @@ impl ForgettingProbe {
     ) -> Result<ForgettingProbe, Problem> {
         if images.classes > MOST_CLASSES {
             let reason =
-                format!("binned information is measured of up to {MOST_CLASSES}; train on fewer, by data.only_classes");
+                format!("binned information supports at most {MOST_CLASSES}; train on fewer with data.only_classes");
             return Err(Problem::value("classes", images.classes, reason));
         }
         Ok(ForgettingProbe {
@@ -100,11 +100,11 @@ impl ForgettingProbe {
         })
     }
 
-    /// For a resolved config, its training images and those whose outputs are measured: one for each protocol of the config, with what follows the
-    /// names of its records.
+    /// For a resolved config, its training images, and the images whose outputs are collected: one for each protocol of the config, with the suffix of its
+    /// records' names.
     ///
     /// # Errors
-    /// As [`Collector::new`], and if there are more classes than a code holds.
+    /// As [`Collector::new`], and if there are more classes than a code has bits.
     pub fn each(
         config: &Config,
         train: &Arc<Dataset>,
@@ -117,7 +117,7 @@ impl ForgettingProbe {
         config.analysis.protocol.each().iter().map(probe).collect()
     }
 
-    /// The record of a network as it is now.
+    /// The record of the current network.
     ///
     /// # Errors
     /// As [`Collector::collect`].

@@ -1,30 +1,30 @@
 //! Binned information about a network's outputs (specification, section 8.2): plug-in estimates from counts, in nats.
 //!
-//! An output becomes a code: a bit a class, set where the class's value is above a threshold. A deterministic network gives one code a sample;
-//! R perturbed networks give R, and the code of a sample is then any of them with equal probability. This knows no network: where outputs come
-//! from is the affair of [`collect`](super::collect).
+//! An output becomes a code with one bit per class, which is set if the class's value is above a threshold. A deterministic network gives one code per sample;
+//! R perturbed networks give R, and the code of a sample is then any of them with equal probability. This module knows no networks;
+//! [`collect`](super::collect) runs them.
 
 use serde::{Deserialize, Serialize};
 
 /// The code of a sample: bit c for class c.
 pub type Code = u128;
 
-/// The most classes that a code has room for.
+/// The largest number of classes of a code.
 pub const MOST_CLASSES: usize = Code::BITS as usize;
 
-/// Points of the grid of thresholds.
+/// The number of points of the grid of thresholds.
 pub const GRID: usize = 100;
 
-/// The exponents r of the thresholds 10^r: [`GRID`] of them, evenly from −12 to 0, both included.
+/// The exponents r of the thresholds 10^r: [`GRID`] of them, evenly spaced from −12 to 0, both included.
 pub fn exponents() -> Vec<f64> {
     (0..GRID).map(|k| -12.0 + 12.0 * k as f64 / (GRID - 1) as f64).collect()
 }
 
-/// The code of each row of `values` (n × classes): bit c is set where the value of class c is above the threshold, and not where it equals it.
+/// The code of each row of `values` (n × classes): bit c is set if the value of class c is strictly above the threshold.
 /// Values may be likelihoods or, with the threshold's logarithm, log-likelihoods, which do not underflow.
 ///
 /// # Panics
-/// If there are more than [`MOST_CLASSES`] classes, or the values are no whole rows.
+/// If there are more than [`MOST_CLASSES`] classes, or the values do not form complete rows.
 #[track_caller]
 pub fn codes(values: &[f32], classes: usize, threshold: f32) -> Vec<Code> {
     assert!((1..=MOST_CLASSES).contains(&classes), "a code has 1 to {MOST_CLASSES} classes, not {classes}");
@@ -33,20 +33,20 @@ pub fn codes(values: &[f32], classes: usize, threshold: f32) -> Vec<Code> {
     values.chunks_exact(classes).map(code).collect()
 }
 
-/// What codes T say of samples X and labels Y.
+/// The information of codes T about samples X and labels Y.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Information {
     /// H(T).
     pub entropy: f64,
     /// H(T|Y).
     pub entropy_given_label: f64,
-    /// I(X;T|Y): what the code says of the sample beyond its label.
+    /// I(X;T|Y): the information about the sample beyond its label.
     pub sample_given_label: f64,
-    /// I(T;Y): what the code says of the label.
+    /// I(T;Y): the information about the label.
     pub label: f64,
 }
 
-/// The estimate from one set of codes a network, all for the same samples with these labels (equation 11):
+/// The estimate from the codes of each network, all for the same samples with these labels (equation 11):
 ///
 /// ```text
 /// H(T) = −Σ p log p        H(T|Y) = Σ_y p(y) H(T|Y=y)        p from counts pooled over the networks
@@ -56,7 +56,7 @@ pub struct Information {
 /// The last mean is 0 for one network. Without samples everything is 0.
 ///
 /// # Panics
-/// If a network has not one code a label.
+/// If a network does not have one code per label.
 #[track_caller]
 pub fn information(networks: &[Vec<Code>], labels: &[u32]) -> Information {
     let n = labels.len();
@@ -79,13 +79,13 @@ pub fn information(networks: &[Vec<Code>], labels: &[u32]) -> Information {
     Information {
         entropy,
         entropy_given_label,
-        // Both are at least 0; a rounding below it would be a negative zero in the tables.
+        // Both are at least 0; rounding below it would print a negative zero in tables.
         sample_given_label: (entropy_given_label - spread).max(0.0),
         label: (entropy - entropy_given_label).max(0.0),
     }
 }
 
-/// The entropy of the frequencies of some codes, which get sorted.
+/// The entropy of the frequencies of some codes, which are sorted in place.
 fn entropy(codes: &mut [Code]) -> f64 {
     codes.sort();
     let n = codes.len() as f64;
@@ -105,7 +105,7 @@ pub struct Curves {
 /// The curves of networks whose log-likelihoods are given, each n × classes.
 ///
 /// # Panics
-/// If there are more than [`MOST_CLASSES`] classes, or a network has not a row a label.
+/// If there are more than [`MOST_CLASSES`] classes, or a network does not have one row per label.
 #[track_caller]
 pub fn curves(networks: &[Vec<f32>], classes: usize, labels: &[u32]) -> Curves {
     let at = |r: &f64| {

@@ -4,32 +4,32 @@ use lethe_tensor::random::{Draw, Philox};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// Up to so many pairs of numbers with ties, all permutations are counted.
+/// The largest number of pairs for which all permutations are enumerated, if there are ties.
 const MOST_ENUMERATED: usize = 8;
-/// Permutations drawn where they cannot be counted.
+/// The number of random permutations for more pairs.
 const DRAWS: u32 = 10_000;
 
-/// How two rankings of the same things agree.
+/// The rank correlation of two rankings.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Kendall {
-    /// S: concordant less discordant pairs.
+    /// S: the number of concordant minus that of discordant pairs.
     pub score: i64,
-    /// τ-a: S over all pairs.
+    /// τ-a: S divided by the number of pairs.
     pub tau_a: f64,
-    /// τ-b: `S / √((P − Tx)(P − Ty))` with P all pairs, Tx and Ty those tied in x and y; nothing where all of x or all of y are equal.
+    /// τ-b: `S / √((P − Tx)(P − Ty))` with P all pairs, Tx and Ty those tied in x and y; `None` if all of x or all of y are equal.
     pub tau_b: Option<f64>,
 }
 
-/// The probability of a |τ| at least as large if there were no relation.
+/// The probability of a |τ| at least as large if x and y were independent.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Significance {
-    /// Two-sided.
+    /// The two-sided p-value.
     pub p: f64,
-    /// How it was found.
+    /// How it was computed.
     pub method: Method,
 }
 
-/// How a significance is found.
+/// How a significance is computed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Method {
@@ -37,14 +37,14 @@ pub enum Method {
     Exact,
     /// With ties among few pairs: all permutations.
     Enumerated,
-    /// With ties among more: `(b + 1) / (B + 1)`, b of B = 10,000 random permutations being at least as extreme.
+    /// With ties among more: `(b + 1) / (B + 1)`, where b of B = 10,000 random permutations are at least as extreme.
     Permuted,
 }
 
 /// The correlation of pairs of numbers; `None` for fewer than two, or with a NaN among them.
 ///
 /// # Panics
-/// If there are not as many x as y.
+/// If x and y differ in length.
 #[track_caller]
 pub fn kendall(x: &[f64], y: &[f64]) -> Option<Kendall> {
     assert!(x.len() == y.len(), "Kendall: {} numbers beside {}", x.len(), y.len());
@@ -60,11 +60,11 @@ pub fn kendall(x: &[f64], y: &[f64]) -> Option<Kendall> {
 /// for more. `None` as in [`kendall`].
 ///
 /// # Panics
-/// If there are not as many x as y.
+/// If x and y differ in length.
 #[track_caller]
 pub fn significance(x: &[f64], y: &[f64], seed: u64) -> Option<Significance> {
     let observed = kendall(x, y)?.score.unsigned_abs();
-    // What ties divide by is the same for every permutation: scores compare as τ does.
+    // The denominator of τ-b is the same for every permutation, so scores compare as τ does.
     let extreme = |y: &[f64]| score(x, y).unsigned_abs() >= observed;
     let mut y = y.to_vec();
     Some(if ties(x) == 0 && ties(&y) == 0 {
@@ -84,12 +84,12 @@ pub fn significance(x: &[f64], y: &[f64], seed: u64) -> Option<Significance> {
     })
 }
 
-/// The correlation within groups, where things of different groups differ for other reasons too: τ-b with concordant and discordant pairs of one group only,
-/// `Σ S / Σ √((P − Tx)(P − Ty))` over the groups, and its significance among 10,000 random permutations of y within the groups, drawn with `seed`. `None` where
-/// no group has two numbers that differ in x and in y, or with a NaN among them.
+/// The correlation within groups, if groups differ for other reasons too: τ-b with concordant and discordant pairs within groups only,
+/// `Σ S / Σ √((P − Tx)(P − Ty))` over the groups, and its significance among 10,000 random permutations of y within the groups, drawn with `seed`. `None` if
+/// no group has two numbers that differ in x and in y, or if there is a NaN.
 ///
 /// # Panics
-/// If there are not as many x as y, and as many names of groups.
+/// If x, y and the groups differ in length.
 #[track_caller]
 pub fn kendall_within(x: &[f64], y: &[f64], group: &[u64], seed: u64) -> Option<(f64, Significance)> {
     assert!(x.len() == y.len() && x.len() == group.len(), "Kendall: {}, {}, {}", x.len(), y.len(), group.len());
@@ -115,14 +115,14 @@ pub fn kendall_within(x: &[f64], y: &[f64], group: &[u64], seed: u64) -> Option<
     Some((observed as f64 / scale, significance))
 }
 
-/// The share of random permutations that are extreme: `(b + 1) / (B + 1)`.
+/// The fraction of random permutations that are extreme: `(b + 1) / (B + 1)`.
 fn permuted(seed: u64, mut is_extreme: impl FnMut(&mut Philox) -> bool) -> Significance {
     let mut random = Philox::new(Draw::new(seed, [0; 3]));
     let hits: u32 = (0..DRAWS).map(|_| u32::from(is_extreme(&mut random))).sum();
     Significance { p: f64::from(hits + 1) / f64::from(DRAWS + 1), method: Method::Permuted }
 }
 
-/// What τ-b divides by.
+/// The denominator of τ-b.
 fn scale(x: &[f64], y: &[f64]) -> f64 {
     let pairs = (x.len() * x.len().saturating_sub(1) / 2) as f64;
     let untied = |v| pairs - ties(v) as f64;
@@ -138,14 +138,14 @@ fn score(x: &[f64], y: &[f64]) -> i64 {
     pairs(x.len()).map(|(i, j)| sign(x[i], x[j]) * sign(y[i], y[j])).sum()
 }
 
-/// Pairs of equal numbers.
+/// The number of pairs of equal numbers.
 fn ties(v: &[f64]) -> usize {
     pairs(v.len()).filter(|(i, j)| v[*i] == v[*j]).count()
 }
 
-/// P(|S| ≥ observed) for a random permutation of n things: S = n(n − 1)/2 − 2 · inversions.
+/// P(|S| ≥ observed) for a random permutation of n elements: S = n(n − 1)/2 − 2 · inversions.
 fn exact(n: usize, observed: u64) -> f64 {
-    // The probability of each number of inversions: thing k + 1 inverts 0 to k of those before it, each as likely.
+    // The distribution of the number of inversions: element k + 1 is inverted with 0 to k of those before it, with equal probability.
     let mut distribution = vec![1.0];
     for k in 1..n {
         let mut next = vec![0.0; distribution.len() + k];
@@ -175,7 +175,7 @@ fn permutations(values: &mut [f64], n: usize, visit: &mut impl FnMut(&[f64])) {
 mod tests {
     use super::*;
 
-    /// A permutation of 0..n with so many inversions.
+    /// A permutation of 0..n with this number of inversions.
     fn with_inversions(n: usize, mut inversions: usize) -> Vec<f64> {
         let mut order: Vec<f64> = Vec::new();
         for k in 0..n {

@@ -1,4 +1,4 @@
-//! Slices of the loss along the directions in which perturbations go: L(θ + t d), d of unit length, the loss as in evaluation.
+//! The loss along the directions of perturbations: L(θ + t d) for d of unit length, with the loss as in evaluation.
 
 use super::collect::{Ascent, perturbed};
 use crate::data::Loader;
@@ -12,23 +12,23 @@ use serde::{Deserialize, Serialize};
 /// The loss along a line through θ.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Slice {
-    /// The perturbation that gave the direction.
+    /// The name of the perturbation that gives the direction.
     pub name: String,
-    /// Distances t from θ.
+    /// The distances t from θ.
     pub distance: Vec<f64>,
-    /// The mean loss there.
+    /// The mean loss at each distance.
     pub loss: Vec<f64>,
 }
 
-/// Where a perturbation goes.
+/// The direction of a perturbation.
 pub struct Direction {
-    /// Of unit length, a vector of θ's layout.
+    /// The direction, of unit length, in θ's layout.
     pub unit: Tensor,
-    /// How far the perturbation goes for each unit of ρ: 1, but where ASAM scales what is normalised.
+    /// The length of the perturbation per unit of ρ: 1, unless ASAM scales after normalisation.
     pub length: f64,
 }
 
-/// The direction in which a step perturbs θ on a slice of images; nothing where it does not move.
+/// The direction in which a step perturbs θ on a slice of images; `None` if the perturbation is zero.
 ///
 /// # Errors
 /// If the device fails.
@@ -44,7 +44,7 @@ pub fn direction(network: Network<'_>, step: Extragradient, images: &Batch) -> R
 /// The loss at `points` distances from −reach to reach along a direction of unit length.
 ///
 /// # Errors
-/// If a batch cannot be made, the device fails, or a loss is no number.
+/// If a batch cannot be made, the device fails, or a loss is not finite.
 pub fn slice(
     name: &str,
     network: Network<'_>,
@@ -64,7 +64,7 @@ pub fn slice(
     Ok(Slice { name: name.to_owned(), distance, loss })
 }
 
-/// The task's loss as in evaluation, without smoothing.
+/// The task loss as in evaluation, without smoothing.
 fn mean_loss(network: Network<'_>, loader: &Loader, likelihood: Likelihood) -> Result<f64, Error> {
     let plain = TaskLoss { likelihood, smoothing: 0.0 };
     let mut sum = 0.0;

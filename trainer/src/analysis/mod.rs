@@ -1,8 +1,8 @@
-//! What the paper measures of networks beyond accuracy: information in their outputs, what a perturbation makes them forget, the sharpness
-//! of their loss, and how such numbers go together over a pool of models.
+//! The paper's measurements beyond accuracy: the information in a network's outputs, what a perturbation makes it forget, the sharpness of its
+//! loss, and the rank correlation of such numbers over a pool of models.
 //!
-//! [`information`], [`companion`], [`threshold`] and [`kendall`] are functions of numbers; they know neither network nor device. [`collect`], [`landscape`] and
-//! [`sharpness`] run networks, and [`forgetting`] is what comes of a collection.
+//! [`information`], [`companion`], [`threshold`] and [`kendall`] are functions of numbers, without networks or devices. [`collect`], [`landscape`] and
+//! [`sharpness`] run networks, and [`forgetting`] evaluates a collection.
 
 pub mod collect;
 pub mod companion;

@@ -11,15 +11,15 @@ use lethe_optim::random_direction;
 use lethe_tensor::Tensor;
 use serde::{Deserialize, Serialize};
 
-/// Added to what is divided by.
+/// Added to denominators.
 const EPS: f64 = 1e-6;
 
-/// When a power iteration ends.
+/// The stopping rule of a power iteration.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Stopping {
-    /// At most so many products.
+    /// The largest number of iterations.
     pub most_iterations: usize,
-    /// At an estimate whose distance from the one before is less than this share of that.
+    /// The relative change of the estimate below which the iteration has converged.
     pub tolerance: f64,
 }
 
@@ -29,22 +29,22 @@ impl Default for Stopping {
     }
 }
 
-/// What a power iteration found.
+/// The result of a power iteration.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Dominant {
-    /// The eigenvalue of the largest magnitude, with its sign. As in PyHessian (Yao et al., 2020) it is the last estimate but one where the
-    /// iteration converged, and the last where it did not.
+    /// The eigenvalue of the largest magnitude, with its sign. As in PyHessian (Yao et al., 2020) it is the last but one estimate if the
+    /// iteration converged, and the last one if it did not.
     pub eigenvalue: f64,
-    /// Whether it ended by its tolerance.
+    /// Whether the iteration converged.
     pub converged: bool,
-    /// ⟨Hv, v⟩ of every iteration.
+    /// The estimate ⟨Hv, v⟩ of every iteration.
     pub estimates: Vec<f64>,
 }
 
-/// The dominant eigenvalue of the symmetric H that `product` multiplies vectors by: from v = `start`, normalised,
+/// The dominant eigenvalue of the symmetric matrix H that `product` multiplies vectors by: starting from v = `start`, normalised,
 ///
 /// ```text
-/// e = ⟨Hv, v⟩        v ← Hv / (‖Hv‖ + 1e-6)        until |e' − e| / (|e'| + 1e-6) < tolerance, e' the estimate before
+/// e = ⟨Hv, v⟩        v ← Hv / (‖Hv‖ + 1e-6)        until |e' − e| / (|e'| + 1e-6) < tolerance, e' being the previous estimate
 /// ```
 ///
 /// # Errors
@@ -76,9 +76,9 @@ pub fn power_iteration(
     Ok(Dominant { eigenvalue, converged: false, estimates })
 }
 
-/// The mean loss of a network, as in evaluation, over all that a loader gives: what sharpness is the curvature of.
+/// The mean loss of a network, in evaluation mode, over all images of a loader: sharpness is its curvature.
 pub struct Landscape<'a> {
-    /// The network at whose θ the curvature is taken.
+    /// The network whose θ is the point at which the curvature is computed.
     pub network: Network<'a>,
     /// The loss.
     pub loss: TaskLoss,
@@ -87,13 +87,13 @@ pub struct Landscape<'a> {
 }
 
 impl Landscape<'_> {
-    /// H v, exactly: the mean over batches, weighted by their sizes. Nothing is kept but the sum.
+    /// H v, exactly: the mean over batches, weighted by their sizes. Only the sum is kept in memory.
     ///
     /// # Errors
     /// If a batch cannot be made.
     ///
     /// # Panics
-    /// If `v` has not θ's layout.
+    /// If `v` does not have θ's layout.
     pub fn hessian_product(&self, v: &Tensor) -> Result<Tensor, Error> {
         let Network { model, theta, state } = self.network;
         let device = self.network.device();
@@ -115,7 +115,7 @@ impl Landscape<'_> {
         Ok(sum)
     }
 
-    /// The dominant eigenvalue of the Hessian, from a random start.
+    /// The dominant eigenvalue of the Hessian, from a random initial vector.
     ///
     /// # Errors
     /// As [`power_iteration`] and [`Landscape::hessian_product`].

@@ -1,42 +1,42 @@
-//! Threshold adjustment (specification, section 8.3): two networks' information curves compared at thresholds where the first has lost the same share.
+//! Threshold adjustment (specification, section 8.3): two networks' information curves are compared at thresholds at which the first has lost a given fraction of its information.
 
 use serde::{Deserialize, Serialize};
 
-/// Points of the grid of adjusted thresholds.
+/// The number of points of the grid of adjusted thresholds.
 pub const ADJUSTED_GRID: usize = 101;
 
-/// Adjusted thresholds s: [`ADJUSTED_GRID`] of them, evenly from 0 to 1, both included.
+/// Adjusted thresholds s: [`ADJUSTED_GRID`] of them, evenly spaced from 0 to 1, both included.
 pub fn adjusted_thresholds() -> Vec<f64> {
     (0..ADJUSTED_GRID).map(|k| k as f64 / (ADJUSTED_GRID - 1) as f64).collect()
 }
 
-/// One network's fall from its greatest information to none, which makes a scale for thresholds.
+/// The decrease of one network's information from its maximum to 0, which gives a scale for thresholds.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Adjustment<'a> {
     r: &'a [f64],
-    /// The place of the maximum.
+    /// The index of the maximum.
     peak: usize,
     /// The maximum.
     maximum: f64,
-    /// From the peak on: the curve over its maximum, as the running minimum, so that it only falls.
+    /// From the peak on: the running minimum of the curve divided by its maximum, which is monotonic.
     fall: Vec<f64>,
 }
 
-/// How much the perturbed networks forgot, by adjusted threshold.
+/// The forgetting of perturbed networks by adjusted threshold.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Forgetting {
-    /// s.
+    /// The adjusted thresholds s.
     pub s: Vec<f64>,
-    /// r(s).
+    /// The exponents r(s).
     pub r: Vec<f64>,
-    /// F_XY(s): the share of I(X;T|Y) that is gone beyond the threshold's own.
+    /// F_XY(s): the fraction of I(X;T|Y) that is lost beyond what the threshold itself removes.
     pub sample_given_label: Vec<f64>,
-    /// F_Y(s): the share of I(T;Y) that is gone; nothing where there was none.
+    /// F_Y(s): the fraction of I(T;Y) that is lost; `None` if there was none.
     pub label: Option<Vec<f64>>,
 }
 
 impl Forgetting {
-    /// The mean of F_XY over s: one number a collection.
+    /// The mean of F_XY over s: one number per collection.
     pub fn mean_sample_given_label(&self) -> f64 {
         mean(&self.sample_given_label)
     }
@@ -52,10 +52,10 @@ fn mean(values: &[f64]) -> f64 {
 }
 
 impl<'a> Adjustment<'a> {
-    /// The scale that the unperturbed networks' I(X;T|Y), `u`, makes over the exponents `r`; `None` where it is 0 everywhere.
+    /// The scale given by the unperturbed network's I(X;T|Y), `u`, at the exponents `r`; `None` if it is 0 everywhere.
     ///
     /// # Panics
-    /// If there is not one value an exponent.
+    /// If there is not one value per exponent.
     #[track_caller]
     pub fn new(r: &'a [f64], u: &[f64]) -> Option<Adjustment<'a>> {
         assert!(r.len() == u.len(), "{} values for {} exponents", u.len(), r.len());
@@ -72,9 +72,9 @@ impl<'a> Adjustment<'a> {
         Some(Adjustment { r, peak, maximum, fall: fall.collect() })
     }
 
-    /// The first exponent at which the fall, linear between its points, has come to 1 − s, as a place between the points of the grid: the
-    /// point before it, and the share of the way to the next.
-    fn place(&self, s: f64) -> (usize, f64) {
+    /// The first position at which the curve, linear between its points, has decreased to 1 − s: the index of the point before it, and the
+    /// fraction of the way to the next point.
+    fn position(&self, s: f64) -> (usize, f64) {
         let level = 1.0 - s;
         match self.fall.iter().position(|u| *u <= level) {
             None => (self.r.len() - 1, 0.0),
@@ -88,19 +88,19 @@ impl<'a> Adjustment<'a> {
 
     /// r(s).
     pub fn exponent(&self, s: f64) -> f64 {
-        interpolate(self.r, self.place(s))
+        interpolate(self.r, self.position(s))
     }
 
     /// F_XY(s) = (1 − s) − q(r(s)) for the perturbed networks' I(X;T|Y), `q`, which is divided by the maximum of `u`, not by its own.
     pub fn forgetting(&self, q: &[f64], s: f64) -> f64 {
-        (1.0 - s) - interpolate(q, self.place(s)) / self.maximum
+        (1.0 - s) - interpolate(q, self.position(s)) / self.maximum
     }
 
-    /// F_Y(s) = (I(T;Y) − I(Tᵖ;Y))(r(s)) / max I(T;Y), from both networks' I(T;Y); `None` where the unperturbed one's is 0 everywhere.
+    /// F_Y(s) = (I(T;Y) − I(Tᵖ;Y))(r(s)) / max I(T;Y), from both networks' I(T;Y); `None` if the unperturbed one's is 0 everywhere.
     pub fn label_forgetting(&self, unperturbed: &[f64], perturbed: &[f64], s: f64) -> Option<f64> {
         let maximum = unperturbed.iter().copied().fold(0.0, f64::max);
-        let place = self.place(s);
-        let difference = interpolate(unperturbed, place) - interpolate(perturbed, place);
+        let position = self.position(s);
+        let difference = interpolate(unperturbed, position) - interpolate(perturbed, position);
         (maximum > 0.0).then(|| difference / maximum)
     }
 }
@@ -127,7 +127,7 @@ mod tests {
 
     #[test]
     fn the_unperturbed_network_falls_by_one_minus_s_and_has_forgotten_nothing() {
-        // The last bump is what the running minimum takes away.
+        // The running minimum removes the last bump.
         let falling = [0.0, 2.0, 2.0, 1.0, 0.7, 0.0];
         let a = Adjustment::new(&R, &falling).unwrap();
         for s in adjusted_thresholds() {

@@ -1,26 +1,26 @@
-//! The cases: what can be measured, under which name and shape.
+//! The cases that can be measured, by name and shape.
 
 use super::{Work, operations, steps};
 use lethe_tensor::{Device, DeviceError};
 
-/// How much a case asks of a machine.
+/// How expensive a case is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Extent {
-    /// What any device does many times a minute.
+    /// Any device does it many times a minute.
     Usual,
-    /// More than a software GPU does in passing.
+    /// Too expensive for a quick run on a software GPU.
     Large,
-    /// A training step of the paper at full size: done once, and only where it is asked for by name.
+    /// A training step of the paper at full size: run once, and only if it is requested by name.
     Whole,
 }
 
 /// A case at one shape.
 pub struct Case {
-    /// What is measured.
+    /// The name of the case.
     pub name: &'static str,
-    /// Its size, as the lines print it.
+    /// Its shape, as it is printed.
     pub shape: &'static str,
-    /// How much it is.
+    /// How expensive it is.
     pub extent: Extent,
     pub(super) work: Build,
 }
@@ -39,7 +39,7 @@ const fn whole(name: &'static str, shape: &'static str, work: Build) -> Case {
     Case { name, shape, extent: Extent::Whole, work }
 }
 
-/// Every case, in the order in which they run.
+/// All cases, in the order in which they run.
 pub static CASES: &[Case] = &[
     case("matmul", "512x512x512", |d| operations::matmul(d, 512)),
     case("matmul", "1024x1024x1024", |d| operations::matmul(d, 1024)),
@@ -75,18 +75,18 @@ pub static CASES: &[Case] = &[
     whole("step_resnet50", "b8_m8_224", steps::resnet50_whole),
 ];
 
-/// Which cases are wanted; empty lists want all but the whole steps.
+/// A selection of cases; empty lists select all but the full-size steps.
 #[derive(Clone, Debug, Default)]
 pub struct Selection {
-    /// Names of cases.
+    /// The names of cases.
     pub cases: Vec<String>,
-    /// Shapes.
+    /// The shapes.
     pub shapes: Vec<String>,
-    /// Leave out what a software GPU would take too long for.
+    /// Skip cases that take too long on a software GPU.
     pub small: bool,
 }
 
-/// A shape that no selected case has.
+/// An error: no selected case has this shape.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("--shape {shape}: {what} no such shape; choose from {}", choices.join(", "))]
 pub struct UnknownShape {
@@ -105,7 +105,7 @@ pub fn names() -> Vec<&'static str> {
 /// The cases of a selection.
 ///
 /// # Errors
-/// If a shape is asked for that none of the cases has.
+/// If a requested shape does not exist among the cases.
 pub fn select(selection: &Selection) -> Result<Vec<&'static Case>, UnknownShape> {
     let wanted = |list: &[String], text: &str| list.is_empty() || list.iter().any(|t| t == text);
     let left = |c: &&Case| {

@@ -1,29 +1,29 @@
-//! Calling a case over and over.
+//! Measures a case by repeated calls.
 
 use super::{Step, Work};
 use lethe_tensor::{Device, DeviceError, Tensor};
 use serde::Serialize;
 use std::time::{Duration, Instant};
 
-/// How long a case is measured.
+/// How many calls are made, and for how long.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Effort {
-    /// Calls before the samples, at least.
+    /// The minimum number of warm-up calls.
     pub warm_up_calls: usize,
-    /// Time before the samples, at least.
+    /// The minimum time of warm-up.
     pub warm_up: Duration,
-    /// Samples, at least.
+    /// The minimum number of samples.
     pub min_samples: usize,
-    /// Time of all samples, at least, unless there are `max_samples`.
+    /// The minimum time of all samples, unless there are `max_samples`.
     pub time: Duration,
-    /// Samples of a call that takes over [`Effort::LONG`].
+    /// The number of samples if a call takes longer than [`Effort::LONG`].
     pub long_samples: usize,
-    /// Samples, at most.
+    /// The maximum number of samples.
     pub max_samples: usize,
 }
 
 impl Effort {
-    /// A call that takes longer is measured less often.
+    /// A call that takes longer has fewer samples.
     pub const LONG: Duration = Duration::from_secs(1);
 }
 
@@ -40,7 +40,7 @@ impl Default for Effort {
     }
 }
 
-/// The numbers of a training step from the initial parameters; they are finite.
+/// The results of a training step from the initial parameters; they are finite.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub struct StepFigures {
     /// The loss at the initial parameters.
@@ -51,49 +51,49 @@ pub struct StepFigures {
     pub grad_norm: f32,
 }
 
-/// What was measured.
+/// The measurements of a case.
 pub struct Measured {
-    /// The first call, compilation included.
+    /// The time of the first call, including compilation.
     pub first: Duration,
     /// The samples, in ascending order.
     pub samples: Vec<Duration>,
-    /// Operations of a call.
+    /// The number of floating-point operations of a call.
     pub flops: f64,
-    /// Bytes of a call.
+    /// The number of bytes that a call moves.
     pub bytes: f64,
-    /// What one more call did on a GPU; of a step that is made once, that call.
+    /// The GPU's counters over one more call; for a step that is made once, over that call.
     #[cfg(feature = "gpu")]
     pub counters: Option<lethe_tensor::gpu::Counters>,
-    /// The numbers of a step that is made once.
+    /// The results of a step that is made once.
     pub step: Option<StepFigures>,
 }
 
-/// Why there are no figures.
+/// Why there are no measurements.
 #[derive(Debug, thiserror::Error)]
 pub enum Failure {
     /// The device failed.
     #[error(transparent)]
     Device(#[from] DeviceError),
-    /// A step begins elsewhere than it should.
-    #[error("the loss at the initial parameters is {found}, {expected} is expected (specification, section 6.1)")]
+    /// The initial loss of a step is wrong.
+    #[error("the loss at the initial parameters is {found}, but {expected} is expected (specification, section 6.1)")]
     Loss {
-        /// What was found.
+        /// The loss found.
         found: f32,
-        /// What it should be.
+        /// The expected loss.
         expected: f32,
     },
-    /// A number of a step is infinite or none at all.
+    /// A result of a step is not finite.
     #[error("the {what} is {value}")]
     NotFinite {
-        /// Which.
+        /// The name of the result.
         what: &'static str,
-        /// What it is.
+        /// Its value.
         value: f32,
     },
 }
 
 impl Measured {
-    /// The middle sample; of an even number, the mean of the two in the middle.
+    /// The median of the samples.
     pub fn median(&self) -> Duration {
         let (s, n) = (&self.samples, self.samples.len());
         (s[(n - 1) / 2] + s[n / 2]) / 2
@@ -130,7 +130,7 @@ pub fn measure(device: &Device, mut work: Work, effort: &Effort) -> Result<Measu
     })
 }
 
-/// The only call of a step, and its numbers.
+/// The only call of a step, and its results.
 fn measure_once(device: &Device, mut work: Work, step: Step) -> Result<Measured, Failure> {
     let start = Instant::now();
     #[cfg(feature = "gpu")]
@@ -149,7 +149,7 @@ fn measure_once(device: &Device, mut work: Work, step: Step) -> Result<Measured,
     })
 }
 
-/// A step's numbers, once they are known to be what they should.
+/// The results of a step, after they are checked.
 fn judged(numbers: &[Tensor], step: Step) -> Result<StepFigures, Failure> {
     let [loss, perturbed_loss, norm] = numbers else { unreachable!("a step returns three numbers") };
     let number = |what: &'static str, t: &Tensor| {
@@ -171,14 +171,14 @@ fn enough(samples: &[Duration], elapsed: Duration, effort: &Effort) -> bool {
     n >= effort.max_samples || long || n >= effort.min_samples && elapsed >= effort.time
 }
 
-/// One call, once the device has done it all.
+/// The time of one call, until the device has finished.
 fn called(device: &Device, work: &mut Work) -> Result<Vec<Tensor>, DeviceError> {
     let results = device.scope(&mut work.call)?;
     device.synchronize()?;
     Ok(results)
 }
 
-/// The time of one call and of waiting for the device; its results are dropped after the clock has stopped.
+/// The time of one call and of waiting for the device; its results are dropped after the time is taken.
 fn timed(device: &Device, work: &mut Work) -> Result<Duration, DeviceError> {
     let start = Instant::now();
     let results = called(device, work)?;
@@ -187,7 +187,7 @@ fn timed(device: &Device, work: &mut Work) -> Result<Duration, DeviceError> {
     Ok(time)
 }
 
-/// What a call gives, and what a GPU did in it.
+/// The result of a call, and the GPU's counters over it.
 #[cfg(feature = "gpu")]
 fn counted<T>(
     device: &Device,

@@ -1,7 +1,7 @@
-//! `lethe bench`: how long operations and training steps take on a device, in lines that can be laid beside other libraries'.
+//! `lethe bench`: measures how long operations and training steps take on a device, with output that can be compared with other libraries'.
 //!
 //! [`catalogue`] lists the cases by name and shape; `operations` and `steps` build them from the public API, so that they run on any
-//! device; `measure` calls one over and over; `record` is the line that comes out. Nothing here judges the figures.
+//! device; `measure` times one by repeated calls; `record` is the line that is printed.
 
 mod catalogue;
 mod measure;
@@ -16,17 +16,17 @@ pub use record::{Figures, GpuFigures, Outcome, Record};
 use lethe_tensor::{Device, DeviceError, Tensor};
 use measure::measure;
 
-/// One call of a case: does the work and returns what must stay alive until the device is synchronised.
+/// One call of a case: it does the work and returns the tensors that must live until the device is synchronised.
 type Call = Box<dyn FnMut() -> Result<Vec<Tensor>, DeviceError> + Send>;
 
 /// A case on a device, ready to be called.
 struct Work {
     call: Call,
-    /// Floating-point operations of a call; 0 where the case is about memory.
+    /// The number of floating-point operations of a call; 0 if the case measures memory traffic.
     flops: f64,
-    /// Bytes that a call must move; 0 where the case is about arithmetic.
+    /// The number of bytes that a call must move; 0 if the case measures arithmetic.
     bytes: f64,
-    /// What is known of the step, where a call is one and no more than one is wanted.
+    /// The expected results, if the case is a step that is made once.
     step: Option<Step>,
 }
 
@@ -34,7 +34,7 @@ struct Work {
 /// norm of the update gradient.
 #[derive(Clone, Copy)]
 struct Step {
-    /// The loss at the initial parameters, where the specification has one.
+    /// The expected loss at the initial parameters, if it does not depend on the images.
     loss: Option<f32>,
 }
 
@@ -48,8 +48,8 @@ impl Work {
     }
 }
 
-/// Measures these cases on a device of `threads` CPU threads and hands each line to `report` as soon as it is there. A case that fails gives
-/// a line that says so; the others are measured all the same.
+/// Measures these cases on a device with `threads` CPU threads and passes each record to `report` as soon as it is done. A failing case gives
+/// a record with the error; the others are measured nevertheless.
 pub fn run(cases: &[&Case], device: &Device, threads: usize, effort: &Effort, mut report: impl FnMut(&Record)) {
     for case in cases {
         let measured =

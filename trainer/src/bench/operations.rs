@@ -1,11 +1,11 @@
-//! Cases of one operation, or of one operation with its gradients.
+//! Cases of single operations, with or without their gradients.
 
 use super::Work;
 use lethe_autograd::{Mode, Tape, Var};
 use lethe_tensor::random::Draw;
 use lethe_tensor::{ConvOptions, DType, Device, DeviceError, Tensor};
 
-/// Bytes of an element.
+/// The size of an element in bytes.
 const F32: f64 = 4.0;
 const EPS: f64 = 1e-6;
 
@@ -18,12 +18,12 @@ fn elements(shape: &[usize]) -> f64 {
     shape.iter().map(|n| *n as f64).product()
 }
 
-/// A call that makes one tensor, at once.
+/// A call that computes one tensor eagerly.
 fn one(f: impl Fn() -> Tensor) -> impl FnMut() -> Result<Vec<Tensor>, DeviceError> {
     move || Ok(vec![f().force().clone()])
 }
 
-/// A call that computes `f` of the inputs, and the gradients of the first `tracked` of them for a fixed gradient of the result.
+/// A call that computes `f` of the inputs, and the gradients with respect to the first `tracked` of them, for a fixed cotangent of the result.
 fn with_gradients(
     inputs: Vec<Tensor>,
     tracked: std::ops::Range<usize>,
@@ -56,7 +56,7 @@ pub struct Conv {
     x: [usize; 4],
     kernel: usize,
     stride: usize,
-    /// Whether gradients include the input's; a first layer has no use for it.
+    /// Whether the input's gradient is computed; a first layer does not need it.
     input_grad: bool,
 }
 
@@ -102,7 +102,7 @@ impl Conv {
     }
 }
 
-// Cases of rows and of elements count one read and one write; with a gradient, two more reads and a write.
+// Row-wise and elementwise cases count one read and one write; with a gradient, two more reads and one more write.
 
 const SOFTMAX: [usize; 2] = [4096, 1024];
 
@@ -149,13 +149,13 @@ pub fn gelu_with_gradient(device: &Device) -> Result<Work, DeviceError> {
     Ok(Work::memory(5.0 * F32 * elements(&GELU), call))
 }
 
-/// A sum over axes (all, if none is named).
+/// A sum over axes (all if none is given).
 pub fn sum(device: &Device, shape: &[usize], axes: &'static [isize]) -> Result<Work, DeviceError> {
     let x = normal(device, 0, shape);
     Ok(Work::memory(F32 * elements(shape), one(move || x.sum_axes(axes, false))))
 }
 
-/// A contiguous copy of permuted axes.
+/// A contiguous copy with permuted axes.
 pub fn permuted_copy(device: &Device, shape: &[usize], axes: &'static [usize]) -> Result<Work, DeviceError> {
     let x = normal(device, 0, shape);
     Ok(Work::memory(2.0 * F32 * elements(shape), one(move || x.permute(axes).contiguous())))
@@ -163,7 +163,7 @@ pub fn permuted_copy(device: &Device, shape: &[usize], axes: &'static [usize]) -
 
 const ATTENTION: [usize; 4] = [8, 6, 197, 64];
 
-/// q, k, v, the gradient of the output; and the operations of the two products.
+/// q, k, v and the cotangent of the output; and the number of operations of the two products.
 fn attention_inputs(device: &Device) -> ([Tensor; 4], f64) {
     let [batch, heads, tokens, dim] = ATTENTION;
     let flops = 4.0 * (batch * heads * tokens * tokens * dim) as f64;
@@ -185,7 +185,7 @@ pub fn attention_with_gradients(device: &Device) -> Result<Work, DeviceError> {
     Ok(Work::arithmetic(3.0 * flops, call))
 }
 
-/// Ten elementwise operations. Bytes are those of all their operands and results, as if each were a kernel of its own.
+/// A chain of ten elementwise operations. The bytes are those of all their operands and results, as if each were a separate kernel.
 pub fn chain(device: &Device) -> Result<Work, DeviceError> {
     const N: usize = 1 << 24;
     let x = Tensor::uniform(device, DType::F32, &[N], Draw::new(0, [0; 3])).force().clone();

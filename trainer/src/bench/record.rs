@@ -1,4 +1,4 @@
-//! A line of the result.
+//! A line of output.
 
 use super::Case;
 use super::measure::{Failure, Measured, StepFigures};
@@ -6,8 +6,8 @@ use lethe_tensor::Device;
 use serde::Serialize;
 use std::time::Duration;
 
-/// What is printed for a case, as one line of JSON. Times in milliseconds, rates in 10⁹ a second, memory in MiB; a rate that says nothing about
-/// the case is null.
+/// What is printed for a case, as one line of JSON. Times are in milliseconds, rates in 10⁹ per second, memory in MiB; a rate that is meaningless for the
+/// case is null.
 #[derive(Clone, Debug, Serialize)]
 pub struct Record {
     /// The library.
@@ -16,71 +16,71 @@ pub struct Record {
     pub version: &'static str,
     /// `cpu`, or the adapter's name.
     pub backend: String,
-    /// CPU threads.
+    /// The number of CPU threads.
     pub threads: usize,
     /// The case.
     pub case: &'static str,
     /// Its shape.
     pub shape: &'static str,
-    /// The figures, or what went wrong.
+    /// The measurements, or the error.
     #[serde(flatten)]
     pub outcome: Outcome,
 }
 
-/// Figures, or a failure.
+/// Measurements, or an error.
 #[derive(Clone, Debug, Serialize)]
 #[serde(untagged)]
 pub enum Outcome {
     /// The case ran.
     Figures(Figures),
-    /// It did not.
+    /// The case failed.
     Failed {
-        /// Why.
+        /// The error.
         error: String,
     },
 }
 
-/// The figures of a case.
+/// The measurements of a case.
 #[derive(Clone, Debug, Serialize)]
 pub struct Figures {
-    /// The middle sample.
+    /// The median of the samples.
     pub median_ms: f64,
-    /// The quickest sample.
+    /// The fastest sample.
     pub min_ms: f64,
-    /// Samples.
+    /// The number of samples.
     pub n: usize,
-    /// Arithmetic, from the median.
+    /// The arithmetic rate, by the median.
     pub gflops: Option<f64>,
-    /// Memory traffic, from the median.
+    /// The memory traffic, by the median.
     pub gbs: Option<f64>,
-    /// The first call.
+    /// The time of the first call.
     pub first_ms: f64,
-    /// The largest resident set of the process so far, where the system tells.
+    /// The peak resident set size of the process so far, if the system reports it.
     pub rss_mb: Option<f64>,
-    /// On a GPU, what one call did.
+    /// On a GPU, the counters over one call.
     #[serde(flatten)]
     pub gpu: Option<GpuFigures>,
-    /// The numbers of a training step that is made once.
+    /// The results of a training step that is made once.
     #[serde(flatten)]
     pub step: Option<StepFigures>,
 }
 
-/// What one call did on a GPU, when all that can be kept was kept.
+/// The GPU's counters over one call in the steady state.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub struct GpuFigures {
-    /// Compute dispatches.
+    /// The number of compute dispatches.
     pub dispatches: u64,
-    /// Command buffers.
+    /// The number of submitted command buffers.
     pub submits: u64,
-    /// Buffers made.
+    /// The number of buffers created.
     pub buffers_created: u64,
-    /// Bind groups made.
+    /// The number of bind groups created.
     pub bind_groups_created: u64,
-    /// Reads.
+    /// The number of reads.
     pub readbacks: u64,
-    /// Memory that the pool owns.
+    /// The memory that the pool owns.
     pub pool_mb: f64,
-    /// The most of it that was ever in use.
+    /// The peak of the pool's memory in use.
     pub live_mb: f64,
 }
 
@@ -145,12 +145,12 @@ impl GpuFigures {
     }
 }
 
-/// Four decimals are below the noise of any clock.
+/// Rounds to four decimals, below the noise of any clock.
 fn rounded(x: f64) -> f64 {
     (x * 1e4).round() / 1e4
 }
 
-/// Bytes of the largest resident set so far, from Linux's process file system.
+/// The peak resident set size in bytes, from Linux's /proc.
 fn peak_memory() -> Option<f64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find_map(|l| l.strip_prefix("VmHWM:"))?;

@@ -1,4 +1,4 @@
-//! Whole training steps: forward, mean cross-entropy, backward, AdamW, loss read back.
+//! Complete training steps: forward pass, mean cross-entropy, backward pass, AdamW, reading the loss.
 
 use super::{Step, Work};
 use lethe_autograd::Var;
@@ -18,10 +18,10 @@ const SEED: u64 = 0;
 /// Cross-entropy, without a perturbation.
 const PLAIN: (Likelihood, Perturbation) = (Likelihood::Softmax, Perturbation::None);
 
-/// A gradient costs twice its forward pass.
+/// Floating-point operations of a step relative to the forward pass: the backward pass costs twice as much.
 const PASSES: f64 = 3.0;
 
-/// Along what a step ascends first.
+/// The perturbation of a step.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Ascent {
     None,
@@ -29,7 +29,7 @@ pub enum Ascent {
     Obf,
 }
 
-/// Steps of a model on a fixed batch of random images and labels.
+/// Training steps of a model on a fixed batch of random images and labels.
 fn training(
     device: &Device,
     model: impl Model + 'static,
@@ -96,7 +96,7 @@ pub fn vit_s32(device: &Device) -> Result<Work, DeviceError> {
     Ok(vit(device, baseline(), 16, PLAIN))
 }
 
-/// ViT-S/32 with a class token and a final norm before it is read.
+/// ViT-S/32 with a class token and a final norm before pooling.
 fn baseline() -> VitConfig {
     VitConfig { pooling: Pooling::ClassToken, head_norm: HeadNorm::BeforePooling, ..VitConfig::small(32, 1000) }
 }
@@ -108,15 +108,15 @@ fn vit(device: &Device, config: VitConfig, batch: usize, method: (Likelihood, Pe
     training(device, Vit::new(config), &images, classes, method, flops)
 }
 
-/// The paper's ViT-S/32 on a batch of one slice, with OBF. The specification knows its initial loss: a head of zeros and a bias of −10 give every image
-/// the same.
+/// The paper's ViT-S/32 on a batch of one slice, with OBF. Its initial loss is known, since a head of zeros with a bias of −10 gives every image the same
+/// logits.
 pub fn vit_s32_whole(device: &Device) -> Result<Work, DeviceError> {
     let config = VitConfig::small(32, 1000);
     let method = (Likelihood::Sigmoid, Perturbation::obf(1.0 / config.classes as f64, 1.0, Likelihood::Sigmoid));
     Ok(Work { step: Some(Step { loss: Some(10.045399) }), ..vit(device, config, 64, method) })
 }
 
-/// The products of a forward pass: patches, projections, attention, perceptrons, head.
+/// Floating-point operations of the matrix products of a forward pass: patches, projections, attention, MLPs, head.
 fn vit_flops(c: &VitConfig, batch: usize) -> f64 {
     let patches = (c.image[0] / c.patch) * (c.image[1] / c.patch);
     let tokens = patches + usize::from(c.pooling == Pooling::ClassToken);
@@ -133,7 +133,7 @@ pub fn resnet18(device: &Device) -> Result<Work, DeviceError> {
     Ok(training(device, ResNet::new(&config), &[BATCH, 3, 32, 32], 10, PLAIN, flops))
 }
 
-/// The paper's ResNet-50 on a batch of one slice, with OBF. Its initial loss depends on the images: the head is drawn.
+/// The paper's ResNet-50 on a batch of one slice, with OBF. Its initial loss depends on the images, since the head is random.
 pub fn resnet50_whole(device: &Device) -> Result<Work, DeviceError> {
     const BATCH: usize = 8;
     let config = ResNetConfig::bottleneck([3, 4, 6, 3], 1000);
@@ -143,7 +143,7 @@ pub fn resnet50_whole(device: &Device) -> Result<Work, DeviceError> {
     Ok(Work { step: Some(Step { loss: None }), ..work })
 }
 
-/// The products of a forward pass on square images: convolutions and the head.
+/// Floating-point operations of a forward pass on square images: convolutions and the head.
 fn resnet_flops(c: &ResNetConfig, batch: usize, side: usize) -> f64 {
     let (kernel, mut side, pooled) = if c.stem == Stem::Large { (7, side / 2, side / 4) } else { (3, side, side) };
     let mut products = kernel * kernel * side * side * c.channels * c.width;

@@ -1,4 +1,4 @@
-//! Miniatures of CIFAR-10 and CIFAR-100: fewer records, in the same files.
+//! Miniatures of CIFAR-10 and CIFAR-100: fewer records, in files of the same names.
 
 use super::painting::{Style, paint};
 use super::put;
@@ -7,14 +7,14 @@ use lethe_tensor::random::{Draw, Philox};
 use std::path::Path;
 
 const SIDE: u32 = 32;
-/// Records of each class in a file.
+/// The number of records of each class in a file.
 const OF_10: u32 = 8;
 const OF_100: u32 = 4;
-/// Fine classes of a coarse one.
+/// The number of fine classes per coarse class.
 const FINE: u32 = 5;
 const SEED: u64 = 2;
 
-/// Writes the folders that the published archives unpack to.
+/// Writes the folders of the published archives.
 pub fn write(folder: &Path) -> Result<(), Error> {
     let tens = folder.join("cifar-10/cifar-10-batches-bin");
     let files = (1..=5).map(|i| format!("data_batch_{i}.bin")).chain(["test_batch.bin".to_owned()]);
@@ -28,7 +28,7 @@ pub fn write(folder: &Path) -> Result<(), Error> {
     Ok(())
 }
 
-/// The records of a file, class after class in turn.
+/// The records of a file, with the classes in turn.
 fn records(classes: u32, of_each: u32, file: u32, labels: fn(u8) -> Vec<u8>) -> Vec<u8> {
     let record = |i: u32| {
         let class = i % classes;

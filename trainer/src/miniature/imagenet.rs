@@ -1,4 +1,4 @@
-//! A miniature of ImageNet and of its evaluation sets: 20 classes, JPEGs of any size and aspect.
+//! A miniature of ImageNet and its evaluation sets: 20 classes, JPEGs of various sizes and aspect ratios.
 
 use super::painting::{Style, paint};
 use super::put;
@@ -8,15 +8,15 @@ use lethe_tensor::random::{Draw, Philox};
 use std::path::{Path, PathBuf};
 
 const CLASSES: u32 = 20;
-/// Training images of a class.
+/// The number of training images per class.
 const TRAIN: u32 = 16;
-/// Images of a class in every other set.
+/// The number of images per class in every other set.
 const OTHERS: u32 = 4;
-/// Of so many classes one has renditions.
+/// One of this number of classes is in ImageNet-R.
 const RENDERED: u32 = 5;
 const SEED: u64 = 1;
 
-/// One of the folders.
+/// A data set of the miniature.
 #[derive(Clone, Copy)]
 enum Part {
     Train,
@@ -26,7 +26,7 @@ enum Part {
     Sketch,
 }
 
-/// Writes the folders beside each other.
+/// Writes the folders side by side.
 pub fn write(folder: &Path) -> Result<(), Error> {
     for class in 0..CLASSES {
         for i in 0..TRAIN {
@@ -35,7 +35,7 @@ pub fn write(folder: &Path) -> Result<(), Error> {
             jpeg(folder.join(path), class, i, Part::Train)?;
         }
         for i in 0..OTHERS {
-            // Numbered across the classes, as the true ones are.
+            // Numbered across the classes, as in ImageNet.
             let val = format!("imagenet/val/{}/ILSVRC2012_val_{:08}.JPEG", wnid(class), 1 + i * CLASSES + class);
             jpeg(folder.join(val), class, i, Part::Val)?;
             jpeg(folder.join(format!("imagenet-v2/{class}/{i}.jpeg")), class, i, Part::V2)?;
@@ -45,7 +45,7 @@ pub fn write(folder: &Path) -> Result<(), Error> {
             }
         }
     }
-    // Most images have their own label; some another besides, some none.
+    // Most images have their own label; some have another one too, some have none.
     let labels = (0..OTHERS * CLASSES).map(|image| match (image % CLASSES, image % 11) {
         (_, 10) => vec![],
         (class, 5) => vec![class, (class + 1) % CLASSES],
@@ -55,7 +55,7 @@ pub fn write(folder: &Path) -> Result<(), Error> {
     put(&folder.join("imagenet-real/real.json"), &labels)
 }
 
-/// A name as WordNet's: n and eight digits.
+/// A WordNet id: n and eight digits.
 fn wnid(class: u32) -> String {
     format!("n{:08}", 1_440_764 + 10_007 * class)
 }

@@ -1,7 +1,7 @@
-//! Small data sets in the true formats of the large ones, made of nothing: ImageNet with all its evaluation sets, and both CIFARs. With them the whole pipeline
-//! of the paper can be driven where the data is not at hand. The same call writes the same files.
+//! Small synthetic data sets in the formats of the large ones: ImageNet with all its evaluation sets, CIFAR-10 and CIFAR-100. With them the whole pipeline of the paper
+//! can be tested without the data. The same call writes the same files.
 //!
-//! Their images are synthetic and easy: an accuracy on them says that the pipeline works, and nothing about a method.
+//! The images are easy to classify: an accuracy on them shows that the pipeline works, and nothing about a method.
 
 mod cifar;
 mod imagenet;
@@ -13,7 +13,7 @@ use std::path::Path;
 /// Writes all of them into a new or empty folder.
 ///
 /// # Errors
-/// If the folder holds something already, or cannot be written.
+/// If the folder is not empty, or cannot be written.
 pub fn write(folder: &Path) -> Result<(), Error> {
     let error = |error| Error::Write { path: folder.to_owned(), error };
     std::fs::create_dir_all(folder).map_err(error)?;
@@ -27,7 +27,7 @@ pub fn write(folder: &Path) -> Result<(), Error> {
     cifar::write(folder)
 }
 
-/// Writes a file, and the folders that it stands in.
+/// Writes a file, and creates its folders.
 fn put(path: &Path, bytes: &[u8]) -> Result<(), Error> {
     let folder = path.parent().map_or(Ok(()), std::fs::create_dir_all);
     folder.and_then(|()| std::fs::write(path, bytes)).map_err(|error| Error::Write { path: path.to_owned(), error })

@@ -1,22 +1,22 @@
-//! Paints the images: a shape on a texture, both by class.
+//! Paints the images: a shape on a texture, both determined by the class.
 
 use image::{Rgb, RgbImage};
 use lethe_tensor::random::Philox;
 
-/// How an image is made.
+/// The style of an image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Style {
-    /// With texture, noise and colour.
+    /// A photograph: texture, noise and colour.
     Photograph,
-    /// In flat colours that no photograph of the class has.
+    /// A rendition: flat colours that no photograph of the class has.
     Rendition,
-    /// Black lines on white.
+    /// A sketch: black lines on white.
     Sketch,
 }
 
-/// The shapes that a class may have; a class with a greater number has another texture and colour.
+/// The number of shapes; classes with the same shape differ in texture and colour.
 const SHAPES: u32 = 5;
-/// How thick a sketch's lines are, as a share of the image's side.
+/// The thickness of a sketch's lines, as a fraction of the image's side.
 const LINE: f64 = 0.04;
 
 /// An image of a class.
@@ -45,7 +45,7 @@ pub fn paint(class: u32, width: u32, height: u32, style: Style, random: &mut Phi
     })
 }
 
-/// How far outside a shape of half-width 1 a point lies, roughly; inside it is negative.
+/// The approximate signed distance of a point from a shape of half-width 1; negative inside.
 fn distance(shape: u32, x: f64, y: f64) -> f64 {
     let square = x.abs().max(y.abs());
     match shape {
@@ -57,7 +57,7 @@ fn distance(shape: u32, x: f64, y: f64) -> f64 {
     }
 }
 
-/// Full saturation at a hue, in turns of the colour circle.
+/// The saturated colour of a hue, in turns of the colour circle.
 fn colour(hue: f64, brightness: f64) -> [f64; 3] {
     [0.0, 1.0 / 3.0, 2.0 / 3.0].map(|offset| brightness * (0.5 + 0.5 * (std::f64::consts::TAU * (hue + offset)).cos()))
 }
