@@ -50,7 +50,7 @@ fn a_run_is_made_once_and_one_that_was_interrupted_goes_on() {
     assert_eq!(ensure(&planned, folder.path()).unwrap(), ["mlp-seed-5: finished before"]);
     // What a program leaves that was killed behind the last checkpoint.
     std::fs::remove_file(run.join("summary.json")).unwrap();
-    assert!(ensure(&planned, folder.path()).unwrap()[0].contains("goes on after 3 of 3 epochs"));
+    assert!(ensure(&planned, folder.path()).unwrap()[0].contains("resumes after 3 of 3 epochs"));
     assert!(bytes() == whole && run.join("summary.json").exists());
     // And before the first one.
     std::fs::remove_file(run.join("summary.json")).unwrap();
@@ -111,13 +111,13 @@ fn figures_are_made_and_refuse_what_would_leave_them_empty() {
     let figure = |name: &'static str, more: &[&'static str]| {
         [&["reproduce", name, "--seeds", "1", "--device", "cpu", "--out", &out], &set[..], more].concat()
     };
-    common::fails(&figure("figure-2", &[]), 2, &["analysis.every = 10", "there are 1"]);
+    common::fails(&figure("figure-2", &[]), 2, &["analysis.every = 10", "train.epochs = 1"]);
     common::fails(&figure("figure-2", &["--set", "train.epoch=1"]), 2, &["train.epoch", "epochs"]);
     let said = common::runs(&figure("figure-2", &["--set", "analysis.every=1", "--set", "perturb.rho=0.1"]));
     assert_eq!(said.matches("test accuracy").count(), 21, "{said}");
     let read = |name: &str| std::fs::read_to_string(folder.path().join("digits").join(name)).unwrap();
     let (text, curves, models) = (read("figure-2.md"), read("figure-2.csv"), read("figure-2-models.csv"));
-    assert!(text.contains("over 7 models") && text.contains("hatched"), "{text}");
+    assert!(text.contains("over 7 models") && text.contains("Hatching"), "{text}");
     assert_eq!((curves.lines().count(), models.lines().count()), (1 + 3 * 101, 1 + 21));
     assert!(models.contains("\n\"OBF, γ = 1\",64,0,"), "{models}");
     common::runs(&figure("figure-3", &[]));

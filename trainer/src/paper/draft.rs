@@ -1,8 +1,8 @@
-//! A config being written: sections in the order of the guide, keys in the order in which they were set, so that the file reads as one written by hand.
+//! Drafts of configs: sections in the usual order, keys in the order in which they were set, so that the file reads as if written by hand.
 
 use std::fmt::{self, Display, Write};
 
-/// Sections as they are written.
+/// The order of sections.
 const ORDER: [&str; 9] = ["data", "model", "init", "loss", "optim", "perturb", "shrink", "analysis", "train"];
 
 /// Sections with their keys, each value as TOML.
@@ -12,7 +12,7 @@ pub struct Draft {
 }
 
 impl Draft {
-    /// Sets a key to a value written as TOML, in place of what it was.
+    /// Sets a key to a value in TOML syntax.
     pub fn set(&mut self, section: &str, key: &str, value: impl Display) {
         let keys = match self.sections.iter().position(|(name, _)| name == section) {
             Some(at) => &mut self.sections[at].1,
@@ -27,7 +27,7 @@ impl Draft {
         }
     }
 
-    /// Sets many keys of a section.
+    /// Sets several keys of a section.
     pub fn section(&mut self, section: &str, keys: &[(&str, &dyn Display)]) {
         keys.iter().for_each(|(key, value)| self.set(section, key, value));
     }

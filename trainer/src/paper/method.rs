@@ -1,4 +1,4 @@
-//! How the update gradient is taken: the columns of the hyper-parameter table that differ from row to row.
+//! The methods of the paper: the columns of the hyper-parameter table that differ from row to row.
 
 use super::Draft;
 use std::fmt;
@@ -8,15 +8,15 @@ use std::fmt;
 pub enum Method {
     /// The base optimiser alone.
     Plain,
-    /// The base optimiser, with the parameters drawn to their start.
+    /// The base optimiser with shrink and perturb.
     ShrinkPerturb,
-    /// The base optimiser on smoothed labels, s = 0.1.
+    /// The base optimiser with label smoothing, s = 0.1.
     LabelSmoothing,
     /// An extragradient step.
     Perturbed {
-        /// What is made of the perturbing gradient.
+        /// The family.
         family: Family,
-        /// What is ascended.
+        /// The perturbation.
         direction: Direction,
         /// The radius.
         reach: Reach,
@@ -35,14 +35,14 @@ pub enum Family {
         /// Norm backup.
         normalised: bool,
     },
-    /// ASAM scaling before the normalisation ("fixed norm") or after it.
+    /// ASAM, scaling before the normalisation ("fixed norm") or after it.
     Asam {
         /// Before.
         fixed_norm: bool,
     },
 }
 
-/// What is ascended.
+/// The direction of a perturbation.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Direction {
     /// The task loss.
@@ -61,9 +61,9 @@ pub enum Direction {
 /// ρ: a number, or from one at the largest learning rate to another at the smallest.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Reach {
-    /// Always the same.
+    /// Constant.
     Constant(f64),
-    /// In proportion to the learning rate.
+    /// Following the learning rate.
     FollowsLr {
         /// At the largest rate.
         max: f64,
@@ -73,7 +73,7 @@ pub enum Reach {
 }
 
 impl Reach {
-    /// The same schedule with another largest radius; the smallest keeps its share.
+    /// The same schedule with another largest radius; the smallest is scaled with it.
     pub fn rescaled(self, rho: f64) -> Reach {
         match self {
             Reach::Constant(_) => Reach::Constant(rho),
@@ -90,7 +90,7 @@ impl Reach {
 }
 
 impl Method {
-    /// The sections and keys by which a config asks for it, slices having m samples.
+    /// The sections and keys of a config for this method, with slice size m.
     pub fn write(&self, draft: &mut Draft, m: usize) {
         let (family, direction, reach) = match *self {
             Method::Plain => return,
@@ -124,7 +124,7 @@ impl Method {
         }
     }
 
-    /// The two words by which tables name it: the method and the perturbation.
+    /// Its names in tables: the method and the perturbation.
     pub fn words(&self) -> [&'static str; 2] {
         let (family, direction) = match self {
             Method::Plain => return ["base", "none"],

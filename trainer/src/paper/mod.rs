@@ -1,4 +1,4 @@
-//! The paper's tables as data: the hyper-parameters of its runs (appendix C.1) and the results it reports. Nothing is trained here.
+//! The paper's tables as data: the hyper-parameters of its runs (table C.1) and its published results. Nothing is trained here.
 
 mod draft;
 mod method;

@@ -1,14 +1,14 @@
-//! What the paper reports (tables 1, 2, B.1 and B.2), to stand beside what was measured here.
+//! The paper's published results (tables 1, 2, B.1 and B.2), for comparison.
 
 use super::{Architecture, Direction};
 use Architecture::{Resnet50, Resnet101, VitS16, VitS32};
 
-/// A mean and its standard deviation; NaN where the source is not legible.
+/// A mean and its standard deviation; NaN if the source is not legible.
 #[derive(Clone, Copy, Debug)]
 pub struct Measured(pub f64, pub f64);
 
 impl Measured {
-    /// As tables print it, with so many decimals.
+    /// The text for tables, with this number of decimals.
     pub fn text(self, decimals: usize) -> String {
         let Measured(mean, sd) = self;
         if mean.is_nan() { "–".into() } else { format!("{mean:.decimals$} ± {sd:.decimals$}") }
@@ -53,7 +53,7 @@ const SAM_OBF: [&str; 2] = ["sam", "obf"];
 const GSAM_STEEPEST: [&str; 2] = ["gsam", "steepest"];
 const GSAM_OBF: [&str; 2] = ["gsam", "obf"];
 
-/// Table 1, three seeds.
+/// Table 1: three seeds.
 #[rustfmt::skip]
 pub const TABLE_1: [Anchor; 20] = [
     row(VitS32, BASE,          [69.29, 75.31, 55.48, 19.02, 16.38], [0.26, 0.28, 0.58, 0.47, 0.34], Measured(165.6, 15.2)),
@@ -96,12 +96,12 @@ pub const TABLE_B1: [Anchor; 10] = [
     row(Resnet50, ["asam", "obf"],      [78.17, 84.66, 66.55, 23.84, 24.21], [0.07, 0.05, 0.15, 0.12, 0.42], Measured(39.1, 1.28)),
 ];
 
-/// A row of table 2: top-1 accuracies on CIFAR-10 and CIFAR-100 after fine-tuning, six runs.
+/// A row of table 2: top-1 accuracies on CIFAR-10 and CIFAR-100 after fine-tuning, over six runs.
 #[derive(Clone, Copy, Debug)]
 pub struct FineTuning {
     /// The model.
     pub architecture: Architecture,
-    /// The perturbations, all of SAM, in pre-training and in fine-tuning.
+    /// The perturbations of SAM in pre-training and in fine-tuning.
     pub perturbations: [&'static str; 2],
     /// CIFAR-10 and CIFAR-100.
     pub accuracy: [Measured; 2],
@@ -133,7 +133,7 @@ const fn fixed(alpha: f64) -> Direction {
     Direction::Obf { lambda: Some(0.0), gamma: alpha }
 }
 
-/// Table B.2: ViT-S/32, SAM, top-1 on ImageNet: by steepest ascent, by OBF with α fixed (λ = 0), and by OBF with γ = 1 and λ = 1/C.
+/// Table B.2: ViT-S/32, SAM, top-1 accuracy on ImageNet: with steepest ascent, with OBF and a fixed α (λ = 0), and with OBF, γ = 1 and λ = 1/C.
 pub const FIXED_ALPHA: [(Direction, f64); 9] = [
     (Direction::Steepest, 72.81),
     (fixed(0.0), 73.33),

@@ -15,13 +15,13 @@ pub struct Row {
     pub task: Task,
     /// The method.
     pub method: Method,
-    /// What the sources say differently, or nothing.
+    /// What the sources disagree on; empty if nothing.
     pub remark: &'static str,
 }
 
 /// OBF's "1/C, 1".
 const OBF: Direction = Direction::Obf { lambda: None, gamma: 1.0 };
-/// Its "1/C, 1e-12": the same as γ = 0 in single precision, where the likelihood's threshold decides nothing.
+/// OBF's "1/C, 1e-12": the same as γ = 0 in single precision, for which λ has no effect.
 const OBF_FLAT: Direction = Direction::Obf { lambda: None, gamma: 1e-12 };
 const STEEPEST: Direction = Direction::Steepest;
 
@@ -37,7 +37,7 @@ const fn falls(max: f64, min: f64) -> Reach {
     FollowsLr { max, min }
 }
 
-/// The samples of a slice, in all rows but those of the pool, which has its own.
+/// The slice size, in all rows but those of the pool.
 const M: usize = 64;
 
 impl Row {
@@ -60,7 +60,7 @@ impl Row {
         draft
     }
 
-    /// The name of its file, which no two rows share.
+    /// The name of its file, which is unique.
     pub fn name(&self) -> String {
         let flat = match self.method {
             Method::Perturbed { direction: Direction::Obf { gamma, .. }, .. } if self.is_told_by_gamma() => {
@@ -71,7 +71,7 @@ impl Row {
         format!("{}-{}-{}{flat}", self.architecture, self.task, self.method)
     }
 
-    /// The file of its config, NAME.toml, with where it comes from.
+    /// The name and text of its config file, with a comment about its origin.
     pub fn file(&self) -> (String, String) {
         let mut head = format!(
             "# {} on {}: {}. A row of the paper's table C.1.\n# Written by `lethe paper-configs`: change the table in trainer/src/paper, not this file.\n",
@@ -83,13 +83,13 @@ impl Row {
         (format!("{}.toml", self.name()), format!("{head}\n{}", self.draft()))
     }
 
-    /// Whether the table has two rows that differ in γ alone.
+    /// Whether the table has another row that differs only in γ.
     fn is_told_by_gamma(&self) -> bool {
         self.task == Task::Pool || (self.task.is_fine_tuning() && self.architecture == VitS32)
     }
 }
 
-/// All rows: first the pool, then ImageNet, then fine-tuning; the rows without a perturbation close each model's.
+/// All rows: first the pool, then ImageNet, then fine-tuning; for each model, the rows without a perturbation come last.
 #[rustfmt::skip]
 pub fn rows() -> Vec<Row> {
     use Task::{Cifar10, Cifar100, ImageNet, Pool};

@@ -1,4 +1,4 @@
-//! What the rows of the hyper-parameter table share: the model, the data, the optimiser and the length of each task.
+//! What the rows of the hyper-parameter table have in common: the model, the data, the optimiser and the epochs of each task.
 
 use super::Draft;
 use std::fmt::{self, Display};
@@ -6,9 +6,9 @@ use std::fmt::{self, Display};
 /// The models of the paper.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Architecture {
-    /// ViT-S with patches of 32.
+    /// ViT-S with patches of 32 pixels.
     VitS32,
-    /// ViT-S with patches of 16.
+    /// ViT-S with patches of 16 pixels.
     VitS16,
     /// ResNet-50.
     Resnet50,
@@ -52,16 +52,16 @@ impl Display for Architecture {
     }
 }
 
-/// What is trained for.
+/// A task.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Task {
     /// ImageNet-1K from scratch.
     ImageNet,
     /// The pool of CIFAR-10 models of figure 2, from scratch.
     Pool,
-    /// CIFAR-10 from a model of ImageNet.
+    /// Fine-tuning on CIFAR-10 from a model of ImageNet.
     Cifar10,
-    /// CIFAR-100 from a model of ImageNet.
+    /// Fine-tuning on CIFAR-100 from a model of ImageNet.
     Cifar100,
 }
 
@@ -105,7 +105,7 @@ struct Common {
     head_bias: Option<f64>,
 }
 
-/// Batch, epochs with those of warm-up, rule, loss, decay, rates (no smallest one: constant), clipping, the start of the head's bias.
+/// Batch size, epochs and warm-up epochs, optimiser, loss, weight decay, learning rates (constant without a smallest one), clipping, initial value of the head's bias.
 fn common(architecture: Architecture, task: Task) -> Common {
     let vit = architecture.is_vit();
     let loss = if vit { "bce" } else { "ce" };
@@ -158,10 +158,10 @@ fn common(architecture: Architecture, task: Task) -> Common {
     }
 }
 
-/// Images of a micro-batch without slices: the reference's share of one of its devices.
+/// The number of images of a part of an accumulated batch without slices: that of one device in the reference.
 const MICRO_BATCH: usize = 256;
 
-/// The config of a model and a task but for the method; `sliced`: the method cuts the batch itself.
+/// The config of a model and a task without the method; `sliced`: the method computes the batch in slices.
 pub(super) fn write(architecture: Architecture, task: Task, sliced: bool, draft: &mut Draft) {
     let c = common(architecture, task);
     let dataset = match task {

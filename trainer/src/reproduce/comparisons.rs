@@ -1,15 +1,14 @@
-//! Which of the paper's orderings appear again: differences between methods, seed by seed. Runs of one seed share their start and the order of their
-//! images, so that much of what seeds differ in cancels.
+//! Whether the paper's orderings are reproduced: differences between methods, seed by seed. Runs with the same seed share their initial weights and the order of their
+//! images, so that much of the variation between seeds cancels.
 
 use super::table::{Row, Table, cell};
 use super::{Measures, Summary};
 use std::fmt::Write;
 
-/// What differences are.
-const PAIRED: &str =
-    "Differences of runs with the same seed, means over seeds, ± half the width of their 95 % interval.\n\n";
+/// The note above a table of differences.
+const PAIRED: &str = "Differences between runs with the same seed: means over seeds ± half the width of the 95 % confidence interval.\n\n";
 
-/// Methods that are compared, each by its method and perturbation: the first less the second.
+/// The methods that are compared, each by its method and perturbation: the first minus the second.
 const PAIRS: [[[&str; 2]; 2]; 12] = [
     [["sam", "steepest"], ["base", "none"]],
     [["sam", "obf"], ["base", "none"]],
@@ -25,20 +24,20 @@ const PAIRS: [[[&str; 2]; 2]; 12] = [
     [["shrink-perturb", "none"], ["base", "none"]],
 ];
 
-/// Two rows of a model, by the names behind the model's.
+/// Two rows of a model that are compared, by the names after the model's.
 pub(super) struct Pair {
-    /// What their difference is called.
+    /// The label of their difference.
     pub label: String,
-    /// The first less the second.
+    /// The two rows: the first minus the second.
     pub rows: [[&'static str; 2]; 2],
 }
 
-/// Those of the tables of methods.
+/// The pairs of the tables of methods.
 pub(super) fn methods() -> Vec<Pair> {
     PAIRS.iter().map(|rows| Pair { label: rows.map(name).join(" − "), rows: *rows }).collect()
 }
 
-/// The pairs that a table has both rows of, as Markdown: differences of all measures with their 95 % intervals, and the paper's of what it reports.
+/// The pairs of which a table has both rows, as Markdown: differences of all measures with their 95 % confidence intervals, and the paper's where it reports them.
 pub(super) fn markdown(table: &Table, pairs: &[Pair], reported: &[&str]) -> String {
     let measures = table.measures();
     let heads: String =
@@ -56,7 +55,7 @@ pub(super) fn markdown(table: &Table, pairs: &[Pair], reported: &[&str]) -> Stri
             let of = |names: &[&str; 2]| table.rows.iter().find(|row| row.names == [model, names[0], names[1]]);
             let (Some(a), Some(b)) = (of(first), of(second)) else { continue };
             let measured = measures.iter().map(|name| difference(a, b, name).map_or("–".into(), |s| signed(name, s)));
-            // Rows that differ in what the paper's sources disagree on share its figures.
+            // Rows that differ only in what the paper's sources disagree on share its results.
             let paper = |name: &&str| a.paper_mean(name).zip(b.paper_mean(name)).filter(|_| a.paper != b.paper);
             let paper = reported.iter().map(|name| paper(name).map_or("–".into(), |(a, b)| format!("{:+.2}", a - b)));
             let cells: Vec<String> = measured.chain(paper).collect();
@@ -66,19 +65,19 @@ pub(super) fn markdown(table: &Table, pairs: &[Pair], reported: &[&str]) -> Stri
     text
 }
 
-/// A method and its perturbation, if it has one.
+/// The name of a method with its perturbation, if it has one.
 fn name([method, perturbation]: [&str; 2]) -> String {
     if perturbation == "none" { method.into() } else { format!("{method}-{perturbation}") }
 }
 
-/// Over the seeds that both have.
+/// The difference over the seeds that both rows have.
 fn difference(a: &Row, b: &Row, measure: &str) -> Option<Summary> {
     let of = |row: &Row, seed| row.measured.iter().find(|m| m.seed == seed)?.get(measure);
     let one = |m: &Measures| Some(m.get(measure)? - of(b, m.seed)?);
     Summary::of(&a.measured.iter().filter_map(one).collect::<Vec<f64>>())
 }
 
-/// A cell with a sign before it.
+/// A cell with an explicit sign.
 fn signed(measure: &str, s: Summary) -> String {
     let text = cell(measure, s);
     if text.starts_with('-') { text } else { format!("+{text}") }
@@ -99,7 +98,7 @@ mod tests {
             row(["base", "none"], [80.0, 90.0], "69.29 ± 0.26"),
             row(["sam", "obf"], [81.0, 91.2], "74.49 ± 0.04"),
         ];
-        // Each model is compared once, whatever stands between its rows.
+        // Each model is compared once, even if its rows are not adjacent.
         rows.insert(
             1,
             Row { names: ["resnet", "base", "none"].map(str::to_owned).into(), ..row(["", ""], [0.0; 2], "") },

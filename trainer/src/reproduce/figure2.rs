@@ -1,4 +1,4 @@
-//! Figure 2: over a pool of models that differ in m, how the final accuracy goes together with what perturbations make them forget, by threshold, and
+//! Figure 2: over a pool of models that differ in m, the rank correlation of the final accuracy with what perturbations make them forget, by threshold, and
 //! with flatness (specification, section 8.4).
 
 use super::measures::{Measures, Wanted};
@@ -16,10 +16,10 @@ use lethe_tensor::Device;
 use std::fmt::Write;
 use std::path::PathBuf;
 
-/// Slices of 1, 2, 4, … up to so many samples, the radius if it is not the row's, epochs with those of warm-up, epochs between collections, and
-/// perturbed networks of each: no more than the training set has slices of the largest m.
+/// The settings of a pool: slices of 1, 2, 4, … up to the largest m, the radius if it is not the row's, epochs and warm-up epochs, epochs between collections, and the
+/// number of perturbed networks per collection, which is at most the number of slices of the largest m in the training set.
 ///
-/// The reduced radii are the same for all three perturbations, as the paper's is, and large enough that the models of a pool differ by their m and not
+/// The radii of the reduced scales are the same for all three perturbations, as in the paper, and large enough that the models of a pool differ by their m and not
 /// only by chance.
 struct Pool {
     largest_m: usize,
@@ -37,11 +37,11 @@ fn pool(scale: Scale) -> Pool {
     }
 }
 
-/// How to read the picture.
-const KEY: &str = "In the picture green is F_XY, orange F_Y, blue flatness (−λ_max); a line is solid where p ≤ 0.05, else dashed; the grey behind is the p-value of \
-                   F_XY's τ, darker where it is smaller; hatched are the thresholds where that τ lies above flatness's.";
+/// How to read the figure.
+const KEY: &str = "In the figure, green is F_XY, orange F_Y and blue flatness (−λ_max). A line is solid where p ≤ 0.05 and dashed elsewhere. The grey background \
+                   is the p-value of F_XY's τ, darker where it is smaller. Hatching marks the thresholds at which F_XY's τ is above that of flatness.";
 
-/// Trains the pools, and writes the figure, its numbers and the models'.
+/// Trains the pools, and writes the figure, its numbers, and those of the models.
 pub(super) fn make(study: &Study<'_>) -> Result<Vec<PathBuf>, Error> {
     let pools: Vec<Row> = rows().into_iter().filter(|r| r.task == Task::Pool).collect();
     let each = (0..study.seeds).flat_map(|seed| slice_sizes(study.scale).map(move |m| (seed, m)));
@@ -54,7 +54,7 @@ pub(super) fn make(study: &Study<'_>) -> Result<Vec<PathBuf>, Error> {
     let panel = |row| Panel::of(title(row), members.by_ref().take(each.len()).collect());
     let panels: Vec<Panel> = pools.iter().map(panel).collect();
     let note = format!(
-        "Kendall's τ with the final test accuracy over {} models (all m, all seeds), p in brackets. {KEY}",
+        "Kendall's τ with the final test accuracy over {} models (all m, all seeds), with p in brackets. {KEY}",
         each.len()
     );
     let mut text = study.title(Experiment::Figure2, &note) + &summary(&panels);
@@ -76,7 +76,7 @@ fn title(row: &Row) -> &'static str {
     }
 }
 
-/// The run of a row of the pool with slices of m samples.
+/// The run of a row of the pool with slice size m.
 fn planned(scale: Scale, row: &Row, m: usize, seed: u64) -> Planned {
     let Pool { rho, epochs, every, draws, .. } = pool(scale);
     let mut draft = scale.draft(row);
@@ -95,13 +95,14 @@ fn slice_sizes(scale: Scale) -> impl Iterator<Item = usize> {
     std::iter::successors(Some(1), |m| Some(2 * m)).take_while(move |m| *m <= pool(scale).largest_m)
 }
 
-/// That outputs are collected at all.
+/// Checks that outputs are collected at all.
 fn check_collections(config: &Config) -> Result<(), Error> {
     let (every, epochs) = (config.analysis.every, config.train.epochs);
     if (1..=epochs).contains(&every) {
         return Ok(());
     }
-    let reason = format!("figure-2 is made of what is collected every so many epochs, and there are {epochs}");
+    let reason =
+        format!("figure-2 needs collections during training, of which there are none with train.epochs = {epochs}");
     Err(Problem::value("analysis.every", every, reason).into())
 }
 
@@ -109,7 +110,7 @@ fn member(study: &Study<'_>, planned: &Planned, m: usize, device: &Device) -> Re
     let run = planned.ensure(study, device)?;
     let measures = Measures::of(planned, &run, &Wanted::curvature(study.scale), study, device)?;
     let mut records: Vec<ForgettingRecord> = run.epoch_records()?;
-    // Of both protocols, where --set asks for both, the first.
+    // The first protocol, if --set asks for both.
     let protocol = records.iter().map(|r| r.protocol).min();
     records.retain(|r| Some(r.protocol) == protocol);
     let adjusted: Vec<_> = records.into_iter().filter_map(|r| r.adjusted).collect();
@@ -124,7 +125,7 @@ fn member(study: &Study<'_>, planned: &Planned, m: usize, device: &Device) -> Re
     })
 }
 
-/// The three panels beside each other.
+/// The three panels, side by side.
 struct Panels<'a>(&'a [Panel]);
 
 impl Picture for Panels<'_> {
@@ -184,10 +185,10 @@ fn summary(panels: &[Panel]) -> String {
     text
 }
 
-/// The same of pairs of models with one seed.
+/// The same for pairs of models with the same seed.
 fn within_seeds(panels: &[Panel]) -> String {
     let mut text = String::from(
-        "\nThese p take all models as independent; those of one seed are not. Within seeds (pairs of models of one seed only, p by permutations within seeds):\n\n\
+        "\nThese p-values treat all models as independent, which models with the same seed are not. Within seeds (only pairs of models with the same seed; p by permutations within seeds):\n\n\
          | perturbation | mean F_XY over s | mean F_Y over s | flatness |\n| --- | --- | --- | --- |\n",
     );
     for panel in panels {
@@ -197,7 +198,7 @@ fn within_seeds(panels: &[Panel]) -> String {
     text
 }
 
-/// τ with its p.
+/// τ with its p-value.
 fn cell(c: Correlation) -> String {
     format!("{:.3} ({:.3})", c.tau, c.p)
 }
@@ -248,7 +249,7 @@ mod tests {
         let svg = std::fs::read_to_string(&files[0]).unwrap();
         assert!(svg.contains("adjusted threshold s") && svg.contains("F_XY"), "{svg}");
         let picture = image::open(&files[1]).unwrap().to_rgb8();
-        // The curve of F_XY, which is significant and so bold.
+        // The curve of F_XY, which is significant and therefore solid.
         assert!(picture.pixels().filter(|p| p.0 == [27, 128, 62]).count() > 300);
     }
 }

@@ -1,4 +1,4 @@
-//! Figure 3: the accuracy of SAM with OBF by γ (λ = 1/C) and by λ (γ = 1).
+//! Figure 3: the accuracy of SAM with OBF as a function of γ (λ = 1/C) and of λ (γ = 1).
 
 use super::measures::{Measures, Wanted};
 use super::table::cell;
@@ -10,22 +10,22 @@ use plotters::prelude::*;
 use std::fmt::Write;
 use std::path::PathBuf;
 
-/// The values of γ that are tried.
+/// The values of γ.
 const GAMMAS: [f64; 5] = [0.0, 0.25, 0.5, 0.75, 1.0];
-/// Those of λ: 0 is a fixed α = γ.
+/// The values of λ; 0 is a fixed α = γ.
 const LAMBDAS: [f64; 6] = [0.0, 0.01, 0.1, 1.0 / 3.0, 0.5, 0.9];
-/// Those of scale `digits`, where 1/C is 0.1.
+/// The values of λ at scale `digits`, where 1/C is 0.1.
 const FEW_LAMBDAS: [f64; 4] = [0.0, 0.1, 1.0 / 3.0, 0.9];
-/// Those of the paper's scale, with its own 1/C.
+/// The values of λ at the paper's scale, with its own 1/C.
 const PAPER_LAMBDAS: [f64; 7] = [0.0, 1e-3, 0.01, 0.1, 1.0 / 3.0, 0.5, 0.9];
 
-/// Accuracies by a parameter.
+/// Accuracies as a function of a parameter.
 struct Sweep {
     parameter: &'static str,
     points: Vec<(f64, Vec<f64>)>,
 }
 
-/// Trains, and writes the figure and its numbers.
+/// Trains the models, and writes the figure and its numbers.
 pub(super) fn make(study: &Study<'_>) -> Result<Vec<PathBuf>, Error> {
     let lambdas: &[f64] = match study.scale {
         Scale::Digits => &FEW_LAMBDAS,
@@ -39,7 +39,7 @@ pub(super) fn make(study: &Study<'_>) -> Result<Vec<PathBuf>, Error> {
     let mut points: Vec<_> = GAMMAS.iter().chain(lambdas).copied().zip(accuracies).collect();
     let lambdas = points.split_off(GAMMAS.len());
     let sweeps = [Sweep { parameter: "γ", points }, Sweep { parameter: "λ", points: lambdas }];
-    let text = study.title(Experiment::Figure3, "Mean test accuracy, ± half the width of its 95 % interval.");
+    let text = study.title(Experiment::Figure3, "Mean test accuracy ± half the width of the 95 % confidence interval.");
     let mut files = plot::save(&study.out, "figure-3", [1000, 420], &Sweeps(&sweeps))?;
     files.push(study.write("figure-3.csv", csv(&sweeps).as_bytes())?);
     files.push(study.write("figure-3.md", (text + &markdown(&sweeps)).as_bytes())?);
@@ -67,7 +67,7 @@ impl Picture for Sweeps<'_> {
 }
 
 impl Sweep {
-    /// Every run as a dot, their means as a line.
+    /// Every run is a dot; their means are a line.
     fn draw<B: Backend>(&self, area: &Area<B>, [low, high]: [f64; 2]) -> Drawn<B> {
         let color = RGBColor(27, 128, 62);
         let mut chart = ChartBuilder::on(area)

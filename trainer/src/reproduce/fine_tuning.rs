@@ -1,4 +1,4 @@
-//! Table 2: fine-tuning, with the perturbation in the pre-training or in the fine-tuning. Each pre-trained model is fine-tuned twice.
+//! Table 2: fine-tuning, with a perturbation in pre-training or in fine-tuning. Each pre-trained model is fine-tuned twice.
 
 use super::comparisons::{self, Pair};
 use super::measures::Wanted;
@@ -10,10 +10,10 @@ use crate::paper::{Architecture, Direction, Draft, FINE_TUNING, FineTuning, Meth
 use lethe_tensor::Device;
 use std::path::PathBuf;
 
-/// Fine-tunings of a pre-trained model.
+/// The number of fine-tunings per pre-trained model.
 const AGAIN: u64 = 2;
 
-/// A row of the table, as the paper's table has it or, where launch scripts and table conflict (specification, section 9), as the scripts have it: OBF with γ = 0 for ViTs,
+/// A row of the table, with the settings of the paper's table or, where launch scripts and table conflict (specification, section 9), of the scripts: OBF with γ = 0 for ViTs,
 /// BCE for ResNets that are perturbed in fine-tuning.
 #[derive(Clone, Copy)]
 struct Entry {
@@ -22,13 +22,13 @@ struct Entry {
 }
 
 impl Entry {
-    /// All for these models.
+    /// All rows for these models.
     fn all(architectures: &[Architecture]) -> Vec<Entry> {
         let mine = FINE_TUNING.iter().filter(|of| architectures.contains(&of.architecture));
         mine.flat_map(Entry::of).collect()
     }
 
-    /// Those of a row of the paper.
+    /// The rows for a row of the paper.
     fn of(of: &'static FineTuning) -> Vec<Entry> {
         let conflict = match of.perturbations[1] {
             "none" => false,
@@ -39,7 +39,7 @@ impl Entry {
         ways.iter().map(|by_script| Entry { of, by_script: *by_script }).collect()
     }
 
-    /// What the scripts have otherwise: as a part of a name, as a word in the table.
+    /// What differs in the scripts: as a part of a run's name, and as text in the table.
     fn variant(&self) -> [&'static str; 2] {
         match (self.by_script, self.of.architecture.is_vit()) {
             (false, _) => ["", ""],
@@ -64,7 +64,7 @@ impl Entry {
     }
 }
 
-/// Trains, and writes the table.
+/// Trains the models, and writes the table.
 pub(super) fn make(study: &Study<'_>) -> Result<Vec<PathBuf>, Error> {
     let entries = Entry::all(&study.architectures);
     let mut sources: Vec<Planned> = vec![];
@@ -73,7 +73,7 @@ pub(super) fn make(study: &Study<'_>) -> Result<Vec<PathBuf>, Error> {
             sources.push(planned);
         }
     }
-    // A pre-trained model's fine-tunings have seeds of their own.
+    // The fine-tunings of a pre-trained model have seeds of their own.
     let seeds = 0..study.seeds * AGAIN;
     let all: Vec<_> = entries.iter().flat_map(|entry| seeds.clone().map(|seed| tunings(study, entry, seed))).collect();
     let tunings = all.iter().flatten().map(|(_, planned)| planned);
@@ -96,21 +96,21 @@ pub(super) fn make(study: &Study<'_>) -> Result<Vec<PathBuf>, Error> {
     let what =
         if study.scale == Scale::Paper { "" } else { " Pre-trained on five classes, fine-tuned for the other five." };
     let note = format!(
-        "Mean test accuracies over pre-trained models, each the mean of {AGAIN} fine-tunings, ± half the width of their 95 % interval; the paper's ± is a \
-         standard deviation.{what} Where the paper's launch scripts have another γ or loss than its table, both are here; the paper's figures stand beside both."
+        "Mean test accuracies over pre-trained models, each the mean of {AGAIN} fine-tunings, ± half the width of the 95 % confidence interval; the paper's ± is a \
+         standard deviation.{what} Where the paper's launch scripts use another γ or loss than its table, there are rows for both, with the paper's results beside each."
     );
     let table = Table { heads: vec!["model", "pre-training", "fine-tuning"], rows };
     let below = comparisons::markdown(&table, &pairs(), &["CIFAR-10", "CIFAR-100"]);
     table.write(study, Experiment::Table2, &note, &below)
 }
 
-/// The fine-tunings of one pre-trained model are not independent: their mean is one value.
+/// The mean over the fine-tunings of one pre-trained model, which are not independent.
 fn average(tunings: &[Measures], seed: u64) -> Measures {
     let of = |name: &str| mean(&tunings.iter().filter_map(|m| m.get(name)).collect::<Vec<_>>());
     Measures { seed, values: tunings[0].names().map(|name| (name.to_owned(), of(name))).collect() }
 }
 
-/// The differences that the table is about: between perturbations, between the two trainings, and between the paper's two sources.
+/// The differences of interest: between perturbations, between pre-training and fine-tuning, and between the paper's two sources.
 fn pairs() -> Vec<Pair> {
     let between = [
         ("fine-tuning: obf − steepest", [["none", "obf"], ["none", "steepest"]]),
@@ -133,7 +133,7 @@ fn source(scale: Scale, entry: &FineTuning, seed: u64) -> Planned {
     Planned::new(&name, &scale.pretraining(&row), seed)
 }
 
-/// The runs of one fine-tuning, a task each.
+/// The runs of one fine-tuning, one per task.
 fn tunings(study: &Study<'_>, entry: &Entry, seed: u64) -> Vec<(Task, Planned)> {
     let (scale, [before, now]) = (study.scale, entry.of.perturbations);
     let model = scale.model_name(entry.of.architecture);
@@ -158,7 +158,7 @@ fn tuned(study: &Study<'_>, tunings: &[(Task, Planned)], device: &Device) -> Res
     Ok(Measures { seed: tunings[0].1.seed, values })
 }
 
-/// The row of SAM with a perturbation, or of none.
+/// The row of SAM with a perturbation, or without one.
 fn row(architecture: Architecture, task: Task, perturbation: &str) -> Row {
     let of = |r: &Row| {
         let [method, found] = r.method.words();

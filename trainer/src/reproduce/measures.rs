@@ -1,4 +1,4 @@
-//! What is measured of a finished run: its accuracy on every evaluation set of the scale, and its sharpness. Measured once, and kept in the run's folder.
+//! The measures of a finished run: its accuracy on every evaluation set of the scale, and its sharpness. They are computed once, and kept in the run folder.
 
 use super::{Planned, Scale, Study};
 use crate::analysis::sharpness::{Landscape, Stopping};
@@ -13,7 +13,7 @@ use lethe_tensor::Device;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
-/// The name of the record: of test images of the run's own size, or of another.
+/// The name of the record, for test images of the run's own size or of another size.
 fn record_name(eval_size: Option<usize>) -> String {
     eval_size.map_or_else(|| "measures".to_owned(), |size| format!("measures-{size}"))
 }
@@ -27,16 +27,16 @@ pub struct Measures {
     pub values: Vec<(String, f64)>,
 }
 
-/// What is to be measured.
+/// Which measures are wanted.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Wanted {
-    /// Beside the test set, all others of the scale.
+    /// Whether the other evaluation sets of the scale are included, besides the test set.
     pub other_sets: bool,
-    /// How the sharpness is measured, if it is.
+    /// How sharpness is measured, if it is.
     pub sharpness: Option<SharpnessOptions>,
 }
 
-/// The record: measures, what was wanted of them, and on test images of what size.
+/// The record: the measures, which were wanted, and the size of test images.
 #[derive(Serialize, Deserialize)]
 struct Kept {
     wanted: Wanted,
@@ -46,45 +46,45 @@ struct Kept {
 }
 
 impl Kept {
-    /// Whether it holds what is wanted. Its name does not tell the size: earlier versions had one record for all.
+    /// Whether it contains what is wanted. The size is checked too, since earlier versions had one record for all sizes.
     fn serves(&self, wanted: &Wanted, eval_size: Option<usize>) -> bool {
         self.wanted.covers(wanted) && self.eval_size == eval_size
     }
 }
 
-/// How sharpness is measured at a scale: over so many training images, at most so many iterations, to this relative change.
+/// How sharpness is measured at a scale.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SharpnessOptions {
-    /// The first so many training images.
+    /// The number of training images, the first of the set.
     pub samples: usize,
-    /// Images at once.
+    /// The batch size.
     pub batch: usize,
-    /// When the iteration ends.
+    /// The stopping rule of the iteration.
     pub stopping: Stopping,
 }
 
 impl Measures {
-    /// The name of the dominant eigenvalue of the Hessian among the measures.
+    /// The name of the measure sharpness, the dominant eigenvalue of the Hessian.
     pub const SHARPNESS: &'static str = "sharpness";
-    /// The name of the accuracy on the test set.
+    /// The name of the measure of accuracy on the test set.
     pub const TEST: &'static str = "test";
 
-    /// Their names.
+    /// The names of the measures.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.values.iter().map(|(name, _)| &name[..])
     }
 
-    /// One of them.
+    /// The measure with this name.
     pub fn get(&self, name: &str) -> Option<f64> {
         self.values.iter().find(|(n, _)| n == name).map(|(_, value)| *value)
     }
 
-    /// The accuracy on the test set, in percent; NaN where it was not measured.
+    /// The accuracy on the test set, in percent; NaN if it was not measured.
     pub fn test(&self) -> f64 {
         self.get(Measures::TEST).unwrap_or(f64::NAN)
     }
 
-    /// Those of a finished run: read, or measured now.
+    /// The measures of a finished run: read from the record, or measured now.
     ///
     /// # Errors
     /// If its checkpoint or data cannot be read, or the device fails.
@@ -102,7 +102,7 @@ impl Measures {
             let wanted = kept.measures.values.iter().filter(|(name, _)| wanted.includes(name));
             return Ok(Measures { seed: kept.measures.seed, values: wanted.cloned().collect() });
         }
-        // Sharpness is of training images, whatever the size of the test images.
+        // Sharpness is measured on training images, whatever the size of the test images.
         let known = [kept, run.read_record::<Kept>(&record_name(None))?];
         let sharpness = known.into_iter().flatten().find(|kept| kept.wanted.sharpness == wanted.sharpness);
         let sharpness = sharpness.and_then(|kept| kept.measures.get(Measures::SHARPNESS));
@@ -136,7 +136,7 @@ impl Measures {
 }
 
 impl Wanted {
-    /// The accuracy on the test set.
+    /// Only the accuracy on the test set.
     pub fn accuracy() -> Wanted {
         Wanted { other_sets: false, sharpness: None }
     }
@@ -157,7 +157,7 @@ impl Wanted {
         sharpness && (self.other_sets || !other.other_sets)
     }
 
-    /// Whether a measure of this name is wanted.
+    /// Whether a measure with this name is wanted.
     fn includes(&self, name: &str) -> bool {
         match name {
             Measures::TEST => true,
@@ -166,17 +166,17 @@ impl Wanted {
         }
     }
 
-    /// Finds the sets for a model of this data.
+    /// Checks that the evaluation sets for a model of this data exist.
     ///
     /// # Errors
-    /// If one is nowhere, or cannot be read.
+    /// If one is not found, or cannot be read.
     pub fn find(&self, data: &DataConfig, places: &Places, split: DataSplit) -> Result<(), Error> {
         let test = Arc::new(split.test);
         let from_disk = self.sets(data.dataset).into_iter().filter(|set| !matches!(set, TestSet::StandIn(_)));
         from_disk.map(|set| set.load(data, places, &test)).try_for_each(|found| Ok(found.map(drop)?))
     }
 
-    /// The sets for a model of this data: those of ImageNet, or the test set and its stand-ins.
+    /// The evaluation sets for a model of this data: those of ImageNet, or the test set and its stand-ins.
     fn sets(&self, dataset: DatasetKind) -> Vec<TestSet> {
         let words: &[&str] = match self.other_sets {
             false => &["test"],
@@ -202,7 +202,7 @@ fn sharpness_options(scale: Scale) -> SharpnessOptions {
     }
 }
 
-/// How tables call a set: what is no robustness set says so.
+/// The name of a set in tables, which marks stand-ins.
 fn label(set: TestSet) -> String {
     match set {
         TestSet::StandIn(_) => format!("{} (stand-in)", set.name()),

@@ -1,5 +1,5 @@
-//! The paper's tables and figures, made again: which runs an experiment needs at a scale, those runs, what is measured of them, and the files that
-//! come of it. A run is made once: one that is finished is found again, and one that was interrupted goes on.
+//! Reproduces the paper's tables and figures: the runs that an experiment needs at a scale, their measures, and the resulting files. A run is
+//! trained once: a finished one is found again, and an interrupted one is resumed.
 
 mod comparisons;
 mod figure2;
@@ -29,28 +29,28 @@ pub use scale::Scale;
 pub use statistics::Summary;
 pub use study::Study;
 
-/// A table or figure of the paper, or what it takes to make them at a reduced scale.
+/// A table or figure of the paper, or the tuning of radii that the reduced scales need.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum Experiment {
-    /// How accuracy goes together with forgetting and with flatness over a pool of models.
+    /// Rank correlations of accuracy with forgetting and with flatness over a pool of models.
     #[value(name = "figure-2")]
     Figure2,
-    /// Accuracy by OBF's γ and λ.
+    /// Accuracy as a function of OBF's γ and λ.
     #[value(name = "figure-3")]
     Figure3,
-    /// AdamW or SGD, SAM and GSAM, by steepest ascent and OBF.
+    /// AdamW or SGD, SAM and GSAM, with steepest ascent and OBF.
     #[value(name = "table-1")]
     Table1,
-    /// Fine-tuning, perturbed in one half of the training or the other.
+    /// Fine-tuning, with a perturbation in pre-training or in fine-tuning.
     #[value(name = "table-2")]
     Table2,
-    /// The other baselines, random SAM and ASAM.
+    /// The other baselines, SAM with random perturbations, and ASAM.
     #[value(name = "table-b1")]
     TableB1,
     /// OBF with a fixed α.
     #[value(name = "table-b2")]
     TableB2,
-    /// Accuracy by radius, from which those of the reduced scales were taken.
+    /// Accuracy by radius, from which the radii of the reduced scales were chosen.
     Radii,
 }
 
@@ -60,15 +60,15 @@ impl fmt::Display for Experiment {
     }
 }
 
-/// The word that means a value on the command line.
+/// The name of a value on the command line.
 fn word(value: &impl clap::ValueEnum) -> String {
     value.to_possible_value().map_or_else(String::new, |value| value.get_name().to_owned())
 }
 
-/// Makes an experiment.
+/// Runs an experiment.
 ///
 /// # Errors
-/// If data is missing, a run fails, or a file cannot be written. What was finished stays.
+/// If data is missing, a run fails, or a file cannot be written. Finished runs are kept.
 pub fn reproduce(experiment: Experiment, study: &Study<'_>) -> Result<(), Error> {
     if let Some((_, seed)) =
         study.set.iter().filter_map(|set| set.split_once('=')).find(|(key, _)| key.trim() == "train.seed")
@@ -76,7 +76,7 @@ pub fn reproduce(experiment: Experiment, study: &Study<'_>) -> Result<(), Error>
         return Err(Problem::value(
             "--set train.seed",
             seed,
-            "would give every run one seed; --seeds N takes seeds 0 to N − 1",
+            "would give every run the same seed; --seeds N uses the seeds 0 to N − 1",
         )
         .into());
     }
@@ -85,9 +85,7 @@ pub fn reproduce(experiment: Experiment, study: &Study<'_>) -> Result<(), Error>
     if alone && !study.architectures.contains(&one) {
         let name = |a: &Architecture| study.scale.model_name(*a);
         let asked: Vec<String> = study.architectures.iter().map(name).collect();
-        return Err(
-            Problem::value("--model", asked.join(", "), format!("{experiment} is of {} alone", name(&one))).into()
-        );
+        return Err(Problem::value("--model", asked.join(", "), format!("{experiment} has only {}", name(&one))).into());
     }
     let files = match experiment {
         Experiment::Figure2 => figure2::make(study),

@@ -1,5 +1,5 @@
-//! A panel of figure 2: τ by adjusted threshold. Green: F_XY; orange: F_Y; blue: flatness. A line is solid where p ≤ 0.05, else dashed; the grey behind is the p-value of
-//! the green curve, darker where it is smaller; hatching marks where the green curve lies above the blue line.
+//! A panel of figure 2: τ by adjusted threshold. Green: F_XY; orange: F_Y; blue: flatness. A line is solid where p ≤ 0.05, and dashed elsewhere; the grey background is the
+//! p-value of the green curve, darker where it is smaller; hatching marks where the green curve is above the blue line.
 
 use super::pool::Panel;
 use crate::analysis::threshold::adjusted_thresholds;
@@ -9,12 +9,12 @@ use plotters::prelude::*;
 const GREEN: RGBColor = RGBColor(27, 128, 62);
 const ORANGE: RGBColor = RGBColor(221, 120, 20);
 const BLUE: RGBColor = RGBColor(32, 92, 178);
-/// Where a correlation is called significant.
+/// The significance level.
 const LEVEL: f64 = 0.05;
-/// Of so many segments of a dashed line the last is left out.
+/// The period of a dashed line: the last of this number of segments is left out.
 const DASH: usize = 3;
 
-/// Draws a panel; the first has the legend.
+/// Draws a panel; the first one has the legend.
 pub(super) fn draw<B: Backend>(panel: &Panel, area: &Area<B>, first: bool) -> Drawn<B> {
     let s = adjusted_thresholds();
     let mut chart = ChartBuilder::on(area)
@@ -30,7 +30,7 @@ pub(super) fn draw<B: Backend>(panel: &Panel, area: &Area<B>, first: bool) -> Dr
         Rectangle::new([(left, -1.05), (right, 1.05)], BLACK.mix(0.28 * (1.0 - c.p).powi(2)).filled())
     }))?;
     let above = s.iter().zip(&panel.sample_given_label).filter(|(_, c)| c.tau > panel.flatness.tau);
-    // Every second threshold: a stroke each, slanted.
+    // A slanted stroke at every second threshold.
     chart.draw_series(above.step_by(2).flat_map(|(s, _)| {
         (0..21).map(move |i| {
             let y = -1.05 + 0.1 * f64::from(i);

@@ -1,4 +1,4 @@
-//! A run that an experiment needs: made once, gone on with after an interruption, and found again the next time.
+//! A run that an experiment needs: trained once, resumed after an interruption, and found the next time.
 
 use super::Study;
 use crate::classes::Classes;
@@ -12,7 +12,7 @@ use crate::words::count;
 use lethe_tensor::Device;
 use std::path::Path;
 
-/// A run to be.
+/// A planned run.
 #[derive(Clone, Debug)]
 pub struct Planned {
     /// The name of its folder.
@@ -23,29 +23,29 @@ pub struct Planned {
     pub seed: u64,
 }
 
-/// Where a run stands.
+/// The state of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Standing {
-    /// Nowhere, or before its first checkpoint.
+    /// It does not exist or has no checkpoint yet.
     New,
-    /// There is a checkpoint.
+    /// It has a checkpoint.
     Interrupted,
-    /// There is a summary.
+    /// It has a summary.
     Finished,
 }
 
 impl Planned {
-    /// A run of this config and seed.
+    /// A run with this config and seed.
     pub fn new(name: &str, draft: &Draft, seed: u64) -> Planned {
         let mut draft = draft.clone();
         draft.set("train", "seed", seed);
         Planned { name: format!("{name}-seed-{seed}"), draft, seed }
     }
 
-    /// The config, checked by itself.
+    /// The config, checked without the data.
     ///
     /// # Errors
-    /// If a key that the study changes is wrong.
+    /// If a key changed by the study is wrong.
     pub fn config(&self, study: &Study<'_>) -> Result<Config, Error> {
         Ok(Config::parse(&self.draft.to_string(), Path::new(&self.name), &study.set)?)
     }
@@ -53,7 +53,7 @@ impl Planned {
     /// The resolved config, and the data that it was resolved for.
     ///
     /// # Errors
-    /// If the data is missing, or does not fit.
+    /// If the data is missing, or does not match the config.
     pub fn resolve(&self, study: &Study<'_>) -> Result<(Config, DataSplit), Error> {
         let config = self.config(study)?;
         let split = load(&config.data, &study.places)?;
@@ -61,18 +61,18 @@ impl Planned {
         Ok((config, split))
     }
 
-    /// Whether it has come to its end, of this resolved config and with these images.
+    /// Whether it is finished, with this resolved config and this data.
     ///
     /// # Errors
-    /// If the folder holds a run of another config, or of other images.
+    /// If the folder contains a run with another config or other images.
     pub fn is_finished(&self, study: &Study<'_>, config: &Config, data: (&str, &Classes)) -> Result<bool, Error> {
         Ok(standing(&study.runs.join(&self.name), config, data)? == Standing::Finished)
     }
 
-    /// The finished run: trained now, from where it was left, or long ago. The study is told which.
+    /// The finished run: found, resumed, or trained from the beginning, which is reported to the study.
     ///
     /// # Errors
-    /// If the folder holds a run of another config or of other images, or training fails.
+    /// If the folder contains a run with another config or other images, or training fails.
     pub fn ensure(&self, study: &Study<'_>, device: &Device) -> Result<RunFolder, Error> {
         let path = study.runs.join(&self.name);
         let (config, split) = self.resolve(study)?;
@@ -84,7 +84,7 @@ impl Planned {
         if standing(&path, &config, (&fingerprint, &classes))? == Standing::Finished {
             return found_before();
         }
-        // Another program may have finished or begun it in the meantime.
+        // Another program may have started or finished it in the meantime.
         let run = RunFolder::claim(&path, Existing::Overwrite)?;
         let config = match standing(&path, &config, (&fingerprint, &classes))? {
             Standing::Finished => return found_before(),
@@ -94,7 +94,7 @@ impl Planned {
         let mut training = if run.has_checkpoint() {
             let training = Training::resumed(&config, split, device, study.threads, &run, &run.load(None)?)?;
             let (done, epochs) = (training.epochs(), count(config.train.epochs, "epoch"));
-            (study.say)(&format!("{}: goes on after {done} of {epochs}", self.name));
+            (study.say)(&format!("{}: resumes after {done} of {epochs}", self.name));
             training
         } else {
             let training = Training::new(&config, split, device, study.threads)?;
@@ -103,7 +103,7 @@ impl Planned {
             training
         };
         if study.devices.len() > 1 {
-            // Lines of several runs would mingle.
+            // The lines of several runs would be mixed.
             training.quiet();
         }
         let summary = training.run(&run)?;
@@ -112,26 +112,26 @@ impl Planned {
     }
 }
 
-/// The config that a run began with, which may name what it started from by another path; it is computed as the study says.
+/// The config that a run began with, which may name its initial weights by another path; threads and evaluation batch size are the study's.
 fn own_config(run: &RunFolder, config: &Config) -> Result<Config, Error> {
     let mut own = Config::load(&run.config(), &[])?;
     (own.train.threads, own.train.eval_batch) = (config.train.threads, config.train.eval_batch);
     Ok(own)
 }
 
-/// How far the run of a config at this place is.
+/// The state of the run with this config at this path.
 fn standing(path: &Path, config: &Config, (fingerprint, classes): (&str, &Classes)) -> Result<Standing, Error> {
     let Ok(run) = RunFolder::open(path) else { return Ok(Standing::New) };
-    // Threads and the size of batches in evaluation change no result.
+    // Results do not depend on threads and evaluation batch size.
     let same = |mut found: Config| {
         found.train.threads = config.train.threads;
         found.train.eval_batch = config.train.eval_batch;
         if run.is_finished() {
-            // How it is measured now is not how it was trained.
+            // The size of test images does not matter to the training.
             found.data.eval_size = config.data.eval_size;
         }
         if let (Some(found), Some(init)) = (&mut found.init, &config.init) {
-            // A study may be moved, and its folder written in several ways: its runs are told by their names.
+            // A study may be moved, and its path written in several ways: its runs are identified by their names.
             if found.from.file_name() == init.from.file_name() {
                 found.from.clone_from(&init.from);
             }

@@ -1,4 +1,4 @@
-//! A pool of models, and how their accuracy goes together with forgetting and flatness: what a panel of figure 2 shows.
+//! A pool of models, and the rank correlations of their accuracy with forgetting and flatness: the contents of a panel of figure 2.
 
 use super::statistics::mean;
 use crate::analysis::kendall::{kendall, kendall_within, significance};
@@ -6,7 +6,7 @@ use crate::analysis::threshold::ADJUSTED_GRID;
 
 /// A model of a pool.
 pub struct Member {
-    /// Samples of a slice.
+    /// The slice size.
     pub m: usize,
     /// Its seed.
     pub seed: u64,
@@ -14,40 +14,40 @@ pub struct Member {
     pub accuracy: f64,
     /// The dominant eigenvalue of its Hessian.
     pub sharpness: f64,
-    /// F_XY by adjusted threshold, the mean over the collections.
+    /// F_XY by adjusted threshold, averaged over the collections.
     pub sample_given_label: Vec<f64>,
-    /// F_Y, likewise.
+    /// F_Y, averaged likewise.
     pub label: Vec<f64>,
 }
 
-/// A rank correlation with accuracy, and its significance; NaN where there is none.
+/// A rank correlation with accuracy, and its significance; NaN if it is undefined.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Correlation {
     /// τ-b.
     pub tau: f64,
-    /// Two-sided.
+    /// The two-sided p-value.
     pub p: f64,
 }
 
-/// What a panel shows.
+/// The contents of a panel.
 pub struct Panel {
     /// The perturbation.
     pub name: &'static str,
-    /// By adjusted threshold: of F_XY with accuracy.
+    /// The correlation of F_XY with accuracy, by adjusted threshold.
     pub sample_given_label: Vec<Correlation>,
-    /// Of F_Y.
+    /// The same for F_Y.
     pub label: Vec<Correlation>,
-    /// Of the means over all thresholds: F_XY, F_Y.
+    /// The same for the means of F_XY and F_Y over all thresholds.
     pub means: [Correlation; 2],
-    /// Of flatness, −λ_max.
+    /// The same for flatness, −λ_max.
     pub flatness: Correlation,
-    /// Of the means and of flatness within seeds: models of one seed share their start, and seeds differ.
+    /// The same for the means and flatness, within seeds: models with the same seed share their initial weights, and seeds differ.
     pub within_seeds: [Correlation; 3],
-    /// The models.
+    /// The models of the pool.
     pub members: Vec<Member>,
 }
 
-/// The correlation of some numbers with others.
+/// The correlation of two lists of numbers.
 fn correlation(x: &[f64], y: &[f64]) -> Correlation {
     let tau = kendall(x, y).and_then(|k| k.tau_b).unwrap_or(f64::NAN);
     Correlation { tau, p: significance(x, y, 0).map_or(f64::NAN, |s| s.p) }

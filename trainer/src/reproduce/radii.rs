@@ -1,5 +1,5 @@
-//! The radii of the reduced scales: every perturbation at some of them, on images that no table is measured on. The best stand in [`super::scale`];
-//! the paper's own scale has the paper's.
+//! Tunes the radii of the reduced scales: every perturbation at several radii, evaluated on images that no table uses. The best ones are in [`super::scale`];
+//! the paper's own scale has the paper's radii.
 
 use super::measures::{Measures, Wanted};
 use super::table::{Row as Line, Table};
@@ -10,15 +10,15 @@ use crate::paper::{Draft, Family, Method, Row, Task, rows};
 use std::fmt::Write;
 use std::path::PathBuf;
 
-/// Means that differ by no more than this many percent are equal.
+/// Means that differ by no more than this number of percentage points count as equal.
 const EQUAL: f64 = 1e-9;
-/// The column of what is measured.
+/// The column of the measured accuracy.
 const HELD_OUT: &str = "held-out accuracy";
 
-/// Trains at every radius, and writes the accuracies and the best radii.
+/// Trains with every radius, and writes the accuracies and the best radii.
 pub(super) fn make(study: &Study<'_>) -> Result<Vec<PathBuf>, Error> {
     if study.scale == Scale::Paper {
-        let reason = "the paper's radii stand in configs/paper; only the reduced scales are tuned";
+        let reason = "the paper's radii are in configs/paper; only the reduced scales are tuned";
         return Err(Problem::value("--scale", "paper", reason).into());
     }
     let tuned: Vec<Row> = rows().into_iter().filter(|row| is_tuned(study, row)).collect();
@@ -28,23 +28,23 @@ pub(super) fn make(study: &Study<'_>) -> Result<Vec<PathBuf>, Error> {
     let measured = study.measured(&configs, &Wanted::accuracy())?;
     let lines = tried.iter().zip(measured).map(|((row, rho), measured)| line(study.scale, row, *rho, measured));
     let table = Table { heads: vec!["model", "method", "perturbation", "radius"], rows: lines.collect() };
-    let note = "Accuracy on images that are neither trained on nor those of the tables; means, ± half the width of their 95 % interval.";
+    let note = "Accuracy on images that are neither trained on nor used in the tables: means ± half the width of the 95 % confidence interval.";
     let best = best(study.scale, &tuned, &table);
     table.write(study, Experiment::Radii, note, &best)
 }
 
-/// Whether a row has a radius of its own: GSAM takes SAM's.
+/// Whether a row has a radius of its own: GSAM uses SAM's.
 fn is_tuned(study: &Study<'_>, row: &Row) -> bool {
     let own = matches!(row.method, Method::Perturbed { family: Family::Sam | Family::Asam { .. }, .. });
     own && row.task == Task::ImageNet && study.architectures.contains(&row.architecture)
 }
 
-/// The runs of a row at a radius.
+/// The run of a row with a radius.
 fn config(scale: Scale, row: &Row, rho: f64) -> (String, Draft) {
     (format!("radius-{}-{}-{rho}", scale.model_name(row.architecture), row.method), scale.tuning(row, rho))
 }
 
-/// Their line of the table.
+/// The table row for these runs.
 fn line(scale: Scale, row: &Row, rho: f64, measured: Vec<Measures>) -> Line {
     let held_out = |m: Measures| Measures { seed: m.seed, values: vec![(HELD_OUT.into(), m.test())] };
     let [method, perturbation] = row.method.words();
@@ -52,7 +52,7 @@ fn line(scale: Scale, row: &Row, rho: f64, measured: Vec<Measures>) -> Line {
     Line { names, measured: measured.into_iter().map(held_out).collect(), paper: vec![] }
 }
 
-/// The best radius of each row by the mean; of equals the smaller one.
+/// The radius with the best mean for each row; the smaller one of equals.
 fn best(scale: Scale, tuned: &[Row], table: &Table) -> String {
     let mut text = String::from("| model | method | best radius | of |\n| --- | --- | --- | --- |\n");
     let mut means = table.rows.iter().map(|line| line.summary(HELD_OUT).map_or(f64::NAN, |s| s.mean));

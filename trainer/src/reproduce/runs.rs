@@ -1,4 +1,4 @@
-//! The runs of a study: found wanting before the first is trained, made by several jobs at once, measured.
+//! The runs of a study: checked before the first is trained, trained by several jobs at once, and measured.
 
 use super::measures::{Measures, Wanted};
 use super::{Planned, Study};
@@ -11,11 +11,11 @@ use crate::words::count;
 use std::path::Path;
 
 impl Study<'_> {
-    /// Finds the data of these runs and of their measures, and whatever is wrong with a config or stands where a run is to be, before the first of them is
+    /// Checks the data of these runs and of their measures, the configs, and the run folders, before the first run is
     /// trained.
     ///
     /// # Errors
-    /// If data is missing, a config does not fit it, or a folder holds a run of another config or of other images.
+    /// If data is missing, a config does not match it, or a folder contains a run with another config or other images.
     pub(super) fn plan(&self, runs: &[&Planned], wanted: &Wanted) -> Result<(), Error> {
         let mut seen: Vec<(DataConfig, DataFacts, String, Classes)> = vec![];
         let mut finished = 0;
@@ -35,11 +35,11 @@ impl Study<'_> {
             let resolved = config.resolve(*facts).map_err(|p| p.in_file(Path::new(&planned.name)))?;
             finished += usize::from(planned.is_finished(self, &resolved, (fingerprint, classes))?);
         }
-        (self.say)(&format!("{}, there already: {finished}", count(runs.len(), "run")));
+        (self.say)(&format!("{}, already finished: {finished}", count(runs.len(), "run")));
         Ok(())
     }
 
-    /// The measures of these configs by name: a run each for every seed. Runs that are missing are made, those of one name once.
+    /// The measures of these named configs, with one run for every seed. Missing runs are trained; configs with the same name share their runs.
     pub(super) fn measured(&self, configs: &[(String, Draft)], wanted: &Wanted) -> Result<Vec<Vec<Measures>>, Error> {
         let first = |name: &str| configs.iter().position(|(n, _)| n == name);
         let once = configs.iter().enumerate().filter(|(i, (name, _))| first(name) == Some(*i));

@@ -1,20 +1,20 @@
-//! What the paper's rows become at each scale: its own sizes, or reduced models of small images that a laptop trains in minutes.
+//! The configs of the paper's rows at each scale: its own sizes, or small models on small images that a laptop trains in minutes.
 //!
-//! A reduced run keeps the row's method whole — family, perturbation, ξ, λ, γ, the schedule of ρ — and its optimiser and loss. Model, data, length,
-//! batch and the radius are its own: a radius does not carry over to another number of parameters.
+//! A reduced run keeps the row's method — family, perturbation, ξ, λ, γ, the schedule of ρ — and its optimiser and loss. The model, the data, the number of epochs,
+//! the batch size and the radius are its own: a radius does not transfer to another number of parameters.
 
 use super::sizes::{DIGITS, FASHION, Model, Radii, Sizes};
 use crate::paper::{Architecture, Direction, Draft, Family, Method, Row, Task};
 use std::fmt::{self, Display};
 
-/// How large an experiment is.
+/// The scale of an experiment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum Scale {
-    /// 400 of the 8×8 digits, minutes a seed.
+    /// 400 of the 8×8 digits; minutes per seed.
     Digits,
-    /// Fashion-MNIST, hours a seed.
+    /// Fashion-MNIST; hours per seed.
     Fashion,
-    /// The paper's own.
+    /// The paper's own models and data.
     Paper,
 }
 
@@ -33,7 +33,7 @@ impl Scale {
         }
     }
 
-    /// The models of tables at this scale: at reduced ones a ViT for the ViTs and a ResNet for the ResNets.
+    /// The models of tables at this scale: at reduced scales one ViT for the ViTs and one ResNet for the ResNets.
     pub fn architectures(self) -> &'static [Architecture] {
         use Architecture::{Resnet50, Resnet101, VitS16, VitS32};
         match self {
@@ -42,7 +42,7 @@ impl Scale {
         }
     }
 
-    /// How tables call a model at this scale.
+    /// The name of a model in tables at this scale.
     pub fn model_name(self, architecture: Architecture) -> String {
         match self {
             Scale::Paper => architecture.to_string(),
@@ -51,7 +51,7 @@ impl Scale {
         }
     }
 
-    /// The name of a row's run, the same for rows of the same config: of OBF with its λ and γ as numbers.
+    /// The name of a row's run, which is the same for rows with the same config: with OBF it includes λ and γ as numbers.
     pub fn run_name(self, row: &Row) -> String {
         let name = format!("{}-{}", self.model_name(row.architecture), row.method);
         let Method::Perturbed { direction: Direction::Obf { lambda, gamma }, .. } = row.method else { return name };
@@ -60,13 +60,13 @@ impl Scale {
         format!("{name}-lambda-{lambda}-gamma-{gamma}")
     }
 
-    /// The radii that are tried for a row, in ascending order: none at the paper's scale.
+    /// The radii that are tried for a row, in ascending order; none at the paper's scale.
     pub fn radii_tried(self, row: &Row) -> &'static [f64] {
         let Method::Perturbed { family, .. } = row.method else { return &[] };
         self.sizes().map_or(&[], |sizes| sizes.model(row.architecture).radii(family).tried)
     }
 
-    /// The config of a row of ImageNet as pre-training for table 2. Reduced, that and the fine-tuning have five classes each.
+    /// The config of a row of ImageNet as pre-training for table 2. At reduced scales, pre-training and fine-tuning have five classes each.
     pub fn pretraining(self, row: &Row) -> Draft {
         let mut draft = self.draft(row);
         let own = self.sizes().map_or(&[][..], |sizes| sizes.halves[0]);
@@ -74,7 +74,7 @@ impl Scale {
         draft
     }
 
-    /// The tasks that table 2 fine-tunes for, at reduced scales one for both.
+    /// The tasks of fine-tuning in table 2; at reduced scales one stands for both.
     pub fn tunings(self) -> &'static [Task] {
         if self == Scale::Paper { &[Task::Cifar10, Task::Cifar100] } else { &[Task::Cifar10] }
     }
@@ -89,7 +89,7 @@ impl Scale {
         draft
     }
 
-    /// A row's config with another radius, measured on images that no table is measured on.
+    /// A row's config with another radius, evaluated on images that no table uses.
     pub fn tuning(self, row: &Row, rho: f64) -> Draft {
         let Some(sizes) = self.sizes() else { return row.draft() };
         let mut draft = sizes.draft(row, at_radius(row.method, rho));
@@ -99,12 +99,12 @@ impl Scale {
 }
 
 impl Sizes {
-    /// What stands for a model of the paper.
+    /// The reduced model that stands for a model of the paper.
     fn model(&self, architecture: Architecture) -> &Model {
         &self.models[usize::from(!architecture.is_vit())]
     }
 
-    /// The config of a row by this method, but for what its data has of its own.
+    /// The config of a row with this method, without the keys of its data.
     fn draft(&self, row: &Row, method: Method) -> Draft {
         let mut draft = Draft::default();
         let Model { model, lr, epochs, .. } = self.model(row.architecture);
@@ -128,7 +128,7 @@ impl Model {
         if matches!(family, Family::Asam { .. }) { &self.asam } else { &self.sam }
     }
 
-    /// A method of the paper with the radius that was best for it here.
+    /// A method of the paper with its best radius at this scale.
     fn method(&self, method: Method) -> Method {
         let Method::Perturbed { family, direction, .. } = method else { return method };
         let [steepest, obf] = self.radii(family).best;
@@ -141,7 +141,7 @@ impl Model {
     }
 }
 
-/// A method with another radius.
+/// The method with another radius.
 fn at_radius(method: Method, rho: f64) -> Method {
     let Method::Perturbed { family, direction, reach } = method else { return method };
     Method::Perturbed { family, direction, reach: reach.rescaled(rho) }

@@ -1,53 +1,53 @@
-//! The sizes of the reduced scales: models, data, length and radii.
+//! The settings of the reduced scales: models, data, epochs and radii.
 
 /// Keys of a section with their values as TOML.
 pub type Keys = &'static [(&'static str, &'static str)];
 
-/// What a reduced scale is made of.
+/// The settings of a reduced scale.
 pub struct Sizes {
     /// The data set.
     pub data: Keys,
-    /// What stands for the ViTs, and for the ResNets.
+    /// The models for the ViTs and for the ResNets.
     pub models: [Model; 2],
-    /// Images of an update.
+    /// The batch size.
     pub batch: usize,
-    /// Images of a slice.
+    /// The slice size.
     pub m: usize,
-    /// What the data of pre-training and of fine-tuning have of their own: five classes each.
+    /// The data keys of pre-training and of fine-tuning: five classes each.
     pub halves: [Keys; 2],
-    /// The epochs of fine-tuning, with those of warm-up.
+    /// The epochs and warm-up epochs of fine-tuning.
     pub tuning_epochs: [usize; 2],
 }
 
-/// A reduced model, on as many images as leave methods room to differ.
+/// A reduced model, with few enough images that methods can differ.
 pub struct Model {
-    /// Its section.
+    /// The keys of its section.
     pub model: Keys,
-    /// What the data of tables has of its own.
+    /// The data keys of tables.
     pub reported: Keys,
-    /// What the data has on which radii are tuned: as many images to train on, others to measure on.
+    /// The data keys of tuning radii: as many training images, and other test images.
     pub tuning: Keys,
     /// The largest and the smallest learning rate.
     pub lr: [&'static str; 2],
-    /// The epochs, with those of warm-up.
+    /// The epochs and warm-up epochs.
     pub epochs: [usize; 2],
     /// The radii of SAM and GSAM.
     pub sam: Radii,
-    /// Those of ASAM.
+    /// The radii of ASAM.
     pub asam: Radii,
-    /// The best of SAM's for random perturbations.
+    /// The best of SAM's radii for random perturbations.
     pub random: f64,
 }
 
-/// Radii of a family.
+/// The radii of a family.
 pub struct Radii {
-    /// Those that are tried, in ascending order.
+    /// The radii that are tried, in ascending order.
     pub tried: &'static [f64],
-    /// The best of them for steepest ascent and for OBF.
+    /// The best radii for steepest ascent and for OBF.
     pub best: [f64; 2],
 }
 
-/// Tested on what remains of the 1,437 training images; radii are tuned on the 360 test images.
+/// Tested on the remaining ones of the 1,437 training images; radii are tuned on the 360 test images.
 pub const DIGITS: Sizes = Sizes {
     data: &[("dataset", "\"digits\"")],
     models: [
@@ -81,7 +81,7 @@ pub const DIGITS: Sizes = Sizes {
     tuning_epochs: [60, 3],
 };
 
-/// Tested on the test set; radii are tuned on 10,000 of the training images that are not trained on.
+/// Tested on the test set; radii are tuned on 10,000 training images that are not trained on.
 pub const FASHION: Sizes = Sizes {
     data: &[("dataset", "\"fashion-mnist\""), ("train_limit", "4000")],
     models: [

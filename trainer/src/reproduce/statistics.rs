@@ -1,17 +1,17 @@
-//! Means over seeds, with what is known of their error.
+//! Means over seeds with their confidence intervals.
 
 /// A mean over some runs.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Summary {
-    /// How many there were.
+    /// The number of runs.
     pub n: usize,
     /// Their mean.
     pub mean: f64,
-    /// The sample standard deviation (n − 1); NaN of a single one.
+    /// The sample standard deviation (n − 1); NaN for a single run.
     pub sd: f64,
 }
 
-/// The mean of some numbers; NaN of none.
+/// The mean of some numbers; NaN without any.
 pub fn mean(values: &[f64]) -> f64 {
     values.iter().sum::<f64>() / values.len() as f64
 }
@@ -25,7 +25,7 @@ const T: [f64; 30] = [
 ];
 
 impl Summary {
-    /// Of these values; nothing of none.
+    /// The summary of these values; `None` without any.
     pub fn of(values: &[f64]) -> Option<Summary> {
         let n = values.len();
         let mean = mean(values);
@@ -34,7 +34,7 @@ impl Summary {
         (n > 0).then_some(Summary { n, mean, sd })
     }
 
-    /// Half the width of the 95 % confidence interval of the mean, by Student's t; NaN of a single value.
+    /// Half the width of the 95 % confidence interval of the mean, by Student's t; NaN for a single value.
     pub fn half_width(&self) -> f64 {
         let t = self.n.checked_sub(2).map_or(f64::NAN, |i| T.get(i).copied().unwrap_or_else(|| large(i as f64 + 1.0)));
         t * self.sd / (self.n as f64).sqrt()

@@ -1,4 +1,4 @@
-//! What experiments are made at, where, and with how many seeds; and how several jobs go on at once.
+//! A study: the scale, the folders and the number of seeds of experiments, and their execution by several jobs at once.
 
 use super::{Experiment, Scale};
 use crate::data::Places;
@@ -12,35 +12,35 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 
-/// What an experiment is made at, where, and with how many seeds.
+/// The settings that experiments share.
 pub struct Study<'a> {
-    /// How large.
+    /// The scale.
     pub scale: Scale,
-    /// The models that tables have rows of; figures have one.
+    /// The models with rows in tables; figures have one model.
     pub architectures: Vec<Architecture>,
-    /// Keys that are changed in every config, each as section.key=value.
+    /// Changes to every config, each as section.key=value.
     pub set: Vec<String>,
-    /// Runs of every method, with seeds 0, 1, …
+    /// The number of runs of every method, with seeds 0, 1, …
     pub seeds: u64,
-    /// Where networks are trained and measured: a run on each at a time.
+    /// The devices on which networks are trained and measured, one run at a time on each.
     pub devices: Vec<Device>,
-    /// CPU threads of a run, those of its loaders too.
+    /// The number of CPU threads of a run, including its loader's.
     pub threads: usize,
-    /// Where data is looked for.
+    /// The folders in which data is searched.
     pub places: Places,
-    /// The folder of all runs of this scale: experiments share them.
+    /// The folder of all runs at this scale, which experiments share.
     pub runs: PathBuf,
-    /// The folder of what comes out.
+    /// The folder of results.
     pub out: PathBuf,
-    /// Told what is done.
+    /// Called with messages about the progress.
     pub say: &'a (dyn Fn(&str) + Sync),
 }
 
 impl Study<'_> {
-    /// What is made of each item, in their order: on every device the next item that nobody has taken. After an error no further one is begun.
+    /// Applies `make` to all items and returns the results in their order. Every device takes the next free item; after an error no further item is started.
     ///
     /// # Errors
-    /// The first of those of `make`, by device.
+    /// The first error of `make`, in the order of devices.
     pub(super) fn all<T: Sync, R: Send>(
         &self,
         items: &[T],
@@ -66,12 +66,12 @@ impl Study<'_> {
         Ok(all.into_iter().map(|(_, made)| made).collect())
     }
 
-    /// Writes a file of the result.
+    /// Writes a file of results.
     pub(super) fn write(&self, name: &str, bytes: &[u8]) -> Result<PathBuf, Error> {
         files::write(&self.out.join(name), bytes)
     }
 
-    /// The head of a result in Markdown.
+    /// The heading of a result in Markdown.
     pub(super) fn title(&self, experiment: Experiment, what: &str) -> String {
         let changed = if self.set.is_empty() { String::new() } else { format!(", with {}", self.set.join(", ")) };
         format!("# {experiment} at scale {}, {}{changed}\n\n{what}\n\n", self.scale, count(self.seeds, "seed"))

@@ -5,19 +5,19 @@ use crate::error::Error;
 use std::fmt::Write;
 use std::path::PathBuf;
 
-/// A row: the runs of one method, by seed.
+/// A row: the runs of one method.
 pub struct Row {
-    /// The cells that name it: model, method, perturbation.
+    /// The cells that name it: model, method and perturbation.
     pub names: Vec<String>,
-    /// What was measured, a seed each.
+    /// The measures of each seed.
     pub measured: Vec<Measures>,
-    /// What the paper reports, by measure, as it is printed.
+    /// The paper's results by measure, as text.
     pub paper: Vec<(String, String)>,
 }
 
-/// Rows under the names of their first columns.
+/// A table with its rows.
 pub struct Table {
-    /// The heads of the naming columns.
+    /// The headings of the naming columns.
     pub heads: Vec<&'static str>,
     /// The rows.
     pub rows: Vec<Row>,
@@ -29,12 +29,12 @@ impl Table {
         self.rows.first().and_then(|r| r.measured.first()).map_or(vec![], |m| m.names().collect())
     }
 
-    /// The columns of the paper, in the order of the first row that has any.
+    /// The columns of the paper's results, in the order of the first row that has any.
     fn paper(&self) -> Vec<&str> {
         self.rows.iter().find(|r| !r.paper.is_empty()).map_or(vec![], |r| r.paper.iter().map(|(n, _)| &n[..]).collect())
     }
 
-    /// Writes the table of an experiment as CSV, and as Markdown below a note and above what else there is to say.
+    /// Writes the table of an experiment as CSV, and as Markdown with a note above it and further text below.
     pub fn write(
         &self,
         study: &Study<'_>,
@@ -50,7 +50,7 @@ impl Table {
         ])
     }
 
-    /// Means over the seeds with half the width of their 95 % interval, and the paper's figures (its mean and deviation) beside them.
+    /// Means over the seeds with half the width of their 95 % confidence interval, and the paper's results (mean and standard deviation) beside them.
     pub fn markdown(&self) -> String {
         let (measures, paper) = (self.measures(), self.paper());
         let heads = self.heads.iter().map(|h| (*h).to_owned());
@@ -69,7 +69,7 @@ impl Table {
         text
     }
 
-    /// A line for each row, seed and measure, and behind the seeds the mean, the deviation and half the width of the interval.
+    /// One line for each row, seed and measure; after the seeds, the mean, the standard deviation and half the width of the interval.
     pub fn csv(&self) -> String {
         let mut text = format!("{},seed,measure,value\n", self.heads.join(","));
         for row in &self.rows {
@@ -90,24 +90,24 @@ impl Table {
 }
 
 impl Row {
-    /// The mean that the paper reports of a measure.
+    /// The paper's mean of a measure.
     pub fn paper_mean(&self, measure: &str) -> Option<f64> {
         let (_, text) = self.paper.iter().find(|(name, _)| name == measure)?;
         text.split(' ').next()?.parse().ok()
     }
 
-    /// Over the seeds.
+    /// The summary over the seeds.
     pub fn summary(&self, measure: &str) -> Option<Summary> {
         Summary::of(&self.measured.iter().filter_map(|m| m.get(measure)).collect::<Vec<f64>>())
     }
 }
 
-/// A text as a field of CSV: in quotes where it has a comma or quotes itself.
+/// A text as a field of CSV, quoted if it contains a comma or quotes.
 pub(super) fn csv_field(text: &str) -> String {
     if text.contains([',', '"']) { format!("\"{}\"", text.replace('"', "\"\"")) } else { text.to_owned() }
 }
 
-/// Percentages have two decimals, curvatures three significant digits: of the mean or of the half width, whichever is larger.
+/// Percentages have two decimals, curvatures three significant digits of the mean or of the half width, whichever is larger.
 pub(super) fn cell(measure: &str, s: Summary) -> String {
     let decimals = if measure == Measures::SHARPNESS {
         (2 - exponent(s.mean.abs().max(s.half_width()))).clamp(0, 9) as usize

@@ -1,4 +1,4 @@
-//! Tables 1, B.1 and B.2: a row a method, over seeds, with the paper's figures beside.
+//! Tables 1, B.1 and B.2: one row per method, over seeds, with the paper's results beside it.
 
 use super::measures::Wanted;
 use super::table::{Row as Line, Table};
@@ -7,37 +7,37 @@ use crate::error::Error;
 use crate::paper::{Anchor, Direction, FIXED_ALPHA, Family, Method, Row, TABLE_1, TABLE_B1, Task, rows};
 use std::path::PathBuf;
 
-/// A method of a table: how it is called, the row that is trained, and what the paper reports of it.
+/// A row of a table: its names, the row of the hyper-parameter table that is trained, and the paper's results.
 struct Entry {
     names: Vec<String>,
     row: Row,
     paper: Vec<(String, String)>,
 }
 
-/// What a table of sharpness must say.
-const NOTE: &str = "Means, ± half the width of their 95 % interval; the paper's ± is the standard deviation over its seeds, and narrower than an interval of its \
-                    few seeds would be. Sharpness is that of the loss that was trained: with label smoothing, of the smoothed one.";
+/// The note above tables.
+const NOTE: &str = "Means ± half the width of the 95 % confidence interval; the paper's ± is the standard deviation over its seeds, which is narrower than a \
+                    confidence interval of so few seeds would be. Sharpness is that of the loss that was trained; with label smoothing, of the smoothed loss.";
 
-/// Plain training, SAM and GSAM.
+/// Table 1: no perturbation, SAM and GSAM.
 pub(super) fn table_1(study: &Study<'_>) -> Result<Vec<PathBuf>, Error> {
     make(study, Experiment::Table1, vec!["model", "method", "perturbation"], anchored(study, &TABLE_1))
 }
 
-/// The other baselines, random SAM and ASAM, beside the rows of table 1 for the same models.
+/// Table B.1: the other baselines, SAM with random perturbations and ASAM, together with the rows of table 1 for the same models.
 pub(super) fn table_b1(study: &Study<'_>) -> Result<Vec<PathBuf>, Error> {
     let own = |a: &&Anchor| TABLE_B1.iter().any(|b| b.architecture == a.architecture);
     let all: Vec<Anchor> = TABLE_1.iter().filter(own).chain(&TABLE_B1).copied().collect();
     make(study, Experiment::TableB1, vec!["model", "method", "perturbation"], anchored(study, &all))
 }
 
-/// SAM on the first model by every perturbation of [`FIXED_ALPHA`].
+/// Table B.2: SAM on the first model with every perturbation of [`FIXED_ALPHA`].
 pub(super) fn table_b2(study: &Study<'_>) -> Result<Vec<PathBuf>, Error> {
     let base = rows().into_iter().find(|r| r.task == Task::ImageNet && r.method.words() == ["sam", "obf"]);
     let base = base.expect("ViT-S/32 stands first");
     let Method::Perturbed { reach, .. } = base.method else { unreachable!("SAM perturbs") };
     let entry = |(direction, accuracy): (Direction, f64)| {
         let row = match direction {
-            // Its radius has a schedule of its own.
+            // Its radius has its own schedule.
             Direction::Steepest => rows().into_iter().find(|r| {
                 r.architecture == base.architecture && r.task == base.task && r.method.words() == ["sam", "steepest"]
             }),
@@ -49,7 +49,7 @@ pub(super) fn table_b2(study: &Study<'_>) -> Result<Vec<PathBuf>, Error> {
     make(study, Experiment::TableB2, vec!["perturbation"], FIXED_ALPHA.map(entry).into())
 }
 
-/// As the paper's table calls it.
+/// The name in the paper's table.
 fn name(direction: Direction) -> String {
     match direction {
         Direction::Obf { lambda: Some(0.0), gamma } => format!("α = {gamma}"),
@@ -59,7 +59,7 @@ fn name(direction: Direction) -> String {
     }
 }
 
-/// Makes a table and gives the files that were written.
+/// Makes a table and returns the files written.
 fn make(
     study: &Study<'_>,
     experiment: Experiment,
@@ -89,7 +89,7 @@ fn anchored(study: &Study<'_>, anchors: &[Anchor]) -> Vec<Entry> {
         let names = [study.scale.model_name(a.architecture), a.method[0].into(), a.method[1].into()];
         Entry { names: names.into(), row, paper: reported(a) }
     };
-    // The rows of a model stand together.
+    // The rows of a model are adjacent.
     let place = |a: &&Anchor| study.architectures.iter().position(|mine| *mine == a.architecture);
     let mut mine: Vec<&Anchor> = anchors.iter().filter(mine).collect();
     mine.sort_by_key(place);
