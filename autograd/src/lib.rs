@@ -7,6 +7,7 @@
 pub mod agreement;
 pub mod anomaly;
 mod explain;
+mod functions;
 pub mod gradcheck;
 mod gradients;
 mod hvp;
@@ -21,6 +22,7 @@ mod untracked;
 mod var;
 
 pub use explain::{Cut, Unreached};
+pub use functions::Functions;
 pub use gradients::Gradients;
 pub use hvp::{gradient, hessian_vector_product};
 pub use ops::norm::BatchNormVars;

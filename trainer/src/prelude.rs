@@ -1,7 +1,7 @@
 //! What most programs need: `use lethe::prelude::*;`.
 
 pub use lethe_autograd::gradcheck::{GradcheckOptions, gradcheck};
-pub use lethe_autograd::{Gradients, Mode, Tape, Var, gradient, hessian_vector_product};
+pub use lethe_autograd::{Functions, Gradients, Mode, Tape, Var, gradient, hessian_vector_product};
 pub use lethe_nn::layers::*;
 pub use lethe_nn::loss::*;
 pub use lethe_nn::models::{MlpClassifier, MlpConfig, Model, ResNet, ResNetConfig, Vit, VitConfig};

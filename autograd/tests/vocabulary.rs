@@ -1,0 +1,124 @@
+//! Tensors and variables have the same operations under the same names: what one has and the other lacks stands here, with the reason.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+/// Of tensors alone: they make tensors, tell how they are stored, or are the parts that derivatives of fused kernels are made of.
+const TENSORS_ALONE: &[&str] = &[
+    // Made from numbers; `Var::constant` and `Tape::leaf` make variables of tensors.
+    "arange",
+    "bernoulli",
+    "constant_like",
+    "eye",
+    "from_slice",
+    "full",
+    "linspace",
+    "multinomial",
+    "new",
+    "normal",
+    "ones",
+    "rand",
+    "randn",
+    "scalar_like",
+    "uniform",
+    "zeros",
+    "assemble",
+    // Storage and work put off.
+    "computed_type",
+    "contiguous",
+    "force",
+    "layout",
+    "settle",
+    "later",
+    // First derivatives of fused kernels, and what reductions are told.
+    "batch_norm_backward",
+    "index_sum",
+    "label_weights",
+    "layer_norm_backward",
+    "pool2d_backward",
+    "scale_of_squares",
+    "softmax_backward",
+    "attention_backward",
+    "conv2d_backward",
+    "concat_parts",
+];
+
+/// Of variables alone: their place on a tape.
+const VARIABLES_ALONE: &[&str] =
+    &["constant", "detach", "is_tracked", "record", "record_opaque", "record_with_result", "tensor"];
+
+/// The public methods in the sources of a folder or file, inherent or made by this project's macros.
+fn methods(paths: &[&str]) -> BTreeSet<String> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the workspace");
+    let mut names = BTreeSet::new();
+    for path in paths.iter().map(|p| root.join(p)) {
+        let files = match path.is_dir() {
+            true => std::fs::read_dir(&path).unwrap().map(|e| e.unwrap().path()).collect(),
+            false => vec![path],
+        };
+        for file in files.iter().filter(|f| f.extension().is_some_and(|e| e == "rs")) {
+            let text = std::fs::read_to_string(file).unwrap();
+            let text = text.split("#[cfg(test)]").next().unwrap();
+            let mut of_type = true;
+            for line in text.lines() {
+                // Methods of options and other types of these files are no operations.
+                if line.starts_with("impl") {
+                    of_type = ["impl Tensor", "impl Var"].iter().any(|t| line.starts_with(t));
+                }
+                names.extend(method(line.trim_start()).filter(|_| of_type || !line.contains("pub fn")));
+            }
+        }
+    }
+    names
+}
+
+/// The method that a line of source defines, if it does: a function, or an entry of one of the macros that make them.
+fn method(line: &str) -> Option<String> {
+    let word = |s: &str| s.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect::<String>();
+    let entry = word(line);
+    let rest = &line[entry.len()..];
+    if let Some(name) = line
+        .strip_prefix("pub fn ")
+        .or(line.strip_prefix("fn ").filter(|l| l.contains("(&self") && l.contains("Tensor")))
+    {
+        return Some(word(name)).filter(|n| !n.is_empty());
+    }
+    let camel = |s: &str| s.trim().starts_with(|c: char| c.is_uppercase()) && s.ends_with(';');
+    let made = rest.starts_with(": |dy") // a rule
+        || rest.starts_with(" = ") && rest.ends_with("_axes;") // a reduction's common form
+        || rest.starts_with(" |x, c| ") // with a number
+        || rest.starts_with('(') && rest.ends_with(");") && !rest.contains('"') && rest[1..].split(',').all(kinds) // composed
+        || camel(rest) && rest.split_whitespace().count() <= 2; // an elementwise function
+    (made && !entry.is_empty() && entry.starts_with(|c: char| c.is_lowercase())).then_some(entry)
+}
+
+/// An argument of `functions!`.
+fn kinds(argument: &str) -> bool {
+    let argument = argument.trim().trim_end_matches(");");
+    argument.is_empty() || ["t ", "o ", "v ", "2]", "3]"].iter().any(|k| argument.starts_with(k))
+}
+
+#[test]
+fn tensors_and_variables_speak_alike() {
+    let mut tensor = methods(&["tensor/src/ops", "tensor/src/tensor.rs", "autograd/src/functions.rs"]);
+    let mut variable =
+        methods(&["autograd/src/ops", "autograd/src/var.rs", "autograd/src/indexing.rs", "autograd/src/untracked.rs"]);
+    // Lists of names that a macro expands in one line each.
+    let lists = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../autograd/src/untracked.rs")).unwrap();
+    for line in lists.lines().filter(|l| l.contains("! { ") && l.ends_with(" }")) {
+        let names = line.split("! { ").nth(1).unwrap().trim_end_matches(" }");
+        variable.extend(names.split_whitespace().map(String::from));
+    }
+    assert!(
+        tensor.len() > 150 && variable.len() > 150,
+        "the scan lost its way: {} and {}",
+        tensor.len(),
+        variable.len()
+    );
+    for (own, alone) in [(&mut tensor, TENSORS_ALONE), (&mut variable, VARIABLES_ALONE)] {
+        alone.iter().for_each(|name| _ = own.remove(*name));
+    }
+    let (missing, beyond): (Vec<_>, Vec<_>) =
+        (tensor.difference(&variable).collect(), variable.difference(&tensor).collect());
+    assert!(missing.is_empty() && beyond.is_empty(), "tensors alone have {missing:?}, variables alone {beyond:?}");
+}

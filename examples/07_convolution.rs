@@ -1,0 +1,51 @@
+//! Lesson 7: a convolutional network with batch norm.
+//!
+//! Convolutions look at neighbouring pixels. Batch norm is the one layer here with a state beside θ: in training it uses the batch's mean and
+//! variance and moves running averages of them; in evaluation it uses those.
+
+use lethe::prelude::*;
+
+fn main() -> Result<(), DeviceError> {
+    let device = Device::best()?;
+    let (train, test) = lethe::digits::load(&device);
+    let same = ConvOptions { padding: [1, 1], ..ConvOptions::default() };
+    let mut b = Builder::new();
+    let net = Sequential::new()
+        .then(&mut b, |b| Conv2d::without_bias(b, [1, 16], [3, 3], same))
+        .then(&mut b, |b| BatchNorm2d::new(b, 16))
+        .then(&mut b, |_| Activation::Relu)
+        .then(&mut b, |_| MaxPool2d::new(2))
+        .then(&mut b, |b| Conv2d::without_bias(b, [16, 32], [3, 3], same))
+        .then(&mut b, |b| BatchNorm2d::new(b, 32))
+        .then(&mut b, |_| Activation::Relu)
+        .then(&mut b, |_| AdaptiveAvgPool2d::new([1, 1]))
+        .then(&mut b, |_| Flatten::new())
+        .then(&mut b, |b| Linear::new(b, 32, 10));
+    let (mut theta, mut state) = b.finish().init(&device, 0);
+    println!("{} parameters, and a state of {} running averages", theta.layout().len(), state.layout().len());
+
+    let logits = |f: &Forward<'_>, x: &Var| net.forward(f, x);
+    let plain = Extragradient::none(TaskLoss::cross_entropy());
+    let mut sgd = Sgd::new(&theta, 0.9, 1e-4, &[]);
+    for epoch in 0..5 {
+        let mut last = None;
+        for batch in train.shuffled(epoch).batches(64) {
+            let step = plain.gradient(&theta, &state, &batch, 0.0, 0, &logits);
+            sgd.step(&mut theta, &step.update, 0.05);
+            state = step.state; // the running averages after this pass
+            last = Some(step.loss);
+        }
+        let loss = last.expect("there are batches").item::<f32>()?;
+        println!("epoch {}: loss of the last batch {loss:.4}", epoch + 1);
+    }
+
+    let answers = predict(&theta, &state, &test.inputs, &logits).argmax(-1, false);
+    let right = answers.eq(&test.targets).to_dtype(DType::F32).mean().item::<f32>()?;
+    println!("right on {:.1} % of the test images", 100.0 * right);
+
+    // One image alone gets the same answer: in evaluation, a sample does not depend on the others of its batch.
+    let alone = predict(&theta, &state, &test.inputs.i(..1), &logits).argmax(-1, false);
+    assert_eq!(alone.item::<u32>()?, answers.i(0).item::<u32>()?);
+    assert!(right > 0.9);
+    Ok(())
+}
