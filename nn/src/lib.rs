@@ -9,10 +9,12 @@ mod init;
 pub mod layers;
 pub mod loss;
 pub mod models;
+mod predict;
 mod theta;
 
 pub use build::{Blueprint, Builder};
 pub use forward::{Forward, Pass, Statistics};
 pub use init::Init;
 pub use models::Model;
+pub use predict::predict;
 pub use theta::{State, Theta};

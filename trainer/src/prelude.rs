@@ -5,7 +5,7 @@ pub use lethe_autograd::{Functions, Gradients, Mode, Tape, Var, gradient, hessia
 pub use lethe_nn::layers::*;
 pub use lethe_nn::loss::*;
 pub use lethe_nn::models::{MlpClassifier, MlpConfig, Model, ResNet, ResNetConfig, Vit, VitConfig};
-pub use lethe_nn::{Builder, Forward, Init, Pass, State, Theta};
+pub use lethe_nn::{Builder, Forward, Init, Pass, State, Theta, predict};
 pub use lethe_optim::*;
 pub use lethe_tensor::random::Draw;
 pub use lethe_tensor::{ConvOptions, DType, Device, DeviceError, Ellipsis, INFER, NewAxis, PoolOptions, Tensor};
