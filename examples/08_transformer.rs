@@ -58,7 +58,8 @@ fn main() -> Result<(), DeviceError> {
     println!("after {update} updates right on {:.1} % of the test images", 100.0 * right);
 
     // Without their order the same patches mean less: shuffle the positions, and see what is left.
-    let shuffled = theta.layout().iter().find(|(_, p)| p.name == "positions").map(|(_, p)| p.range()).expect("it is there");
+    let shuffled =
+        theta.layout().iter().find(|(_, p)| p.name == "positions").map(|(_, p)| p.range()).expect("it is there");
     let mixed = theta.values().slice(0, shuffled.start, shuffled.end).reshape(&[16, 32]).flip(&[0]).reshape(&[16 * 32]);
     let mut other = theta.clone();
     lethe::tensor::store(&mixed, other.values_mut(), shuffled.start, false);

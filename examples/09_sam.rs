@@ -29,10 +29,8 @@ fn main() -> Result<(), DeviceError> {
     // The library's step does the same, and much besides: slices, ASAM, GSAM, output bias forgetting, random directions.
     let library = Extragradient::sam(Perturbation::Steepest, task);
     let batch = train.slice(0, 64);
-    let (ours, theirs) = (
-        sam_gradient(&start, &batch, 0.1),
-        library.gradient(&start, &state, &batch, 0.1, 0, &logits).update,
-    );
+    let (ours, theirs) =
+        (sam_gradient(&start, &batch, 0.1), library.gradient(&start, &state, &batch, 0.1, 0, &logits).update);
     let difference = ((&ours - &theirs).norm() / theirs.norm()).item::<f32>()?;
     println!("our gradient and the library's differ by {difference:.0e} of their length\n");
     assert!(difference < 1e-5);

@@ -1,6 +1,7 @@
 //! Optimisers, schedules, and the extragradient steps of the SAM family.
 //!
-//! An optimiser takes an update vector; an extragradient step takes the closure that computes logits and gives that vector.
+//! An optimiser takes an update vector; an extragradient step takes an objective and the closure that computes a
+//! model's output, and gives that vector.
 
 mod blocks;
 mod extragradient;
@@ -9,7 +10,7 @@ mod schedule;
 mod shrink_perturb;
 
 pub use extragradient::{
-    Adaptive, Ascent, Backup, Batch, Direction, Extragradient, Geometry, Logits, Perturbation, Place, Samples, Scale,
+    Adaptive, Ascent, Backup, Batch, Direction, Extragradient, Geometry, Outputs, Perturbation, Place, Samples, Scale,
     Scope, StepOutput, SurrogateGap, UpdateOn, random_direction,
 };
 pub use optimizer::{AdamW, Group, Optimizer, Sgd};

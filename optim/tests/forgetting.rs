@@ -22,7 +22,7 @@ fn to_uniform(model: &dyn Model, at: &(Theta, State), batch: &Batch, loss: TaskL
         let f = Forward::new(params, &at.1, Pass::train(0, 0, 0));
         let z = model.forward(&f, &Var::constant(&batch.inputs));
         // Smoothed wholly, the label is gone.
-        TaskLoss { smoothing: 1.0, ..loss }.mean(&z, &batch.labels)
+        TaskLoss { smoothing: 1.0, ..loss }.mean(&z, &batch.targets)
     });
     (value.item().unwrap(), host(&slope))
 }
@@ -52,8 +52,8 @@ fn without_forgetting_the_seed_is_the_label_against_uniform_whatever_is_predicte
     for device in Device::all_for_tests() {
         let (at, batch) = (started(&device, &model), batch(&device, 8));
         for likelihood in [Likelihood::Softmax, Likelihood::Sigmoid] {
-            let seed = host(&Obf::new(0.1, 0.0, likelihood).seed(&logits(&model, &at, &batch), &batch.labels));
-            let labels: Vec<u32> = batch.labels.to_vec().unwrap();
+            let seed = host(&Obf::new(0.1, 0.0, likelihood).seed(&logits(&model, &at, &batch), &batch.targets));
+            let labels: Vec<u32> = batch.targets.to_vec().unwrap();
             let expected = |i: usize| (0.1 - f64::from(u8::from(labels[i / 10] as usize == i % 10))) / 8.0;
             assert!(seed.iter().enumerate().all(|(i, s)| (f64::from(*s) - expected(i)).abs() < 1e-8), "{seed:?}");
             let epsilon = |gamma| {
@@ -63,11 +63,11 @@ fn without_forgetting_the_seed_is_the_label_against_uniform_whatever_is_predicte
             close(&epsilon(1e-12), &epsilon(0.0), 1e-6);
             let certain: Vec<f32> = (0..80).map(|i| if i % 3 == 0 { 1e4 } else { -1e4 }).collect();
             let certain = Tensor::from_slice(&device, &certain, &[8, 10]);
-            assert_eq!(host(&Obf::new(0.1, 0.0, likelihood).seed(&certain, &batch.labels)), seed, "{likelihood:?}");
+            assert_eq!(host(&Obf::new(0.1, 0.0, likelihood).seed(&certain, &batch.targets)), seed, "{likelihood:?}");
         }
         // With softmax no seed raises the logits of a row as a whole.
         for gamma in [0.3, 1.0] {
-            let seed = Obf::new(0.1, gamma, Likelihood::Softmax).seed(&logits(&model, &at, &batch), &batch.labels);
+            let seed = Obf::new(0.1, gamma, Likelihood::Softmax).seed(&logits(&model, &at, &batch), &batch.targets);
             let sums = host(&seed.sum_axes(&[-1], false));
             assert!(sums.len() == 8 && sums.iter().all(|sum| sum.abs() < 1e-7), "{sums:?}");
         }

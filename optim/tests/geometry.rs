@@ -117,7 +117,7 @@ impl Rescaled {
         let values = Tensor::concat(&parts.each_ref(), 0).to_device(device).unwrap();
         let batch = Batch {
             inputs: draw(&[6, 8], 2).to_device(device).unwrap(),
-            labels: Tensor::from_slice(device, &[0u32, 1, 2, 3, 4, 5], &[6]),
+            targets: Tensor::from_slice(device, &[0u32, 1, 2, 3, 4, 5], &[6]),
         };
         let state = State::new(Tensor::zeros(device, DType::F32, &[0]), &Arc::new(ParamLayout::new()));
         Rescaled { theta: Theta::new(values, &Arc::new(layout)), batch, state }

@@ -63,7 +63,7 @@ pub fn load(device: &Device) -> (Batch, Batch) {
         let labels: Vec<u32> = chosen.iter().map(|&i| all.labels[i]).collect();
         Batch {
             inputs: Tensor::from_slice(device, &pixels, &[chosen.len(), 1, SIDE, SIDE]),
-            labels: Tensor::from_slice(device, &labels, &[chosen.len()]),
+            targets: Tensor::from_slice(device, &labels, &[chosen.len()]),
         }
     };
     (part(false), part(true))

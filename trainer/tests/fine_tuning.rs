@@ -42,8 +42,8 @@ fn train(session: &mut Session<'_>, side: usize, classes: usize, updates: std::o
         let images = [BATCH, 1, side, side];
         let labels: Vec<u32> = (0..BATCH as u32).map(|i| (i + update) % classes as u32).collect();
         let inputs = Tensor::normal(&Device::cpu(), DType::F32, &images, Draw::new(1, [update, 0, 0]));
-        let labels = Tensor::from_slice(&Device::cpu(), &labels, &[BATCH]);
-        let done = session.update(0, &Batch { inputs, labels });
+        let targets = Tensor::from_slice(&Device::cpu(), &labels, &[BATCH]);
+        let done = session.update(0, &Batch { inputs, targets });
         session.read(done).unwrap();
     }
 }

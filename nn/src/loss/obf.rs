@@ -1,8 +1,8 @@
 //! Output bias forgetting (specification, section 1.5): the objective whose ascent forgets what the model predicts anyway.
 
-use super::Likelihood;
+use super::{Likelihood, Objective};
 use lethe_autograd::Var;
-use lethe_tensor::Tensor;
+use lethe_tensor::{DType, Tensor};
 
 /// Per sample `L^BF(y, z) = (1 − α) L(e_y, z) − L(U, z)`, U = 1/C for every class, to be maximised, with
 ///
@@ -101,6 +101,35 @@ impl Obf {
         let to_uniform = logits.cross_entropy(&uniform, self.likelihood, 0.0);
         (&(&Var::constant(&alpha.rsub_scalar(1.0)) * &label) - &to_uniform).masked_fill(&ignored, 0.0)
     }
+}
+
+/// The mean over samples of L^BF, to be ascended.
+impl Objective for Obf {
+    #[track_caller]
+    fn value(&self, output: &Var, targets: &Tensor) -> Var {
+        asks_for_classes(output.tensor(), targets);
+        self.rows(output, targets).mean()
+    }
+
+    #[track_caller]
+    fn cotangent(&self, output: &Tensor, targets: &Tensor) -> Tensor {
+        asks_for_classes(output, targets);
+        self.seed(output, targets)
+    }
+}
+
+/// Only a prediction of classes can be forgotten.
+#[track_caller]
+fn asks_for_classes(output: &Tensor, targets: &Tensor) {
+    let fits = output.rank() == 2 && targets.dtype() == DType::U32 && targets.shape() == &output.shape()[..1];
+    assert!(
+        fits,
+        "OBF forgets predictions of classes: it needs logits (n, classes) and labels (n) u32, and found an output {:?} and targets {} {:?}; \
+         perturb by steepest ascent, at random or by an objective of your own",
+        output.shape(),
+        targets.dtype(),
+        targets.shape()
+    );
 }
 
 /// The extents of logits.

@@ -1,8 +1,9 @@
-//! The loss of the task.
+//! The loss of a classifier.
 
-use super::Likelihood;
+use super::objective::hits;
+use super::{Likelihood, Objective};
 use lethe_autograd::Var;
-use lethe_tensor::Tensor;
+use lethe_tensor::{DType, Tensor};
 
 /// Cross-entropy of a softmax (CE) or of independent sigmoids (BCE): summed over classes, averaged over samples, with label smoothing
 /// `q = (1 − s) e_y + s / C`.
@@ -15,6 +16,16 @@ pub struct TaskLoss {
 }
 
 impl TaskLoss {
+    /// Softmax cross-entropy, not smoothed.
+    pub fn cross_entropy() -> TaskLoss {
+        TaskLoss { likelihood: Likelihood::Softmax, smoothing: 0.0 }
+    }
+
+    /// Sigmoid cross-entropy, not smoothed.
+    pub fn binary_cross_entropy() -> TaskLoss {
+        TaskLoss { likelihood: Likelihood::Sigmoid, smoothing: 0.0 }
+    }
+
     /// The mean over samples. Logits (n, classes), labels (n) `U32`; those of `u32::MAX` add nothing, but are counted.
     ///
     /// # Panics
@@ -31,5 +42,25 @@ impl TaskLoss {
     #[track_caller]
     pub fn rows(&self, logits: &Var, labels: &Tensor) -> Var {
         logits.cross_entropy(labels, self.likelihood, self.smoothing)
+    }
+}
+
+impl Objective for TaskLoss {
+    #[track_caller]
+    fn value(&self, output: &Var, targets: &Tensor) -> Var {
+        self.mean(output, targets)
+    }
+
+    /// The kernel of the loss gives its gradient beside it.
+    #[track_caller]
+    fn value_and_cotangent(&self, output: &Tensor, targets: &Tensor) -> (Tensor, Tensor) {
+        let (rows, grad) = output.cross_entropy(targets, self.likelihood, self.smoothing);
+        let n = rows.numel() as f64;
+        (rows.mean(), grad.mul_scalar(1.0 / n))
+    }
+
+    /// Rows whose largest logit is that of the label; `None` for targets that are distributions.
+    fn correct(&self, output: &Tensor, targets: &Tensor) -> Option<Tensor> {
+        (targets.dtype() == DType::U32).then(|| hits(output, targets))
     }
 }

@@ -1,7 +1,8 @@
 //! A batch, and what a step makes of it.
 
 use lethe_nn::State;
-use lethe_tensor::{DType, Tensor};
+use lethe_tensor::Tensor;
+use lethe_tensor::random::{Draw, Philox};
 
 /// The samples of an update, of which a step asks for a slice at a time: they need not find room on the device all at once.
 pub trait Samples: Sync {
@@ -23,18 +24,28 @@ impl Samples for Batch {
     }
 }
 
-/// A batch on the device.
+/// A batch on the device. The first axis of both tensors counts the samples; beyond it they have whatever shapes and types the model and its
+/// objective take.
 pub struct Batch {
-    /// (n, …).
+    /// (n, …), what the model is given.
     pub inputs: Tensor,
-    /// (n) `U32`.
-    pub labels: Tensor,
+    /// (n, …), what its output is compared with: labels, numbers, tokens.
+    pub targets: Tensor,
 }
 
 impl Batch {
     /// The number of samples.
+    ///
+    /// # Panics
+    /// If inputs and targets differ in it.
+    #[track_caller]
     pub fn len(&self) -> usize {
-        self.labels.numel()
+        let (inputs, targets) = (self.inputs.shape(), self.targets.shape());
+        assert!(
+            !inputs.is_empty() && inputs.first() == targets.first(),
+            "a batch has as many targets as inputs along the first axis; these are inputs {inputs:?} and targets {targets:?}"
+        );
+        inputs[0]
     }
 
     /// Whether there are none.
@@ -48,15 +59,32 @@ impl Batch {
     /// If there are not so many.
     #[track_caller]
     pub fn slice(&self, start: usize, end: usize) -> Batch {
-        Batch { inputs: self.inputs.slice(0, start, end), labels: self.labels.slice(0, start, end) }
+        Batch { inputs: self.inputs.slice(0, start, end), targets: self.targets.slice(0, start, end) }
     }
 
-    /// How many rows have their largest logit at the label.
-    pub(super) fn correct(&self, logits: &Tensor) -> Tensor {
-        let hits = logits.argmax(-1, false).eq(&self.labels);
-        let (one, zero) = (logits.scalar_like(1.0), logits.scalar_like(0.0));
-        debug_assert!(hits.dtype() == DType::U32);
-        hits.where_(&one, &zero).sum()
+    /// The samples in an order drawn from `seed`: every order is as likely as any other.
+    #[track_caller]
+    pub fn shuffled(&self, seed: u64) -> Batch {
+        /// Tells orders apart from whatever else is drawn under the seed.
+        const STREAM: u32 = 0x5F1E;
+        let mut random = Philox::new(Draw::new(seed, [STREAM, 0, 0]));
+        let mut order: Vec<u32> = (0..self.len() as u32).collect();
+        for i in (1..order.len()).rev() {
+            order.swap(i, random.below(i as u32 + 1) as usize);
+        }
+        let order = Tensor::from_slice(self.inputs.device(), &order, &[order.len()]);
+        Batch { inputs: self.inputs.index_select(0, &order), targets: self.targets.index_select(0, &order) }
+    }
+
+    /// Batches of `size` samples, in order; the last one holds what is left.
+    ///
+    /// # Panics
+    /// If the size is 0.
+    #[track_caller]
+    pub fn batches(&self, size: usize) -> impl Iterator<Item = Batch> {
+        assert!(size > 0, "batches of 0 samples never come to an end");
+        let n = self.len();
+        (0..n).step_by(size).map(move |start| self.slice(start, n.min(start + size)))
     }
 }
 
@@ -66,10 +94,10 @@ pub struct StepOutput {
     pub update: Tensor,
     /// The state after the step.
     pub state: State,
-    /// The mean task loss at θ.
+    /// The mean loss at θ.
     pub loss: Tensor,
-    /// The mean task loss at the perturbed parameters; without a perturbation, `loss`.
+    /// The mean loss at the perturbed parameters; without a perturbation, `loss`.
     pub perturbed_loss: Tensor,
-    /// Correct predictions at θ, a sum over the batch.
-    pub correct: Tensor,
+    /// Correct predictions at θ, a sum over the batch; `None` if the loss knows of none.
+    pub correct: Option<Tensor>,
 }

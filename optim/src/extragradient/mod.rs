@@ -1,7 +1,8 @@
-//! The extragradient step (specification, section 0): for every slice of the batch, ascend along a perturbation, take the gradient of the task there,
+//! The extragradient step (specification, section 0): for every slice of the batch, ascend along a perturbation, take the gradient of the loss there,
 //! and average over slices. θ is never changed: the perturbed parameters are another vector.
 //!
-//! A step is a choice of perturbation × geometry × update, each in a file of its own. In memory it holds θ, θ + ε, one gradient and the sum of the
+//! A step is a choice of objective × perturbation × geometry × update, each in a file of its own; the objectives are those of `lethe_nn::loss`, or the
+//! program's own. In memory it holds θ, θ + ε, one gradient and the sum of the
 //! slices' updates, and for GSAM the perturbing gradient beside them.
 
 mod batch;
@@ -18,27 +19,28 @@ pub use random::random_direction;
 pub use surrogate_gap::{Backup, SurrogateGap};
 
 use lethe_autograd::Var;
-use lethe_nn::loss::TaskLoss;
+use lethe_nn::loss::{Obf, Objective, TaskLoss};
 use lethe_nn::{Forward, Pass, State, Theta};
 use lethe_tensor::{Tensor, store};
 use pass::{infer, record};
 
-/// A model: the logits of inputs.
-pub type Logits<'a> = &'a dyn Fn(&Forward<'_>, &Var) -> Var;
+/// A model: its output for inputs, such as logits.
+pub type Outputs<'a> = &'a dyn Fn(&Forward<'_>, &Var) -> Var;
 
-/// A way to take the gradient of a batch.
+/// A way to take the gradient of a batch, for a loss `L` and a perturbation that may ascend an objective `P` of its own. Both are
+/// [objectives](Objective): those of `lethe_nn::loss`, or closures over the model's output and the targets.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Extragradient {
+pub struct Extragradient<L = TaskLoss, P = Obf> {
     /// Along what a slice is perturbed.
-    pub perturbation: Perturbation,
+    pub perturbation: Perturbation<P>,
     /// How far that goes.
     pub geometry: Geometry,
     /// GSAM, if the update is to be corrected so.
     pub surrogate_gap: Option<SurrogateGap>,
     /// Of which samples the update gradient is.
     pub update_on: UpdateOn,
-    /// The loss of the task.
-    pub loss: TaskLoss,
+    /// The loss that is descended.
+    pub loss: L,
     /// m: samples of a slice; the whole batch if `None`.
     pub slice: Option<usize>,
     /// The key of dropout masks and random directions.
@@ -68,40 +70,53 @@ pub struct Place {
 /// The first half of a slice's step.
 #[derive(Clone)]
 pub struct Ascent {
-    /// The direction of the perturbation, before any geometry, in θ's layout; without a perturbation, the task's gradient. Another one may be put here.
+    /// The direction of the perturbation, before any geometry, in θ's layout; without a perturbation, the loss's gradient. Another one may be put here.
     pub p: Tensor,
-    /// The logits at θ.
-    pub logits: Tensor,
+    /// The model's output at θ.
+    pub output: Tensor,
     /// The state after the pass at θ, the only one that moves it.
     pub state: State,
-    /// The mean task loss at θ.
+    /// The mean loss at θ.
     pub loss: Tensor,
-    /// Correct predictions at θ.
-    pub correct: Tensor,
+    /// Correct predictions at θ; `None` if the loss knows of none.
+    pub correct: Option<Tensor>,
 }
 
-impl Extragradient {
-    /// Plain gradients.
-    pub fn none(loss: TaskLoss) -> Extragradient {
-        Extragradient::sam(Perturbation::None, loss)
+impl<L> Extragradient<L> {
+    /// Plain gradients of a loss.
+    pub fn none(loss: L) -> Extragradient<L> {
+        Extragradient::new(Perturbation::None, loss)
     }
 
-    /// SAM along a perturbation.
-    pub fn sam(perturbation: Perturbation, loss: TaskLoss) -> Extragradient {
+    /// SAM along a perturbation: [`Perturbation::Steepest`], [`Perturbation::Random`] or, of classes, [`Perturbation::obf`].
+    pub fn sam(perturbation: Perturbation, loss: L) -> Extragradient<L> {
+        Extragradient::new(perturbation, loss)
+    }
+}
+
+impl<L, P> Extragradient<L, P> {
+    /// A step that ascends an objective of its own before it descends the loss.
+    pub fn ascending(objective: P, loss: L) -> Extragradient<L, P> {
+        Extragradient::new(Perturbation::Ascend(objective), loss)
+    }
+
+    fn new(perturbation: Perturbation<P>, loss: L) -> Extragradient<L, P> {
         let (geometry, update_on) = Default::default();
         Extragradient { perturbation, geometry, surrogate_gap: None, update_on, loss, slice: None, seed: 0 }
     }
 
     /// Slices of `m` samples each: m-SAM; without a perturbation, gradient accumulation.
-    pub fn slices_of(self, m: usize) -> Extragradient {
+    pub fn slices_of(self, m: usize) -> Extragradient<L, P> {
         Extragradient { slice: Some(m), ..self }
     }
+}
 
+impl<L: Objective, P: Objective> Extragradient<L, P> {
     /// The update gradient of a batch at θ, `rho` being the radius and `update` the number of this update (for dropout and random directions).
-    /// `model` computes the logits of inputs. No value is read back.
+    /// `model` computes the output for inputs. No value is read back.
     ///
     /// # Panics
-    /// If the slice does not divide the batch, or the batch is empty.
+    /// If the slice does not divide the batch, the batch is empty, or an objective does not take what the model or the batch gives.
     #[track_caller]
     pub fn gradient(
         &self,
@@ -110,7 +125,7 @@ impl Extragradient {
         batch: &dyn Samples,
         rho: f64,
         update: u64,
-        model: Logits<'_>,
+        model: Outputs<'_>,
     ) -> StepOutput {
         let n = batch.count();
         let m = self.slice.unwrap_or(n);
@@ -132,7 +147,7 @@ impl Extragradient {
                         state: one.state,
                         loss: s.loss.add(&one.loss),
                         perturbed_loss: s.perturbed_loss.add(&one.perturbed_loss),
-                        correct: s.correct.add(&one.correct),
+                        correct: s.correct.zip(one.correct).map(|(a, b)| a.add(&b)),
                     }
                 }
             });
@@ -152,7 +167,7 @@ impl Extragradient {
         slice: &Batch,
         rho: f64,
         place: Place,
-        model: Logits<'_>,
+        model: Outputs<'_>,
     ) -> Theta {
         match self.perturbation {
             Perturbation::None => theta.clone(),
@@ -163,23 +178,25 @@ impl Extragradient {
     /// Steps 1.1 and 1.2 of the update (specification, section 0): the direction of a slice's perturbation, from a pass at θ. A random one needs no
     /// backward pass, but the forward pass is run all the same: it updates the state.
     #[track_caller]
-    pub fn ascent(&self, theta: &Theta, state: &State, slice: &Batch, place: Place, model: Logits<'_>) -> Ascent {
-        let pass = self.pass(place);
-        if self.perturbation == Perturbation::Random {
-            let (logits, state) = infer(theta, state, slice, pass, model);
-            let (loss, _) = self.task(&logits, &slice.labels);
+    pub fn ascent(&self, theta: &Theta, state: &State, slice: &Batch, place: Place, model: Outputs<'_>) -> Ascent {
+        let (pass, targets) = (self.pass(place), &slice.targets);
+        if matches!(self.perturbation, Perturbation::Random) {
+            let (output, state) = infer(theta, state, slice, pass, model);
+            let loss = self.loss.value(&Var::constant(&output), targets).tensor().reshape(&[]);
             let p = random_direction(theta, self.seed, place.update as u32, place.slice as u32);
-            return Ascent { p, state, loss, correct: slice.correct(&logits), logits };
+            return Ascent { p, state, loss, correct: self.loss.correct(&output, targets), output };
         }
         let (first, state) = record(theta, state, slice, pass, model);
-        let logits = first.logits.tensor().clone();
-        let (loss, seed) = self.task(&logits, &slice.labels);
-        let seed = match self.perturbation {
-            Perturbation::Obf(obf) => obf.seed(&logits, &slice.labels),
-            _ => seed,
+        let output = first.output.tensor().clone();
+        let (loss, cotangent) = match &self.perturbation {
+            Perturbation::Ascend(objective) => {
+                let loss = self.loss.value(&Var::constant(&output), targets).tensor().reshape(&[]);
+                (loss, objective.cotangent(&output, targets))
+            }
+            _ => self.loss.value_and_cotangent(&output, targets),
         };
-        let correct = slice.correct(&logits);
-        Ascent { p: first.pull_back(&seed), logits, state, loss, correct }
+        let correct = self.loss.correct(&output, targets);
+        Ascent { p: first.pull_back(&cotangent), output, state, loss, correct }
     }
 
     /// Steps 1.3 to 1.12: perturbs θ along an ascent and gives the update gradient of that slice; `batch` and `slice` are all samples and those that
@@ -192,10 +209,10 @@ impl Extragradient {
         (batch, slice): (&dyn Samples, &Batch),
         rho: f64,
         place: Place,
-        model: Logits<'_>,
+        model: Outputs<'_>,
     ) -> StepOutput {
         let Ascent { p, state, loss, correct, .. } = ascent;
-        if self.perturbation == Perturbation::None {
+        if matches!(self.perturbation, Perturbation::None) {
             return StepOutput { update: p, state, perturbed_loss: loss.clone(), loss, correct };
         }
         let direction = self.geometry.direction(theta, p);
@@ -214,12 +231,12 @@ impl Extragradient {
         StepOutput { update, state, loss, perturbed_loss, correct }
     }
 
-    /// The gradient of the task's mean loss over a slice at the perturbed parameters, and that loss. Running statistics stay.
+    /// The gradient of the mean loss over a slice at the perturbed parameters, and that loss. Running statistics stay.
     #[track_caller]
-    fn slope(&self, at: &Theta, state: &State, slice: &Batch, place: Place, model: Logits<'_>) -> (Tensor, Tensor) {
+    fn slope(&self, at: &Theta, state: &State, slice: &Batch, place: Place, model: Outputs<'_>) -> (Tensor, Tensor) {
         let (second, _) = record(at, state, slice, self.pass(place).frozen(), model);
-        let (loss, seed) = self.task(second.logits.tensor(), &slice.labels);
-        (second.pull_back(&seed), loss)
+        let (loss, cotangent) = self.loss.value_and_cotangent(second.output.tensor(), &slice.targets);
+        (second.pull_back(&cotangent), loss)
     }
 
     /// The same over all slices of m samples of a batch, each with the dropout masks of its own place.
@@ -230,7 +247,7 @@ impl Extragradient {
         state: &State,
         (batch, m): (&dyn Samples, usize),
         place: Place,
-        model: Logits<'_>,
+        model: Outputs<'_>,
     ) -> (Tensor, Tensor) {
         let slices = batch.count() / m;
         let slope = |slice: usize| {
@@ -249,12 +266,5 @@ impl Extragradient {
 
     fn pass(&self, place: Place) -> Pass {
         Pass::train(self.seed, place.update as u32, place.slice as u32)
-    }
-
-    /// The mean task loss, and its gradient.
-    fn task(&self, logits: &Tensor, labels: &Tensor) -> (Tensor, Tensor) {
-        let (rows, grad) = logits.cross_entropy(labels, self.loss.likelihood, self.loss.smoothing);
-        let n = rows.numel() as f64;
-        (rows.mean(), grad.mul_scalar(1.0 / n))
     }
 }

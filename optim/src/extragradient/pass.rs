@@ -1,43 +1,44 @@
 //! One forward pass of a model, and one back.
 
-use super::{Batch, Logits};
+use super::{Batch, Outputs};
 use lethe_autograd::{Mode, Parameters, Tape, Var};
 use lethe_nn::{Forward, Pass, State, Theta};
 use lethe_tensor::Tensor;
 
-/// Logits on a tape of their own.
+/// A model's output on a tape of its own.
 pub(super) struct Recorded {
     tape: Tape,
     params: Parameters,
-    pub(super) logits: Var,
+    pub(super) output: Var,
 }
 
 impl Recorded {
-    /// ∇(seed · logits) in θ's layout.
-    pub(super) fn pull_back(self, seed: &Tensor) -> Tensor {
-        self.tape.sweep(&self.logits, &Var::constant(seed), Mode::Free).into_vector(&self.params)
+    /// ∇(cotangent · output) in θ's layout.
+    #[track_caller]
+    pub(super) fn pull_back(self, cotangent: &Tensor) -> Tensor {
+        self.tape.sweep(&self.output, &Var::constant(cotangent), Mode::Free).into_vector(&self.params)
     }
 }
 
-/// Logits that can be pulled back, and the state after the pass.
+/// An output that can be pulled back, and the state after the pass.
 #[track_caller]
-pub(super) fn record(theta: &Theta, state: &State, batch: &Batch, pass: Pass, model: Logits<'_>) -> (Recorded, State) {
+pub(super) fn record(theta: &Theta, state: &State, batch: &Batch, pass: Pass, model: Outputs<'_>) -> (Recorded, State) {
     let tape = Tape::new();
     let params = tape.parameters(theta.values(), theta.layout());
-    let (logits, state) = forward(&params, state, batch, pass, model);
-    (Recorded { tape, params, logits }, state)
+    let (output, state) = forward(&params, state, batch, pass, model);
+    (Recorded { tape, params, output }, state)
 }
 
-/// Logits alone, and the state after the pass: nothing is kept for a way back.
+/// The output alone, and the state after the pass: nothing is kept for a way back.
 #[track_caller]
-pub(super) fn infer(theta: &Theta, state: &State, batch: &Batch, pass: Pass, model: Logits<'_>) -> (Tensor, State) {
-    let (logits, state) = forward(&theta.constants(), state, batch, pass, model);
-    (logits.tensor().clone(), state)
+pub(super) fn infer(theta: &Theta, state: &State, batch: &Batch, pass: Pass, model: Outputs<'_>) -> (Tensor, State) {
+    let (output, state) = forward(&theta.constants(), state, batch, pass, model);
+    (output.tensor().clone(), state)
 }
 
 #[track_caller]
-fn forward(params: &Parameters, state: &State, batch: &Batch, pass: Pass, model: Logits<'_>) -> (Var, State) {
+fn forward(params: &Parameters, state: &State, batch: &Batch, pass: Pass, model: Outputs<'_>) -> (Var, State) {
     let forward = Forward::new(params, state, pass);
-    let logits = model(&forward, &Var::constant(&batch.inputs));
-    (logits, forward.new_state())
+    let output = model(&forward, &Var::constant(&batch.inputs));
+    (output, forward.new_state())
 }

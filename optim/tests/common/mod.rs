@@ -47,7 +47,7 @@ pub fn batch(device: &Device, n: usize) -> Batch {
         inputs: Tensor::normal(&Device::cpu(), DType::F32, &[n, 1, 4, 4], Draw::new(1, [0; 3]))
             .to_device(device)
             .unwrap(),
-        labels: Tensor::from_slice(device, &labels, &[n]),
+        targets: Tensor::from_slice(device, &labels, &[n]),
     }
 }
 

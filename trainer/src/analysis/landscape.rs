@@ -69,8 +69,8 @@ fn mean_loss(network: Network<'_>, loader: &Loader, likelihood: Likelihood) -> R
     let plain = TaskLoss { likelihood, smoothing: 0.0 };
     let mut sum = 0.0;
     for batch in loader.epoch(0)? {
-        let Batch { inputs, labels } = upload(network.device(), &batch?);
-        let losses = network.device().scope(|| plain.rows(&network.logits(&inputs), &labels).tensor().clone());
+        let Batch { inputs, targets } = upload(network.device(), &batch?);
+        let losses = network.device().scope(|| plain.rows(&network.logits(&inputs), &targets).tensor().clone());
         sum += losses.to_vec::<f32>()?.into_iter().map(f64::from).sum::<f64>();
     }
     Ok(sum / loader.images() as f64)

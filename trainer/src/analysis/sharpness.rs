@@ -105,7 +105,7 @@ impl Landscape<'_> {
                 let loss = |params: &Parameters| {
                     let forward = Forward::new(params, state, Pass::evaluate());
                     let logits = model.forward(&forward, &Var::constant(&batch.inputs));
-                    self.loss.mean(&logits, &batch.labels)
+                    self.loss.mean(&logits, &batch.targets)
                 };
                 let (_, _, product) = hessian_vector_product(theta.values(), theta.layout(), v, loss);
                 sum.add(&product.mul_scalar(batch.len() as f64 / samples)).force().clone()

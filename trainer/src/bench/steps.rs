@@ -42,7 +42,7 @@ fn training(
     let labels: Vec<u32> = (0..images[0]).map(|_| labels.below(classes as u32)).collect();
     let batch = Batch {
         inputs: Tensor::normal(device, DType::F32, images, Draw::new(SEED, [0; 3])).force().clone(),
-        labels: Tensor::from_slice(device, &labels, &[images[0]]),
+        targets: Tensor::from_slice(device, &labels, &[images[0]]),
     };
     let loss = TaskLoss { likelihood, smoothing: 0.0 };
     let step = Extragradient::sam(perturbation, loss);

@@ -71,7 +71,7 @@ pub fn landscape(args: &LandscapeArgs) -> Result<(), Error> {
     let first = loader(m).epoch(0)?.next().expect("a run has a training image")?;
     let first = upload(&device, &first);
     let obf = match step.perturbation {
-        Perturbation::Obf(_) => step.perturbation,
+        Perturbation::Ascend(_) => step.perturbation,
         _ => Perturbation::obf(1.0 / classes as f64, 1.0, likelihood),
     };
     let mut directions = vec![];

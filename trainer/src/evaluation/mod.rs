@@ -65,7 +65,7 @@ impl Samples for HostBatch<'_> {
         let images = &images[start * pixels..end * pixels];
         lethe_optim::Batch {
             inputs: Tensor::from_slice(self.device, images, &[n, shape.channels, shape.height, shape.width]),
-            labels: Tensor::from_slice(self.device, &labels[start..end], &[n]),
+            targets: Tensor::from_slice(self.device, &labels[start..end], &[n]),
         }
     }
 }
@@ -107,7 +107,7 @@ pub fn evaluate_among(
         let (logits, loss) = network.device().scope(|| {
             let logits = network.logits(&batch.inputs);
             let logits = mask.as_ref().map_or_else(|| logits.clone(), |mask| logits.add(&Var::constant(mask)));
-            (logits.tensor().clone(), plain.rows(&logits, &batch.labels).tensor().clone())
+            (logits.tensor().clone(), plain.rows(&logits, &batch.targets).tensor().clone())
         });
         let (logits, loss) = (logits.to_vec::<f32>()?, loss.to_vec::<f32>()?);
         let rows = logits.chunks_exact(classes).zip(&host.labels).zip(loss);

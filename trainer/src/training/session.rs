@@ -227,6 +227,7 @@ impl<'a> Session<'a> {
             let StepOutput { state, loss, perturbed_loss, correct, update, .. } =
                 step.gradient(theta, state, batch, rho, *update, &forward);
             let norm = optimizer.step(theta, &update, lr);
+            let correct = correct.expect("a loss of classes counts correct images");
             let numbers = [&loss, &perturbed_loss, &correct, &norm].map(|t| t.reshape(&[1]));
             (state, Tensor::concat(&numbers.each_ref(), 0).to_vec_later())
         };

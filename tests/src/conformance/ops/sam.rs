@@ -47,7 +47,7 @@ fn rule(case: &Case<'_>) -> Result<Extragradient, Unknown> {
     let word = |name| s.optional(name, serde_json::Value::as_str);
     let perturbation = match s.str("perturb")? {
         "steep" => Perturbation::Steepest,
-        "obf" => Perturbation::Obf(obf_objective(&s)?),
+        "obf" => Perturbation::Ascend(obf_objective(&s)?),
         "random" => Perturbation::Random,
         other => return case.unknown(format!("perturb {other}")),
     };
@@ -106,7 +106,9 @@ impl Step<'_> {
         let (rule, model) = (&self.rule, |f: &Forward<'_>, x: &Var| self.network.forward(f, x));
         let mut ascent: Ascent = rule.ascent(theta, state, samples, place, &model);
         let perturb_loss = match rule.perturbation {
-            Perturbation::Obf(obf) => obf.rows(&Var::constant(&ascent.logits), &samples.labels).mean().tensor().clone(),
+            Perturbation::Ascend(obf) => {
+                obf.rows(&Var::constant(&ascent.output), &samples.targets).mean().tensor().clone()
+            }
             _ => ascent.loss.clone(),
         };
         if rule.perturbation == Perturbation::Random {
@@ -182,7 +184,7 @@ fn steps(case: &Case<'_>) -> Answer {
     let (x, y, count) = (case.tensor("x")?, case.tensor("y")?, a.usize("steps")?);
     let (mut outputs, mut trace, mut before, mut after) = (vec![], vec![], vec![], vec![]);
     for t in 0..count {
-        let batch = Batch { inputs: row(&x, t), labels: row(&y, t) };
+        let batch = Batch { inputs: row(&x, t), targets: row(&y, t) };
         let (lr, rho) = (rate.at(t), step.rho.at(rate.at(t)));
         let slices = step.slices(&theta, &state, &batch, rho, t)?;
         let update = step.update(&theta, &state, &batch, rho, t, &slices);

@@ -1,0 +1,43 @@
+//! The loss of a language model.
+
+use super::objective::hits;
+use super::{Likelihood, Objective};
+use lethe_autograd::Var;
+use lethe_tensor::Tensor;
+
+/// Cross-entropy of the next token: the mean of `−ln softmax(z)_y` over all places of all sequences, z being logits (n, places, tokens) and y
+/// labels (n, places) `U32`, at each place the token that comes after it. Places of `u32::MAX`, such as padding, are left out, and the mean is
+/// over the others; 0 if there are none.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct NextToken {
+    /// s of the label smoothing `q = (1 − s) e_y + s / tokens`.
+    pub smoothing: f64,
+}
+
+impl Objective for NextToken {
+    /// # Panics
+    /// If the shapes do not fit, or (on the CPU) a label is neither a token nor `u32::MAX`.
+    #[track_caller]
+    fn value(&self, output: &Var, targets: &Tensor) -> Var {
+        let &[n, places, tokens] = output.shape() else {
+            panic!("next token: the output has shape {:?}, not (sequences, places, tokens)", output.shape())
+        };
+        assert!(
+            targets.shape() == [n, places],
+            "next token: labels {:?} do not fit logits {:?}; they are (sequences, places)",
+            targets.shape(),
+            output.shape()
+        );
+        let labels = targets.reshape(&[n * places]);
+        let rows = output.reshape(&[n * places, tokens]).cross_entropy(&labels, Likelihood::Softmax, self.smoothing);
+        // One that is neither a token nor left out has a loss of NaN on a GPU, whatever it is divided by.
+        let left_out = labels.eq_scalar(f64::from(u32::MAX));
+        let (zero, one) = (rows.tensor().scalar_like(0.0), rows.tensor().scalar_like(1.0));
+        let counted = left_out.where_(&zero, &one).sum().clamp_min(1.0);
+        &rows.sum() / &Var::constant(&counted)
+    }
+
+    fn correct(&self, output: &Tensor, targets: &Tensor) -> Option<Tensor> {
+        Some(hits(output, targets))
+    }
+}
