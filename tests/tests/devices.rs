@@ -3,7 +3,7 @@
 #![cfg(feature = "gpu")]
 
 use lethe::config::Config;
-use lethe::data::{Loader, Places, Preparation, load};
+use lethe::data::{Loader, Preparation, SearchPath, load};
 use lethe::evaluation::upload;
 use lethe::training::{Pending, Session, StepRecord, facts};
 use lethe_tensor::Device;
@@ -27,7 +27,7 @@ fn train(device: &Device, updates: usize, changes: &[&str]) -> Outcome {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../configs/digits.toml");
     let changes: Vec<String> = changes.iter().map(|c| c.to_string()).collect();
     let config = Config::load(&path, &changes).unwrap();
-    let split = load(&config.data, &Places::of_process(None)).unwrap();
+    let split = load(&config.data, &SearchPath::of_process(None)).unwrap();
     let config = config.resolve(facts(&split)).unwrap();
     let (images, classes, data) = (split.train.shape, split.train.names.clone(), Arc::new(split.train));
     let (batch, augment) = (config.train.batch, config.data.augment.clone());

@@ -60,13 +60,13 @@ fn tick(at: &f64) -> String {
 ///
 /// # Errors
 /// Those of the back end.
-pub fn legend<'a, B: Backend + 'a>(chart: &mut Chart<'a, B>, place: SeriesLabelPosition) -> Drawn<B> {
+pub fn legend<'a, B: Backend + 'a>(chart: &mut Chart<'a, B>, position: SeriesLabelPosition) -> Drawn<B> {
     chart
         .configure_series_labels()
         .background_style(WHITE.mix(0.85))
         .border_style(BLACK.mix(0.3))
         .label_font((FONT, 15))
-        .position(place)
+        .position(position)
         .draw()
 }
 

@@ -4,7 +4,7 @@
 
 mod common;
 
-use lethe::data::Places;
+use lethe::data::SearchPath;
 use lethe::paper::Draft;
 use lethe::reproduce::{Planned, Scale, Study};
 use lethe_tensor::Device;
@@ -30,7 +30,7 @@ fn ensure(planned: &Planned, folder: &Path) -> Result<Vec<String>, lethe::Error>
         architectures: vec![],
         devices: vec![Device::cpu()],
         threads: 1,
-        places: Places { data_dir: None, variable: None, system: folder.to_owned() },
+        search_path: SearchPath { data_dir: None, variable: None, system: folder.to_owned() },
         runs: folder.join("runs"),
         out: folder.to_owned(),
         say: &|line| said.lock().unwrap().push(line.to_owned()),

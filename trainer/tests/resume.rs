@@ -3,7 +3,7 @@
 #![cfg(feature = "program")]
 
 use lethe::config::Config;
-use lethe::data::{Loader, Places, Preparation, load};
+use lethe::data::{Loader, Preparation, SearchPath, load};
 use lethe::evaluation::upload;
 use lethe::training::{Session, facts};
 use lethe_optim::Batch;
@@ -20,7 +20,7 @@ fn whole_and_resumed(changes: &[&str]) -> [Vec<(String, Vec<f32>)>; 2] {
     let small = ["train.batch=32", "perturb.m=16", "optim.warmup_epochs=0"];
     let changes: Vec<String> = small.iter().chain(changes).map(|c| c.to_string()).collect();
     let config = Config::load(&path, &changes).unwrap();
-    let split = load(&config.data, &Places::of_process(None)).unwrap();
+    let split = load(&config.data, &SearchPath::of_process(None)).unwrap();
     let config = config.resolve(facts(&split)).unwrap();
     let (images, classes, data) = (split.train.shape, split.train.names.clone(), Arc::new(split.train));
     let (device, augment) = (Device::cpu(), config.data.augment.clone());
@@ -83,7 +83,7 @@ fn rates_and_radii_of_updates_are_those_of_the_schedules() {
     let radii = ["perturb.m=16", "perturb.rho=0.1", "perturb.rho_schedule=lr", "model.depth=1"];
     let changes: Vec<String> = rates.iter().chain(&radii).map(|c| c.to_string()).collect();
     let config = Config::load(&path, &changes).unwrap();
-    let split = load(&config.data, &Places::of_process(None)).unwrap();
+    let split = load(&config.data, &SearchPath::of_process(None)).unwrap();
     let config = config.resolve(facts(&split)).unwrap();
     let (images, classes, device) = (split.train.shape, split.train.names.clone(), Device::cpu());
     let loader = Loader::evaluation(Arc::new(split.train), Preparation::of(&config.data), 32, 1);

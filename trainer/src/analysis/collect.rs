@@ -120,8 +120,8 @@ impl Collector {
 
 /// The images, followed by the first ones again until all slices have m images, since a perturbation belongs to m images.
 fn filled(images: &Dataset, m: usize) -> Dataset {
-    let places: Vec<usize> = (0..images.len().next_multiple_of(m)).map(|i| i % images.len()).collect();
-    images.select(&images.name, &places)
+    let indices: Vec<usize> = (0..images.len().next_multiple_of(m)).map(|i| i % images.len()).collect();
+    images.select(&images.name, &indices)
 }
 
 /// θ + ε of a slice, as in training: with the slice's batch statistics; running statistics are not updated.

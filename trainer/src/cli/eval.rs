@@ -3,7 +3,7 @@
 use super::{Common, Prepared, Source, note, prepare, say, write_json};
 use crate::classes::Classes;
 use crate::config::{Config, Problem};
-use crate::data::{Places, TestSet, read_right_labels};
+use crate::data::{SearchPath, TestSet, read_right_labels};
 use crate::error::Error;
 use crate::evaluation::{ClassScore, Evaluation, Measured, Measurement, multi_label_accuracy};
 use crate::training::{Parts, Restored};
@@ -80,9 +80,9 @@ pub fn eval(args: &EvalArgs) -> Result<(), Error> {
     let labels =
         args.multi_label.as_deref().map(|path| read_right_labels(path, test.len(), test.classes)).transpose()?;
     let restored = Restored::new(&config, &checkpoint, &train, &device)?;
-    let places = Places::of_process(args.common.data_dir.clone());
+    let search_path = SearchPath::of_process(args.common.data_dir.clone());
     let (config, test, workers) = (&config, &test, threads);
-    let measurement = Measurement { config, places: &places, test, workers, mask_classes: args.mask_classes };
+    let measurement = Measurement { config, search_path: &search_path, test, workers, mask_classes: args.mask_classes };
     let mut records = BTreeMap::new();
     for measured in measurement.of(restored.network(), &sets)? {
         let by_file = labels.as_deref().and_then(|labels| multi_label_accuracy(&measured.tally.predictions, labels));

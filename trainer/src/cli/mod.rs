@@ -17,7 +17,7 @@ mod shaders;
 
 use crate::analysis::forgetting::Progress;
 use crate::config::{Config, MOST_THREADS, Problem};
-use crate::data::{DataSplit, Places, load};
+use crate::data::{DataSplit, SearchPath, load};
 use crate::error::Error;
 use crate::files;
 use crate::miniature;
@@ -265,7 +265,7 @@ fn prepare_trained(path: &Path, set: &[String], common: &Common) -> Result<Prepa
 }
 
 fn prepared(config: Config, path: &Path, common: &Common) -> Result<Prepared, Error> {
-    let split = load(&config.data, &Places::of_process(common.data_dir.clone()))?;
+    let split = load(&config.data, &SearchPath::of_process(common.data_dir.clone()))?;
     [&split.train, &split.test]
         .into_iter()
         .flat_map(|set| &set.remarks)

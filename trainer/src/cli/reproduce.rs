@@ -2,7 +2,7 @@
 
 use super::{Common, DeviceChoice, note, say, threads};
 use crate::config::{MOST_THREADS, Problem};
-use crate::data::Places;
+use crate::data::SearchPath;
 use crate::error::Error;
 use crate::paper::Architecture;
 use crate::reproduce::{Experiment, Scale, Study, reproduce};
@@ -52,7 +52,7 @@ pub fn run(args: &ReproduceArgs) -> Result<(), Error> {
         seeds: args.seeds,
         devices,
         threads,
-        places: Places::of_process(args.common.data_dir.clone()),
+        search_path: SearchPath::of_process(args.common.data_dir.clone()),
         runs: out.join("runs"),
         out,
         say: &say,

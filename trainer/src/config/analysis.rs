@@ -74,7 +74,7 @@ const HELD_OUT: usize = 10;
 
 impl Split {
     /// The indices of the training images that are trained on, and of those that are held out.
-    pub fn places(self, images: usize) -> (Vec<usize>, Vec<usize>) {
+    pub fn indices(self, images: usize) -> (Vec<usize>, Vec<usize>) {
         (0..images).partition(|i| self == Split::Test || i % HELD_OUT != HELD_OUT - 1)
     }
 }
@@ -94,7 +94,7 @@ impl AnalysisConfig {
 
     /// Checks that enough training images are left, and returns their number.
     pub(super) fn trained(&self, images: usize) -> Result<usize, Problem> {
-        let (trained, held_out) = self.split.places(images);
+        let (trained, held_out) = self.split.indices(images);
         let fit = self.split == Split::Test || !held_out.is_empty();
         let reason = format!("holds out one of {HELD_OUT} training images, but there are only {images}");
         require(fit, "analysis.split", "\"held-out\"", &reason)?;

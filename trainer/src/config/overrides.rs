@@ -60,12 +60,12 @@ fn split(text: &str) -> Result<(Vec<&str>, Value), String> {
 
 fn insert(table: &mut Table, path: &[&str], value: Value) -> Result<(), String> {
     let (last, parents) = path.split_last().expect("split gives at least one part");
-    let mut place = table;
+    let mut parent = table;
     for part in parents {
-        let entry = place.entry(*part).or_insert_with(|| Value::Table(Table::new()));
-        place = entry.as_table_mut().ok_or_else(|| format!("`{part}` is a value, not a section"))?;
+        let entry = parent.entry(*part).or_insert_with(|| Value::Table(Table::new()));
+        parent = entry.as_table_mut().ok_or_else(|| format!("`{part}` is a value, not a section"))?;
     }
-    place.insert((*last).to_owned(), value);
+    parent.insert((*last).to_owned(), value);
     Ok(())
 }
 

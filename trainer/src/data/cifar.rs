@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::dataset::{DataSplit, Dataset};
 use super::error::DataError;
-use super::locate::{Places, find};
+use super::locate::{SearchPath, find};
 use super::names;
 use super::shape::ImageShape;
 use crate::classes::Classes;
@@ -44,8 +44,9 @@ pub const CIFAR_100: Format = Format {
 };
 
 /// Reads one of the two data sets.
-pub fn read(format: &Format, places: &Places) -> Result<DataSplit, DataError> {
-    let looked = places.folders(format.name).into_iter().flat_map(|f| [f.clone(), f.join(format.folder)]).collect();
+pub fn read(format: &Format, search_path: &SearchPath) -> Result<DataSplit, DataError> {
+    let looked =
+        search_path.folders(format.name).into_iter().flat_map(|f| [f.clone(), f.join(format.folder)]).collect();
     let first = format.train[0];
     let folder = find(format.name, looked, first, |folder| folder.join(first).exists())?;
     Ok(DataSplit {
@@ -94,8 +95,8 @@ mod tests {
     use super::super::dataset::Images;
     use super::*;
 
-    fn places(folder: &Path) -> Places {
-        Places { data_dir: Some(folder.to_owned()), variable: None, system: "nowhere".into() }
+    fn search_path(folder: &Path) -> SearchPath {
+        SearchPath { data_dir: Some(folder.to_owned()), variable: None, system: "nowhere".into() }
     }
 
     /// A record whose red, green and blue are filled with three values.
@@ -111,23 +112,23 @@ mod tests {
         let records = [record(&[3, 99], [1, 2, 3]), record(&[0, 5], [4, 5, 6])].concat();
         std::fs::write(inner.join("train.bin"), &records).unwrap();
         std::fs::write(inner.join("test.bin"), &records[..3074]).unwrap();
-        let DataSplit { train, test } = read(&CIFAR_100, &places(folder.path())).unwrap();
+        let DataSplit { train, test } = read(&CIFAR_100, &search_path(folder.path())).unwrap();
         assert_eq!((train.labels, test.labels, test.classes), (vec![99, 5], vec![99], 100));
         let Images::Memory(pixels) = &train.images else { panic!("CIFAR is read into memory") };
         assert_eq!((pixels.image(1)[0], pixels.image(1)[1024], pixels.image(1)[3071]), (4, 5, 6));
         for (i, file) in CIFAR_10.train.iter().enumerate() {
             std::fs::write(folder.path().join(file), record(&[i as u8], [0; 3])).unwrap();
         }
-        let error = read(&CIFAR_10, &places(folder.path())).unwrap_err().to_string();
+        let error = read(&CIFAR_10, &search_path(folder.path())).unwrap_err().to_string();
         assert!(error.contains("no test_batch.bin beside data_batch_1.bin"), "{error}");
         std::fs::write(folder.path().join("test_batch.bin"), record(&[9], [0; 3])).unwrap();
-        assert_eq!(read(&CIFAR_10, &places(folder.path())).unwrap().train.labels, [0, 1, 2, 3, 4]);
+        assert_eq!(read(&CIFAR_10, &search_path(folder.path())).unwrap().train.labels, [0, 1, 2, 3, 4]);
     }
 
     #[test]
     fn broken_files_are_refused() {
         let folder = tempfile::tempdir().unwrap();
-        let error = || read(&CIFAR_100, &places(folder.path())).unwrap_err().to_string();
+        let error = || read(&CIFAR_100, &search_path(folder.path())).unwrap_err().to_string();
         assert!(error().contains("no train.bin in") && error().contains("cifar-100-binary"), "{}", error());
         std::fs::write(folder.path().join("train.bin"), [0; 100]).unwrap();
         assert!(error().contains("records of 3074 bytes") && error().contains("found 100"), "{}", error());

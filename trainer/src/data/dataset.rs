@@ -70,7 +70,7 @@ impl ImageFile {
     }
 
     /// Its path relative to the folder of its class.
-    pub fn place(&self) -> &Path {
+    pub fn relative_path(&self) -> &Path {
         let above = self.path.ancestors().nth(self.depth.into());
         above.and_then(|above| self.path.strip_prefix(above).ok()).unwrap_or(&self.path)
     }
@@ -229,10 +229,10 @@ impl Dataset {
 
     /// The images of these classes, which become the classes 0, 1, … in this order.
     pub fn of_classes(&self, classes: &[u32]) -> Dataset {
-        let place = |label: &u32| classes.iter().position(|class| class == label);
-        let kept: Vec<usize> = (0..self.len()).filter(|&i| place(&self.labels[i]).is_some()).collect();
+        let new_label = |label: &u32| classes.iter().position(|class| class == label);
+        let kept: Vec<usize> = (0..self.len()).filter(|&i| new_label(&self.labels[i]).is_some()).collect();
         let kept = self.select(&self.name, &kept);
-        let labels = kept.labels.iter().filter_map(place).map(|label| label as u32).collect();
+        let labels = kept.labels.iter().filter_map(new_label).map(|label| label as u32).collect();
         Dataset { labels, classes: classes.len(), names: self.names.select(classes), ..kept }
     }
 }

@@ -23,7 +23,7 @@ fn part(set: &Dataset) -> String {
         Images::Memory(pixels) => crc.update(&pixels.values),
         Images::Files(files) => {
             for file in files.iter() {
-                crc.update(file.place().as_os_str().as_encoded_bytes());
+                crc.update(file.relative_path().as_os_str().as_encoded_bytes());
                 crc.update(b"/");
                 let stamp = file.stamp.map(|stamp| (stamp.size, stamp.ends)).unwrap_or_default();
                 crc.update(&stamp.0.to_le_bytes());

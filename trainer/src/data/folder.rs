@@ -11,7 +11,7 @@ use super::dataset::{DataSplit, Dataset, Images};
 use super::error::DataError;
 use super::labels_file;
 use super::listing::{Entry, Found, Kind, endings};
-use super::locate::{Places, find};
+use super::locate::{SearchPath, find};
 use crate::classes::{Classes, listed};
 use crate::words::count;
 
@@ -23,8 +23,8 @@ const LABELS: [&str; 4] = ["val.txt", "val.csv", "val/val_annotations.txt", "tes
 const ORDER_SEED: u64 = 2;
 
 /// Lists the images in `train/` and, if requested, in `val/` or `test/`. Otherwise the test set is empty.
-pub fn read(name: &str, with_test: bool, places: &Places) -> Result<DataSplit, DataError> {
-    let folder = root(name, places)?;
+pub fn read(name: &str, with_test: bool, search_path: &SearchPath) -> Result<DataSplit, DataError> {
+    let folder = root(name, search_path)?;
     let train_folder = folder.join(TRAIN);
     let classes = class_names(&train_folder)?;
     let train = read_classes(format!("{name}, training set"), &train_folder, &classes)?;
@@ -48,8 +48,8 @@ pub fn read(name: &str, with_test: bool, places: &Places) -> Result<DataSplit, D
 }
 
 /// The folder that contains `train/`.
-pub(super) fn root(name: &str, places: &Places) -> Result<PathBuf, DataError> {
-    find(name, places.folders(name), "folder train/", |folder| folder.join(TRAIN).is_dir())
+pub(super) fn root(name: &str, search_path: &SearchPath) -> Result<PathBuf, DataError> {
+    find(name, search_path.folders(name), "folder train/", |folder| folder.join(TRAIN).is_dir())
 }
 
 /// The classes of a data set: the names of the folders of its training set, sorted.
@@ -198,8 +198,8 @@ fn images_wanted() -> String {
 mod tests {
     use super::*;
 
-    fn places(folder: &Path) -> Places {
-        Places { data_dir: Some(folder.to_owned()), variable: None, system: "nowhere".into() }
+    fn search_path(folder: &Path) -> SearchPath {
+        SearchPath { data_dir: Some(folder.to_owned()), variable: None, system: "nowhere".into() }
     }
 
     /// Creates empty files: nothing here decodes them.
@@ -221,20 +221,20 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("imagenet");
         touch(&path, &["train/n2/b.JPEG", "train/n2/a.png", "train/n1/c.jpg", "train/n1/notes.txt", "train/.x/d.jpg"]);
-        let error = || read("imagenet", true, &places(folder.path())).unwrap_err().to_string();
+        let error = || read("imagenet", true, &search_path(folder.path())).unwrap_err().to_string();
         assert!(
             error().contains("no folder val/ or test/ beside train/") && error().contains("hold_out"),
             "{}",
             error()
         );
         touch(&path, &["test/n2/e.jpg", "test/n1/f.jpg"]);
-        let split = read("imagenet", true, &places(folder.path())).unwrap();
+        let split = read("imagenet", true, &search_path(folder.path())).unwrap();
         let own = |list: &[(&str, u32)]| list.iter().map(|(n, l)| ((*n).to_owned(), *l)).collect::<Vec<_>>();
         let mut train = names(&split.train);
         train.sort();
         assert_eq!(train, own(&[("a.png", 1), ("b.JPEG", 1), ("c.jpg", 0)]));
         assert_eq!(names(&split.test), own(&[("e.jpg", 1), ("f.jpg", 0)]), "in the order of the names");
-        assert!(read("imagenet", false, &places(folder.path())).unwrap().test.is_empty());
+        assert!(read("imagenet", false, &search_path(folder.path())).unwrap().test.is_empty());
         touch(&path, &["test/n3/g.jpg"]);
         assert!(error().contains("one of the 2 classes of the training set, found `n3`"), "{}", error());
         touch(&path, &["train/n4/readme.txt"]);
@@ -250,7 +250,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let files: Vec<String> = (0..100).map(|i| format!("train/n{}/{i}.jpg", i / 25)).collect();
         touch(folder.path(), &files.iter().map(String::as_str).collect::<Vec<_>>());
-        let read = || read("image-folder", false, &places(folder.path())).unwrap().train;
+        let read = || read("image-folder", false, &search_path(folder.path())).unwrap().train;
         let first = &read().labels[..20];
         assert!((0..4).all(|class| first.contains(&class)), "{first:?}");
         assert_eq!(read(), read());
@@ -263,7 +263,7 @@ mod tests {
         touch(path, &["train/n1/a.jpg", "train/n2/b.jpg", "val/v1.JPEG", "val/v2.JPEG"]);
         let test = |text: &str| {
             std::fs::write(path.join("val.txt"), text).unwrap();
-            read("imagenet", true, &places(path)).map(|split| split.test.labels).map_err(|e| e.to_string())
+            read("imagenet", true, &search_path(path)).map(|split| split.test.labels).map_err(|e| e.to_string())
         };
         assert_eq!(test("v2.JPEG 1\nv1.JPEG n1\n\n").unwrap(), [0, 1]);
         assert!(test("v2.JPEG 1\n").unwrap_err().contains("a line for v1.JPEG"), "{:?}", test("v2.JPEG 1\n"));
@@ -283,7 +283,7 @@ mod tests {
         touch(path, &["train/1/a.jpg", "train/10/b.jpg", "train/2/c.jpg", "val/v1.jpg", "val/v2.jpg"]);
         let labels = |text: &str| {
             std::fs::write(path.join("val.txt"), text).unwrap();
-            read("image-folder", true, &places(path)).unwrap().test.labels
+            read("image-folder", true, &search_path(path)).unwrap().test.labels
         };
         assert_eq!(labels("v1.jpg 1\nv2.jpg 10\n"), [0, 1]);
         assert_eq!(labels("v1.jpg 1\nv2.jpg 0\n"), [1, 0], "one that is no name: all are numbers");
@@ -292,7 +292,7 @@ mod tests {
     #[test]
     fn a_folder_without_classes_is_refused() {
         let folder = tempfile::tempdir().unwrap();
-        let error = || read("image-folder", true, &places(folder.path())).unwrap_err().to_string();
+        let error = || read("image-folder", true, &search_path(folder.path())).unwrap_err().to_string();
         assert!(error().contains("image-folder not found: no folder train/ in"), "{}", error());
         touch(folder.path(), &["train/n1/a.jpg"]);
         assert!(error().contains("one for each class, found 1 folder"), "{}", error());

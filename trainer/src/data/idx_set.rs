@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use super::dataset::{DataSplit, Dataset};
 use super::error::DataError;
 use super::idx::{read_images, read_labels};
-use super::locate::{Places, find};
+use super::locate::{SearchPath, find};
 
 /// The training or test set: its name, its file of images and its file of labels.
 pub(super) type Part = (&'static str, &'static str, &'static str);
@@ -13,9 +13,9 @@ pub(super) const TRAIN: Part = ("training set", "train-images-idx3-ubyte", "trai
 pub(super) const TEST: Part = ("test set", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte");
 
 /// Reads the data set with this name.
-pub fn read(name: &str, classes: Option<usize>, places: &Places) -> Result<DataSplit, DataError> {
+pub fn read(name: &str, classes: Option<usize>, search_path: &SearchPath) -> Result<DataSplit, DataError> {
     let file_name = format!("{0} (or {0}.gz)", TRAIN.1);
-    let folder = find(name, places.folders(name), &file_name, |folder| existing(folder, TRAIN.1).is_some())?;
+    let folder = find(name, search_path.folders(name), &file_name, |folder| existing(folder, TRAIN.1).is_some())?;
     let train = read_part(name, &folder, TRAIN, classes)?;
     let test = read_part(name, &folder, TEST, Some(train.classes))?;
     if test.shape != train.shape {

@@ -121,7 +121,7 @@ impl<'a> Names<'a> {
                 let found = format!("{} and {}", images[other].path.display(), image.path.display());
                 return Err(DataError::malformed(path, "images", "unique names".to_owned(), found));
             }
-            whole.extend(image.place().to_str().map(|place| (place, i)));
+            whole.extend(image.relative_path().to_str().map(|path| (path, i)));
             let stem = name.rsplit_once('.').map_or(name, |(stem, _)| stem);
             // A name without extension that fits two images is not accepted.
             stems.entry(stem).and_modify(|i| *i = usize::MAX).or_insert(i);

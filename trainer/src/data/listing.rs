@@ -88,13 +88,13 @@ impl Found {
                 Kind::Other if path == self.labels => {}
                 Kind::Other => self.pass_over(&path),
                 Kind::Folder => {
-                    let place = std::fs::canonicalize(&path).unwrap_or_else(|_| path.clone());
-                    if above.iter().any(|folder| folder.starts_with(&place)) {
+                    let target = std::fs::canonicalize(&path).unwrap_or_else(|_| path.clone());
+                    if above.iter().any(|folder| folder.starts_with(&target)) {
                         let source = std::io::Error::other("it leads back to a folder that contains it");
-                        self.broken.push((path, ImageFlaw::Link { target: place, source }));
+                        self.broken.push((path, ImageFlaw::Link { target, source }));
                         continue;
                     }
-                    above.push(place);
+                    above.push(target);
                     self.walk(&path, depth + 1, above)?;
                     above.pop();
                 }

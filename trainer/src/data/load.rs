@@ -7,7 +7,7 @@ use super::error::DataError;
 use super::folder;
 use super::idx_set;
 use super::inspect::inspect;
-use super::locate::Places;
+use super::locate::SearchPath;
 use super::names;
 use crate::classes::Classes;
 use crate::config::{DataConfig, DatasetKind, Problem};
@@ -21,20 +21,20 @@ const HOLD_OUT_SEED: u64 = 1;
 ///
 /// # Errors
 /// If its files are not found, cannot be read, are not images or contradict each other, if a class does not exist, or if there are too few images to hold out.
-pub fn load(config: &DataConfig, places: &Places) -> Result<DataSplit, DataError> {
+pub fn load(config: &DataConfig, search_path: &SearchPath) -> Result<DataSplit, DataError> {
     let mut split = match config.dataset {
         DatasetKind::Digits => digits(),
         DatasetKind::FashionMnist => {
-            let split = idx_set::read("fashion-mnist", Some(10), places)?;
+            let split = idx_set::read("fashion-mnist", Some(10), search_path)?;
             let named = |set: Dataset| set.named(Classes::new(names::FASHION_MNIST));
             DataSplit { train: named(split.train), test: named(split.test) }
         }
-        DatasetKind::Mnist => idx_set::read("mnist", Some(10), places)?,
-        DatasetKind::Idx => idx_set::read("idx", config.classes, places)?,
-        DatasetKind::Cifar10 => cifar::read(&cifar::CIFAR_10, places)?,
-        DatasetKind::Cifar100 => cifar::read(&cifar::CIFAR_100, places)?,
-        DatasetKind::Imagenet => folder::read("imagenet", config.hold_out.is_none(), places)?,
-        DatasetKind::ImageFolder => folder::read("image-folder", config.hold_out.is_none(), places)?,
+        DatasetKind::Mnist => idx_set::read("mnist", Some(10), search_path)?,
+        DatasetKind::Idx => idx_set::read("idx", config.classes, search_path)?,
+        DatasetKind::Cifar10 => cifar::read(&cifar::CIFAR_10, search_path)?,
+        DatasetKind::Cifar100 => cifar::read(&cifar::CIFAR_100, search_path)?,
+        DatasetKind::Imagenet => folder::read("imagenet", config.hold_out.is_none(), search_path)?,
+        DatasetKind::ImageFolder => folder::read("image-folder", config.hold_out.is_none(), search_path)?,
     };
     if let Some(only) = &config.only_classes {
         split = of_classes(&split, only)?;
@@ -94,9 +94,9 @@ mod tests {
         std::fs::write(folder.join(part.2), labels).unwrap();
     }
 
-    fn places(data_dir: Option<&Path>, variable: Option<&Path>, system: &Path) -> Places {
+    fn search_path(data_dir: Option<&Path>, variable: Option<&Path>, system: &Path) -> SearchPath {
         let own = |path: Option<&Path>| path.map(Path::to_owned);
-        Places { data_dir: own(data_dir), variable: own(variable), system: system.to_owned() }
+        SearchPath { data_dir: own(data_dir), variable: own(variable), system: system.to_owned() }
     }
 
     fn config(dataset: DatasetKind, classes: Option<usize>) -> DataConfig {
@@ -114,20 +114,20 @@ mod tests {
         write(&system.join("mnist"), TRAIN, 3, &[0, 1, 2]);
         write(&system.join("mnist"), TEST, 1, &[0]);
         let mnist = config(DatasetKind::Mnist, None);
-        let count = |places: Places| load(&mnist, &places).map(|split| split.train.len());
-        assert_eq!(count(places(Some(&given), Some(&variable), &system)).unwrap(), 1);
-        assert_eq!(count(places(None, Some(&variable), &system)).unwrap(), 2);
-        assert_eq!(count(places(None, None, &system)).unwrap(), 3);
-        assert_eq!(count(places(None, Some(&given.join("none")), &system)).unwrap(), 3);
-        let error = count(places(Some(&given.join("none")), Some(&variable), &system)).unwrap_err().to_string();
+        let count = |search_path: SearchPath| load(&mnist, &search_path).map(|split| split.train.len());
+        assert_eq!(count(search_path(Some(&given), Some(&variable), &system)).unwrap(), 1);
+        assert_eq!(count(search_path(None, Some(&variable), &system)).unwrap(), 2);
+        assert_eq!(count(search_path(None, None, &system)).unwrap(), 3);
+        assert_eq!(count(search_path(None, Some(&given.join("none")), &system)).unwrap(), 3);
+        let error = count(search_path(Some(&given.join("none")), Some(&variable), &system)).unwrap_err().to_string();
         assert!(error.contains("a/none, ") && !error.contains("/c/"), "{error}");
     }
 
     #[test]
     fn a_missing_data_set_names_places_and_package() {
         let folder = tempfile::tempdir().unwrap();
-        let places = places(None, Some(&folder.path().join("x")), &folder.path().join("y"));
-        let error = load(&config(DatasetKind::FashionMnist, None), &places).unwrap_err().to_string();
+        let search_path = search_path(None, Some(&folder.path().join("x")), &folder.path().join("y"));
+        let error = load(&config(DatasetKind::FashionMnist, None), &search_path).unwrap_err().to_string();
         for part in ["x, ", "x/fashion-mnist, ", "y/fashion-mnist", "dataset-fashion-mnist", "LETHE_DATA"] {
             assert!(error.contains(part), "{part}: {error}");
         }
@@ -138,8 +138,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path();
         let error = |classes| {
-            let places = places(Some(path), None, path);
-            load(&config(DatasetKind::Idx, classes), &places).unwrap_err().to_string()
+            let search_path = search_path(Some(path), None, path);
+            load(&config(DatasetKind::Idx, classes), &search_path).unwrap_err().to_string()
         };
         write(path, TRAIN, 3, &[0, 1]);
         assert!(error(None).contains("expected 3 labels") && error(None).contains("found 2"), "{}", error(None));
@@ -148,8 +148,8 @@ mod tests {
         write(path, TEST, 2, &[0, 3]);
         assert!(error(None).contains("labels below 3, found 3 at index 1"), "{}", error(None));
         assert!(error(Some(2)).contains("labels below 2, found 2 at index 2"), "{}", error(Some(2)));
-        let places = places(Some(path), None, path);
-        assert_eq!(load(&config(DatasetKind::Idx, Some(4)), &places).unwrap().test.classes, 4);
+        let search_path = search_path(Some(path), None, path);
+        assert_eq!(load(&config(DatasetKind::Idx, Some(4)), &search_path).unwrap().test.classes, 4);
     }
 
     #[test]
@@ -160,7 +160,7 @@ mod tests {
         write(path, TEST, 2, &[0, 1]);
         let of = |only: Vec<u32>, hold_out| {
             let config = DataConfig { only_classes: Some(only), hold_out, ..config(DatasetKind::Idx, None) };
-            load(&config, &places(Some(path), None, path)).map(|split| split.test.len()).map_err(|e| e.to_string())
+            load(&config, &search_path(Some(path), None, path)).map(|split| split.test.len()).map_err(|e| e.to_string())
         };
         assert_eq!(of(vec![0, 2], None).unwrap(), 1);
         let error = of(vec![2], None).unwrap_err();
@@ -170,10 +170,10 @@ mod tests {
 
     #[test]
     fn images_are_held_out_before_the_limit() {
-        let places = places(None, None, Path::new("nowhere"));
+        let search_path = search_path(None, None, Path::new("nowhere"));
         let with = |hold_out, train_limit, size| {
             let config = DataConfig { hold_out, train_limit, size, ..DataConfig::of(DatasetKind::Digits) };
-            load(&config, &places)
+            load(&config, &search_path)
         };
         let split = with(Some(100), Some(1000), Some(12)).unwrap();
         assert_eq!((split.train.len(), split.test.len(), split.train.shape.width), (1000, 100, 12));

@@ -188,10 +188,10 @@ impl Work {
         let end = self.loader.images().min((batch + 1) * size).min(start + PIECE);
         let mut images = Vec::with_capacity((end - start) * pipeline.shape.len());
         let mut labels = Vec::with_capacity(end - start);
-        for place in start..end {
-            let index = self.order[place % self.order.len()] as usize;
+        for position in start..end {
+            let index = self.order[position % self.order.len()] as usize;
             // The augmentation of an image depends on its position in the epoch.
-            let draw = Draw::new(training.unwrap_or_default(), [CHANGES, self.epoch as u32, place as u32]);
+            let draw = Draw::new(training.unwrap_or_default(), [CHANGES, self.epoch as u32, position as u32]);
             pipeline.append(data, index, Philox::new(draw), scratch, &mut images)?;
             labels.push(data.labels[index]);
         }

@@ -9,7 +9,7 @@ const SYSTEM: &str = "/usr/share/datasets";
 
 /// The folders in which data sets are searched.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Places {
+pub struct SearchPath {
     /// `--data-dir`: if given, the only folder.
     pub data_dir: Option<PathBuf>,
     /// The environment variable `LETHE_DATA`: otherwise the first folder.
@@ -18,11 +18,11 @@ pub struct Places {
     pub system: PathBuf,
 }
 
-impl Places {
+impl SearchPath {
     /// The folders of this process, with its `--data-dir`.
-    pub fn of_process(data_dir: Option<PathBuf>) -> Places {
+    pub fn of_process(data_dir: Option<PathBuf>) -> SearchPath {
         let variable = std::env::var_os("LETHE_DATA").filter(|value| !value.is_empty()).map(PathBuf::from);
-        Places { data_dir, variable, system: PathBuf::from(SYSTEM) }
+        SearchPath { data_dir, variable, system: PathBuf::from(SYSTEM) }
     }
 
     /// The given folders and the system's, in order.

@@ -41,7 +41,7 @@ pub use idx::{read_images, read_labels};
 pub use jpeg::Flaw as JpegFlaw;
 pub use load::load;
 pub use loader::{Batch, Epoch, Loader, LoaderError};
-pub use locate::Places;
+pub use locate::SearchPath;
 pub use pipeline::Preparation;
 pub use resize::Filter;
 pub use seen::Stamp;

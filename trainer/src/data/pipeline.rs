@@ -186,9 +186,9 @@ mod tests {
     const RAW: Preparation =
         Preparation { mean: [0.0; 3], std: [1.0 / 255.0; 3], size: None, filter: Filter::Bicubic, upright: false };
 
-    fn prepared(data: &Dataset, prepare: Preparation, augment: Option<AugmentConfig>, place: u32) -> Vec<f32> {
+    fn prepared(data: &Dataset, prepare: Preparation, augment: Option<AugmentConfig>, position: u32) -> Vec<f32> {
         let mut out = Vec::new();
-        let random = Philox::new(Draw::new(3, [1, 0, place]));
+        let random = Philox::new(Draw::new(3, [1, 0, position]));
         Pipeline::new(data, prepare, augment).append(data, 0, random, &mut Scratch::default(), &mut out).unwrap();
         out
     }
@@ -237,13 +237,13 @@ mod tests {
     fn crops_differ_from_place_to_place_and_mirror_what_they_crop() {
         let shape = ImageShape { channels: 1, height: 16, width: 16 };
         let ramp = Dataset::in_memory("ramp".into(), (0..=255).collect(), shape, 255, vec![0], 2);
-        let crop = |flip, place| {
+        let crop = |flip, position| {
             let augment = AugmentConfig { inception_crop: true, flip, ..AugmentConfig::default() };
-            prepared(&ramp, Preparation { size: Some(8), ..RAW }, Some(augment), place)
+            prepared(&ramp, Preparation { size: Some(8), ..RAW }, Some(augment), position)
         };
         assert_ne!(crop(false, 0), crop(false, 1));
         let mirrored = |image: &[f32]| image.chunks(8).flat_map(|row| row.iter().rev().copied()).collect::<Vec<_>>();
-        let turned = (0..40).filter(|&place| crop(true, place) != crop(false, place));
+        let turned = (0..40).filter(|&position| crop(true, position) != crop(false, position));
         let turned: Vec<u32> = turned.inspect(|&p| assert_eq!(crop(true, p), mirrored(&crop(false, p)))).collect();
         assert!((8..32).contains(&turned.len()), "{turned:?}");
     }

@@ -7,7 +7,7 @@ use super::dataset::{Dataset, Images};
 use super::error::DataError;
 use super::folder::{classes_of, read_test_classes, root};
 use super::inspect::inspect;
-use super::locate::{Places, find};
+use super::locate::{SearchPath, find};
 use super::stand_in::StandIn;
 use crate::classes::Classes;
 use crate::config::{DataConfig, DatasetKind, Problem};
@@ -88,7 +88,7 @@ impl TestSet {
     ///
     /// # Errors
     /// If it belongs to another data set, is not found, cannot be read, or does not match the test set.
-    pub fn load(self, config: &DataConfig, places: &Places, test: &Arc<Dataset>) -> Result<Judged, DataError> {
+    pub fn load(self, config: &DataConfig, search_path: &SearchPath, test: &Arc<Dataset>) -> Result<Judged, DataError> {
         let judged = |data: Dataset| {
             let mut data = Dataset { names: test.names.clone(), ..data.resized(config.size) };
             inspect(&mut [&mut data])?;
@@ -107,9 +107,10 @@ impl TestSet {
             let reason = "has labels for the validation images, which data.hold_out has replaced by others";
             return Err(Problem::value("--on", self.name(), reason).into());
         }
-        let root = root(IMAGENET, places)?;
+        let root = root(IMAGENET, search_path)?;
         let beside = |folders: &[&str]| {
-            let looked = around(&root, places).into_iter().flat_map(|base| folders.iter().map(move |f| base.join(f)));
+            let looked =
+                around(&root, search_path).into_iter().flat_map(|base| folders.iter().map(move |f| base.join(f)));
             find(self.name(), looked.collect(), "such folder", |folder| folder.is_dir())
         };
         match self {
@@ -127,7 +128,7 @@ impl TestSet {
                 judged(read_test_classes("imagenet-sketch".into(), &folder, &classes_of(&root)?)?)
             }
             _ => {
-                let looked = around(&root, places).into_iter().flat_map(|base| [base.join("imagenet-real"), base]);
+                let looked = around(&root, search_path).into_iter().flat_map(|base| [base.join("imagenet-real"), base]);
                 let looked = looked.chain([root.clone()]).collect();
                 let folder = find(self.name(), looked, REAL, |folder| folder.join(REAL).exists())?;
                 Ok(Judged { data: test.clone(), right: Some(right_labels(&folder.join(REAL), test)?) })
@@ -137,8 +138,8 @@ impl TestSet {
 }
 
 /// The folders that may contain a set's folder: the given ones, and the parent of ImageNet's.
-fn around(root: &Path, places: &Places) -> Vec<PathBuf> {
-    let mut bases = places.bases();
+fn around(root: &Path, search_path: &SearchPath) -> Vec<PathBuf> {
+    let mut bases = search_path.bases();
     bases.extend(root.parent().map(Path::to_owned));
     bases.dedup();
     bases
@@ -189,7 +190,7 @@ mod tests {
     use super::*;
 
     /// A tree of small images.
-    fn tree(root: &Path) -> (Places, Arc<Dataset>) {
+    fn tree(root: &Path) -> (SearchPath, Arc<Dataset>) {
         let files = [
             "imagenet/train/n1/a.jpg",
             "imagenet/train/n2/b.jpg",
@@ -207,9 +208,9 @@ mod tests {
             std::fs::create_dir_all(path.parent().unwrap()).unwrap();
             image::RgbImage::new(1, 1).save_with_format(path, image::ImageFormat::Png).unwrap();
         }
-        let places = Places { data_dir: Some(root.to_owned()), variable: None, system: "nowhere".into() };
-        let test = super::super::folder::read(IMAGENET, true, &places).unwrap().test;
-        (places, Arc::new(test))
+        let search_path = SearchPath { data_dir: Some(root.to_owned()), variable: None, system: "nowhere".into() };
+        let test = super::super::folder::read(IMAGENET, true, &search_path).unwrap().test;
+        (search_path, Arc::new(test))
     }
 
     fn config() -> DataConfig {
@@ -219,27 +220,27 @@ mod tests {
     #[test]
     fn sets_are_mapped_into_the_training_classes() {
         let folder = tempfile::tempdir().unwrap();
-        let (places, test) = tree(folder.path());
-        let load = |set: TestSet| set.load(&config(), &places, &test);
+        let (search_path, test) = tree(folder.path());
+        let load = |set: TestSet| set.load(&config(), &search_path, &test);
         assert_eq!(load(TestSet::V2).unwrap().data.labels, [2, 0], "x, then y");
         let r = load(TestSet::R).unwrap().data;
         assert_eq!((&r.labels[..], r.classes, r.shape.width), (&[0, 2][..], 3, 8));
         let error = load(TestSet::Sketch).unwrap_err().to_string();
         assert!(error.contains("sketch not found: no such folder in") && error.contains("imagenet-sketch"), "{error}");
-        let mnist = TestSet::R.load(&DataConfig::of(DatasetKind::Mnist), &places, &test).unwrap_err().to_string();
+        let mnist = TestSet::R.load(&DataConfig::of(DatasetKind::Mnist), &search_path, &test).unwrap_err().to_string();
         assert!(mnist.contains("--on = r") && mnist.contains("stand-ins"), "{mnist}");
     }
 
     #[test]
     fn real_labels_follow_the_file_names() {
         let folder = tempfile::tempdir().unwrap();
-        let (places, test) = tree(folder.path());
+        let (search_path, test) = tree(folder.path());
         let write = |text: &str| std::fs::write(folder.path().join(REAL), text).unwrap();
-        let load = || TestSet::Real.load(&config(), &places, &test).map(|judged| judged.right.unwrap());
+        let load = || TestSet::Real.load(&config(), &search_path, &test).map(|judged| judged.right.unwrap());
         write("[[1], [], [0, 2]]");
         assert_eq!(load().unwrap(), [vec![1], vec![], vec![0, 2]]);
         let turned = Arc::new(test.select("another order", &[2, 0, 1]));
-        let right = TestSet::Real.load(&config(), &places, &turned).unwrap().right.unwrap();
+        let right = TestSet::Real.load(&config(), &search_path, &turned).unwrap().right.unwrap();
         assert_eq!(right, [vec![0, 2], vec![1], vec![]], "v3, v1, v2");
         for (text, part) in
             [("[[1]]", "found 1 list"), ("[[1], [3], []]", "found class 3"), ("{}", "found invalid type")]

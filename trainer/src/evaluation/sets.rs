@@ -2,7 +2,7 @@
 
 use super::{Network, Tally, evaluate, evaluate_among, multi_label_accuracy};
 use crate::config::Config;
-use crate::data::{Dataset, Judged, Loader, Places, Preparation, TestSet};
+use crate::data::{Dataset, Judged, Loader, Preparation, SearchPath, TestSet};
 use crate::error::Error;
 use crate::experiment;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ pub struct Measurement<'a> {
     /// The resolved config of the run.
     pub config: &'a Config,
     /// The folders in which sets are searched.
-    pub places: &'a Places,
+    pub search_path: &'a SearchPath,
     /// The test set of the run's data set.
     pub test: &'a Arc<Dataset>,
     /// The number of threads that make batches.
@@ -49,7 +49,7 @@ impl Measurement<'_> {
     /// If a set cannot be found or read, or as [`evaluate`].
     pub fn of(&self, network: Network<'_>, sets: &[TestSet]) -> Result<Vec<Measured>, Error> {
         // All sets are loaded before any is evaluated, which takes long.
-        let load = |set: &TestSet| Ok((*set, set.load(&self.config.data, self.places, self.test)?));
+        let load = |set: &TestSet| Ok((*set, set.load(&self.config.data, self.search_path, self.test)?));
         let sets = sets.iter().map(load).collect::<Result<Vec<_>, Error>>()?;
         let mut of_test: Option<Tally> = None;
         let mut measured = Vec::with_capacity(sets.len());

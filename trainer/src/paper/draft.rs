@@ -35,9 +35,9 @@ impl Draft {
 
 impl Display for Draft {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let place = |name: &str| ORDER.iter().position(|o| *o == name).unwrap_or(ORDER.len());
+        let rank = |name: &str| ORDER.iter().position(|o| *o == name).unwrap_or(ORDER.len());
         let mut sections: Vec<_> = self.sections.iter().collect();
-        sections.sort_by_key(|(name, _)| place(name));
+        sections.sort_by_key(|(name, _)| rank(name));
         for (i, (section, keys)) in sections.into_iter().enumerate() {
             if i > 0 {
                 f.write_char('\n')?;

@@ -207,7 +207,7 @@ fn cell(c: Correlation) -> String {
 mod tests {
     use super::*;
     use crate::analysis::forgetting::ForgettingProbe;
-    use crate::data::{Places, load};
+    use crate::data::{SearchPath, load};
     use crate::training::{Parts, facts};
     use std::path::Path;
 
@@ -217,7 +217,7 @@ mod tests {
             for m in slice_sizes(Scale::Digits) {
                 let text = planned(Scale::Digits, row, m, 0).draft.to_string();
                 let config = Config::parse(&text, Path::new("x.toml"), &[]).unwrap();
-                let split = load(&config.data, &Places::of_process(None)).unwrap();
+                let split = load(&config.data, &SearchPath::of_process(None)).unwrap();
                 let config = config.resolve(facts(&split)).unwrap();
                 let Parts { train, analysed, .. } = Parts::of(&config, split);
                 assert_eq!(train.len(), 400);

@@ -3,7 +3,7 @@
 use super::{Planned, Scale, Study};
 use crate::analysis::sharpness::{Landscape, Stopping};
 use crate::config::{DataConfig, DatasetKind};
-use crate::data::{DataSplit, Loader, Places, Preparation, TestSet};
+use crate::data::{DataSplit, Loader, Preparation, SearchPath, TestSet};
 use crate::error::Error;
 use crate::evaluation::Measurement;
 use crate::experiment;
@@ -112,7 +112,7 @@ impl Measures {
         let network = restored.network();
         let measurement = Measurement {
             config: &config,
-            places: &study.places,
+            search_path: &study.search_path,
             test: &test,
             workers: study.threads,
             mask_classes: false,
@@ -170,10 +170,10 @@ impl Wanted {
     ///
     /// # Errors
     /// If one is not found, or cannot be read.
-    pub fn find(&self, data: &DataConfig, places: &Places, split: DataSplit) -> Result<(), Error> {
+    pub fn find(&self, data: &DataConfig, search_path: &SearchPath, split: DataSplit) -> Result<(), Error> {
         let test = Arc::new(split.test);
         let from_disk = self.sets(data.dataset).into_iter().filter(|set| !matches!(set, TestSet::StandIn(_)));
-        from_disk.map(|set| set.load(data, places, &test)).try_for_each(|found| Ok(found.map(drop)?))
+        from_disk.map(|set| set.load(data, search_path, &test)).try_for_each(|found| Ok(found.map(drop)?))
     }
 
     /// The evaluation sets for a model of this data: those of ImageNet, or the test set and its stand-ins.

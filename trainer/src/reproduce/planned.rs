@@ -56,7 +56,7 @@ impl Planned {
     /// If the data is missing, or does not match the config.
     pub fn resolve(&self, study: &Study<'_>) -> Result<(Config, DataSplit), Error> {
         let config = self.config(study)?;
-        let split = load(&config.data, &study.places)?;
+        let split = load(&config.data, &study.search_path)?;
         let config = config.resolve(training::facts(&split)).map_err(|p| p.in_file(Path::new(&self.name)))?;
         Ok((config, split))
     }

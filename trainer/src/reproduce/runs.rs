@@ -29,7 +29,7 @@ impl Study<'_> {
                 }
                 let (facts, names) = (training::facts(&split), split.train.names.clone());
                 seen.push((config.data.clone(), facts, split.fingerprint(), names));
-                wanted.find(&resolved.data, &self.places, split)?;
+                wanted.find(&resolved.data, &self.search_path, split)?;
             }
             let (_, facts, fingerprint, classes) = &seen[known.unwrap_or(seen.len() - 1)];
             let resolved = config.resolve(*facts).map_err(|p| p.in_file(Path::new(&planned.name)))?;

@@ -1,7 +1,7 @@
 //! A study: the scale, the folders and the number of seeds of experiments, and their execution by several jobs at once.
 
 use super::{Experiment, Scale};
-use crate::data::Places;
+use crate::data::SearchPath;
 use crate::error::Error;
 use crate::files;
 use crate::paper::Architecture;
@@ -27,7 +27,7 @@ pub struct Study<'a> {
     /// The number of CPU threads of a run, including its loader's.
     pub threads: usize,
     /// The folders in which data is searched.
-    pub places: Places,
+    pub search_path: SearchPath,
     /// The folder of all runs at this scale, which experiments share.
     pub runs: PathBuf,
     /// The folder of results.
@@ -93,7 +93,7 @@ pub(super) mod tests {
             seeds: 2,
             devices: vec![Device::cpu(); jobs],
             threads: 1,
-            places: Places { data_dir: None, variable: None, system: folder.to_owned() },
+            search_path: SearchPath { data_dir: None, variable: None, system: folder.to_owned() },
             runs: folder.join("runs"),
             out: folder.to_owned(),
             say: &|_| {},

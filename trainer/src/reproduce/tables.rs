@@ -90,9 +90,9 @@ fn anchored(study: &Study<'_>, anchors: &[Anchor]) -> Vec<Entry> {
         Entry { names: names.into(), row, paper: reported(a) }
     };
     // The rows of a model are adjacent.
-    let place = |a: &&Anchor| study.architectures.iter().position(|mine| *mine == a.architecture);
+    let rank = |a: &&Anchor| study.architectures.iter().position(|mine| *mine == a.architecture);
     let mut mine: Vec<&Anchor> = anchors.iter().filter(mine).collect();
-    mine.sort_by_key(place);
+    mine.sort_by_key(rank);
     mine.into_iter().map(entry).collect()
 }
 

@@ -21,7 +21,7 @@ impl Parts {
         match config.analysis.split {
             Split::Test => Parts { train: Arc::new(train), analysed: test.clone(), test },
             Split::HeldOut => {
-                let (trained, held_out) = Split::HeldOut.places(train.len());
+                let (trained, held_out) = Split::HeldOut.indices(train.len());
                 let analysed = train.select(&format!("{}, held out", train.name), &held_out);
                 let train = train.select(&train.name, &trained);
                 Parts { train: Arc::new(train), test, analysed: Arc::new(analysed) }

@@ -21,10 +21,10 @@ impl Table {
     pub fn new(counts: &[u8], symbols: &[u8]) -> Option<Table> {
         let mut short = Box::new([(0u8, 0u8); 1 << AHEAD]);
         let mut ends = [(0, 0); LONGEST + 1];
-        let (mut code, mut place) = (0u32, 0usize);
+        let (mut code, mut index) = (0u32, 0usize);
         for (length, count) in (1..).zip(counts.iter().map(|count| usize::from(*count))) {
-            ends[length].1 = place as i32 - code as i32;
-            for symbol in &symbols[place..place + count] {
+            ends[length].1 = index as i32 - code as i32;
+            for symbol in &symbols[index..index + count] {
                 if code >= 1 << length {
                     return None;
                 }
@@ -34,7 +34,7 @@ impl Table {
                 }
                 code += 1;
             }
-            place += count;
+            index += count;
             ends[length].0 = if count > 0 { code } else { 0 };
             code <<= 1;
         }

@@ -74,9 +74,9 @@ impl Scan {
                 let component = &mut frame.components[number];
                 let (down, across) = if alone.is_some() { (1, 1) } else { (component.down, component.across) };
                 for at in 0..down * across {
-                    let place = (row * down + at / across) * component.stride + column * across + at % across;
+                    let index = (row * down + at / across) * component.stride + column * across + at % across;
                     if frame.progressive {
-                        let known = &mut component.known[place];
+                        let known = &mut component.known[index];
                         self.progressive_block(&mut bits, tables, (dc, ac), known, &mut zero_blocks)?;
                     } else {
                         let (dc, ac) = (tables.dc(dc, position)?, tables.ac(ac, position)?);
