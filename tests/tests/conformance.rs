@@ -1,4 +1,4 @@
-//! The reference cases that come with the source, on the CPU, and on a GPU where there is one.
+//! The reference cases in the repository, on the CPU, and on a GPU if there is one.
 
 use lethe_tensor::{DType, Device};
 use lethe_tests::conformance::run_folder;

@@ -1,4 +1,4 @@
-//! The example of an operation from outside: it is right, on every device.
+//! The example of a custom operation is correct on every device.
 
 #[path = "../../autograd/examples/custom_operation.rs"]
 mod example;

@@ -16,7 +16,7 @@ fn gpu(force_uniform_params: bool) -> Option<Device> {
     GpuDevice::for_tests(options).map(Device::Gpu)
 }
 
-/// What so many updates of the digits' config leave behind: their records, all state at the end, and a GPU's counters after each.
+/// The results of some updates of the digits' config: their records, the state at the end, and a GPU's counters after each.
 struct Outcome {
     records: Vec<StepRecord>,
     tensors: Vec<(String, Vec<f32>)>,
@@ -50,7 +50,7 @@ fn train(device: &Device, updates: usize, changes: &[&str]) -> Outcome {
     Outcome { records, tensors, counters }
 }
 
-/// After the second update nothing is created, nobody waits for a read, and few submissions are made.
+/// After the second update nothing is created, nothing waits for a read, and there are few submissions.
 fn assert_settled(counters: &[Counters]) {
     for (i, pair) in counters.windows(2).enumerate().skip(1) {
         let step = pair[1].since(&pair[0]);
@@ -99,6 +99,6 @@ fn every_method_settles() {
     ] {
         assert_settled(&run(6, method));
     }
-    // One vector more passes through the pool, and some updates later all have had each other's places.
+    // One more vector passes through the pool, so it takes some updates until all buffers have been combined in all ways.
     assert_settled(&run(12, &["shrink.factor=1e-3"])[5..]);
 }

@@ -1,10 +1,10 @@
-//! Wrong rules are noticed: a sample of all mutants; `prove` tries every one.
+//! Wrong rules are detected: a sample of all mutants; `prove` tries every one.
 
 use lethe_autograd::mutation::{Change, Mutant, Site, with_mutant};
 use lethe_autograd::registry::operations;
 use lethe_tests::proof::{Mutants, cases, derivatives};
 
-/// Of so many mutants one is tried; a prime, so that flips and drops, gradients and terms all come in.
+/// One of this number of mutants is tried; it is prime, so that flips and drops, gradients and terms are all included.
 const STRIDE: usize = 5;
 
 #[test]

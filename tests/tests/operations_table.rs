@@ -1,4 +1,4 @@
-//! The figures of docs/operations.md are those of this code: they are taken again, and compared within the slack that the page names.
+//! The figures in docs/operations.md belong to this code: they are computed again, and compared within the tolerance that the page states.
 
 use lethe_autograd::registry::operations;
 use lethe_tensor::{DType, Device};
@@ -21,7 +21,7 @@ fn are_close(said: [f64; 2], now: [f64; 2]) -> bool {
 }
 
 fn all_right(stale: &[String]) {
-    assert!(stale.is_empty(), "run the command in docs/operations.md, its figures are of another code: {stale:#?}");
+    assert!(stale.is_empty(), "run the command in docs/operations.md: its figures differ from this code's: {stale:#?}");
 }
 
 #[test]
@@ -47,7 +47,7 @@ fn rows_derivatives_and_mutants_are_those_of_this_code() {
     all_right(&stale);
 }
 
-/// The column of this head, taken again.
+/// The column with this heading, computed again.
 fn column_is_true(head: &str, device: &Device, cases: u64) {
     let mut stale = vec![];
     for (op, row) in operations().zip(table()) {

@@ -23,7 +23,7 @@ fn matrix(eigenvalues: &[f64; N]) -> Vec<f32> {
     let mut basis: Vec<Vec<f64>> = Vec::new();
     while basis.len() < N {
         let mut q: Vec<f64> = (0..N).map(|_| random.uniform() - 0.5).collect();
-        // Twice, so that what rounding leaves of the others goes too.
+        // Twice, to remove what rounding leaves of the others.
         for other in basis.iter().chain(&basis) {
             let along: f64 = q.iter().zip(other).map(|(a, b)| a * b).sum();
             q.iter_mut().zip(other).for_each(|(a, b)| *a -= along * b);
@@ -35,7 +35,7 @@ fn matrix(eigenvalues: &[f64; N]) -> Vec<f32> {
     (0..N * N).map(|at| entry(at / N, at % N)).collect()
 }
 
-/// The eigenvalue that power iteration finds of ½ θᵀ A θ, the Hessian being differentiated.
+/// The eigenvalue that power iteration finds for ½ θᵀ A θ, with a differentiated Hessian.
 fn dominant_of(device: &Device, eigenvalues: &[f64; N]) -> f64 {
     let a = Tensor::from_slice(device, &matrix(eigenvalues), &[N, N]);
     let mut layout = ParamLayout::new();
@@ -105,7 +105,7 @@ fn network(model: &str, loss: &str, samples: usize) -> Trained {
     let config = config.resolve(facts).unwrap();
     let model = experiment::model(&config, data.shape, data.classes);
     let (theta, state) = model.init(&Device::cpu(), 1);
-    // Off the start, where the head's zeros make half of the Hessian zero.
+    // Away from the initial values, where the head's zeros make half of the Hessian zero.
     let noise = random_direction(&theta, 9, 0, 0).mul_scalar(0.05);
     let theta = Theta::new(theta.values().add(&noise), theta.layout());
     Trained { config, model, theta, state, data: Arc::new(data) }

@@ -1,12 +1,12 @@
-//! Every reference to the specification leads somewhere: docs/specification.md has a heading for it. References are written as
-//! "specification, section 3.1", with several as "specification, sections 2.4 and 4.4" or "specification, sections 1.1 to 1.5".
+//! Every reference to the specification resolves: docs/specification.md has a heading for it. References have the form
+//! "specification, section 3.1", with several sections "specification, sections 2.4 and 4.4" or "specification, sections 1.1 to 1.5".
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// The types of files that may refer to the specification.
 const EXTENSIONS: [&str; 4] = ["rs", "wgsl", "toml", "md"];
-/// References are expected to be at least this many: fewer would mean that this test no longer finds them.
+/// The minimum number of references: fewer would mean that this test no longer finds them.
 const LEAST: usize = 35;
 
 /// The files of the repository below `folder`.
@@ -24,7 +24,7 @@ fn files(folder: &Path, found: &mut Vec<PathBuf>) {
     }
 }
 
-/// The number at the beginning of a text ("3", "3.1"), and what comes after it.
+/// The number at the beginning of a text ("3", "3.1"), and the rest.
 fn number(text: &str) -> Option<(&str, &str)> {
     let digits = |text: &str| text.len() - text.trim_start_matches(|c: char| c.is_ascii_digit()).len();
     let whole = digits(text);
@@ -33,8 +33,8 @@ fn number(text: &str) -> Option<(&str, &str)> {
     (whole > 0).then(|| text.split_at(end))
 }
 
-/// The sections of a reference whose text begins after "specification, ": those of "sections 3.1 and 3.2" are two. `None` where it is no
-/// reference of the one form.
+/// The sections of a reference whose text begins after "specification, ": those of "sections 3.1 and 3.2" are two. `None` if it does not
+/// have this form.
 fn sections(text: &str) -> Option<Vec<&str>> {
     let rest = text.strip_prefix("section").map(|rest| rest.strip_prefix('s').unwrap_or(rest))?.strip_prefix(' ')?;
     let (first, mut rest) = number(rest)?;
@@ -47,7 +47,7 @@ fn sections(text: &str) -> Option<Vec<&str>> {
     Some(all)
 }
 
-/// What a text refers to: sections, or the text of what looks like a reference and is not of the one form.
+/// The sections that a text refers to, and as errors what looks like a reference but has another form.
 fn references(text: &str) -> Vec<Result<&str, &str>> {
     let mut found = vec![];
     for (at, word) in text.match_indices("specification") {

@@ -1,4 +1,4 @@
-//! `lethe eval` and `lethe analyze` from outside, on runs of a few updates: what they print and write, and what they refuse.
+//! `lethe eval` and `lethe analyze` as commands, on runs of a few updates: what they print, write and refuse.
 
 #![cfg(feature = "program")]
 
@@ -41,7 +41,7 @@ fn fails(arguments: &[&str], status: i32, parts: &[&str]) {
     common::fails(&[arguments, &["--device", "cpu"]].concat(), status, parts);
 }
 
-/// A run of that config with changes, and the folder that it goes with.
+/// A run of that config with changes, and its temporary folder.
 fn trained(set: &[&str]) -> (tempfile::TempDir, String) {
     let folder = tempfile::tempdir().unwrap();
     let config = folder.path().join("small.toml");
@@ -80,7 +80,7 @@ fn earlier_checkpoints_and_models_as_they_start_are_measured_too() {
     let records = ["forgetting-epoch-002.json", "forgetting-epoch-002-p2.json", "epoch-002.json", "epoch-002-p2.json"];
     let [now, now_p2, then, then_p2] = records.map(|name| json(Path::new(&out).join("analysis").join(name)));
     assert!(now == then && now_p2 == then_p2, "the same as during the training");
-    // The same model as the start of a run without an epoch.
+    // The initial model, as a run without an epoch.
     let config = folder.path().join("small.toml").display().to_string();
     let (start, from) = (folder.path().join("start").display().to_string(), format!("init.from={second}"));
     let set = ["--set", "train.epochs=0", "--set", "analysis.every=0", "--set", &from, "--set", "init.head=keep"];
@@ -118,7 +118,7 @@ fn collections_during_training_hold_what_figure_2_needs() {
     }
     assert_ne!(last["unperturbed"], last["perturbed"]);
     assert_eq!(numbers(&last["adjusted"]["sample_given_label"]).len(), 101);
-    // The same network, the same draws: a run's analysis afterwards is its last one on the way.
+    // The same network and the same draws: an analysis after the run equals the last one during it.
     let text = runs(&["analyze", "forgetting", &out]);
     assert!(text.contains("protocol P1: 3 × steepest") && text.contains("mean over s"), "{text}");
     assert_eq!(json(records.join("forgetting.json")), last);
@@ -127,7 +127,7 @@ fn collections_during_training_hold_what_figure_2_needs() {
     let still = json(records.join("forgetting.json"));
     assert!(numbers(&still["adjusted"]["sample_given_label"]).iter().all(|f| f.abs() < 1e-9), "{still}");
     assert_eq!(still["unperturbed"], last["unperturbed"]);
-    // Other perturbations of the same network are others.
+    // Other perturbations of the same network give other results.
     for other in ["perturb.kind=random", "perturb.kind=obf", "perturb.asam=both"] {
         runs(&["analyze", "forgetting", &out, "--set", other]);
         let record = json(records.join("forgetting.json"));
@@ -178,7 +178,7 @@ fn forgetting_needs_a_perturbation_and_enough_slices() {
     let chosen = ["--set", "perturb.kind=obf", "--set", "perturb.rho=0.05", "--set", "perturb.m=32"];
     let text = runs(&[&["analyze", "forgetting", &out, "--protocol", "p2"], &chosen[..]].concat());
     assert!(text.contains("protocol P2: 1 × obf"), "{text}");
-    // As the error says: slices of 64, that no batch of the training is made of.
+    // As the error advises: slices of 64, which no training batch consists of.
     let advised = ["--set", "perturb.kind=steepest", "--set", "perturb.rho=0.05"];
     let text = runs(&[&["analyze", "forgetting", &out, "--draws", "2"], &advised[..]].concat());
     assert!(text.contains("after 1 epoch, 5 updates") && text.contains("slices of 64"), "{text}");
@@ -191,7 +191,7 @@ fn forgetting_needs_a_perturbation_and_enough_slices() {
     for other in ["train.batch=64", "optim.lr=0.1", "data.train_limit=64"] {
         fails(&["analyze", "forgetting", &out, "--set", other], 2, &[other, "the run is trained"]);
     }
-    // A perturbation that leads beyond all numbers forgets nothing that could be measured.
+    // A perturbation that makes outputs infinite has no measurable forgetting.
     let far =
         ["analyze", "forgetting", &out, "--draws", "2", "--set", "perturb.kind=steepest", "--set", "perturb.rho=1e30"];
     fails(&far, 1, &["are no numbers", "perturb.rho"]);

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 const FAILURE: i32 = 1;
 
-/// A folder with images of three classes, a config for it, and a place for runs.
+/// A folder with images of three classes, a config for it, and room for runs.
 struct Place {
     folder: tempfile::TempDir,
 }
@@ -67,7 +67,7 @@ impl Place {
     }
 }
 
-/// What a command that succeeds prints, results and notes.
+/// What a successful command prints, results and notes.
 #[track_caller]
 fn said(arguments: &[String]) -> String {
     let output = program().args(arguments).output().unwrap();
@@ -138,7 +138,7 @@ fn fault_in_the_evaluation(set: &[&str]) {
     said(&place.train("whole", set));
     let path = place.at("val/dog/val-dog-1.jpg");
     let whole = fs::read(&path).unwrap();
-    // Of its length and ends, but for two bytes of which no look at those tells anything.
+    // The same length and ends, with two changed bytes that the inspection cannot notice.
     let damaged = [&whole[..whole.len() - 2], &[0x12, 0x34, 0xff, 0xd9]].concat();
     fs::write(&path, damaged).unwrap();
     refused(
@@ -196,7 +196,7 @@ fn images_that_were_moved_or_replaced_are_noticed() {
     said(&resume);
     let [one, two] = ["train/ant/train-ant-0.jpg", "train/cat/train-cat-0.jpg"].map(|file| place.at(file));
     let [first, second] = [&one, &two].map(|file| fs::read(file).unwrap());
-    // The other's content, then a byte more.
+    // The other file's contents, then one byte more.
     fs::write(&one, &second).unwrap();
     refused(&resume, &["not those that the run began with"]);
     fs::write(&one, [&first[..], b" "].concat()).unwrap();
@@ -283,7 +283,7 @@ fn links_are_followed_and_those_that_lead_nowhere_are_named() {
     symlink(place.at("train"), place.at("train/dog/again")).unwrap();
     refused(&place.train("other", &[]), &["train/dog/again is a link to", "leads back"]);
     fs::remove_file(place.at("train/dog/again")).unwrap();
-    // Around two folders, of which neither stands in the other.
+    // A loop through two folders, neither of which contains the other.
     symlink("../dog", place.at("train/ant/there")).unwrap();
     symlink("../ant", place.at("train/dog/back")).unwrap();
     refused(&place.train("other", &[]), &["train/ant/there/back is a link to", "leads back"]);
@@ -350,7 +350,7 @@ fn images_are_turned_upright_where_that_is_asked_for() {
     fails(&set, 2, &["data.exif_orientation = true", "only to images in files"]);
 }
 
-/// Enough files that what was looked at is kept, where a broken record does no harm.
+/// Enough files that the inspection is cached; a broken cache does no harm.
 #[test]
 fn many_files_are_looked_at_once() {
     let place = Place::new();
@@ -372,7 +372,7 @@ fn many_files_are_looked_at_once() {
     };
     let (first, file) = record();
     assert_eq!(first.lines().count(), 1 + 1024 + 1);
-    // What the record says is believed: another checksum there, under a seal that fits, makes other images of the same ones.
+    // The cache is trusted: another checksum in it, with a matching seal, makes the same images count as others.
     let (body, _) = first.trim_end().rsplit_once('\n').unwrap();
     let lines = body.lines().map(|line| match line.split(' ').collect::<Vec<_>>()[..] {
         [size, modified, changed, _, path] if path.ends_with("0500.png") => {
@@ -390,7 +390,7 @@ fn many_files_are_looked_at_once() {
     fs::write(&file, &first[..first.len() / 2]).unwrap();
     assert!(train("two").0);
     assert!(record().0 == first, "made again");
-    // Damaged in place, with its size and its time set back: only the time of the change tells.
+    // Damaged in place, with its size and modification time restored: only the change time shows it.
     #[cfg(unix)]
     {
         let path = place.at("train/ant/0500.png");

@@ -1,4 +1,4 @@
-//! A run that starts from another: what is taken over, what is new, and that the source is not needed afterwards.
+//! Runs that start from the weights of another: what is loaded, what is new, and that the source is not needed afterwards.
 
 #![cfg(feature = "program")]
 
@@ -36,7 +36,7 @@ fn session(config: &Config, side: usize, classes: usize) -> Result<Session<'_>, 
     Session::new(config, square(side), &Classes::numbered(classes), &Device::cpu(), 1).map_err(|e| e.to_string())
 }
 
-/// Updates on random images.
+/// Makes updates on random images.
 fn train(session: &mut Session<'_>, side: usize, classes: usize, updates: std::ops::Range<u32>) {
     for update in updates {
         let images = [BATCH, 1, side, side];
@@ -103,7 +103,7 @@ fn positions_are_interpolated_for_images_of_another_size() {
     let start = session.checkpoint().unwrap();
     let [old, new] = [&source, &start].map(|c| tensor(c, "pos_embed"));
     assert_eq!(new.shape, [1, 64, 16]);
-    // The corner stays, and what lies between two patches lies between their embeddings.
+    // The corner is unchanged, and between two patches the embedding is between theirs.
     assert_eq!(old.data[..16], new.data[..16]);
     assert!((new.data[16] - (0.75 * old.data[0] + 0.25 * old.data[16])).abs() < 1e-6);
 }

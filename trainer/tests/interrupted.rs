@@ -1,4 +1,4 @@
-//! Runs that go on: from a checkpoint that is broken, with a config that was changed.
+//! Resuming runs: with a broken checkpoint, and with a changed config.
 
 #![cfg(feature = "program")]
 
@@ -8,7 +8,7 @@ use common::{fails, program, runs};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// The folder of a run of a few epochs on few images, and the folder that it stands in.
+/// The folder of a run of a few epochs on few images, and its temporary parent.
 fn run(epochs: usize, set: &[&str]) -> (tempfile::TempDir, PathBuf) {
     let folder = tempfile::tempdir().unwrap();
     let config = folder.path().join("small.toml");
@@ -69,10 +69,10 @@ fn a_flipped_byte_is_found_by_every_command_and_the_checkpoint_before_is_whole()
     assert!(fs::read(&last).unwrap() == intact, "it ends with the bytes of a run that was not interrupted");
     assert_eq!(text(&run, "summary.json"), summary);
     assert_eq!(text(&run, "metrics.jsonl").matches("\"test_loss\"").count(), 3);
-    // With both gone, nothing is left to go on from.
+    // Without both, there is nothing to resume from.
     [&last, &previous].iter().for_each(|file| flip(file, |length| length / 2));
     fails(&["resume", &path], 1, &["is damaged", "the run has no intact checkpoint"]);
-    // What an export wrote is noticed too.
+    // Damage in an exported file is noticed too.
     fs::write(&last, &intact).unwrap();
     runs(&["export", &path, "--out", &out]);
     flip(Path::new(&out), |length| length - 1);
@@ -106,7 +106,7 @@ fn a_config_that_was_edited_is_refused_with_every_difference() {
     for command in [&["resume", path][..], &["eval", path], &["analyze", "sharpness", path]] {
         fails(command, 1, &parts);
     }
-    // What no result depends on, comments and order are nobody's business.
+    // Keys on which results do not depend, comments and order may change.
     fs::write(&config, format!("# mine\n{}", whole.replace("eval_batch = 100", "eval_batch = 7"))).unwrap();
     runs(&["eval", path]);
 }
@@ -129,7 +129,7 @@ fn what_can_change_changes_and_is_recorded() {
     assert!(text(&run, "config.toml").contains("epochs = 4"));
     let changes = text(&run, "changes.jsonl");
     assert!(changes.contains("\"updates\":4") && changes.contains("\"to\":\"0.05\""), "{changes}");
-    // Four updates of the first config, whose rate falls to 0 with the fourth; then those of the second one, for updates 4 to 7 of 8.
+    // Four updates of the first config, whose learning rate falls to 0 with the fourth; then updates 4 to 7 of 8 of the second config.
     let rates: Vec<f64> = text(&run, "metrics.jsonl")
         .lines()
         .map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap())
@@ -139,7 +139,7 @@ fn what_can_change_changes_and_is_recorded() {
     assert!(rates.len() == 8 && rates.iter().zip(expected).all(|(a, b)| (a - b).abs() < 1e-9), "{rates:?}");
     let said = resume(&[]);
     assert!(said.contains("changed after epoch 2") && said.contains("4 of 4 epochs done"), "{said}");
-    // Back to where the old config was trained with: what was recorded since explains the difference.
+    // Back to a checkpoint of the old config: the record explains the difference.
     fs::copy(run.join("checkpoint-previous.safetensors"), run.join("mine.safetensors")).unwrap();
     let (last, mine) = (fs::read(run.join("checkpoint.safetensors")).unwrap(), run.join("mine.safetensors"));
     runs(&["resume", path, "--device", "cpu", "--checkpoint", mine.to_str().unwrap()]);
@@ -163,14 +163,14 @@ fn going_back_behind_a_change_records_it_where_it_takes_effect() {
     assert!(!said.contains("changed after epoch 2") && said.contains("1 of 4 epochs done"), "{said}");
     let changes = text(&run, "changes.jsonl");
     assert!(changes.lines().count() == 1 && changes.contains("\"updates\":2,"), "{changes}");
-    // Two changes at one checkpoint are one.
+    // Two changes at the same checkpoint are merged.
     resume(&["--set", "optim.lr=0.05"]);
     let (config, between) = (text(&run, "config.toml"), text(&run, "changes.jsonl"));
     resume(&["--set", "optim.lr=0.02"]);
     let after = text(&run, "changes.jsonl");
     let last = after.lines().last().unwrap();
     assert!(after.lines().count() == 2 && last.contains("\"0.1\"") && last.contains("\"0.02\""), "{after}");
-    // Killed before the config was replaced: the old one is explained, and is gone on with.
+    // Killed before the config was replaced: the record explains the old config, and the run resumes with it.
     fs::write(run.join("config.toml"), config).unwrap();
     fs::write(run.join("changes.jsonl"), format!("{between}{last}\n")).unwrap();
     runs(&["eval", path]);
@@ -238,7 +238,7 @@ fn eight_programs_at_once_make_eight_runs() {
     let made = fs::read_dir(folder.path().join("runs")).unwrap().map(|entry| entry.unwrap().path());
     let whole: Vec<PathBuf> = made.filter(|run| run.join("summary.json").exists()).collect();
     assert_eq!(whole.len(), 8);
-    // At one place, one trains, and the others find it locked, or a run there. None takes the place of another.
+    // In the same folder, one trains; the others find it locked or find a run. None replaces another's.
     let all: Vec<_> = (0..8).map(|_| train(&["--out", "one"])).collect();
     let outputs: Vec<_> = all.into_iter().map(|child| child.wait_with_output().unwrap()).collect();
     assert_eq!(outputs.iter().filter(|output| output.status.success()).count(), 1);

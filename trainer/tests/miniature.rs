@@ -1,4 +1,4 @@
-//! The pipeline of the paper from outside, on miniatures of its data: trained, and measured on every evaluation set.
+//! The pipeline of the paper as commands, on miniatures of its data: training, and evaluation on every set.
 
 #![cfg(feature = "program")]
 
@@ -13,7 +13,7 @@ const RESNET: &str = "[model]\nkind = \"resnet\"\nblock = \"basic\"\nblocks = [1
 const TRAIN: &str = "[optim]\nkind = \"adamw\"\nlr = 3e-3\nwarmup_epochs = 0\n[perturb]\nkind = \"obf\"\nrho = 0.02\nm = 16\n\
                      [train]\nepochs = 1\nbatch = 32\n";
 
-/// A folder with the miniatures in it, and where.
+/// A folder with the miniatures, and their path.
 fn miniature() -> (tempfile::TempDir, String) {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join("data").display().to_string();
@@ -46,7 +46,7 @@ fn imagenet_is_trained_on_and_measured_on_all_its_sets() {
     assert!(lines.contains("73 images; without a label: 7") && sets["real"]["labelled_images"] == 73, "{lines}");
     let said = |set: &str| format!("{set} accuracy {:.2} %", sets[set]["accuracy"].as_f64().unwrap());
     assert!(["test", "real", "v2", "r", "sketch"].map(said).iter().all(|line| lines.contains(line)), "{lines}");
-    // The same numbers with one thread, and with answers among R's four classes no worse.
+    // The same results with one thread; among R's four classes the accuracy is at least as high.
     let again = runs(&[&["eval", &run, "--on", "v1,real,v2,r,sketch", "--threads", "1"], &at[..]].concat());
     assert_eq!(lines, again);
     let masked = runs(&[&["eval", &run, "--on", "r", "--mask-classes"], &at[..]].concat());
@@ -107,7 +107,7 @@ fn the_way_of_the_paper_is_gone_from_end_to_end() {
     }
 }
 
-/// The experiments themselves at the paper's scale, but for a network, images and epochs that a test can afford.
+/// The experiments at the paper's scale, except that the network, the images and the epochs are small enough for a test.
 #[test]
 fn the_tables_of_the_paper_are_made_of_miniatures() {
     let (folder, data) = miniature();
@@ -143,7 +143,7 @@ fn the_tables_of_the_paper_are_made_of_miniatures() {
         "{table}"
     );
     let (said, table) = made("table-2");
-    // The three pre-trained networks stand among those of table 1; four rows and one by another source, two data sets, twice each.
+    // The three pre-trained networks are runs of table 1; four rows, and one by another source, on two data sets, twice each.
     assert_eq!((said.matches("finished before").count(), said.matches("test accuracy").count()), (3, 20), "{said}");
     assert!(table.contains("| vit-s32 | obf | none |") && table.contains("| vit-s32 | none | obf, γ = 0 |"), "{table}");
     assert!(table.contains("paper: CIFAR-100"), "{table}");
@@ -151,7 +151,7 @@ fn the_tables_of_the_paper_are_made_of_miniatures() {
     assert_eq!(said.matches("finished before").count(), 5, "{said}");
 }
 
-/// And of ResNets, whose finished runs are measured again at another size; what is missing or wrong is said before anything is trained.
+/// ResNets, whose finished runs are evaluated again at another size; missing data and wrong keys are reported before anything is trained.
 #[test]
 fn a_table_of_resnets_is_measured_again_at_another_size() {
     let (folder, data) = miniature();

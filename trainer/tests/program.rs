@@ -1,4 +1,4 @@
-//! The program from outside, above all on inputs that are wrong: each of these ends with a message that names the fault and the right exit status, none
+//! The program as a command, above all on wrong inputs: each ends with a message that names the fault and with the right exit status, none
 //! with a panic.
 
 #![cfg(feature = "program")]
@@ -37,7 +37,7 @@ fn digits() -> String {
     repository().join("configs/digits.toml").display().to_string()
 }
 
-/// Writes four IDX files of 2×2 images: so many images, these labels, and so many bytes cut off the images.
+/// Writes four IDX files of 2×2 images: this number of images, these labels, with `cut` bytes missing from the images.
 fn idx(folder: &Path, images: u32, labels: &[u8], cut: usize) {
     let words = |words: &[u32]| words.iter().flat_map(|w| w.to_be_bytes()).collect::<Vec<u8>>();
     for part in ["train", "t10k"] {
@@ -63,7 +63,7 @@ fn what_is_right_trains_and_evaluates_alike() {
     assert_eq!(accuracy(&trained), accuracy(&evaluated));
     let text = fs::read_to_string(Path::new(&out).join("metrics.jsonl")).unwrap();
     assert_eq!(text.lines().count(), 3, "one update, its epoch and one evaluation: {text}");
-    // A model of other heads has tensors of the same shapes.
+    // A model with another number of heads has tensors of the same shapes.
     let config = Path::new(&out).join("config.toml");
     let other = fs::read_to_string(&config).unwrap().replace("heads = 4", "heads = 2");
     fs::write(&config, other).unwrap();
@@ -101,7 +101,7 @@ fn a_killed_run_goes_on_as_if_nothing_had_happened() {
     fails(&["resume", &folder.path().display().to_string()], STATUS_FAILURE, &["is not a run folder"]);
 }
 
-/// The epoch's loss and accuracy are means over its images, of three updates of 48: the last one repeats 16 of the 128.
+/// The epoch's loss and accuracy are means over its images, in three updates of 48: the last one repeats 16 of the 128.
 #[test]
 fn an_epochs_figures_are_the_means_over_its_images() {
     let folder = tempfile::tempdir().unwrap();
@@ -137,7 +137,7 @@ fn every_config_makes_a_run_of_no_epoch() {
     }
 }
 
-/// Whatever it is that cannot be written: a result that nobody got is no success.
+/// Whatever cannot be written: a result that could not be delivered is a failure.
 #[cfg(target_os = "linux")]
 #[test]
 fn a_result_that_cannot_be_printed_is_a_failure() {
@@ -173,7 +173,7 @@ fn a_result_that_cannot_be_printed_is_a_failure() {
         if arguments[0] == "train" {
             continue;
         }
-        // A reader who went away, as `head` does.
+        // A reader that closes the pipe, as `head` does.
         let (reader, writer) = std::io::pipe().unwrap();
         drop(reader);
         let output = program().args(&arguments).stdout(writer).output().unwrap();
@@ -184,7 +184,7 @@ fn a_result_that_cannot_be_printed_is_a_failure() {
     assert!([&weights, &json].iter().all(|file| Path::new(file).exists()), "files are written all the same");
 }
 
-/// `libwayland`, which Mesa's layer asks for a session, says so on standard error.
+/// `libwayland`, called by Mesa's layer, would complain on standard error.
 #[cfg(target_os = "linux")]
 #[test]
 fn complaints_of_others_do_not_look_like_ours() {
@@ -195,7 +195,7 @@ fn complaints_of_others_do_not_look_like_ours() {
     assert!(output.status.success() && !error.contains("XDG_RUNTIME_DIR"), "{error}");
 }
 
-/// The time in which the process was stopped is no time of training.
+/// The time in which the process was stopped does not count as training time.
 #[cfg(unix)]
 #[test]
 fn a_stop_of_the_process_spoils_no_rate() {
@@ -255,7 +255,7 @@ fn a_model_that_diverges() {
     fails(&[&train[..], &SMALL[..], &["--detect-anomaly"]].concat(), STATUS_FAILURE, &parts);
 }
 
-/// Nine wrong classes of 3e38 each are more than f32 holds: on every device the loss is infinite, and no huge number that trains on.
+/// Nine wrong classes with 3e38 each overflow f32: on every device the loss is infinite, not a huge finite number.
 #[test]
 fn an_infinite_loss() {
     let folder = tempfile::tempdir().unwrap();
@@ -359,7 +359,7 @@ fn a_device_that_is_not_there() {
     fails(&far.each_ref().map(String::as_str), STATUS_FAILURE, &parts);
 }
 
-/// Drivers that cannot be loaded are no reason not to compute, but where a GPU is asked for.
+/// Drivers that cannot be loaded do not prevent computing, unless a GPU is requested.
 #[cfg(feature = "gpu")]
 #[test]
 fn drivers_that_cannot_be_loaded_leave_the_cpu() {
@@ -381,7 +381,7 @@ fn drivers_that_cannot_be_loaded_leave_the_cpu() {
     }
 }
 
-/// wgpu itself panics at these.
+/// wgpu itself panics with these.
 #[cfg(feature = "gpu")]
 #[test]
 fn an_adapter_of_the_environment_that_is_not_there() {

@@ -1,4 +1,4 @@
-//! Weights under PyTorch's names give the logits that PyTorch gives, and go back as they came. `pytorch/make.py` made the files.
+//! Weights with PyTorch's names give PyTorch's logits, and are exported unchanged. `pytorch/make.py` made the files.
 
 #![cfg(feature = "program")]
 
@@ -16,7 +16,7 @@ const CLASSES: usize = 7;
 const VIT: &str = "kind = \"vit\"\npatch = 4\nwidth = 32\ndepth = 2\nheads = 4\nmlp_width = 64\n";
 const RESNET: &str = "kind = \"resnet\"\nwidth = 4\nstem = \"large\"\n";
 
-/// The fixtures, with the models that they are of.
+/// The fixtures, with their models.
 fn fixtures() -> [(&'static str, String); 5] {
     [
         ("vit_mean", VIT.to_owned()),
@@ -31,7 +31,7 @@ fn fixture(file: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/pytorch").join(file)
 }
 
-/// A config that starts from a file.
+/// A config with initial weights from a file.
 fn config(model: &str, file: &Path, images: ImageShape) -> Config {
     let text = format!(
         "[data]\ndataset = \"digits\"\n[model]\n{model}[init]\nfrom = {:?}\n[optim]\nkind = \"adamw\"\nlr = 1e-3\n\
@@ -42,7 +42,7 @@ fn config(model: &str, file: &Path, images: ImageShape) -> Config {
     config.resolve(DataFacts { images, classes: CLASSES, train: 64 }).unwrap()
 }
 
-/// The images of a fixture, and PyTorch's logits of them.
+/// The images of a fixture, and PyTorch's logits for them.
 fn expected(name: &str) -> (ImageShape, Tensor, Vec<f32>) {
     let file = Checkpoint::load_weights(&fixture(&format!("{name}.logits.safetensors"))).unwrap().tensors;
     let [images, logits] =
@@ -86,7 +86,7 @@ fn what_is_exported_is_what_pytorch_wrote() {
     }
 }
 
-/// Tensors of a type under names, as another program writes them.
+/// Named tensors of a type, as another program writes them.
 fn write(path: &Path, tensors: &[(String, Dtype, Vec<usize>, Vec<u8>)]) {
     let views = tensors
         .iter()
@@ -94,7 +94,7 @@ fn write(path: &Path, tensors: &[(String, Dtype, Vec<usize>, Vec<u8>)]) {
     std::fs::write(path, safetensors::serialize(views, None).unwrap()).unwrap();
 }
 
-/// The tensors of the small ViT, under other names and of another width.
+/// The tensors of the small ViT, with other names and of another type.
 fn rewritten(name: impl Fn(&str) -> String, dtype: Dtype) -> Vec<(String, Dtype, Vec<usize>, Vec<u8>)> {
     let file = Checkpoint::load_weights(&fixture("vit_mean.safetensors")).unwrap().tensors;
     let bytes = |v: f32| match dtype {
@@ -136,7 +136,7 @@ fn prefixes_of_wrappers_are_taken_off_and_other_widths_converted_and_both_are_sa
         let text = start().unwrap().origin().unwrap().to_string();
         assert!(text.contains(said) && !text.contains("removed from"), "{text}");
     }
-    // A prefix that nobody knows is named in the error.
+    // An unknown prefix is named in the error.
     write(&file, &rewritten(|name| format!("teacher.{name}"), Dtype::F32));
     let error = start().err().unwrap();
     assert!(error.contains("found no such tensor (but there is `teacher."), "{error}");

@@ -1,4 +1,4 @@
-//! Experiments make each run once, go on with what was interrupted, and leave other runs alone.
+//! Experiments train each run once, resume interrupted ones, and leave other runs alone.
 
 #![cfg(feature = "program")]
 
@@ -20,7 +20,7 @@ fn draft(epochs: usize) -> Draft {
     draft
 }
 
-/// What is said while a run is made sure of, in this folder.
+/// The messages while a run in this folder is found or trained.
 fn ensure(planned: &Planned, folder: &Path) -> Result<Vec<String>, lethe::Error> {
     let said = Mutex::new(vec![]);
     let study = Study {
@@ -48,11 +48,11 @@ fn a_run_is_made_once_and_one_that_was_interrupted_goes_on() {
     let bytes = || std::fs::read(run.join("checkpoint.safetensors")).unwrap();
     let whole = bytes();
     assert_eq!(ensure(&planned, folder.path()).unwrap(), ["mlp-seed-5: finished before"]);
-    // What a program leaves that was killed behind the last checkpoint.
+    // The state after a program was killed after the last checkpoint.
     std::fs::remove_file(run.join("summary.json")).unwrap();
     assert!(ensure(&planned, folder.path()).unwrap()[0].contains("resumes after 3 of 3 epochs"));
     assert!(bytes() == whole && run.join("summary.json").exists());
-    // And before the first one.
+    // The state before the first checkpoint.
     std::fs::remove_file(run.join("summary.json")).unwrap();
     std::fs::remove_file(run.join("checkpoint.safetensors")).unwrap();
     assert!(ensure(&planned, folder.path()).unwrap()[0].ends_with("3 epochs"));
@@ -101,7 +101,7 @@ fn a_run_of_another_config_is_not_touched() {
     assert!(error.contains("mlp-seed-0") && error.contains("another config"), "{error}");
 }
 
-/// Figures from outside, of runs of one epoch.
+/// Figures as commands, with runs of one epoch.
 #[test]
 fn figures_are_made_and_refuse_what_would_leave_them_empty() {
     let folder = tempfile::tempdir().unwrap();

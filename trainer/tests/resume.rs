@@ -1,4 +1,4 @@
-//! Whatever a method keeps from update to update, or draws, a session that is restored from a checkpoint goes on to the same bits.
+//! Whatever a method keeps from update to update, or draws, a session restored from a checkpoint ends with the same bits.
 
 #![cfg(feature = "program")]
 
@@ -14,7 +14,7 @@ use std::sync::Arc;
 const UPDATES: usize = 4;
 const CUT: usize = 2;
 
-/// The tensors of a session after all updates, and after being cut and restored in between.
+/// The tensors of a session after all updates, and of one that was saved and restored in between.
 fn whole_and_resumed(changes: &[&str]) -> [Vec<(String, Vec<f32>)>; 2] {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../configs/digits.toml");
     let small = ["train.batch=32", "perturb.m=16", "optim.warmup_epochs=0"];
@@ -74,7 +74,7 @@ fn running_statistics_are_drawn_back_too() {
     assert!(!statistics(&plain).is_empty() && statistics(&plain) != statistics(&whole));
 }
 
-/// The rate rises from 0 over the warm-up and falls to the last update, one step above its minimum; the radius is that of the same update's rate
+/// The learning rate rises from 0 over the warm-up and falls until the last update, one step above its minimum; the radius follows the learning rate of the same update
 /// (specification, sections 2.4 and 4.4).
 #[test]
 fn rates_and_radii_of_updates_are_those_of_the_schedules() {

@@ -1,4 +1,4 @@
-//! Runs a folder of reference cases and says which fail: `conformance FOLDER [--device DEVICE] [--f64]`.
+//! Runs a folder of reference cases and reports which fail: `conformance FOLDER [--device DEVICE] [--f64]`.
 
 use clap::Parser;
 use lethe::cli::DeviceChoice;
@@ -15,7 +15,7 @@ struct Arguments {
     /// Where to run: cpu, gpu, gpu:N, gpu:NAME or gpu:BACKEND, as `lethe devices` lists.
     #[arg(long, default_value_t = DeviceChoice::Cpu)]
     device: DeviceChoice,
-    /// Compute in double precision, on the CPU alone: what then fails is wrong, not imprecise.
+    /// Compute in double precision, on the CPU only: a case that still fails is wrong, not imprecise.
     #[arg(long)]
     f64: bool,
 }
@@ -30,7 +30,7 @@ fn run(arguments: &Arguments) -> Result<Report, String> {
     run_folder(&arguments.folder, &device, dtype).map_err(|e| e.to_string())
 }
 
-/// 0: none failed; 1: some did; 2: nothing could be run.
+/// The exit status: 0 if no case failed, 1 if some did, 2 if nothing could be run.
 fn main() -> ExitCode {
     match run(&Arguments::parse()) {
         Ok(report) => {

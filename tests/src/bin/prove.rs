@@ -8,19 +8,19 @@ use lethe_tests::proof::{Mutants, Row, agreement_on, all_derivatives, markdown};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-/// Derivatives against finite differences, mutants of every rule, and every device against doubles.
+/// Checks derivatives against finite differences, tries mutants of every rule, and compares every device with double precision on the CPU.
 #[derive(Parser)]
 struct Args {
-    /// A device to compare, as `lethe --device`; may be given again. The first column is the CPU in any case.
+    /// A device to compare, as in `lethe --device`; may be repeated. The first column is always the CPU.
     #[arg(long)]
     device: Vec<DeviceChoice>,
-    /// Cases for each operation: of derivatives, and of the CPU.
+    /// Number of cases per operation, for derivatives and on the CPU.
     #[arg(long, default_value_t = 64)]
     cases: u64,
-    /// Cases for each operation on the other devices.
+    /// Number of cases per operation on the other devices.
     #[arg(long, default_value_t = 6)]
     device_cases: u64,
-    /// Try every so-manieth mutant; 0 for none.
+    /// Try every N-th mutant; 0 for none.
     #[arg(long, default_value_t = 1)]
     mutants: usize,
     /// Write the table to this file, below its last heading; by default to standard output.
@@ -28,7 +28,7 @@ struct Args {
     out: Option<PathBuf>,
 }
 
-/// What results are stored in and computed from; all are computed with in f32.
+/// The types that inputs are stored in; everything is computed in f32.
 const TYPES: [DType; 3] = [DType::F32, DType::F16, DType::BF16];
 
 /// A device with its name, a type, and the number of cases.
@@ -87,7 +87,7 @@ fn prove(args: &Args) -> Result<bool, Box<dyn std::error::Error>> {
     Ok(right)
 }
 
-/// The device in a column's head: the first word of an adapter's name, and its back end.
+/// The name of a device in a column's heading: the first word of the adapter's name, and its back end.
 fn name(device: &Device) -> String {
     match device {
         Device::Cpu(_) => "CPU".into(),
@@ -100,7 +100,7 @@ fn name(device: &Device) -> String {
     }
 }
 
-/// Replaces what stands below the last heading of a file.
+/// Replaces everything below the last heading of a file.
 fn write_table(path: &PathBuf, table: &str) -> std::io::Result<()> {
     let old = std::fs::read_to_string(path)?;
     let end = old.rfind("\n## ").map_or(old.len(), |i| i + 1);

@@ -1,5 +1,5 @@
-//! What is known of every registered operation: its derivatives of both orders against finite differences, the wrong rules that the checks
-//! notice, and how far each device is from doubles.
+//! The proof of every registered operation: its first and second derivatives against finite differences, the wrong rules that the checks
+//! detect, and the error of each device against double precision.
 
 mod mutants;
 mod table;
@@ -13,24 +13,24 @@ use lethe_autograd::gradcheck::{GradcheckError, Report, gradcheck, gradgradcheck
 use lethe_autograd::registry::{Case, Operation};
 use lethe_tensor::{DType, Device};
 
-/// Both orders of derivatives of one case.
+/// Checks the first and second derivatives of one case.
 ///
 /// # Errors
-/// If one is wrong.
+/// If a derivative is wrong.
 pub fn derivatives(case: &Case) -> Result<[Report; 2], GradcheckError> {
     let options = case.options();
     Ok([gradcheck(&case.run, &case.inputs, &options)?, gradgradcheck(&case.run, &case.inputs, &options)?])
 }
 
-/// The cases of an operation: small and larger ones in turn.
+/// The cases of an operation, alternately small and larger.
 pub fn cases(op: &Operation, count: u64) -> impl Iterator<Item = Case> + '_ {
     (0..count).map(|seed| op.case(seed, 1 + (seed % 4) as usize))
 }
 
-/// The reports of all cases, added up.
+/// The combined reports of all cases.
 ///
 /// # Errors
-/// What is wrong with the first case that is, and the case as code.
+/// What is wrong with the first failing case, and the case as code.
 pub fn all_derivatives(op: &Operation, count: u64) -> Result<[Report; 2], String> {
     let mut total = [Report::default(); 2];
     for case in cases(op, count) {
@@ -42,10 +42,10 @@ pub fn all_derivatives(op: &Operation, count: u64) -> Result<[Report; 2], String
     Ok(total)
 }
 
-/// Values and gradients of all cases, their inputs stored in a float type on a device.
+/// Compares values and gradients of all cases, with inputs stored in a float type on a device.
 ///
 /// # Errors
-/// What is wrong with the first case that is, and the case as code.
+/// What is wrong with the first failing case, and the case as code.
 pub fn agreement_on(device: &Device, dtype: DType, op: &Operation, count: u64) -> Result<[Agreement; 2], String> {
     let mut total = [Agreement::default(); 2];
     let compare = |case: &Case| -> Result<[Agreement; 2], Disagreement> {

@@ -1,4 +1,4 @@
-//! Every rule made wrong in every way that [`lethe_autograd::mutation`] knows, and the checks that must notice.
+//! Mutants: every rule made wrong in every way that [`lethe_autograd::mutation`] knows, and the checks that must detect it.
 
 use super::{cases, derivatives};
 use lethe_autograd::mutation::{Mutant, mutants_in, with_mutant};
@@ -8,7 +8,7 @@ use lethe_tensor::{DType, Tensor};
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-/// Cases of an operation that are searched for sites, and then tried on mutants.
+/// The number of cases per operation that are searched for sites and then tried on mutants.
 const CASES: u64 = 24;
 
 /// The mutants of all rules, each with the operations (by number) whose cases run it.
@@ -17,17 +17,17 @@ pub struct Mutants {
     all: BTreeMap<Mutant, Vec<usize>>,
 }
 
-/// What became of some mutants.
+/// The result of trying mutants.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Caught {
-    /// Those that a check noticed.
+    /// The number that a check detected.
     pub caught: usize,
-    /// Those that none did.
+    /// Those that no check detected.
     pub survived: Vec<String>,
 }
 
 impl Mutants {
-    /// Runs cases of all operations and writes down the sites that their sweeps pass.
+    /// Runs cases of all operations and records the sites in their backward passes.
     pub fn find() -> Mutants {
         let operations: Vec<Operation> = operations().collect();
         let mut all: BTreeMap<Mutant, Vec<usize>> = BTreeMap::new();
@@ -41,29 +41,29 @@ impl Mutants {
         Mutants { operations, all }
     }
 
-    /// How many there are.
+    /// Their number.
     pub fn count(&self) -> usize {
         self.all.len()
     }
 
-    /// How many there are of each owner.
+    /// Their number by owner.
     pub fn counts(&self) -> BTreeMap<&'static str, usize> {
         let mut counts = BTreeMap::new();
         self.all.keys().for_each(|mutant| *counts.entry(self.owner(mutant)).or_default() += 1);
         counts
     }
 
-    /// The name of the registered operation to which a rule is counted: its own, or the first that runs it.
+    /// The name of the registered operation that owns a rule: its own, or the first one that runs it.
     pub fn owner(&self, mutant: &Mutant) -> &'static str {
         let users = &self.all[mutant];
         let own = users.iter().map(|i| self.operations[*i].name).find(|name| *name == mutant.operation);
         own.unwrap_or(self.operations[users[0]].name)
     }
 
-    /// Tries every `stride`-th mutant, and adds up by owner.
+    /// Tries every `stride`-th mutant, and counts by owner.
     pub fn try_all(&self, stride: usize) -> BTreeMap<&'static str, Caught> {
         let hook = std::panic::take_hook();
-        std::panic::set_hook(Box::new(|_| {})); // a wrong rule may panic: that is one way to be noticed
+        std::panic::set_hook(Box::new(|_| {})); // a wrong rule may panic, which also counts as detected
         let mut found: BTreeMap<&'static str, Caught> = BTreeMap::new();
         for mutant in self.all.keys().step_by(stride) {
             let of_owner = found.entry(self.owner(mutant)).or_default();
@@ -76,7 +76,7 @@ impl Mutants {
         found
     }
 
-    /// Whether a check of an operation that runs the rule notices; the operation itself is tried first.
+    /// Whether a check of an operation that runs the rule detects it; the owner is tried first.
     fn is_caught(&self, mutant: &Mutant) -> bool {
         let mut users = self.all[mutant].clone();
         users.sort_by_key(|i| self.operations[*i].name != mutant.operation);
@@ -89,7 +89,7 @@ fn is_noticed(mutant: &Mutant, case: &Case) -> bool {
     with_mutant(mutant, || catch_unwind(AssertUnwindSafe(checks)).unwrap_or(true))
 }
 
-/// Whether a sweep that is recorded gives the gradients of one that is not.
+/// Whether a recorded backward pass gives the same gradients as one that is not recorded.
 fn fused_and_recorded(case: &Case) -> bool {
     let gradients = |mode: Mode| -> Vec<Vec<f64>> {
         let tape = Tape::new();

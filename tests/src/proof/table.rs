@@ -1,17 +1,17 @@
-//! The proof as a table in Markdown, written and read.
+//! Writes and reads the proof as a table in Markdown.
 
 use super::Caught;
 use lethe_autograd::agreement::Agreement;
 use lethe_autograd::gradcheck::Report;
 use std::fmt::Write;
 
-/// A row: what is known of one operation.
+/// A row: the results for one operation.
 pub struct Row {
     /// Its name.
     pub name: &'static str,
     /// First and second derivatives.
     pub derivatives: [Report; 2],
-    /// The mutants of its rule; `None` if it has none of its own.
+    /// The mutants of its rule; `None` if it has no rule of its own.
     pub mutants: Option<Caught>,
     /// Values and gradients for each type and device, in the order of the columns.
     pub devices: Vec<[Agreement; 2]>,
@@ -39,19 +39,19 @@ pub fn markdown(rows: &[Row], columns: &[String]) -> String {
     text
 }
 
-/// What a row of the table says.
+/// The figures in a row of the table.
 pub struct Figures {
     /// The operation's name.
     pub name: String,
     /// The error of first and second derivatives, and how many were compared.
     pub derivatives: [(f64, usize); 2],
-    /// The mutants of its rule; `None` if it has none of its own.
+    /// The mutants of its rule; `None` if it has no rule of its own.
     pub mutants: Option<usize>,
-    /// The roundings of values and gradients, by the head of the column.
+    /// The errors of values and gradients in roundings, by column heading.
     pub devices: Vec<(String, [f64; 2])>,
 }
 
-/// The rows of a text that holds such a table; `None` if a row is not of its form.
+/// The rows of a table in a text; `None` if a row is malformed.
 pub fn read(text: &str) -> Option<Vec<Figures>> {
     let cells = |line: &str| -> Vec<String> { line.split('|').map(|cell| cell.trim().to_string()).collect() };
     let heads = cells(text.lines().find(|line| line.starts_with("| operation |"))?);

@@ -1,8 +1,8 @@
-//! Running the program from outside.
+//! Runs the program as a command.
 
 use std::process::{Command, Output};
 
-/// The program, with no data of the machine's own in its environment.
+/// The program, without the machine's own data in its environment.
 pub fn program() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_lethe"));
     command.env_remove("LETHE_DATA");
@@ -15,7 +15,7 @@ pub fn lethe(arguments: &[&str]) -> Output {
     program().args(arguments).current_dir(folder.path()).output().unwrap()
 }
 
-/// What it prints where it succeeds.
+/// Its standard output; it must succeed.
 #[track_caller]
 pub fn runs(arguments: &[&str]) -> String {
     let output = lethe(arguments);
@@ -24,7 +24,7 @@ pub fn runs(arguments: &[&str]) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-/// Checks that it fails with this status and a message that holds all parts.
+/// Checks that it fails with this status and a message that contains all parts.
 #[track_caller]
 pub fn fails(arguments: &[&str], status: i32, parts: &[&str]) {
     let output = lethe(arguments);
