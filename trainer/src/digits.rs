@@ -1,5 +1,5 @@
 //! The UCI optical digits (E. Alpaydin and C. Kaynak, doi 10.24432/C50P49, CC BY 4.0), embedded: 1,797 images of 8×8 pixels with values 0 to 16,
-//! in a fixed split of 1,437 to train and 360 to test, each class in both by its share.
+//! in a fixed split into 1,437 training and 360 test images, stratified by class.
 
 use std::io::Read;
 
@@ -9,24 +9,24 @@ use lethe_optim::Batch;
 use lethe_tensor::{Device, Tensor};
 
 const COMPRESSED: &[u8] = include_bytes!("../data/optdigits.csv.gz");
-/// Pixels along a side.
+/// The height and width of an image, in pixels.
 pub const SIDE: usize = 8;
-/// The digits 0 to 9.
+/// The number of classes: the digits 0 to 9.
 pub const CLASSES: usize = 10;
-/// Images of the test part.
+/// The number of test images.
 pub const TEST: usize = 360;
 const SPLIT_SEED: u64 = 0;
 
-/// The images as the file has them.
+/// All images, in the order of the file.
 pub(crate) struct Images {
-    /// Image after image, row by row.
+    /// The pixels, image after image, row by row.
     pub pixels: Vec<u8>,
-    /// The digit of each.
+    /// The digit of each image.
     pub labels: Vec<u32>,
 }
 
 impl Images {
-    /// All of them, in the order of the file.
+    /// Parses the embedded file.
     pub fn parse() -> Images {
         let mut text = String::new();
         GzDecoder::new(COMPRESSED).read_to_string(&mut text).expect("the embedded digits are intact");
@@ -41,13 +41,13 @@ impl Images {
         Images { pixels, labels }
     }
 
-    /// Which of them are held out, where `count` are.
+    /// Which images are held out, if `count` of them are.
     pub fn held_out(&self, count: usize) -> Vec<bool> {
         hold_out(&self.labels, CLASSES, count, SPLIT_SEED)
     }
 }
 
-/// The training and the test part on a device: inputs (n, 1, 8, 8) with values from 0 to 1, labels (n).
+/// The training and the test set on a device: inputs (n, 1, 8, 8) with values from 0 to 1, labels (n).
 ///
 /// ```
 /// let (train, test) = lethe::digits::load(&lethe::tensor::Device::cpu());
