@@ -44,7 +44,7 @@ pub fn load(config: &DataConfig, search_path: &SearchPath) -> Result<DataSplit, 
     }
     for part in [&split.train, &split.test] {
         if let (true, Some(only)) = (part.is_empty(), &config.only_classes) {
-            let reason = format!("leaves nothing of the {}: it has no image of these classes", part.name);
+            let reason = format!("leaves nothing of {}: it has no image of these classes", part.name);
             return Err(Problem::value("data.only_classes", format!("{only:?}"), reason).into());
         }
     }
@@ -104,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn places_are_tried_in_order() {
+    fn folders_are_searched_in_order() {
         let folder = tempfile::tempdir().unwrap();
         let (given, variable, system) = (folder.path().join("a"), folder.path().join("b"), folder.path().join("c"));
         write(&given, TRAIN, 1, &[0]);
@@ -124,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn a_missing_data_set_names_places_and_package() {
+    fn a_missing_data_set_names_folders_and_package() {
         let folder = tempfile::tempdir().unwrap();
         let search_path = search_path(None, Some(&folder.path().join("x")), &folder.path().join("y"));
         let error = load(&config(DatasetKind::FashionMnist, None), &search_path).unwrap_err().to_string();
