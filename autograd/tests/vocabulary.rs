@@ -75,6 +75,10 @@ fn methods(paths: &[&str]) -> BTreeSet<String> {
 /// The method that a line of source defines, if it does: a function, or an entry of one of the macros that make them.
 fn method(line: &str) -> Option<String> {
     let word = |s: &str| s.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect::<String>();
+    // An entry of the table of functions: `Neg as neg,`.
+    if let Some((_, name)) = line.strip_suffix(',').and_then(|l| l.split_once(" as ")) {
+        return Some(word(name));
+    }
     let entry = word(line);
     let rest = &line[entry.len()..];
     if let Some(name) = line
@@ -100,7 +104,8 @@ fn kinds(argument: &str) -> bool {
 
 #[test]
 fn tensors_and_variables_speak_alike() {
-    let mut tensor = methods(&["tensor/src/ops", "tensor/src/tensor.rs", "autograd/src/functions.rs"]);
+    let mut tensor =
+        methods(&["tensor/src/ops", "tensor/src/tensor.rs", "tensor/src/functions.rs", "autograd/src/functions.rs"]);
     let mut variable =
         methods(&["autograd/src/ops", "autograd/src/var.rs", "autograd/src/indexing.rs", "autograd/src/untracked.rs"]);
     // Lists of names that a macro expands in one line each.

@@ -1,56 +1,32 @@
 //! Elementwise expressions as data: what a chain of additions, products and functions *is*, before any device runs it.
 
 use crate::dtype::DType;
+use crate::functions::unary_functions;
 use crate::random::Draw;
 
-/// Functions of one number.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum UnaryOp {
-    /// −x
-    Neg,
-    /// |x|
-    Abs,
-    /// −1, 0 or 1; NaN stays NaN
-    Sign,
-    /// x²
-    Square,
-    /// 1/x
-    Recip,
-    /// √x
-    Sqrt,
-    /// 1/√x
-    Rsqrt,
-    /// eˣ
-    Exp,
-    /// eˣ − 1, accurate near zero
-    Expm1,
-    /// ln x
-    Log,
-    /// ln(1 + x), accurate near zero
-    Log1p,
-    /// sin x
-    Sin,
-    /// cos x
-    Cos,
-    /// tanh x
-    Tanh,
-    /// 1/(1 + e⁻ˣ)
-    Sigmoid,
-    /// max(x, 0) + ln(1 + e^−|x|)
-    Softplus,
-    /// The error function
-    Erf,
-    /// max(x, 0)
-    Relu,
-    /// x Φ(x), Φ the normal distribution: the exact GELU
-    Gelu,
-    /// Φ(x) + x φ(x), the derivative of [`UnaryOp::Gelu`]
-    GeluGrad,
-    /// Φ⁻¹(x), the quantile function of the normal distribution, for x in (0, 1)
-    NormalQuantile,
-    /// 1 − x for booleans
-    Not,
+macro_rules! enumeration {
+    ($($(#[$doc:meta])* $Op:ident $(as $method:ident)?, exact |$x:ident| $exact:expr, simd |$s:ident, $v:ident| $simd:expr,
+       wgsl |$a:ident, $ty:ident| $wgsl:expr, needs $flag:literal;)*) => {
+        /// Functions of one number.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        pub enum UnaryOp {
+            $($(#[$doc])* $Op,)*
+        }
+
+        impl UnaryOp {
+            /// The value in double precision.
+            pub fn exact(self, number: f64) -> f64 {
+                match self {
+                    $(UnaryOp::$Op => {
+                        let $x = number;
+                        $exact
+                    })*
+                }
+            }
+        }
+    };
 }
+unary_functions!(enumeration);
 
 /// Functions of two numbers. Comparisons give 0 or 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -10,6 +10,7 @@ mod display;
 mod dtype;
 mod error;
 pub mod expr;
+mod functions;
 #[cfg(feature = "gpu")]
 pub mod gpu;
 mod later;

@@ -23,6 +23,8 @@ pub use lethe_optim as optim;
 pub use lethe_tensor as tensor;
 
 pub mod digits;
+#[cfg(doctest)]
+mod guide;
 mod hold_out;
 pub mod prelude;
 

@@ -69,9 +69,7 @@ impl Batch {
         const STREAM: u32 = 0x5F1E;
         let mut random = Philox::new(Draw::new(seed, [STREAM, 0, 0]));
         let mut order: Vec<u32> = (0..self.len() as u32).collect();
-        for i in (1..order.len()).rev() {
-            order.swap(i, random.below(i as u32 + 1) as usize);
-        }
+        random.shuffle(&mut order);
         let order = Tensor::from_slice(self.inputs.device(), &order, &[order.len()]);
         Batch { inputs: self.inputs.index_select(0, &order), targets: self.targets.index_select(0, &order) }
     }

@@ -8,6 +8,7 @@ use super::reference::special;
 use super::simd::{Kernel, Simd};
 use super::simd_x2::X2;
 use crate::expr::{BinaryOp, UnaryOp};
+use crate::functions::unary_functions;
 
 /// 4 KiB a register: a dozen registers fit the L1 cache, and the cost of decoding is spread over 1024 elements.
 pub(super) const BLOCK: usize = 1024;
@@ -30,28 +31,6 @@ macro_rules! funs {
     )* };
 }
 funs! {
-    Neg 1 |s, v| s.mul(v[0], s.splat(-1.0));
-    Abs 1 |s, v| s.abs(v[0]);
-    Sign 1 |s, v| { let z = s.splat(0.0); s.select_lt(z, v[0], s.splat(1.0), s.select_lt(v[0], z, s.splat(-1.0), v[0])) };
-    Square 1 |s, v| s.mul(v[0], v[0]);
-    Recip 1 |s, v| s.div(s.splat(1.0), v[0]);
-    Sqrt 1 |s, v| s.sqrt(v[0]);
-    Rsqrt 1 |s, v| s.div(s.splat(1.0), s.sqrt(v[0]));
-    Exp 1 |s, v| math::exp(s, v[0]);
-    Expm1 1 |s, v| math::expm1_full(s, v[0]);
-    Log 1 |s, v| math::log(s, v[0]);
-    Log1p 1 |s, v| math::log1p(s, v[0]);
-    Tanh 1 |s, v| math::tanh(s, v[0]);
-    Sigmoid 1 |s, v| math::sigmoid(s, v[0]);
-    Softplus 1 |s, v| math::softplus(s, v[0]);
-    Erf 1 |s, v| math::erf(s, v[0]);
-    Relu 1 |s, v| s.max(s.splat(0.0), v[0]);
-    Gelu 1 |s, v| math::gelu(s, v[0]);
-    GeluGrad 1 |s, v| math::gelu_grad(s, v[0]);
-    Sin 1 |s, v| math::sin(s, v[0]);
-    Cos 1 |s, v| math::cos(s, v[0]);
-    NormalQuantile 1 |s, v| math::normal_quantile(s, v[0]);
-    Not 1 |s, v| s.select_le(s.abs(v[0]), s.splat(0.0), s.splat(1.0), s.splat(0.0));
     Add 2 |s, v| s.add(v[0], v[1]);
     Sub 2 |s, v| s.sub(v[0], v[1]);
     Mul 2 |s, v| s.mul(v[0], v[1]);
@@ -65,6 +44,21 @@ funs! {
     MulAdd 3 |s, v| s.fma(v[0], v[1], v[2]);
     Select 3 |s, v| s.select_le(s.abs(v[0]), s.splat(0.0), v[2], v[1]); // NaN is not 0
 }
+
+macro_rules! functions_of_one {
+    ($($(#[$doc:meta])* $Op:ident $(as $method:ident)?, exact |$x:ident| $exact:expr, simd |$s:ident, $v:ident| $simd:expr,
+       wgsl |$a:ident, $ty:ident| $wgsl:expr, needs $flag:literal;)*) => { $(
+        #[derive(Clone, Copy)]
+        struct $Op;
+        impl Fun<1> for $Op {
+            #[inline(always)]
+            fn at<S: Simd>(self, $s: S, [$v]: [S::F; 1]) -> S::F {
+                $simd
+            }
+        }
+    )* };
+}
+unary_functions!(functions_of_one);
 
 /// Where an instruction reads: at a place, or (null) the same number for every element.
 pub(super) type Source = (*const f32, f32);
@@ -106,6 +100,14 @@ impl Kernel for Instruction {
                 unsafe { each::<S, 1, 0>(s, n, dst, stream, [src[0]], $F) }
             };
         }
+        macro_rules! by_function_of_one {
+            ($($(#[$doc:meta])* $Op:ident $(as $method:ident)?, exact |$x:ident| $exact:expr, simd |$s:ident, $v:ident| $simd:expr,
+               wgsl |$a:ident, $ty:ident| $wgsl:expr, needs $flag:literal;)*) => {
+                match op {
+                    $(UnaryOp::$Op => one!($Op),)*
+                }
+            };
+        }
         macro_rules! two {
             ($F:ident) => {
                 match (src[0].0.is_null(), src[1].0.is_null()) {
@@ -132,30 +134,7 @@ impl Kernel for Instruction {
             Op::Load(_) | Op::Uniform(_) => unreachable!("not arithmetic"),
             Op::MulAdd(..) => three!(MulAdd),
             Op::Select(..) => three!(Select),
-            Op::Unary(op, _) => match op {
-                UnaryOp::Neg => one!(Neg),
-                UnaryOp::Abs => one!(Abs),
-                UnaryOp::Sign => one!(Sign),
-                UnaryOp::Square => one!(Square),
-                UnaryOp::Recip => one!(Recip),
-                UnaryOp::Sqrt => one!(Sqrt),
-                UnaryOp::Rsqrt => one!(Rsqrt),
-                UnaryOp::Exp => one!(Exp),
-                UnaryOp::Expm1 => one!(Expm1),
-                UnaryOp::Log => one!(Log),
-                UnaryOp::Log1p => one!(Log1p),
-                UnaryOp::Tanh => one!(Tanh),
-                UnaryOp::Sigmoid => one!(Sigmoid),
-                UnaryOp::Softplus => one!(Softplus),
-                UnaryOp::Erf => one!(Erf),
-                UnaryOp::Relu => one!(Relu),
-                UnaryOp::Gelu => one!(Gelu),
-                UnaryOp::GeluGrad => one!(GeluGrad),
-                UnaryOp::Not => one!(Not),
-                UnaryOp::Sin => one!(Sin),
-                UnaryOp::Cos => one!(Cos),
-                UnaryOp::NormalQuantile => one!(NormalQuantile),
-            },
+            Op::Unary(op, _) => unary_functions!(by_function_of_one),
             Op::Binary(op, ..) => match op {
                 BinaryOp::Add => two!(Add),
                 BinaryOp::Sub => two!(Sub),

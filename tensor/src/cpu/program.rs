@@ -83,7 +83,7 @@ pub(super) fn compile(expr: &Expr, in_place: impl Fn(usize) -> bool, splat: impl
             Node::Const(c) => Src::Const(c as f32),
             Node::Uniform(draw) => push(Op::Uniform(draw)),
             Node::Unary(op, a) => match value[a] {
-                Src::Const(c) => Src::Const(special::unary(op, f64::from(c)) as f32),
+                Src::Const(c) => Src::Const(op.exact(f64::from(c)) as f32),
                 a => push(Op::Unary(op, a)),
             },
             Node::Binary(op, a, b) => match (value[a], value[b]) {

@@ -78,7 +78,7 @@ fn unary(op: UnaryOp, a: &[f64], out: &mut [f64]) {
         UnaryOp::Neg => a.for_each(|(o, a)| *o = -a),
         UnaryOp::Square => a.for_each(|(o, a)| *o = a * a),
         UnaryOp::Sqrt => a.for_each(|(o, a)| *o = a.sqrt()),
-        _ => a.for_each(|(o, a)| *o = special::unary(op, *a)),
+        _ => a.for_each(|(o, a)| *o = op.exact(*a)),
     }
 }
 

@@ -8,6 +8,7 @@ use std::fmt::Write;
 use super::caps::PARAMS_WORDS;
 use crate::dtype::DType;
 use crate::expr::{BinaryOp, Expr, Node, UnaryOp};
+use crate::functions::unary_functions;
 use crate::random::Draw;
 
 /// How a kernel finds the element of an operand that belongs to result `i`: `at + Σ (index along axis) · stride`, axes outermost first.
@@ -176,7 +177,7 @@ impl<'a> Program<'a> {
 }
 
 /// The type that a shader holds elements in.
-fn held_as(dtype: DType) -> &'static str {
+pub(crate) fn held_as(dtype: DType) -> &'static str {
     match dtype {
         DType::F32 => "f32",
         DType::I32 => "i32",
@@ -230,40 +231,29 @@ fn place(linear: &str, at: usize, shape: &[usize], strides: &[isize]) -> String 
     terms.join(" + ")
 }
 
-fn unary(op: UnaryOp, a: &str, compute: DType) -> String {
-    let t = held_as(compute);
-    match op {
-        UnaryOp::Neg if compute == DType::U32 => format!("0u - {a}"),
-        UnaryOp::Neg => format!("-{a}"),
-        UnaryOp::Abs => format!("abs({a})"),
-        UnaryOp::Sign if compute == DType::U32 => format!("min({a}, 1u)"),
-        UnaryOp::Sign if compute == DType::I32 => format!("sign({a})"),
-        UnaryOp::Sign => format!("signum({a})"),
-        UnaryOp::Square => format!("{a} * {a}"),
-        UnaryOp::Recip => format!("1.0 / {a}"),
-        UnaryOp::Sqrt => format!("sqrt({a})"),
-        UnaryOp::Rsqrt => format!("inverseSqrt({a})"),
-        UnaryOp::Exp => format!("exp_f({a})"),
-        UnaryOp::Expm1 => format!("expm1_f({a})"),
-        UnaryOp::Log => format!("log_f({a})"),
-        UnaryOp::Log1p => format!("log1p_f({a})"),
-        UnaryOp::Sin => format!("sine({a}, 0.0)"),
-        UnaryOp::Cos => format!("sine({a}, 1.0)"),
-        UnaryOp::Tanh => format!("tanh_f({a})"),
-        UnaryOp::Sigmoid => format!("sigmoid({a})"),
-        UnaryOp::Softplus => format!("softplus({a})"),
-        UnaryOp::Erf => format!("erf_f({a})"),
-        // By the bits of a negative number: a NaN stays one.
-        UnaryOp::Relu if compute == DType::F32 => {
-            format!("select({a}, 0.0, bitcast<u32>({a}) > 0x80000000u && bitcast<u32>({a}) <= 0xff800000u)")
+macro_rules! texts {
+    ($($(#[$doc:meta])* $Op:ident $(as $method:ident)?, exact |$x:ident| $exact:expr, simd |$s:ident, $v:ident| $simd:expr,
+       wgsl |$a:ident, $ty:ident| $wgsl:expr, needs $flag:literal;)*) => {
+        fn unary(op: UnaryOp, operand: &str, compute: DType) -> String {
+            match op {
+                $(UnaryOp::$Op => {
+                    let ($a, $ty) = (operand, compute);
+                    let _ = $ty;
+                    $wgsl
+                })*
+            }
         }
-        UnaryOp::Relu => format!("max({a}, {t}(0))"),
-        UnaryOp::Gelu => format!("gelu({a})"),
-        UnaryOp::GeluGrad => format!("gelu_grad({a})"),
-        UnaryOp::NormalQuantile => format!("quantile({a})"),
-        UnaryOp::Not => format!("select({t}(0), {t}(1), {a} == {t}(0))"),
-    }
+
+        /// The flag of the WGSL functions that a function's text calls.
+        fn flag(op: UnaryOp) -> Option<&'static str> {
+            let flag = match op {
+                $(UnaryOp::$Op => $flag,)*
+            };
+            Some(flag).filter(|f| !f.is_empty())
+        }
+    };
 }
+unary_functions!(texts);
 
 fn binary(op: BinaryOp, a: &str, b: &str, compute: DType) -> String {
     let t = held_as(compute);
@@ -296,23 +286,4 @@ fn binary(op: BinaryOp, a: &str, b: &str, compute: DType) -> String {
         BinaryOp::Lt => truth("<"),
         BinaryOp::Le => truth("<="),
     }
-}
-
-fn flag(op: UnaryOp) -> Option<&'static str> {
-    Some(match op {
-        UnaryOp::Sign => "SIGN",
-        UnaryOp::Exp => "EXP",
-        UnaryOp::Expm1 => "EXPM1",
-        UnaryOp::Log => "LOG",
-        UnaryOp::Log1p => "LOG1P",
-        UnaryOp::Sin => "SIN",
-        UnaryOp::Cos => "COS",
-        UnaryOp::Tanh => "TANH",
-        UnaryOp::Sigmoid => "SIGMOID",
-        UnaryOp::Softplus => "SOFTPLUS",
-        UnaryOp::Erf => "ERF",
-        UnaryOp::Gelu | UnaryOp::GeluGrad => "NORMAL",
-        UnaryOp::NormalQuantile => "QUANTILE",
-        _ => return None,
-    })
 }

@@ -16,7 +16,7 @@
 mod adapter;
 mod bindings;
 mod caps;
-mod codegen;
+pub(crate) mod codegen;
 mod counters;
 mod device;
 mod error;

@@ -3,6 +3,7 @@
 use crate::device::Device;
 use crate::dtype::DType;
 use crate::expr::{BinaryOp, Expr, Node, UnaryOp};
+use crate::functions::unary_functions;
 use crate::layout::broadcast;
 use crate::tensor::{Pending, Tensor};
 
@@ -105,19 +106,21 @@ fn leaf(leaves: &mut Vec<Tensor>, t: Tensor) -> usize {
     })
 }
 
-macro_rules! unary {
-    ($($(#[$doc:meta])* $name:ident $op:ident;)*) => { $(
+macro_rules! methods {
+    ($($(#[$doc:meta])* $Op:ident $(as $method:ident)?, exact |$x:ident| $exact:expr, simd |$s:ident, $v:ident| $simd:expr,
+       wgsl |$a:ident, $ty:ident| $wgsl:expr, needs $flag:literal;)*) => { impl Tensor { $($(
         $(#[$doc])*
         ///
         /// # Panics
         /// If the tensor is not of floats.
         #[track_caller]
-        pub fn $name(&self) -> Tensor {
-            self.float(stringify!($name));
-            lazy(stringify!($name), &[self], self.computed_type(), false, |e, x| e.push(Node::Unary(UnaryOp::$op, x[0])))
+        pub fn $method(&self) -> Tensor {
+            self.float(stringify!($method));
+            lazy(stringify!($method), &[self], self.computed_type(), false, |e, x| e.push(Node::Unary(UnaryOp::$Op, x[0])))
         }
-    )* };
+    )?)* } };
 }
+unary_functions!(methods);
 
 macro_rules! binary {
     ($($(#[$doc:meta])* $name:ident $op:ident $boolean:literal;)*) => { $(
@@ -148,49 +151,6 @@ macro_rules! scalar {
 }
 
 impl Tensor {
-    unary! {
-        /// −x
-        neg Neg;
-        /// |x|
-        abs Abs;
-        /// −1, 0 or 1
-        sign Sign;
-        /// x²
-        square Square;
-        /// 1/x
-        recip Recip;
-        /// √x
-        sqrt Sqrt;
-        /// 1/√x
-        rsqrt Rsqrt;
-        /// eˣ
-        exp Exp;
-        /// eˣ − 1, accurate near zero
-        expm1 Expm1;
-        /// ln x
-        log Log;
-        /// ln(1 + x), accurate near zero
-        log1p Log1p;
-        /// sin x
-        sin Sin;
-        /// cos x
-        cos Cos;
-        /// tanh x
-        tanh Tanh;
-        /// 1/(1 + e⁻ˣ)
-        sigmoid Sigmoid;
-        /// ln(1 + eˣ), without overflow
-        softplus Softplus;
-        /// The error function
-        erf Erf;
-        /// max(x, 0)
-        relu Relu;
-        /// x Φ(x): the exact GELU
-        gelu Gelu;
-        /// Φ(x) + x φ(x): its derivative
-        gelu_grad GeluGrad;
-    }
-
     binary! {
         /// a + b
         add Add false;

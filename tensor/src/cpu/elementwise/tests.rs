@@ -95,7 +95,7 @@ fn bounds(expr: &Expr, leaves: &[Leaf], len: usize) -> Vec<f64> {
                 Node::Uniform(d) => (d.uniform(i), 0.0),
                 Node::Unary(op, a) => {
                     let (x, e) = v[a];
-                    let y = special::unary(op, x);
+                    let y = op.exact(x);
                     let slope = if op == UnaryOp::Square { 2.0 * x.abs() + e } else { 1.2 };
                     (y, slope * e + 30.0 * EPS * y.abs())
                 }

@@ -1,6 +1,6 @@
 //! Expressions, element by element, in double precision whatever the type of computation.
 
-use super::special::{binary, unary};
+use super::special::binary;
 use crate::cpu::strided::load_one;
 use crate::cpu::{Input, Output};
 use crate::dtype::{DType, Element};
@@ -32,7 +32,7 @@ pub fn run(p: &Elementwise, inputs: &[Input<'_>], outputs: &mut [Output<'_>]) {
                 Node::Input(i) => load_one(&inputs[i], at[i]),
                 Node::Const(c) => c,
                 Node::Uniform(draw) => draw.uniform(index),
-                Node::Unary(op, a) => unary(op, values[a]),
+                Node::Unary(op, a) => op.exact(values[a]),
                 Node::Binary(op, a, b) => binary(op, values[a], values[b]),
                 Node::Select(c, a, b) => values[if values[c] != 0.0 { a } else { b }],
             };

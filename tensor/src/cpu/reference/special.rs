@@ -1,6 +1,6 @@
 //! Functions of one and two numbers in double precision: the definition that fast kernels and shaders are measured against.
 
-use crate::expr::{BinaryOp, UnaryOp};
+use crate::expr::BinaryOp;
 
 const SQRT_2PI: f64 = 2.506_628_274_631_000_5;
 
@@ -39,38 +39,6 @@ pub fn normal_quantile(p: f64) -> f64 {
     let r = (-(if q < 0.0 { p } else { 1.0 - p }).ln()).sqrt();
     let x = if r <= 5.0 { quotient(NEAR, r - 1.6) } else { quotient(FAR, r - 5.0) };
     if q < 0.0 { -x } else { x }
-}
-
-/// A function of one number.
-pub fn unary(op: UnaryOp, x: f64) -> f64 {
-    match op {
-        UnaryOp::Neg => -x,
-        UnaryOp::Abs => x.abs(),
-        UnaryOp::Sign if x == 0.0 || x.is_nan() => x,
-        UnaryOp::Sign => x.signum(),
-        UnaryOp::Square => x * x,
-        UnaryOp::Recip => 1.0 / x,
-        UnaryOp::Sqrt => x.sqrt(),
-        UnaryOp::Rsqrt => 1.0 / x.sqrt(),
-        UnaryOp::Exp => x.exp(),
-        UnaryOp::Expm1 => x.exp_m1(),
-        UnaryOp::Log => x.ln(),
-        UnaryOp::Log1p => x.ln_1p(),
-        UnaryOp::Sin => x.sin(),
-        UnaryOp::Cos => x.cos(),
-        UnaryOp::Tanh => x.tanh(),
-        UnaryOp::Sigmoid if x < 0.0 => x.exp() / (1.0 + x.exp()),
-        UnaryOp::Sigmoid => 1.0 / (1.0 + (-x).exp()),
-        UnaryOp::Softplus if x.is_nan() => x,
-        UnaryOp::Softplus => x.max(0.0) + (-x.abs()).exp().ln_1p(),
-        UnaryOp::Erf => libm::erf(x),
-        UnaryOp::Relu if x.is_nan() => x,
-        UnaryOp::Relu => x.max(0.0),
-        UnaryOp::Gelu => x * normal_cdf(x),
-        UnaryOp::GeluGrad => normal_cdf(x) + x * normal_pdf(x),
-        UnaryOp::NormalQuantile => normal_quantile(x),
-        UnaryOp::Not => f64::from(x == 0.0),
-    }
 }
 
 /// A function of two numbers.
