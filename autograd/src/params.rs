@@ -154,10 +154,9 @@ impl ParamLayout {
     }
 }
 
-/// A vector of parameters on a tape: what a forward pass reads them from.
+/// A vector of parameters on a tape: what a forward pass reads them from. The tape is not kept alive.
 #[derive(Clone)]
 pub struct Parameters {
-    tape: Option<Tape>,
     /// The number of this set on its tape.
     pub(crate) set: usize,
     vector: Var,
@@ -166,8 +165,8 @@ pub struct Parameters {
 }
 
 impl Parameters {
-    pub(crate) fn new(tape: Option<Tape>, set: usize, vector: Var, layout: Arc<ParamLayout>) -> Parameters {
-        Parameters { tape, set, vector, layout, views: Rc::default() }
+    pub(crate) fn new(set: usize, vector: Var, layout: Arc<ParamLayout>) -> Parameters {
+        Parameters { set, vector, layout, views: Rc::default() }
     }
 
     /// Parameters without a tape, for inference: nothing is recorded.
@@ -177,7 +176,7 @@ impl Parameters {
     #[track_caller]
     pub fn constant(vector: &Tensor, layout: &Arc<ParamLayout>) -> Parameters {
         check(vector, layout);
-        Parameters::new(None, 0, Var::constant(vector), layout.clone())
+        Parameters::new(0, Var::constant(vector), layout.clone())
     }
 
     /// The whole vector.
@@ -191,14 +190,20 @@ impl Parameters {
     }
 
     /// One parameter. Each use on a tape adds to the same gradient.
+    ///
+    /// # Panics
+    /// If the parameters were put on a tape that is gone.
     #[track_caller]
     pub fn get(&self, id: ParamId) -> Var {
         if let Some(view) = self.views.borrow().get(&id.0) {
             return view.clone();
         }
         let view = self.layout.view(self.vector.tensor(), id);
-        let var = match &self.tape {
-            Some(tape) if !self.layout.get(id).tags.frozen => tape.parameter(self, id, view),
+        let var = match &self.vector.place {
+            Some(place) if !self.layout.get(id).tags.frozen => {
+                let Some(tape) = place.tape.upgrade() else { panic!("the tape of these parameters is gone") };
+                Tape(tape).parameter(self, id, view)
+            }
             _ => Var::constant(&view),
         };
         self.views.borrow_mut().insert(id.0, var.clone());

@@ -3,10 +3,12 @@
 use crate::anomaly;
 use crate::gradients::Gradients;
 use crate::params::{ParamId, ParamLayout, Parameters, check};
+use crate::segment::{Segment, Segments};
 use crate::var::{InputGrads, Var};
 use lethe_tensor::{Tensor, defer, store};
 use std::cell::{Cell, Ref, RefCell};
 use std::collections::HashMap;
+use std::ops::Range;
 use std::panic::Location;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -16,15 +18,25 @@ use std::sync::Arc;
 pub struct Tape(pub(crate) Rc<TapeInner>);
 
 pub(crate) struct TapeInner {
-    nodes: RefCell<Vec<Node>>,
+    pub(crate) nodes: RefCell<Vec<Node>>,
     /// Off while a sweep that is not recorded runs its rules.
     pub(crate) recording: Cell<bool>,
     sets: RefCell<Vec<Set>>,
+    /// The nodes whose rules were dropped, to be made again.
+    pub(crate) segments: RefCell<Segments>,
+    /// While a block is run again: those of its nodes that have not been made yet.
+    pub(crate) replay: RefCell<Option<Range<usize>>>,
 }
 
 impl Default for TapeInner {
     fn default() -> Self {
-        TapeInner { nodes: RefCell::default(), recording: Cell::new(true), sets: RefCell::default() }
+        TapeInner {
+            nodes: RefCell::default(),
+            recording: Cell::new(true),
+            sets: RefCell::default(),
+            segments: RefCell::default(),
+            replay: RefCell::default(),
+        }
     }
 }
 
@@ -81,7 +93,11 @@ pub enum Mode {
 }
 
 impl TapeInner {
+    #[track_caller]
     pub(crate) fn push(&self, node: Node) -> usize {
+        if self.replay.borrow().is_some() {
+            return self.put_back(node);
+        }
         let mut nodes = self.nodes.borrow_mut();
         nodes.push(node);
         nodes.len() - 1
@@ -94,6 +110,21 @@ impl TapeInner {
     /// The vectors of parameters, in order: the layout and the node of each.
     pub(crate) fn sets(&self) -> Vec<(Arc<ParamLayout>, usize)> {
         self.sets.borrow().iter().map(|set| (set.layout.clone(), set.node())).collect()
+    }
+}
+
+/// Gives a flag its old value at the end of a scope.
+pub(crate) struct Reset<'a>(&'a Cell<bool>, bool);
+
+impl<'a> Reset<'a> {
+    pub(crate) fn to(flag: &'a Cell<bool>, value: bool) -> Reset<'a> {
+        Reset(flag, flag.replace(value))
+    }
+}
+
+impl Drop for Reset<'_> {
+    fn drop(&mut self) {
+        self.0.set(self.1);
     }
 }
 
@@ -120,7 +151,7 @@ impl Tape {
         let var = self.leaf(vector);
         let mut sets = self.0.sets.borrow_mut();
         sets.push(Set { layout: layout.clone(), vector: var.clone() });
-        Parameters::new(Some(self.clone()), sets.len() - 1, var, layout.clone())
+        Parameters::new(sets.len() - 1, var, layout.clone())
     }
 
     #[track_caller]
@@ -167,13 +198,7 @@ impl Tape {
     pub fn sweep(&self, y: &Var, cotangent: &Var, mode: Mode) -> Gradients {
         assert!(y.shape() == cotangent.shape(), "sweep: y {:?}, cotangent {:?}", y.shape(), cotangent.shape());
         let last = self.number_of("sweep", y);
-        struct Recording<'a>(&'a Cell<bool>, bool);
-        impl Drop for Recording<'_> {
-            fn drop(&mut self) {
-                self.0.set(self.1);
-            }
-        }
-        let _recording = Recording(&self.0.recording, self.0.recording.replace(mode == Mode::Record));
+        let _recording = Reset::to(&self.0.recording, mode == Mode::Record);
         Sweep::new(self, mode, last, cotangent).run(last)
     }
 
@@ -204,6 +229,8 @@ struct Sweep<'a> {
     arrived: Vec<Option<Var>>,
     leaves: HashMap<usize, Var>,
     sets: Vec<SetGradient>,
+    /// What was made again and is to be dropped again, once it has been passed.
+    restored: Vec<Segment>,
 }
 
 /// The gradient of one vector of parameters, as it grows.
@@ -221,11 +248,17 @@ impl<'a> Sweep<'a> {
         arrived[last] = Some(cotangent.clone());
         let set = |_: &Set| SetGradient { vector: None, written: vec![], pieces: vec![] };
         let sets = tape.0.sets.borrow().iter().map(set).collect();
-        Sweep { tape, mode, arrived, leaves: HashMap::new(), sets }
+        Sweep { tape, mode, arrived, leaves: HashMap::new(), sets, restored: vec![] }
     }
 
     fn run(mut self, last: usize) -> Gradients {
         for i in (0..=last).rev() {
+            if self.arrived[i].is_some() {
+                let restored = self.tape.0.restore(i);
+                if self.mode == Mode::Retain {
+                    self.restored.extend(restored);
+                }
+            }
             // The rule leaves the node while it runs: in a recorded sweep it adds nodes itself.
             let (rule, result) = {
                 let mut nodes = self.tape.0.nodes.borrow_mut();
@@ -239,6 +272,13 @@ impl<'a> Sweep<'a> {
             if self.mode != Mode::Free {
                 self.tape.0.nodes.borrow_mut()[i].rule = rule;
             }
+            // Inner ones came after outer ones.
+            while let Some(segment) = self.restored.pop_if(|s| s.nodes.start == i) {
+                self.tape.0.drop_rules(segment);
+            }
+        }
+        if self.mode == Mode::Free {
+            self.tape.0.segments.borrow_mut().forget(last);
         }
         self.finish(last)
     }
