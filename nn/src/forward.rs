@@ -1,10 +1,11 @@
 //! One forward pass: where layers read their parameters, and leave their new state.
 
 use crate::theta::State;
-use lethe_autograd::{ParamId, Parameters, Var};
+use lethe_autograd::{ParamId, Parameters, Var, recompute};
 use lethe_tensor::Tensor;
 use lethe_tensor::random::Draw;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
 
 /// Where normalisation takes its statistics from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,13 +50,13 @@ pub struct Forward<'a> {
     params: &'a Parameters,
     state: &'a State,
     pass: Pass,
-    moved: RefCell<Vec<(ParamId, Tensor)>>,
+    moved: Rc<RefCell<Vec<(ParamId, Tensor)>>>,
 }
 
 impl<'a> Forward<'a> {
     /// A pass over parameters and state.
     pub fn new(params: &'a Parameters, state: &'a State, pass: Pass) -> Forward<'a> {
-        Forward { params, state, pass, moved: RefCell::default() }
+        Forward { params, state, pass, moved: Rc::default() }
     }
 
     /// One parameter.
@@ -72,6 +73,38 @@ impl<'a> Forward<'a> {
     /// Leaves a new value for a part of the state.
     pub fn move_state(&self, id: ParamId, value: Tensor) {
         self.moved.borrow_mut().push((id, value));
+    }
+
+    /// `block(inputs)`, whose values the tape does not keep: the backward pass computes them again when it gets there, with the same bits
+    /// ([`lethe_autograd::recompute`], which says what it costs and saves). Dropout draws the same masks, and running statistics move once. The block is
+    /// kept until then; layers are small, and are cloned into it.
+    ///
+    /// ```
+    /// # use lethe_autograd::{Tape, Var};
+    /// # use lethe_nn::layers::{EncoderLayer, TransformerConfig};
+    /// # use lethe_nn::{Builder, Forward, Layer, Pass};
+    /// # use lethe_tensor::{DType, Device, Tensor};
+    /// # let mut b = Builder::new();
+    /// let layer = EncoderLayer::new(&mut b, &TransformerConfig::new(8, 2));
+    /// # let (theta, state) = b.finish().init(&Device::cpu(), 0);
+    /// # let tape = Tape::new();
+    /// # let params = tape.parameters(theta.values(), theta.layout());
+    /// # let f = Forward::new(&params, &state, Pass::train(0, 0, 0));
+    /// # let x = Var::constant(&Tensor::ones(&Device::cpu(), DType::F32, &[2, 3, 8]));
+    /// let block = layer.clone();
+    /// let y = f.recompute(&[&x], move |f, inputs| block.forward(f, &inputs[0]));
+    /// # tape.backward(&y.sum());
+    /// ```
+    #[track_caller]
+    pub fn recompute(&self, inputs: &[&Var], block: impl Fn(&Forward<'_>, &[Var]) -> Var + 'static) -> Var {
+        let (params, state, pass) = (self.params.clone(), self.state.clone(), self.pass);
+        // The first run leaves its new state here, all others nowhere.
+        let moved = Cell::new(Some(self.moved.clone()));
+        let inputs: Vec<&Var> = inputs.iter().copied().chain([self.params.vector()]).collect();
+        recompute(&inputs, move |inputs| {
+            let f = Forward { params: &params, state: &state, pass, moved: moved.take().unwrap_or_default() };
+            block(&f, &inputs[..inputs.len() - 1])
+        })
     }
 
     /// The pass.

@@ -30,6 +30,19 @@ pub enum Init {
         /// Outputs that an input reaches.
         fan_out: usize,
     },
+    /// U(−b, b) with b = 1/√fan_in: how PyTorch starts linear layers and convolutions, weights and biases alike (of weights it is Kaiming's uniform rule
+    /// with a = √5).
+    FanIn {
+        /// Inputs of a unit.
+        fan_in: usize,
+    },
+    /// U(−b, b) with b = √(6 / ((1 + a²) fan_in)): Kaiming for a leaky ReLU of slope a, preserving activations.
+    KaimingUniform {
+        /// Inputs of a unit.
+        fan_in: usize,
+        /// The slope below 0; 0 for ReLU.
+        a: f64,
+    },
     /// U(−b, b).
     Uniform {
         /// b.
@@ -57,6 +70,11 @@ impl Init {
             }
             Init::XavierUniform { fan_in, fan_out } => uniform(&mut rng, (6.0 / (fan_in + fan_out) as f64).sqrt()),
             Init::KaimingFanOut { fan_out } => (2.0 / fan_out as f64).sqrt() * normal_quantile(rng.uniform()),
+            // Where there are no inputs, nothing is scaled.
+            Init::FanIn { fan_in } => uniform(&mut rng, 1.0 / (fan_in.max(1) as f64).sqrt()),
+            Init::KaimingUniform { fan_in, a } => {
+                uniform(&mut rng, (6.0 / ((1.0 + a * a) * fan_in.max(1) as f64)).sqrt())
+            }
             Init::Uniform { bound } => uniform(&mut rng, bound),
         };
         (0..n).map(|_| next() as f32).collect()
@@ -81,6 +99,12 @@ mod tests {
         assert!(mean.abs() < 2e-3 && (std - 0.1).abs() < 2e-3 && top <= 0.2 / TRUNCATED_DEVIATION + 1e-7);
         let (_, std, top) = moments(Init::XavierUniform { fan_in: 384, fan_out: 384 });
         assert!((std - 0.0883883 / 3f64.sqrt()).abs() < 1e-3 && top <= 0.0883884);
+        let (_, std, top) = moments(Init::FanIn { fan_in: 25 });
+        assert!((std - 0.2 / 3f64.sqrt()).abs() < 1e-3 && top <= 0.2000001);
+        let a = 5f64.sqrt();
+        assert_eq!(moments(Init::KaimingUniform { fan_in: 25, a }), (moments(Init::FanIn { fan_in: 25 })));
+        let (_, _, top) = moments(Init::KaimingUniform { fan_in: 24, a: 0.0 });
+        assert!(top > 0.4999 && top <= 0.5);
         let (_, std, _) = moments(Init::KaimingFanOut { fan_out: 50 });
         assert!((std - 0.2).abs() < 4e-3);
     }

@@ -15,6 +15,7 @@ mod theta;
 pub use build::{Blueprint, Builder};
 pub use forward::{Forward, Pass, Statistics};
 pub use init::Init;
+pub use layers::Layer;
 pub use models::Model;
 pub use predict::predict;
 pub use theta::{State, Theta};

@@ -46,6 +46,7 @@ pub fn model(config: &Config, images: ImageShape, classes: usize) -> Box<dyn Mod
             },
             dropout: c.dropout,
             head_bias: Some(c.head_bias(config.loss.kind, config.init.is_some()).value(classes)),
+            recompute_blocks: c.recompute,
         })),
         ModelConfig::Resnet(c) => Box::new(ResNet::new(&ResNetConfig {
             channels: images.channels,

@@ -1,10 +1,11 @@
 //! Multi-head self-attention.
 
-use super::{Dropout, Linear};
+use super::{Dropout, Layer, Linear};
 use crate::{Builder, Forward, Init};
 use lethe_autograd::Var;
 
-/// One projection to q, k and v of all heads, attention without stored scores, and a projection back.
+/// Attention of x (n, tokens, width) to itself under timm's names: one projection `qkv` to Q, K and V of all heads, attention without stored scores, and a
+/// projection `proj` back. [`super::MultiHeadAttention`] has PyTorch's names and masks.
 #[derive(Clone, Debug)]
 pub struct SelfAttention {
     qkv: Linear,
@@ -23,16 +24,17 @@ impl SelfAttention {
         assert!(heads > 0 && width.is_multiple_of(heads), "attention: {heads} heads do not divide a width of {width}");
         let weight = Init::XavierUniform { fan_in: width, fan_out: width };
         SelfAttention {
-            qkv: b.within("qkv", |b| Linear::new(b, width, 3 * width, weight, Some(Init::Constant(0.0)))),
+            qkv: b.within("qkv", |b| Linear::with(b, width, 3 * width, weight, Some(Init::Constant(0.0)))),
             proj: b.within("proj", |b| Linear::xavier(b, width, width)),
             drop: Dropout::new(b, dropout),
             heads,
         }
     }
+}
 
-    /// x (n, tokens, width).
+impl Layer for SelfAttention {
     #[track_caller]
-    pub fn forward(&self, f: &Forward<'_>, x: &Var) -> Var {
+    fn forward(&self, f: &Forward<'_>, x: &Var) -> Var {
         let &[n, tokens, width] = x.shape() else { panic!("attention: x {:?} is not (n, tokens, width)", x.shape()) };
         let dim = width / self.heads;
         let qkv = self.qkv.forward(f, x).reshape(&[n, tokens, 3, self.heads, dim]);

@@ -1,33 +1,10 @@
 //! The two-layer perceptron of a transformer block.
 
-use super::{Dropout, Linear};
+use super::{Dropout, Layer, Linear};
 use crate::{Builder, Forward, Init};
 use lethe_autograd::Var;
 
-/// A function between layers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Activation {
-    /// max(x, 0)
-    Relu,
-    /// x Φ(x)
-    Gelu,
-    /// tanh x
-    Tanh,
-}
-
-impl Activation {
-    /// Applies it.
-    #[track_caller]
-    pub fn forward(self, x: &Var) -> Var {
-        match self {
-            Activation::Relu => x.relu(),
-            Activation::Gelu => x.gelu(),
-            Activation::Tanh => x.tanh(),
-        }
-    }
-}
-
-/// `fc2(gelu(fc1(x)))`, with dropout behind each.
+/// `fc2(gelu(fc1(x)))` of x […, width], with dropout behind each.
 #[derive(Clone, Debug)]
 pub struct Mlp {
     fc1: Linear,
@@ -41,15 +18,16 @@ impl Mlp {
     pub fn new(b: &mut Builder, width: usize, hidden: usize, dropout: f64) -> Mlp {
         let mut linear = |name: &str, i: usize, o: usize| {
             let weight = Init::XavierUniform { fan_in: i, fan_out: o };
-            b.within(name, |b| Linear::new(b, i, o, weight, Some(Init::Normal { std: 1e-6 })))
+            b.within(name, |b| Linear::with(b, i, o, weight, Some(Init::Normal { std: 1e-6 })))
         };
         let (fc1, fc2) = (linear("fc1", width, hidden), linear("fc2", hidden, width));
         Mlp { fc1, fc2, drops: [Dropout::new(b, dropout), Dropout::new(b, dropout)] }
     }
+}
 
-    /// x […, width].
+impl Layer for Mlp {
     #[track_caller]
-    pub fn forward(&self, f: &Forward<'_>, x: &Var) -> Var {
+    fn forward(&self, f: &Forward<'_>, x: &Var) -> Var {
         let h = self.drops[0].forward(f, &self.fc1.forward(f, x).gelu());
         self.drops[1].forward(f, &self.fc2.forward(f, &h))
     }

@@ -1,6 +1,6 @@
 //! Images cut into patches.
 
-use super::Conv2d;
+use super::{Conv2d, Layer};
 use crate::{Builder, Forward, Init};
 use lethe_autograd::Var;
 use lethe_tensor::{ConvOptions, INFER};
@@ -19,13 +19,14 @@ impl PatchEmbedding {
         let options = ConvOptions::new(patch, 0);
         let zero = Some(Init::Constant(0.0));
         PatchEmbedding {
-            proj: b.within("proj", |b| Conv2d::new(b, [channels, width], [patch; 2], options, init, zero)),
+            proj: b.within("proj", |b| Conv2d::with(b, [channels, width], [patch; 2], options, init, zero)),
         }
     }
+}
 
-    /// x (n, c, h, w).
+impl Layer for PatchEmbedding {
     #[track_caller]
-    pub fn forward(&self, f: &Forward<'_>, x: &Var) -> Var {
+    fn forward(&self, f: &Forward<'_>, x: &Var) -> Var {
         let maps = self.proj.forward(f, x);
         let (n, width) = (maps.shape()[0], maps.shape()[1]);
         maps.reshape(&[n, width, INFER]).transpose(1, 2)

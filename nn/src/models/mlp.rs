@@ -2,7 +2,7 @@
 
 use super::{Model, blueprint};
 use crate::build::Blueprint;
-use crate::layers::{Activation, Linear};
+use crate::layers::{Activation, Layer, Linear};
 use crate::{Builder, Forward};
 use lethe_autograd::Var;
 use lethe_tensor::INFER;
@@ -52,7 +52,7 @@ impl Model for MlpClassifier {
         for (i, layer) in self.layers.iter().enumerate() {
             h = layer.forward(f, &h);
             if i + 1 < self.layers.len() {
-                h = self.activation.forward(&h);
+                h = self.activation.apply(&h);
             }
         }
         h

@@ -2,7 +2,7 @@
 
 use super::{Model, blueprint};
 use crate::build::Blueprint;
-use crate::layers::{BatchNorm2d, Conv2d, Linear};
+use crate::layers::{BatchNorm2d, Conv2d, Layer, Linear};
 use crate::{Builder, Forward, Init};
 use lethe_autograd::Var;
 use lethe_tensor::PoolOptions;
@@ -98,7 +98,7 @@ impl ConvNorm {
     ) -> ConvNorm {
         ConvNorm(
             b.within(names[0], |b| Conv2d::kaiming(b, channels, kernel, stride, kernel / 2)),
-            b.within(names[1], |b| BatchNorm2d::new(b, channels[1], gamma)),
+            b.within(names[1], |b| BatchNorm2d::scaled(b, channels[1], gamma)),
         )
     }
 
@@ -179,7 +179,7 @@ impl ResNet {
         }
         let weight = Init::Uniform { bound: 1.0 / (c_in as f64).sqrt() };
         let bias = config.head_bias.map_or(weight, Init::Constant);
-        let fc = b.within("fc", |b| Linear::new(b, c_in, config.classes, weight, Some(bias)));
+        let fc = b.within("fc", |b| Linear::with(b, c_in, config.classes, weight, Some(bias)));
         ResNet { blueprint: b.finish(), stem, pool: config.stem == Stem::Large, blocks, fc }
     }
 }

@@ -2,7 +2,7 @@
 
 use super::{Model, Positions, blueprint};
 use crate::build::Blueprint;
-use crate::layers::{Dropout, LayerNorm, Linear, Mlp, PatchEmbedding, SelfAttention};
+use crate::layers::{Dropout, Layer, LayerNorm, Linear, Mlp, PatchEmbedding, Recompute, SelfAttention};
 use crate::{Builder, Forward, Init};
 use lethe_autograd::{ParamId, Tags, Var};
 
@@ -57,6 +57,9 @@ pub struct VitConfig {
     pub dropout: f64,
     /// The start of the head's bias; `None`: −ln C.
     pub head_bias: Option<f64>,
+    /// Whether the backward pass computes the values within each block again, in place of keeping them. The same bits with less memory, for the time of
+    /// another forward pass.
+    pub recompute_blocks: bool,
 }
 
 impl VitConfig {
@@ -75,11 +78,13 @@ impl VitConfig {
             head_norm: HeadNorm::AfterPooling,
             dropout: 0.0,
             head_bias: Some(-10.0),
+            recompute_blocks: false,
         }
     }
 }
 
 /// A pre-norm block: `x += attention(norm(x)); x += mlp(norm(x))`.
+#[derive(Clone)]
 struct Block {
     norm1: LayerNorm,
     attn: SelfAttention,
@@ -90,13 +95,15 @@ struct Block {
 impl Block {
     fn new(b: &mut Builder, c: &VitConfig) -> Block {
         Block {
-            norm1: b.within("norm1", |b| LayerNorm::new(b, c.width, EPS)),
+            norm1: b.within("norm1", |b| LayerNorm::new(b, c.width).eps(EPS)),
             attn: b.within("attn", |b| SelfAttention::new(b, c.width, c.heads, c.dropout)),
-            norm2: b.within("norm2", |b| LayerNorm::new(b, c.width, EPS)),
+            norm2: b.within("norm2", |b| LayerNorm::new(b, c.width).eps(EPS)),
             mlp: b.within("mlp", |b| Mlp::new(b, c.width, c.mlp, c.dropout)),
         }
     }
+}
 
+impl Layer for Block {
     #[track_caller]
     fn forward(&self, f: &Forward<'_>, x: &Var) -> Var {
         let x = x + &self.attn.forward(f, &self.norm1.forward(f, x));
@@ -138,9 +145,9 @@ impl Vit {
         let drop = Dropout::new(&mut b, c.dropout);
         let blocks = (0..c.depth).map(|i| b.within(&format!("blocks.{i}"), |b| Block::new(b, c))).collect();
         let norm_name = if c.head_norm == HeadNorm::AfterPooling { "fc_norm" } else { "norm" };
-        let norm = b.within(norm_name, |b| LayerNorm::new(b, c.width, EPS));
+        let norm = b.within(norm_name, |b| LayerNorm::new(b, c.width).eps(EPS));
         let bias = Init::Constant(c.head_bias.unwrap_or(-(c.classes as f64).ln()));
-        let head = b.within("head", |b| Linear::new(b, c.width, c.classes, Init::Constant(0.0), Some(bias)));
+        let head = b.within("head", |b| Linear::with(b, c.width, c.classes, Init::Constant(0.0), Some(bias)));
         Vit { blueprint: b.finish(), patches, class_token, positions, drop, blocks, norm, head, config }
     }
 }
@@ -167,7 +174,11 @@ impl Model for Vit {
         }
         let mut x = self.drop.forward(f, &(&tokens + &f.param(self.positions)));
         for block in &self.blocks {
-            x = block.forward(f, &x);
+            x = if self.config.recompute_blocks {
+                Recompute(block.clone()).forward(f, &x)
+            } else {
+                block.forward(f, &x)
+            };
         }
         if self.config.head_norm == HeadNorm::BeforePooling && self.config.pooling == Pooling::Mean {
             x = self.norm.forward(f, &x);

@@ -72,6 +72,7 @@ pub static CASES: &[Case] = &[
     case("chain10", "16Mi", operations::chain),
     case("sum_all", "16Mi", |d| operations::sum(d, &[1 << 24], &[])),
     whole("step_vit_s32", "b64_m64_224", steps::vit_s32_whole),
+    whole("step_vit_s32_recompute", "b64_m64_224", steps::vit_s32_recompute),
     whole("step_resnet50", "b8_m8_224", steps::resnet50_whole),
 ];
 
@@ -149,7 +150,7 @@ mod tests {
 
     #[test]
     fn selections() {
-        assert_eq!(chosen(&[], &[], false).unwrap().len(), CASES.len() - 2);
+        assert_eq!(chosen(&[], &[], false).unwrap().len(), CASES.len() - 3);
         assert_eq!(chosen(&["step_vit_s32"], &[], true).unwrap(), ["step_vit_s32 b64_m64_224"]);
         assert_eq!(chosen(&["bmm"], &[], true).unwrap(), ["bmm 64x(197x64x197)"]);
         assert_eq!(chosen(&["matmul"], &[], true).unwrap().len(), 2);

@@ -111,9 +111,17 @@ fn vit(device: &Device, config: VitConfig, batch: usize, method: (Likelihood, Pe
 /// The paper's ViT-S/32 on a batch of one slice, with OBF. Its initial loss is known, since a head of zeros with a bias of −10 gives every image the same
 /// logits.
 pub fn vit_s32_whole(device: &Device) -> Result<Work, DeviceError> {
-    let config = VitConfig::small(32, 1000);
+    Ok(vit_s32_of_the_paper(device, VitConfig::small(32, 1000)))
+}
+
+/// The same step with blocks that are computed again in the backward pass: less memory, the same numbers.
+pub fn vit_s32_recompute(device: &Device) -> Result<Work, DeviceError> {
+    Ok(vit_s32_of_the_paper(device, VitConfig { recompute_blocks: true, ..VitConfig::small(32, 1000) }))
+}
+
+fn vit_s32_of_the_paper(device: &Device, config: VitConfig) -> Work {
     let method = (Likelihood::Sigmoid, Perturbation::obf(1.0 / config.classes as f64, 1.0, Likelihood::Sigmoid));
-    Ok(Work { step: Some(Step { loss: Some(10.045399) }), ..vit(device, config, 64, method) })
+    Work { step: Some(Step { loss: Some(10.045399) }), ..vit(device, config, 64, method) }
 }
 
 /// Floating-point operations of the matrix products of a forward pass: patches, projections, attention, MLPs, head.

@@ -35,7 +35,7 @@ impl Change {
 
     /// Whether results do not depend on the key.
     pub fn is_immaterial(&self) -> bool {
-        matches!(self.key.as_str(), "train.threads" | "train.eval_batch")
+        matches!(self.key.as_str(), "train.threads" | "train.eval_batch" | "model.recompute")
     }
 
     /// Whether the key can change during training: the settings that each update reads, the number of epochs, and what is evaluated and saved.
@@ -55,6 +55,7 @@ impl Change {
             ("train", "batch" | "accumulate") => "updates would differ, and an epoch would have another number of them",
             ("train", "seed") => "the order of images and the random draws so far depend on it",
             ("data", _) => "the run has been trained on these images",
+            ("model", "recompute") => return Ok(()),
             ("model", _) => "the parameters belong to this model",
             ("init", _) => "the run has already started",
             ("optim", _) => "the optimiser's state depends on it",

@@ -1,0 +1,97 @@
+//! Normalisation within one sample.
+
+use super::Layer;
+use crate::{Builder, Forward, Init};
+use lethe_autograd::{ParamId, Var};
+use lethe_tensor::Tensor;
+
+/// `(x − mean) / √(var + eps) · weight + bias` over each group of consecutive channels of a sample and all their places: x (n, c, …); `weight` and
+/// `bias` (c). The same in training and evaluation.
+#[derive(Clone, Debug)]
+pub struct GroupNorm {
+    weight: ParamId,
+    bias: ParamId,
+    groups: usize,
+    channels: usize,
+    eps: f64,
+}
+
+impl GroupNorm {
+    /// Weight 1, bias 0, eps 10⁻⁵.
+    ///
+    /// # Panics
+    /// If the groups do not divide the channels.
+    #[track_caller]
+    pub fn new(b: &mut Builder, groups: usize, channels: usize) -> GroupNorm {
+        let divides = groups > 0 && channels.is_multiple_of(groups);
+        assert!(divides, "GroupNorm: {groups} groups do not divide {channels} channels");
+        let [weight, bias] = affine(b, channels);
+        GroupNorm { weight, bias, groups, channels, eps: 1e-5 }
+    }
+
+    /// The same with another eps.
+    pub fn eps(self, eps: f64) -> GroupNorm {
+        GroupNorm { eps, ..self }
+    }
+}
+
+impl Layer for GroupNorm {
+    #[track_caller]
+    fn forward(&self, f: &Forward<'_>, x: &Var) -> Var {
+        check("GroupNorm", x, self.channels);
+        x.group_norm(self.groups, &f.param(self.weight), &f.param(self.bias), self.eps)
+    }
+}
+
+/// `(x − mean) / √(var + eps)` over the places of each channel of a sample: x (n, c, …), the same in training and evaluation. With
+/// [`InstanceNorm::affine`] times `weight` plus `bias`, (c) each.
+#[derive(Clone, Debug)]
+pub struct InstanceNorm {
+    affine: Option<[ParamId; 2]>,
+    channels: usize,
+    eps: f64,
+}
+
+impl InstanceNorm {
+    /// Without parameters, as PyTorch's is by default; eps 10⁻⁵.
+    pub fn new(channels: usize) -> InstanceNorm {
+        InstanceNorm { affine: None, channels, eps: 1e-5 }
+    }
+
+    /// With a weight of 1 and a bias of 0.
+    #[track_caller]
+    pub fn affine(b: &mut Builder, channels: usize) -> InstanceNorm {
+        InstanceNorm { affine: Some(affine(b, channels)), ..InstanceNorm::new(channels) }
+    }
+
+    /// The same with another eps.
+    pub fn eps(self, eps: f64) -> InstanceNorm {
+        InstanceNorm { eps, ..self }
+    }
+}
+
+impl Layer for InstanceNorm {
+    #[track_caller]
+    fn forward(&self, f: &Forward<'_>, x: &Var) -> Var {
+        check("InstanceNorm", x, self.channels);
+        let constant = |of: fn(&Tensor) -> Tensor| {
+            let like = Tensor::zeros(x.device(), x.tensor().computed_type(), &[self.channels]);
+            Var::constant(&of(&like))
+        };
+        let [weight, bias] = match self.affine {
+            Some(ids) => ids.map(|id| f.param(id)),
+            None => [constant(|zeros| zeros.add_scalar(1.0)), constant(Tensor::clone)],
+        };
+        x.instance_norm(&weight, &bias, self.eps)
+    }
+}
+
+#[track_caller]
+fn affine(b: &mut Builder, channels: usize) -> [ParamId; 2] {
+    [("weight", 1.0), ("bias", 0.0)].map(|(name, value)| b.param(name, &[channels], Init::Constant(value)))
+}
+
+#[track_caller]
+fn check(layer: &str, x: &Var, channels: usize) {
+    assert!(x.rank() >= 2 && x.shape()[1] == channels, "{layer}: x {:?} is not (n, {channels}, …)", x.shape());
+}

@@ -1,0 +1,66 @@
+//! Normalisation of every vector along the last axis.
+
+use super::Layer;
+use crate::{Builder, Forward, Init};
+use lethe_autograd::{ParamId, Var};
+
+/// `(x − mean(x)) / √(var(x) + eps) · weight + bias` over the last axis of x […, width]; `weight` and `bias` (width).
+#[derive(Clone, Debug)]
+pub struct LayerNorm {
+    weight: ParamId,
+    bias: ParamId,
+    eps: f64,
+}
+
+impl LayerNorm {
+    /// Weight 1, bias 0, eps 10⁻⁵.
+    #[track_caller]
+    pub fn new(b: &mut Builder, width: usize) -> LayerNorm {
+        LayerNorm {
+            weight: b.param("weight", &[width], Init::Constant(1.0)),
+            bias: b.param("bias", &[width], Init::Constant(0.0)),
+            eps: 1e-5,
+        }
+    }
+
+    /// The same with another eps.
+    pub fn eps(self, eps: f64) -> LayerNorm {
+        LayerNorm { eps, ..self }
+    }
+}
+
+impl Layer for LayerNorm {
+    #[track_caller]
+    fn forward(&self, f: &Forward<'_>, x: &Var) -> Var {
+        x.layer_norm(&f.param(self.weight), &f.param(self.bias), self.eps)
+    }
+}
+
+/// `x / √(mean(x²) + eps) · weight` over the last axis of x […, width]; `weight` (width).
+#[derive(Clone, Debug)]
+pub struct RmsNorm {
+    weight: ParamId,
+    width: usize,
+    eps: f64,
+}
+
+impl RmsNorm {
+    /// Weight 1; eps is ε of `f32`, 1.19 · 10⁻⁷, as PyTorch's for that type.
+    #[track_caller]
+    pub fn new(b: &mut Builder, width: usize) -> RmsNorm {
+        RmsNorm { weight: b.param("weight", &[width], Init::Constant(1.0)), width, eps: f64::from(f32::EPSILON) }
+    }
+
+    /// The same with another eps.
+    pub fn eps(self, eps: f64) -> RmsNorm {
+        RmsNorm { eps, ..self }
+    }
+}
+
+impl Layer for RmsNorm {
+    #[track_caller]
+    fn forward(&self, f: &Forward<'_>, x: &Var) -> Var {
+        assert!(x.shape().last() == Some(&self.width), "RmsNorm: x {:?} does not end in {}", x.shape(), self.width);
+        x.rms_norm(&f.param(self.weight), self.eps)
+    }
+}

@@ -1,0 +1,138 @@
+//! Pooling over one, two or three axes. These layers have no parameters.
+
+use super::Layer;
+use crate::Forward;
+use lethe_autograd::Var;
+use lethe_tensor::PoolOptions;
+
+/// The largest element of each window: x (n, c, extents…) to (n, c, extents′…), with `extent′ = ⌊(extent + 2 padding − kernel) / stride⌋ + 1`.
+///
+/// ```
+/// use lethe_autograd::Var;
+/// use lethe_nn::layers::MaxPool2d;
+/// use lethe_nn::{Builder, Forward, Layer, Pass};
+/// use lethe_tensor::{Device, Tensor};
+///
+/// let (theta, state) = Builder::new().finish().init(&Device::cpu(), 0);
+/// let params = theta.constants();
+/// let f = Forward::new(&params, &state, Pass::evaluate());
+/// let x = Var::constant(&Tensor::from_slice(&Device::cpu(), &[1.0f32, 2.0, 3.0, 4.0], &[1, 1, 2, 2]));
+/// assert_eq!(MaxPool2d::new(2).forward(&f, &x).to_vec::<f32>()?, [4.0]);
+/// # Ok::<(), lethe_tensor::DeviceError>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct MaxPool<const N: usize> {
+    options: PoolOptions<N>,
+}
+
+/// The mean of each window; extents as of [`MaxPool`]. Zeros of the padding count as elements, as PyTorch counts them, unless
+/// [`AvgPool::without_padding`] says otherwise.
+#[derive(Clone, Debug)]
+pub struct AvgPool<const N: usize> {
+    options: PoolOptions<N>,
+    count_pad: bool,
+}
+
+/// The means over an even division of (n, c, extents…) into so many cells: cell j covers elements ⌊j · extent / cells⌋ to ⌈(j + 1) · extent / cells⌉.
+/// One cell is global pooling.
+#[derive(Clone, Debug)]
+pub struct AdaptiveAvgPool<const N: usize> {
+    cells: [usize; N],
+}
+
+/// The largest elements of an even division into so many cells; see [`AdaptiveAvgPool`].
+#[derive(Clone, Debug)]
+pub struct AdaptiveMaxPool<const N: usize> {
+    cells: [usize; N],
+}
+
+impl<const N: usize> MaxPool<N> {
+    /// Windows of the same size along all axes, side by side: the stride is the kernel.
+    pub fn new(kernel: usize) -> MaxPool<N> {
+        MaxPool::with(PoolOptions::new(kernel, kernel, 0))
+    }
+
+    /// Any windows.
+    pub fn with(options: PoolOptions<N>) -> MaxPool<N> {
+        MaxPool { options }
+    }
+}
+
+impl<const N: usize> AvgPool<N> {
+    /// Windows of the same size along all axes, side by side: the stride is the kernel.
+    pub fn new(kernel: usize) -> AvgPool<N> {
+        AvgPool::with(PoolOptions::new(kernel, kernel, 0))
+    }
+
+    /// Any windows.
+    pub fn with(options: PoolOptions<N>) -> AvgPool<N> {
+        AvgPool { options, count_pad: true }
+    }
+
+    /// Means over the elements of x alone.
+    pub fn without_padding(self) -> AvgPool<N> {
+        AvgPool { count_pad: false, ..self }
+    }
+}
+
+impl<const N: usize> AdaptiveAvgPool<N> {
+    /// So many cells along each axis.
+    pub fn new(cells: [usize; N]) -> AdaptiveAvgPool<N> {
+        AdaptiveAvgPool { cells }
+    }
+}
+
+impl<const N: usize> AdaptiveMaxPool<N> {
+    /// So many cells along each axis.
+    pub fn new(cells: [usize; N]) -> AdaptiveMaxPool<N> {
+        AdaptiveMaxPool { cells }
+    }
+}
+
+macro_rules! layers {
+    ($($layer:ident $n:literal |$self:ident, $x:ident| $y:expr;)*) => { $(
+        impl Layer for $layer<$n> {
+            #[track_caller]
+            fn forward(&$self, _: &Forward<'_>, $x: &Var) -> Var {
+                $y
+            }
+        }
+    )* };
+}
+
+layers! {
+    MaxPool 1 |self, x| x.max_pool1d(&self.options);
+    MaxPool 2 |self, x| x.max_pool2d(&self.options);
+    MaxPool 3 |self, x| x.max_pool3d(&self.options);
+    AvgPool 1 |self, x| x.avg_pool1d(&self.options, self.count_pad);
+    AvgPool 2 |self, x| x.avg_pool2d(&self.options, self.count_pad);
+    AvgPool 3 |self, x| x.avg_pool3d(&self.options, self.count_pad);
+    AdaptiveAvgPool 1 |self, x| x.adaptive_avg_pool1d(self.cells[0]);
+    AdaptiveAvgPool 2 |self, x| x.adaptive_avg_pool2d(self.cells);
+    AdaptiveAvgPool 3 |self, x| x.adaptive_avg_pool3d(self.cells);
+    AdaptiveMaxPool 1 |self, x| x.adaptive_max_pool1d(self.cells[0]);
+    AdaptiveMaxPool 2 |self, x| x.adaptive_max_pool2d(self.cells);
+    AdaptiveMaxPool 3 |self, x| x.adaptive_max_pool3d(self.cells);
+}
+
+macro_rules! names {
+    ($($name:ident = $layer:ident $n:literal, $of:literal;)*) => { $(
+        #[doc = concat!("[`", stringify!($layer), "`] of ", $of, ".")]
+        pub type $name = $layer<$n>;
+    )* };
+}
+
+names! {
+    MaxPool1d = MaxPool 1, "sequences (n, c, l)";
+    MaxPool2d = MaxPool 2, "images (n, c, h, w)";
+    MaxPool3d = MaxPool 3, "volumes (n, c, d, h, w)";
+    AvgPool1d = AvgPool 1, "sequences (n, c, l)";
+    AvgPool2d = AvgPool 2, "images (n, c, h, w)";
+    AvgPool3d = AvgPool 3, "volumes (n, c, d, h, w)";
+    AdaptiveAvgPool1d = AdaptiveAvgPool 1, "sequences (n, c, l)";
+    AdaptiveAvgPool2d = AdaptiveAvgPool 2, "images (n, c, h, w)";
+    AdaptiveAvgPool3d = AdaptiveAvgPool 3, "volumes (n, c, d, h, w)";
+    AdaptiveMaxPool1d = AdaptiveMaxPool 1, "sequences (n, c, l)";
+    AdaptiveMaxPool2d = AdaptiveMaxPool 2, "images (n, c, h, w)";
+    AdaptiveMaxPool3d = AdaptiveMaxPool 3, "volumes (n, c, d, h, w)";
+}
