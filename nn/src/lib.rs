@@ -11,6 +11,7 @@ pub mod loss;
 pub mod models;
 mod predict;
 mod theta;
+pub mod weights;
 
 pub use build::{Blueprint, Builder};
 pub use forward::{Forward, Pass, Statistics};
@@ -19,3 +20,4 @@ pub use layers::Layer;
 pub use models::Model;
 pub use predict::predict;
 pub use theta::{State, Theta};
+pub use weights::WeightsError;
