@@ -13,6 +13,7 @@ use std::fmt;
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Why weights were not saved or loaded.
 #[derive(Debug, thiserror::Error)]
@@ -81,7 +82,7 @@ pub enum Difference {
         /// Its shape in the file.
         found: Vec<usize>,
     },
-    /// A tensor does not hold floating-point numbers of 16, 32 or 64 bits.
+    /// A tensor holds something else than floating-point numbers of 16, 32 or 64 bits, or larger ones than the vector's type has.
     Type {
         /// Its name.
         name: String,
@@ -105,7 +106,9 @@ impl fmt::Display for Difference {
             Difference::Shape { name, expected, found } => {
                 write!(f, "another shape: `{name}` should be {expected:?} and is {found:?}")
             }
-            Difference::Type { name, found } => write!(f, "another type: `{name}` is of {found}, not of floats"),
+            Difference::Type { name, found } => {
+                write!(f, "another type: `{name}` is of {found}: these are no floats that the model can hold")
+            }
             Difference::Untied { name, to } => write!(f, "other numbers: `{name}` should be those of `{to}`"),
         }
     }
@@ -224,8 +227,10 @@ fn read<const N: usize>(path: &Path, parts: [Part<'_>; N]) -> Result<[Tensor; N]
 
 /// Replaces a file in one piece: a new one beside it, on the disk, is renamed.
 fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    /// Files that were begun: no two of a process have one name.
+    static BEGUN: AtomicU64 = AtomicU64::new(0);
     let mut name = path.file_name().unwrap_or_default().to_owned();
-    name.push(format!(".{}.partial", std::process::id()));
+    name.push(format!(".{}-{}.partial", std::process::id(), BEGUN.fetch_add(1, Ordering::Relaxed)));
     let partial = path.with_file_name(name);
     let written = File::create(&partial)
         .and_then(|mut file| file.write_all(bytes).and_then(|()| file.sync_all()))
@@ -308,7 +313,7 @@ fn vector<T: Element>(
         };
         let place = &mut values[p.range()];
         match filled[p.tied_to.unwrap_or(id).0].replace(id) {
-            Some(first) if *place != numbers[..] => {
+            Some(first) if place.iter().zip(&numbers).any(|(a, b)| a.to_f64().to_bits() != b.to_f64().to_bits()) => {
                 wrong.push(Difference::Untied { name: name(), to: layout.get(first).name.clone() });
             }
             _ => place.copy_from_slice(&numbers),
@@ -322,8 +327,10 @@ fn vector<T: Element>(
 /// The numbers of a tensor, if they are floats of a common width.
 fn numbers<T: Element>(view: &TensorView<'_>) -> Option<Vec<T>> {
     let data = view.data();
+    let overflows = |wide: f64| wide.is_finite() && !T::from_f64(wide).to_f64().is_finite();
     let halves = |f: fn([u8; 2]) -> f64| data.as_chunks::<2>().0.iter().map(|b| T::from_f64(f(*b))).collect();
     Some(match view.dtype() {
+        Dtype::F64 if data.as_chunks::<8>().0.iter().any(|b| overflows(f64::from_le_bytes(*b))) => return None,
         Dtype::F64 => data.as_chunks::<8>().0.iter().map(|b| T::from_f64(f64::from_le_bytes(*b))).collect(),
         Dtype::F32 => data.as_chunks::<4>().0.iter().map(|b| T::from_f64(f32::from_le_bytes(*b).into())).collect(),
         Dtype::F16 => halves(|b| f16::from_le_bytes(b).to_f64()),

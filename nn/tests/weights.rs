@@ -125,7 +125,7 @@ fn a_state_dict_of_other_float_types_loads_as_it_is() {
 fn all_differences_are_listed_and_nothing_is_changed() {
     let mut tensors = PYTORCH.to_vec();
     tensors[0].2 = &[3, 2, 9];
-    tensors[4].1 = Dtype::I64;
+    tensors[4].1 = Dtype::I64; // the running mean
     tensors.remove(8);
     tensors.push(("fc.scale", Dtype::F32, &[1]));
     let (mut theta, mut state) = blueprint().init(&Device::cpu(), 1);
@@ -196,4 +196,21 @@ fn files_that_cannot_be_read_or_written_are_named() {
     let error = theta.save(&folder_at).unwrap_err().to_string();
     assert!(error.contains("taken cannot be written"), "{error}");
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2);
+}
+
+#[test]
+fn doubles_beyond_single_precision_are_refused_and_not_made_infinite() {
+    let mut b = Builder::new();
+    b.within("fc", |b| Linear::without_bias(b, 1, 1));
+    let (mut theta, mut state) = b.finish().init(&Device::cpu(), 1);
+    let mut load = |x: f64| {
+        let bytes = x.to_le_bytes();
+        let view = TensorView::new(Dtype::F64, vec![1, 1], &bytes).unwrap();
+        let bytes = safetensors::serialize([("fc.weight", view)], None).unwrap();
+        from_bytes(&bytes, &mut theta, &mut state).map(|()| numbers(theta.values())[0])
+    };
+    assert_eq!(load(f64::INFINITY).unwrap(), f64::INFINITY);
+    assert_eq!(load(1e-300).unwrap(), 0.0);
+    let error = load(1e39).unwrap_err().to_string();
+    assert!(error.contains("`fc.weight` is of F64"), "{error}");
 }
