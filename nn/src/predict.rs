@@ -9,7 +9,7 @@ use lethe_tensor::Tensor;
 ///
 /// ```
 /// use lethe_nn::layers::Linear;
-/// use lethe_nn::{Builder, predict};
+/// use lethe_nn::{Builder, Layer, predict};
 /// use lethe_tensor::{Device, Tensor};
 ///
 /// let mut b = Builder::new();
