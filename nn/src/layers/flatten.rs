@@ -4,14 +4,31 @@ use super::Layer;
 use crate::Forward;
 use lethe_autograd::Var;
 
-/// All axes but the first made one: (n, …) to (n, the product of the others).
+/// All axes from one on made one: by default (n, …) to (n, the product of the others).
 #[derive(Clone, Copy, Debug)]
-pub struct Flatten;
+pub struct Flatten {
+    first: usize,
+}
+
+impl Flatten {
+    /// All axes but the first.
+    #[expect(clippy::new_without_default, reason = "layers are made by `new`")]
+    pub fn new() -> Flatten {
+        Flatten::from_axis(1)
+    }
+
+    /// All axes from this one on.
+    pub fn from_axis(first: usize) -> Flatten {
+        Flatten { first }
+    }
+}
 
 impl Layer for Flatten {
     #[track_caller]
     fn forward(&self, _: &Forward<'_>, x: &Var) -> Var {
-        let Some((n, others)) = x.shape().split_first() else { panic!("Flatten: a number has no axis to keep") };
-        x.reshape(&[*n, others.iter().product()])
+        assert!(self.first <= x.rank(), "Flatten: x {:?} has no {} axes to keep", x.shape(), self.first);
+        let (kept, merged) = x.shape().split_at(self.first);
+        let shape: Vec<usize> = kept.iter().copied().chain([merged.iter().product()]).collect();
+        x.reshape(&shape)
     }
 }

@@ -67,7 +67,7 @@ fn inputs_that_do_not_fit_are_reported_at_the_calling_line() {
     refused!("Embedding: x is f32", |b| Embedding::new(b, 3, 2), |l, f| l.forward(f, &var(&[2])));
     refused!("max_pool1d", |_b| MaxPool1d::new(2), |l, f| l.forward(f, &var(&[2, 3])));
     refused!("adaptive_avg_pool3d", |_b| AdaptiveAvgPool3d::new([1; 3]), |l, f| l.forward(f, &var(&[2, 3, 4, 4])));
-    refused!("Flatten", |_b| Flatten, |l, f| l.forward(f, &var(&[])));
+    refused!("Flatten", |_b| Flatten::new(), |l, f| l.forward(f, &var(&[])));
     refused!("PRelu: x [2, 2]", |b| PRelu::new(b, 3), |l, f| l.forward(f, &var(&[2, 2])));
     refused!("chunk", |_b| Activation::Glu { dim: 1 }, |l, f| l.forward(f, &var(&[2, 3])));
 }

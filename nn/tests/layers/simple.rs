@@ -103,7 +103,7 @@ fn dropout_acts_in_training_alone() {
 fn sequential_applies_layers_in_order_under_their_numbers() {
     let (x, numbers) = input(&[3, 2, 2], 5);
     let build = |b: &mut Builder| {
-        let mut net = Sequential::new().then(b, |_| Flatten).then(b, |b| Linear::new(b, 4, 5));
+        let mut net = Sequential::new().then(b, |_| Flatten::new()).then(b, |b| Linear::new(b, 4, 5));
         net.push(b, |_| Activation::Tanh);
         net.then_fn(|x| x.square()).then(b, |b| Linear::without_bias(b, 5, 2))
     };
@@ -114,4 +114,18 @@ fn sequential_applies_layers_in_order_under_their_numbers() {
     let h: Vec<f64> = h.iter().map(|x| x.tanh().powi(2)).collect();
     let y = linear(&h, &s.param("net.4.weight"), &[], 5);
     s.check(Pass::train(0, 0, 0), &[&x], |l, f, x| l.forward(f, &x[0]), (y, &[3, 2]));
+}
+
+#[test]
+fn flatten_merges_the_axes_from_one_on() {
+    let (x, numbers) = input(&[2, 3, 2, 2], 6);
+    for (layer, shape) in [
+        (Flatten::new(), &[2, 12][..]),
+        (Flatten::from_axis(0), &[24]),
+        (Flatten::from_axis(2), &[2, 3, 4]),
+        (Flatten::from_axis(4), &[2, 3, 2, 2, 1]),
+    ] {
+        let s = Subject::new(|_| layer);
+        s.check(Pass::evaluate(), &[&x], |l, f, x| l.forward(f, &x[0]), (numbers.clone(), shape));
+    }
 }
