@@ -72,6 +72,8 @@ impl Checkpoint {
 /// The section of the model, without what no number depends on.
 fn description(model: &ModelConfig) -> Value {
     let mut section = serde_json::to_value(model).expect("a section of the config can be written as JSON");
-    section.as_object_mut().map(|keys| keys.remove("recompute"));
+    if let Some(keys) = section.as_object_mut() {
+        keys.remove("recompute");
+    }
     section
 }
