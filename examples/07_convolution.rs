@@ -8,7 +8,7 @@ use lethe::prelude::*;
 fn main() -> Result<(), DeviceError> {
     let device = Device::best()?;
     let (train, test) = lethe::digits::load(&device);
-    let same = ConvOptions { padding: [1, 1], ..ConvOptions::default() };
+    let same = ConvOptions { padding: [[1, 1]; 2], ..ConvOptions::default() };
     let mut b = Builder::new();
     let net = Sequential::new()
         .then(&mut b, |b| Conv2d::without_bias(b, [1, 16], [3, 3], same))

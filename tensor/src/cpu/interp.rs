@@ -100,14 +100,6 @@ impl Kernel for Instruction {
                 unsafe { each::<S, 1, 0>(s, n, dst, stream, [src[0]], $F) }
             };
         }
-        macro_rules! by_function_of_one {
-            ($($(#[$doc:meta])* $Op:ident $(as $method:ident)?, exact |$x:ident| $exact:expr, simd |$s:ident, $v:ident| $simd:expr,
-               wgsl |$a:ident, $ty:ident| $wgsl:expr, needs $flag:literal;)*) => {
-                match op {
-                    $(UnaryOp::$Op => one!($Op),)*
-                }
-            };
-        }
         macro_rules! two {
             ($F:ident) => {
                 match (src[0].0.is_null(), src[1].0.is_null()) {
@@ -134,7 +126,17 @@ impl Kernel for Instruction {
             Op::Load(_) | Op::Uniform(_) => unreachable!("not arithmetic"),
             Op::MulAdd(..) => three!(MulAdd),
             Op::Select(..) => three!(Select),
-            Op::Unary(op, _) => unary_functions!(by_function_of_one),
+            Op::Unary(op, _) => {
+                macro_rules! by_function_of_one {
+            ($($(#[$doc:meta])* $Op:ident $(as $method:ident)?, exact |$x:ident| $exact:expr, simd |$s:ident, $v:ident| $simd:expr,
+               wgsl |$a:ident, $ty:ident| $wgsl:expr, needs $flag:literal;)*) => {
+                match op {
+                    $(UnaryOp::$Op => one!($Op),)*
+                }
+            };
+        }
+                unary_functions!(by_function_of_one)
+            }
             Op::Binary(op, ..) => match op {
                 BinaryOp::Add => two!(Add),
                 BinaryOp::Sub => two!(Sub),

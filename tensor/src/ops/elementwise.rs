@@ -108,7 +108,11 @@ fn leaf(leaves: &mut Vec<Tensor>, t: Tensor) -> usize {
 
 macro_rules! methods {
     ($($(#[$doc:meta])* $Op:ident $(as $method:ident)?, exact |$x:ident| $exact:expr, simd |$s:ident, $v:ident| $simd:expr,
-       wgsl |$a:ident, $ty:ident| $wgsl:expr, needs $flag:literal;)*) => { impl Tensor { $($(
+       wgsl |$a:ident, $ty:ident| $wgsl:expr, needs $flag:literal;)*) => { impl Tensor {
+        $(methods! { @method $Op [$($method)?] $(#[$doc])* })*
+    } };
+    (@method $Op:ident [] $(#[$doc:meta])*) => {};
+    (@method $Op:ident [$method:ident] $(#[$doc:meta])*) => {
         $(#[$doc])*
         ///
         /// # Panics
@@ -118,7 +122,7 @@ macro_rules! methods {
             self.float(stringify!($method));
             lazy(stringify!($method), &[self], self.computed_type(), false, |e, x| e.push(Node::Unary(UnaryOp::$Op, x[0])))
         }
-    )?)* } };
+    };
 }
 unary_functions!(methods);
 

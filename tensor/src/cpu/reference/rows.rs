@@ -78,7 +78,7 @@ fn softmax_row<T: Float>(z: &[T], target: &impl Fn(usize) -> T, grad: &mut [T]) 
 
 fn sigmoid_row<T: Float>(z: &[T], target: &impl Fn(usize) -> T, grad: &mut [T]) -> T {
     for (k, g) in grad.iter_mut().enumerate() {
-        *g = T::from_f64(super::special::unary(crate::expr::UnaryOp::Sigmoid, z[k].to_f64())) - target(k);
+        *g = T::from_f64(crate::expr::UnaryOp::Sigmoid.exact(z[k].to_f64())) - target(k);
     }
     tree_sum(z.len(), &|k| {
         let (z, t) = (z[k].to_f64(), target(k).to_f64());
