@@ -2,3 +2,4 @@
 
 pub mod conformance;
 pub mod proof;
+pub mod pytorch_names;

@@ -1,0 +1,5 @@
+//! Prints docs/pytorch.md.
+
+fn main() {
+    print!("{}", lethe_tests::pytorch_names::page());
+}
