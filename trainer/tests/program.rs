@@ -101,6 +101,30 @@ fn a_killed_run_goes_on_as_if_nothing_had_happened() {
     fails(&["resume", &folder.path().display().to_string()], STATUS_FAILURE, &["is not a run folder"]);
 }
 
+/// Recomputed blocks, with dropout and OBF: the same updates, and a run that begins without them can go on with them.
+#[test]
+fn recomputing_blocks_changes_no_number_of_a_run() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = |name: &str| folder.path().join(name).display().to_string();
+    let train = |name: &str, set: &[&str]| {
+        let dropout = ["--set", "model.dropout=0.1"];
+        runs(&[&["train", &digits(), "--device", "cpu", "--out", &out(name)], &SMALL[..], &dropout, set].concat());
+    };
+    train("kept", &["--set", "train.epochs=2"]);
+    train("recomputed", &["--set", "train.epochs=2", "--set", "model.recompute=true"]);
+    train("changed", &[]);
+    runs(&["resume", &out("changed"), "--set", "model.recompute=true", "--set", "train.epochs=2", "--device", "cpu"]);
+    let norms = |name: &str| {
+        let text = fs::read_to_string(Path::new(&out(name)).join("metrics.jsonl")).unwrap();
+        let lines = text.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
+        lines.filter_map(|l| Some((l.get("loss")?.clone(), l.get("grad_norm")?.clone()))).collect::<Vec<_>>()
+    };
+    assert!(!norms("kept").is_empty());
+    assert_eq!(norms("recomputed"), norms("kept"));
+    let first = norms("changed").len() / 2;
+    assert_eq!(norms("changed")[..first], norms("kept")[..first], "the schedule of one epoch is another one later");
+}
+
 /// The epoch's loss and accuracy are means over its images, in three updates of 48: the last one repeats 16 of the 128.
 #[test]
 fn an_epochs_figures_are_the_means_over_its_images() {
