@@ -13,6 +13,7 @@ pub use extragradient::{
     Adaptive, Ascent, Backup, Batch, Direction, Extragradient, Geometry, Outputs, Perturbation, Place, Samples, Scale,
     Scope, StepOutput, SurrogateGap, UpdateOn, random_direction,
 };
-pub use optimizer::{AdamW, Group, Optimizer, Sgd};
+pub use lethe_tensor::plan::{At, Rule};
+pub use optimizer::{Adam, AdamW, Descent, Group, Lion, Optimizer, RmsProp, Sgd};
 pub use schedule::{LinearSchedule, RhoSchedule};
 pub use shrink_perturb::{ShrinkPerturb, ShrinkScaling};

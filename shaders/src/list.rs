@@ -6,8 +6,7 @@ type Flags = &'static [&'static str];
 type Constants = Vec<(&'static str, f64)>;
 
 pub(crate) fn all() -> Vec<Variant> {
-    let families =
-        [gemm(), conv(), attention(), softmax(), loss(), norms(), pools(), reductions(), movement(), training()];
+    let families = [gemm(), conv(), attention(), softmax(), loss(), norms(), pools(), reductions(), movement()];
     families.into_iter().flatten().collect()
 }
 
@@ -146,11 +145,5 @@ fn movement() -> Vec<Variant> {
     for format in [&["F16"] as Flags, &["BF16"]] {
         list.extend(product("cast", "pack", &[&[&["PACK"]], &[format]], &plain()));
     }
-    list
-}
-
-fn training() -> Vec<Variant> {
-    let mut list = one("optim", "adamw", &["ADAMW"]);
-    list.extend(one("optim", "sgd", &["SGD"]));
     list
 }

@@ -18,7 +18,7 @@ static FILES: &[(&str, &str)] = kernel_files! {
     ["attention_forward" + "attention_tiles" + "attention_shared"]
     ["attention_backward" + "attention_tiles" + "attention_shared"]
     ["attention_repair" + "attention_shared"]
-    ["avg_pool"] ["batch_norm"] ["cast"] ["conv"] ["copy"] ["cumsum"] ["gather"] ["gemm"] ["layer_norm"] ["max_pool"] ["optim"]
+    ["avg_pool"] ["batch_norm"] ["cast"] ["conv"] ["copy"] ["cumsum"] ["gather"] ["gemm"] ["layer_norm"] ["max_pool"]
     ["reduce"] ["softmax"]
 };
 

@@ -14,8 +14,8 @@ use lethe_nn::models::{
 };
 use lethe_nn::{Model, State, Theta};
 use lethe_optim::{
-    AdamW, Adaptive, Backup, Extragradient, Geometry, LinearSchedule, Optimizer, Perturbation, RhoSchedule, Scale,
-    Scope, Sgd, ShrinkPerturb, ShrinkScaling, SurrogateGap, UpdateOn,
+    self as optim, Adam, AdamW, Adaptive, Backup, Descent, Extragradient, Geometry, LinearSchedule, Lion, Optimizer,
+    Perturbation, RhoSchedule, RmsProp, Scale, Scope, Sgd, ShrinkPerturb, ShrinkScaling, SurrogateGap, UpdateOn,
 };
 
 /// The model of a resolved config.
@@ -74,20 +74,21 @@ pub fn model(config: &Config, images: ImageShape, classes: usize) -> Box<dyn Mod
 
 /// The base optimiser of θ.
 pub fn optimizer(config: &Config, theta: &Theta) -> Box<dyn Optimizer> {
-    let common = &config.optim.common;
-    let clip = common.clip.unwrap_or(f64::INFINITY);
     match &config.optim.rule {
-        Rule::Adamw(c) => {
-            let mut adamw = AdamW::new(theta, common.weight_decay, &[]);
-            (adamw.betas, adamw.eps, adamw.clip) = (c.betas, c.eps, clip);
-            Box::new(adamw)
-        }
-        Rule::Sgd(c) => {
-            let mut sgd = Sgd::new(theta, c.momentum, common.weight_decay, &[]);
-            (sgd.nesterov, sgd.clip) = (c.nesterov, clip);
-            Box::new(sgd)
-        }
+        Rule::Adam(c) => descent(Adam { betas: c.betas, eps: c.eps }, config, theta),
+        Rule::Adamw(c) => descent(AdamW { betas: c.betas, eps: c.eps }, config, theta),
+        Rule::Lion(c) => descent(Lion { betas: c.betas }, config, theta),
+        Rule::Rmsprop(c) => descent(RmsProp { alpha: c.alpha, eps: c.eps }, config, theta),
+        Rule::Sgd(c) => descent(Sgd { momentum: c.momentum, nesterov: c.nesterov }, config, theta),
     }
+}
+
+/// A rule with the decay and the clipping of a config.
+fn descent<R: optim::Rule<V>, const V: usize>(rule: R, config: &Config, theta: &Theta) -> Box<dyn Optimizer> {
+    let common = &config.optim.common;
+    let mut descent = Descent::new(rule, theta, common.weight_decay, &[]);
+    descent.clip = common.clip.unwrap_or(f64::INFINITY);
+    Box::new(descent)
 }
 
 /// The task loss.

@@ -8,4 +8,6 @@ pub use lethe_nn::models::{MlpClassifier, MlpConfig, Model, ResNet, ResNetConfig
 pub use lethe_nn::{Builder, Forward, Init, Pass, State, Theta, predict};
 pub use lethe_optim::*;
 pub use lethe_tensor::random::Draw;
-pub use lethe_tensor::{ConvOptions, DType, Device, DeviceError, Ellipsis, INFER, NewAxis, PoolOptions, Tensor};
+pub use lethe_tensor::{
+    ConvOptions, DType, Device, DeviceError, Ellipsis, INFER, NewAxis, Numeric, PoolOptions, Tensor,
+};

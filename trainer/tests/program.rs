@@ -334,7 +334,7 @@ fn a_misspelt_key() {
 fn a_bad_value() {
     let set = |value| ["train".to_owned(), digits(), "--set".to_owned(), value];
     for (value, parts) in [
-        ("optim.kind=adam", ["optim.kind = \"adam\"", "adamw, sgd"]),
+        ("optim.kind=adagrad", ["optim.kind = \"adagrad\"", "adam, adamw, lion, rmsprop, sgd"]),
         ("optim.lr=fast", ["optim.lr = \"fast\"", "expected a number"]),
         ("perturb.lambda=1", ["perturb.lambda = 1", "below 1"]),
         ("perturb.rho=-1", ["perturb.rho = -1", "0 or more"]),

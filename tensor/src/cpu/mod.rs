@@ -19,12 +19,12 @@ pub(crate) mod gather;
 pub(crate) mod gemm;
 pub(crate) mod gemm_tile;
 mod interp;
+mod lanes;
 pub(crate) mod layer_norm;
 pub(crate) mod loss;
 mod loss_rows;
 pub(crate) mod math;
 pub(crate) mod matmul;
-pub(crate) mod optim;
 pub(crate) mod pad;
 pub(crate) mod pool;
 mod program;
@@ -44,6 +44,7 @@ mod strided;
 mod tasks;
 #[cfg(test)]
 pub(crate) mod testing;
+pub(crate) mod update;
 mod wide;
 
 pub use buffer::CpuBuffer;

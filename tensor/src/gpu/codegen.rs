@@ -24,14 +24,25 @@ pub struct Access {
     pub strides: Vec<isize>,
 }
 
-/// An expression with the layouts of its operands: what is needed to dispatch.
+/// Where a kernel writes one of its results.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Target {
+    /// The node that is written.
+    pub root: usize,
+    /// The type of the elements.
+    pub dtype: DType,
+    /// The first element, counted from the start of the binding.
+    pub at: usize,
+    /// Whether it is added to what is there.
+    pub add: bool,
+}
+
+/// An expression with the layouts of its operands: what is needed to dispatch. Inputs that the expression numbers after those of `inputs` are what
+/// the targets held before.
 pub struct Program<'a> {
     expr: &'a Expr,
     inputs: &'a [Access],
-    output: DType,
-    /// The output's first element, counted from the start of the binding.
-    at: usize,
-    add: bool,
+    targets: &'a [Target],
     /// Where the value of each node begins among the parameters, if it is one.
     words: Vec<usize>,
     /// The parameters' words: the number of results, the row-major place of the first one, constants and draws.
@@ -48,12 +59,7 @@ impl<'a> Program<'a> {
     ///
     /// # Panics
     /// If constants and draws take more than the 14 words that are left for them; those of tensors' own methods do not.
-    pub fn new(
-        expr: &'a Expr,
-        inputs: &'a [Access],
-        (output, at, add): (DType, usize, bool),
-        (n, first): (usize, usize),
-    ) -> Program<'a> {
+    pub fn new(expr: &'a Expr, inputs: &'a [Access], targets: &'a [Target], (n, first): (usize, usize)) -> Program<'a> {
         let most = PARAMS_WORDS - FIXED;
         let needed = expr.parameter_words();
         assert!(
@@ -70,18 +76,16 @@ impl<'a> Program<'a> {
                 _ => {}
             }
         }
-        let mut program = Program { expr, inputs, output, at, add, words, params, key: String::new() };
+        let mut program = Program { expr, inputs, targets, words, params, key: String::new() };
         program.key = program.key();
         program
     }
 
-    /// The number of the output's slot; inputs are bound to the slots before it.
-    pub fn output_slot(&self) -> u32 {
-        self.inputs.len() as u32
-    }
-
     fn key(&self) -> String {
-        let mut key = format!("elementwise {} {} {} {}", self.expr.compute, self.output, self.at, u8::from(self.add));
+        let mut key = format!("elementwise {}", self.expr.compute);
+        for Target { root, dtype, at, add } in self.targets {
+            let _ = write!(key, " {root} {dtype} {at} {}", u8::from(*add));
+        }
         for a in self.inputs {
             // No place depends on the outermost extent, so that tensors of any length share a kernel.
             let inner = a.shape.get(1..).unwrap_or_default();
@@ -108,18 +112,23 @@ impl<'a> Program<'a> {
             let _ =
                 writeln!(text, "@group(0) @binding({slot}) var<storage, read> x{slot}: array<{}>;", held_as(a.dtype));
         }
-        let (slot, held) = (self.output_slot(), held_as(self.output));
-        let _ = writeln!(text, "@group(0) @binding({slot}) var<storage, read_write> y: array<{held}>;\n");
+        for (k, target) in self.targets.iter().enumerate() {
+            let (slot, held) = (self.inputs.len() + k, held_as(target.dtype));
+            let _ = writeln!(text, "@group(0) @binding({slot}) var<storage, read_write> y{k}: array<{held}>;");
+        }
+        text += "\n";
         text += &lethe_shaders::functions(&self.functions());
         text += "\n@compute @workgroup_size(256)\nfn elementwise(\n  @builtin(local_invocation_index) li: u32,\n  @builtin(workgroup_id) w: vec3<u32>,\n  \
                  @builtin(num_workgroups) nw: vec3<u32>,\n) {\n  let i = (w.y * nw.x + w.x) * 256u + li;\n  if (i >= p.n) { return; }\n";
         for (n, node) in self.expr.nodes.iter().enumerate() {
             let _ = writeln!(text, "  let v{n} = {};", self.value(n, node));
         }
-        let result = converted(&format!("v{}", self.expr.nodes.len() - 1), self.expr.compute, self.output);
-        let sign = if self.add { "+=" } else { "=" };
-        let _ = writeln!(text, "  y[{}] {sign} {result};\n}}", place("i", self.at, &[], &[]));
-        text
+        for (k, target) in self.targets.iter().enumerate() {
+            let result = converted(&format!("v{}", target.root), self.expr.compute, target.dtype);
+            let sign = if target.add { "+=" } else { "=" };
+            let _ = writeln!(text, "  y{k}[{}] {sign} {result};", place("i", target.at, &[], &[]));
+        }
+        text + "}\n"
     }
 
     fn value(&self, n: usize, node: &Node) -> String {
@@ -136,7 +145,11 @@ impl<'a> Program<'a> {
 
     /// Element `i` of an input, in the type of computation.
     fn load(&self, input: usize) -> String {
-        let a = &self.inputs[input];
+        let Some(a) = self.inputs.get(input) else {
+            let k = input - self.inputs.len();
+            let held = format!("y{k}[{}]", place("i", self.targets[k].at, &[], &[]));
+            return converted(&held, self.targets[k].dtype, self.expr.compute);
+        };
         let at = match a.strides[..] {
             [1] => place("i", a.at, &[], &[]),
             _ => place("", a.at, &a.shape, &a.strides),
@@ -171,7 +184,7 @@ impl<'a> Program<'a> {
             Node::Binary(op, ..) if op.is_comparison() => Some("NAN"),
             _ => None,
         });
-        let integers = !self.expr.compute.is_float() || !self.output.computed_as().is_float();
+        let integers = !self.expr.compute.is_float() || self.targets.iter().any(|t| !t.dtype.computed_as().is_float());
         flags.chain(integers.then_some("CASTS")).collect()
     }
 }

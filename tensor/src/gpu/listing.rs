@@ -4,7 +4,7 @@
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 
-use super::codegen::{Access, Program};
+use super::codegen::{Access, Program, Target};
 use crate::dtype::DType;
 use crate::layout::numel;
 use crate::plan::Elementwise;
@@ -40,7 +40,8 @@ pub(crate) fn catch(plan: &Elementwise, leaves: &[Tensor]) {
         let kinds: Vec<isize> = a.strides.iter().map(|s| (*s).clamp(-1, 2)).collect();
         structure += &format!(", {} {kinds:?}", a.dtype);
     }
-    let program = Program::new(&plan.expr, &accesses, (plan.dtype, 0, false), (numel(&plan.shape), 0));
+    let targets = [Target { root: plan.expr.nodes.len() - 1, dtype: plan.dtype, at: 0, add: false }];
+    let program = Program::new(&plan.expr, &accesses, &targets, (numel(&plan.shape), 0));
     CAUGHT.with(|c| {
         if let Some(caught) = &mut *c.borrow_mut() {
             caught.entry(structure).or_insert_with(|| program.source());

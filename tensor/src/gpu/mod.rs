@@ -49,5 +49,6 @@ pub use listing::expressions;
 pub use operand::{Input, Output, Span};
 pub use options::GpuOptions;
 pub use pipeline::Kernel;
+pub use plans::update::source as update_source;
 pub use pool::Buffer;
 pub use read::PendingRead;

@@ -15,11 +15,11 @@ mod gather;
 mod layer_norm;
 mod loss;
 mod matmul;
-mod optim;
 mod pad;
 mod pool;
 mod reduce;
 mod softmax;
+mod update;
 
 pub use attention::{Attention, AttentionBackward, Mask, MaskKind};
 pub use batch_norm::{BatchNorm, BatchNormBackward};
@@ -33,11 +33,12 @@ pub use gather::{Gather, ScatterAdd};
 pub use layer_norm::{LayerNorm, LayerNormBackward};
 pub use loss::{CrossEntropy, Likelihood, Target};
 pub use matmul::{Matmul, MatrixStrides};
-pub use optim::{AdamW, Sgd};
 pub use pad::Pad;
 pub use pool::{Pool2d, PoolKind, PoolPass};
 pub use reduce::{Reduce, ReduceOp, ScaledSquares};
 pub use softmax::{Softmax, SoftmaxBackward};
+pub(crate) use update::BLOCK;
+pub use update::{At, Rule, Update};
 
 use crate::dtype::DType;
 

@@ -12,11 +12,11 @@ mod layer_norm;
 mod loss;
 mod matmul;
 mod movement;
-mod optim;
 mod pool;
 mod reduce;
 mod sizes;
 mod softmax;
+mod update;
 
 use std::sync::{Mutex, MutexGuard, OnceLock};
 

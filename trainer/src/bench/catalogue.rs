@@ -1,6 +1,7 @@
 //! The cases that can be measured, by name and shape.
 
 use super::{Work, operations, steps};
+use lethe_optim::{AdamW, Sgd};
 use lethe_tensor::{Device, DeviceError};
 
 /// How expensive a case is.
@@ -68,6 +69,8 @@ pub static CASES: &[Case] = &[
     large("train_vit_s32", "b16", steps::vit_s32),
     large("train_resnet18", "b32", steps::resnet18),
     case("sam_vit_small", "b128", |d| steps::vit_small(d, steps::Ascent::Sam)),
+    large("adamw", "10000064", |d| steps::optimizer(d, AdamW::default())),
+    large("sgd", "10000064", |d| steps::optimizer(d, Sgd { momentum: 0.9, nesterov: false })),
     case("obf_vit_small", "b128", |d| steps::vit_small(d, steps::Ascent::Obf)),
     case("chain10", "16Mi", operations::chain),
     case("sum_all", "16Mi", |d| operations::sum(d, &[1 << 24], &[])),

@@ -1,15 +1,16 @@
 //! Complete training steps: forward pass, mean cross-entropy, backward pass, AdamW, reading the loss.
 
 use super::{Step, Work};
-use lethe_autograd::Var;
+use lethe_autograd::{ParamLayout, Tags, Var};
 use lethe_nn::loss::{Likelihood, TaskLoss};
 use lethe_nn::models::{
     BlockKind, HeadNorm, MlpClassifier, MlpConfig, Pooling, ResNet, ResNetConfig, Stem, Vit, VitConfig,
 };
-use lethe_nn::{Forward, Model, layers::Activation};
-use lethe_optim::{AdamW, Batch, Extragradient, Optimizer, Perturbation};
+use lethe_nn::{Forward, Model, Theta, layers::Activation};
+use lethe_optim::{AdamW, Batch, Descent, Extragradient, Optimizer, Perturbation, Rule};
 use lethe_tensor::random::{Draw, Philox};
 use lethe_tensor::{DType, Device, DeviceError, Tensor};
+use std::sync::Arc;
 
 const LR: f64 = 1e-3;
 const WEIGHT_DECAY: f64 = 0.01;
@@ -47,7 +48,7 @@ fn training(
     let loss = TaskLoss { likelihood, smoothing: 0.0 };
     let step = Extragradient::sam(perturbation, loss);
     let (mut theta, mut state) = model.init(device, SEED);
-    let mut adamw = AdamW::new(&theta, WEIGHT_DECAY, &[]);
+    let mut adamw = Descent::new(AdamW::default(), &theta, WEIGHT_DECAY, &[]);
     let device = device.clone();
     let call = move || {
         let forward = |f: &Forward<'_>, x: &Var| model.forward(f, x);
@@ -62,6 +63,24 @@ fn training(
     };
     let gradients = if perturbation == Perturbation::None { 1.0 } else { 2.0 };
     Work::arithmetic(gradients * PASSES * forward_flops, call)
+}
+
+/// A step of a rule over ten million parameters, of which all but 64 decay.
+pub fn optimizer<R: Rule<V>, const V: usize>(device: &Device, rule: R) -> Result<Work, DeviceError> {
+    let mut layout = ParamLayout::new();
+    layout.add("weight", &[10_000, 1000], Tags { decayed: true, ..Tags::default() });
+    layout.add("bias", &[64], Tags { decayed: false, ..Tags::default() });
+    let layout = Arc::new(layout);
+    let drawn = |stream| {
+        let draw = Draw::new(SEED, [stream, 0, 0]);
+        Tensor::normal(device, DType::F32, &[layout.len()], draw).force().clone()
+    };
+    let (mut theta, gradient) = (Theta::new(drawn(2), &layout), drawn(3));
+    let mut descent = Descent::new(rule, &theta, WEIGHT_DECAY, &[]);
+    // The gradient is read for its norm, and once more; θ and the vectors beside it are read and written.
+    let bytes = (4 * layout.len() * (2 + 2 * V)) as f64;
+    let device = device.clone();
+    Ok(Work::memory(bytes, move || Ok(vec![device.scope(|| descent.step(&mut theta, &gradient, LR))])))
 }
 
 pub fn mlp(device: &Device) -> Result<Work, DeviceError> {

@@ -8,8 +8,10 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use lethe_autograd::registry::{Case, operations};
 use lethe_autograd::{Mode, Tape, Var};
+use lethe_optim::{Adam, AdamW, Lion, RmsProp, Rule, Sgd};
 use lethe_shaders::{ParamsForm, variants};
-use lethe_tensor::gpu::expressions;
+use lethe_tensor::gpu::{expressions, update_source};
+use lethe_tensor::plan::Update;
 use lethe_tensor::random::Draw;
 use lethe_tensor::{DType, Tensor};
 
@@ -56,7 +58,25 @@ fn generated() -> BTreeMap<String, String> {
             }
         }
     }
+    for (name, text) in updates() {
+        named.insert(format!("update-{name}"), text);
+    }
     named
+}
+
+/// The kernels of the optimisers, which clip.
+fn updates() -> [(&'static str, String); 6] {
+    fn text<R: Rule<V>, const V: usize>(rule: R) -> String {
+        update_source(&Update { rule, dtype: DType::F32, n: 6400, lr: 0.1, step: 2, max_norm: 1.0 })
+    }
+    [
+        ("adam", text(Adam::default())),
+        ("adamw", text(AdamW::default())),
+        ("lion", text(Lion::default())),
+        ("rmsprop", text(RmsProp::default())),
+        ("sgd", text(Sgd { momentum: 0.9, nesterov: false })),
+        ("sgd-nesterov", text(Sgd { momentum: 0.9, nesterov: true })),
+    ]
 }
 
 /// Runs the forward and the backward pass of a case, in single precision.

@@ -35,7 +35,7 @@ pub use init::{Head, InitConfig};
 pub use loss::{LossConfig, LossKind};
 pub use model::{Activation, Block, HeadBias, MlpConfig, ModelConfig, NormPlace, ResnetConfig, Stem, VitConfig};
 pub use nearest::nearest;
-pub use optim::{AdamwConfig, LrSchedule, OptimCommon, OptimConfig, Rule, SgdConfig};
+pub use optim::{AdamConfig, LionConfig, LrSchedule, OptimCommon, OptimConfig, RmspropConfig, Rule, SgdConfig};
 pub use perturb::{ForgettingConfig, Gamma, Lambda, Likelihood, PerturbConfig};
 pub use shrink::{ShrinkConfig, ShrinkScaling};
 pub use train::{MOST_THREADS, TrainConfig};

@@ -1,5 +1,6 @@
 //! `[optim]`: the base optimiser and its schedule.
 
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use toml::Table;
 
@@ -21,19 +22,46 @@ pub struct OptimConfig {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(tag = "kind", rename_all = "lowercase")]
 pub enum Rule {
+    /// Adam with the weight decay in the gradient.
+    Adam(AdamConfig),
     /// Adam with decoupled weight decay.
-    Adamw(AdamwConfig),
+    Adamw(AdamConfig),
+    /// Descent along the sign of an average, with decoupled weight decay.
+    Lion(LionConfig),
+    /// RMSprop with the weight decay in the gradient.
+    Rmsprop(RmspropConfig),
     /// Stochastic gradient descent with momentum and decoupled weight decay.
     Sgd(SgdConfig),
 }
 
-/// The keys of `kind = "adamw"`.
+/// The kinds of rules.
+pub(super) const RULES: [&str; 5] = ["adam", "adamw", "lion", "rmsprop", "sgd"];
+
+/// The keys of `kind = "adam"` and of `kind = "adamw"`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub struct AdamwConfig {
+pub struct AdamConfig {
     /// β₁ and β₂: the decay rates of the two moment estimates.
     pub betas: [f64; 2],
     /// ε: added to the square root of the second moment.
+    pub eps: f64,
+}
+
+/// The keys of `kind = "lion"`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct LionConfig {
+    /// What is kept of the average in the step, and in the average itself.
+    pub betas: [f64; 2],
+}
+
+/// The keys of `kind = "rmsprop"`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct RmspropConfig {
+    /// What is kept of the mean square.
+    pub alpha: f64,
+    /// Added to the root of the mean square.
     pub eps: f64,
 }
 
@@ -62,7 +90,7 @@ pub struct OptimCommon {
     /// The number of epochs over which the learning rate rises from 0.
     #[serde(default)]
     pub warmup_epochs: usize,
-    /// The decoupled weight decay, multiplied by the current learning rate.
+    /// The weight decay, multiplied by the current learning rate and taken from θ; of `adam` and `rmsprop` added to the gradient instead.
     #[serde(default)]
     pub weight_decay: f64,
     /// Also decay biases, normalisation parameters and embeddings.
@@ -83,9 +111,21 @@ pub enum LrSchedule {
     Constant,
 }
 
-impl Default for AdamwConfig {
+impl Default for AdamConfig {
     fn default() -> Self {
-        AdamwConfig { betas: [0.9, 0.999], eps: 1e-8 }
+        AdamConfig { betas: [0.9, 0.999], eps: 1e-8 }
+    }
+}
+
+impl Default for LionConfig {
+    fn default() -> Self {
+        LionConfig { betas: [0.9, 0.99] }
+    }
+}
+
+impl Default for RmspropConfig {
+    fn default() -> Self {
+        RmspropConfig { alpha: 0.99, eps: 1e-8 }
     }
 }
 
@@ -98,7 +138,9 @@ impl Default for SgdConfig {
 impl OptimConfig {
     pub(super) fn keys(kind: &str) -> Option<Vec<&'static str>> {
         let own = match kind {
-            "adamw" => fields::<AdamwConfig>(),
+            "adam" | "adamw" => fields::<AdamConfig>(),
+            "lion" => fields::<LionConfig>(),
+            "rmsprop" => fields::<RmspropConfig>(),
             "sgd" => fields::<SgdConfig>(),
             _ => return None,
         };
@@ -106,23 +148,38 @@ impl OptimConfig {
     }
 
     pub(super) fn read(mut table: Table) -> Result<OptimConfig, Problem> {
-        let kind = take_choice("optim", "kind", &mut table, &["adamw", "sgd"])?;
-        if kind == "adamw" {
-            let (common, rule) = section_of_two("optim", table)?;
-            Ok(OptimConfig { rule: Rule::Adamw(rule), common })
-        } else {
-            let (common, rule) = section_of_two("optim", table)?;
-            Ok(OptimConfig { rule: Rule::Sgd(rule), common })
+        fn with<T: DeserializeOwned>(table: Table, rule: impl Fn(T) -> Rule) -> Result<OptimConfig, Problem> {
+            let (common, own) = section_of_two("optim", table)?;
+            Ok(OptimConfig { rule: rule(own), common })
+        }
+        let kind = take_choice("optim", "kind", &mut table, &RULES)?;
+        match &kind[..] {
+            "adam" => with(table, Rule::Adam),
+            "adamw" => with(table, Rule::Adamw),
+            "lion" => with(table, Rule::Lion),
+            "rmsprop" => with(table, Rule::Rmsprop),
+            _ => with(table, Rule::Sgd),
         }
     }
 
     pub(super) fn check(&self) -> Result<(), Problem> {
+        let check_betas = |betas: &[f64; 2]| {
+            let fit = betas.iter().all(|b| (0.0..1.0).contains(b));
+            require(fit, "optim.betas", format!("{betas:?}"), "both must be at least 0 and below 1")
+        };
+        let check_eps = |eps: &f64| {
+            let fit = eps.is_finite() && *eps as f32 > 0.0;
+            require(fit, "optim.eps", eps, "must be finite and positive, in single precision too")
+        };
         match &self.rule {
-            Rule::Adamw(AdamwConfig { betas, eps }) => {
-                let fit = betas.iter().all(|b| (0.0..1.0).contains(b));
-                require(fit, "optim.betas", format!("{betas:?}"), "both must be at least 0 and below 1")?;
-                let fit = eps.is_finite() && *eps as f32 > 0.0;
-                require(fit, "optim.eps", eps, "must be finite and positive, in single precision too")?;
+            Rule::Adam(AdamConfig { betas, eps }) | Rule::Adamw(AdamConfig { betas, eps }) => {
+                check_betas(betas)?;
+                check_eps(eps)?;
+            }
+            Rule::Lion(LionConfig { betas }) => check_betas(betas)?,
+            Rule::Rmsprop(RmspropConfig { alpha, eps }) => {
+                require((0.0..1.0).contains(alpha), "optim.alpha", alpha, "must be at least 0 and below 1")?;
+                check_eps(eps)?;
             }
             Rule::Sgd(SgdConfig { momentum, nesterov }) => {
                 require((0.0..1.0).contains(momentum), "optim.momentum", momentum, "must be at least 0 and below 1")?;

@@ -364,7 +364,7 @@ fn the_reference_names_every_key_and_no_other() {
         ("model", of_kinds(ModelConfig::keys, &["mlp", "vit", "resnet"])),
         ("init", plain(fields::<InitConfig>())),
         ("loss", plain(fields::<LossConfig>())),
-        ("optim", of_kinds(OptimConfig::keys, &["adamw", "sgd"])),
+        ("optim", of_kinds(OptimConfig::keys, &super::optim::RULES)),
         ("perturb", of_kinds(PerturbConfig::keys, &["none", "steepest", "obf", "random"])),
         ("shrink", plain(fields::<ShrinkConfig>())),
         ("train", plain(fields::<TrainConfig>())),

@@ -142,50 +142,6 @@ pub fn copy<A: Element, B: Element>(inputs: &[Input<'_>], outputs: &mut [Output<
     }
 }
 
-/// One step of AdamW.
-pub fn adamw<T: Float>(p: &AdamW, inputs: &[Input<'_>], outputs: &mut [Output<'_>]) {
-    let [g, table, norm] = [0, 1, 2].map(|i| inputs[i].values::<T>());
-    let Some(clip) = clip_factor(norm[0].to_f64(), p.max_norm) else { return };
-    let [theta, mu, nu] = outputs else { unreachable!("three vectors are updated in place") };
-    let (theta, mu, nu) = (theta.values::<T>(), mu.values::<T>(), nu.values::<T>());
-    let [b1, b2] = p.betas;
-    let (c1, c2) = (1.0 - b1.powi(p.step as i32), 1.0 - b2.powi(p.step as i32));
-    for i in 0..p.n {
-        let (g, scale, decay) = (g[i].to_f64() * clip, table[i / 64 * 2].to_f64(), table[i / 64 * 2 + 1].to_f64());
-        if scale == 0.0 {
-            continue; // frozen: the moments too stay as they are
-        }
-        let m = b1 * mu[i].to_f64() + (1.0 - b1) * g;
-        let v = b2 * nu[i].to_f64() + (1.0 - b2) * g * g;
-        let decayed = theta[i].to_f64() * (1.0 - scale * p.lr * decay);
-        (mu[i], nu[i]) = (T::from_f64(m), T::from_f64(v));
-        theta[i] = T::from_f64(decayed - scale * p.lr * (m / c1) / ((v / c2).sqrt() + p.eps));
-    }
-}
-
-/// One step of SGD.
-pub fn sgd<T: Float>(p: &Sgd, inputs: &[Input<'_>], outputs: &mut [Output<'_>]) {
-    let [g, table, norm] = [0, 1, 2].map(|i| inputs[i].values::<T>());
-    let Some(clip) = clip_factor(norm[0].to_f64(), p.max_norm) else { return };
-    let [theta, buffer] = outputs else { unreachable!("two vectors are updated in place") };
-    let (theta, buffer) = (theta.values::<T>(), buffer.values::<T>());
-    for i in 0..p.n {
-        let (g, scale, decay) = (g[i].to_f64() * clip, table[i / 64 * 2].to_f64(), table[i / 64 * 2 + 1].to_f64());
-        if scale == 0.0 {
-            continue; // frozen: the moments too stay as they are
-        }
-        let b = if p.first { g } else { p.momentum * buffer[i].to_f64() + g };
-        let step = if p.nesterov { g + p.momentum * b } else { b };
-        buffer[i] = T::from_f64(b);
-        theta[i] = T::from_f64(theta[i].to_f64() * (1.0 - scale * p.lr * decay) - scale * p.lr * step);
-    }
-}
-
-/// `min(1, max_norm / (‖g‖ + 1e-6))` from ‖g‖, or `None` if that is not finite.
-pub fn clip_factor(norm: f64, max_norm: f64) -> Option<f64> {
-    norm.is_finite().then(|| (max_norm / (norm + 1e-6)).min(1.0))
-}
-
 /// Bits of 32 or 64, whatever they mean, for plans that only move data.
 pub(crate) fn is_wide(dtype: DType) -> bool {
     dtype.size() == 8

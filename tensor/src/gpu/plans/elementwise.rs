@@ -5,7 +5,7 @@ use std::ops::Range;
 use crate::dtype::DType;
 use crate::expr::Expr;
 use crate::gpu::caps::BINDING_ALIGNMENT;
-use crate::gpu::codegen::{Access, Program};
+use crate::gpu::codegen::{Access, Program, Target};
 use crate::gpu::{Binding, GpuDevice, Input, Kernel, Output, fold_groups};
 use crate::layout::{Layout, numel};
 use crate::plan::Elementwise;
@@ -13,8 +13,22 @@ use crate::plan::Elementwise;
 /// Runs the plan.
 pub fn run(p: &Elementwise, gpu: &GpuDevice, inputs: &[Input<'_>], outputs: &[Output<'_>]) {
     let layouts = inputs.iter().map(|i| i.layout.clone()).collect();
-    let job = Job { expr: &p.expr, gpu, inputs, output: &outputs[0] };
+    let job = Job { expr: &p.expr, roots: &[p.expr.nodes.len() - 1], gpu, inputs, outputs };
     job.run(layouts, &p.shape, 0);
+}
+
+/// Moves outputs in place: output k becomes node `roots[k]`, in one kernel. Inputs that the expression numbers after those of `inputs` are what the
+/// outputs hold before.
+pub fn in_place(
+    expr: &Expr,
+    roots: &[usize],
+    shape: &[usize],
+    gpu: &GpuDevice,
+    inputs: &[Input<'_>],
+    outputs: &[Output<'_>],
+) {
+    let layouts = inputs.iter().map(|i| i.layout.clone()).collect();
+    Job { expr, roots, gpu, inputs, outputs }.run(layouts, shape, 0);
 }
 
 /// Writes (or adds) a view's elements row-major, converted to the output's type.
@@ -24,15 +38,17 @@ pub fn identity(gpu: &GpuDevice, input: &Input<'_>, output: &Output<'_>) {
     let dtype = if as_words { DType::U32 } else { output.dtype };
     let input = Input { dtype: if as_words { DType::U32 } else { input.dtype }, ..*input };
     let output = Output { dtype, ..*output };
-    let job = Job { expr: &Expr::input(dtype), gpu, inputs: &[input], output: &output };
+    let job = Job { expr: &Expr::input(dtype), roots: &[0], gpu, inputs: &[input], outputs: &[output] };
     job.run(vec![input.layout.clone()], &input.layout.shape, 0);
 }
 
 struct Job<'a> {
     expr: &'a Expr,
+    /// The node that each output becomes.
+    roots: &'a [usize],
     gpu: &'a GpuDevice,
     inputs: &'a [Input<'a>],
-    output: &'a Output<'a>,
+    outputs: &'a [Output<'a>],
 }
 
 impl Job<'_> {
@@ -43,14 +59,14 @@ impl Job<'_> {
             return;
         }
         let most = self.gpu.caps().max_binding;
-        let start = self.output.start + first;
-        let output = window(start..start + n, self.output.dtype);
+        let written = |o: &Output<'_>| window(o.start + first..o.start + first + n, o.dtype);
+        let outputs: Vec<Window> = self.outputs.iter().map(written).collect();
         let windows: Vec<Window> = self.inputs.iter().zip(&layouts).map(|(i, l)| window(extent(l), i.dtype)).collect();
-        if output.size <= most && windows.iter().all(|w| w.size <= most) {
-            return self.dispatch(&layouts, &windows, &output, (n, first));
+        if outputs.iter().chain(&windows).all(|w| w.size <= most) {
+            return self.dispatch(&layouts, &windows, &outputs, (n, first));
         }
         let Some(axis) = shape.iter().position(|n| *n > 1) else {
-            return self.dispatch(&layouts, &windows, &output, (n, first)); // the device refuses what does not fit
+            return self.dispatch(&layouts, &windows, &outputs, (n, first)); // the device refuses what does not fit
         };
         let half = shape[axis] / 2;
         for range in [0..half, half..shape[axis]] {
@@ -61,7 +77,7 @@ impl Job<'_> {
         }
     }
 
-    fn dispatch(&self, layouts: &[Layout], windows: &[Window], output: &Window, results: (usize, usize)) {
+    fn dispatch(&self, layouts: &[Layout], windows: &[Window], outputs: &[Window], results: (usize, usize)) {
         let accesses: Vec<Access> = self
             .inputs
             .iter()
@@ -72,19 +88,17 @@ impl Job<'_> {
                 Access { dtype: input.dtype, at: layout.offset - w.first, shape, strides }
             })
             .collect();
-        let at = self.output.start + results.1 - output.first;
-        let program = Program::new(self.expr, &accesses, (self.output.dtype, at, self.output.add), results);
-        let slots = (0..).zip(self.inputs.iter().zip(windows));
-        let mut bindings: Vec<Binding<'_>> = slots
-            .map(|(slot, (i, w))| Binding { slot, buffer: i.buffer, offset: w.offset, size: w.size, write: false })
+        let places = self.outputs.iter().zip(outputs).zip(self.roots);
+        let targets: Vec<Target> = places
+            .map(|((o, w), root)| Target { root: *root, dtype: o.dtype, at: o.start + results.1 - w.first, add: o.add })
             .collect();
-        bindings.push(Binding {
-            slot: program.output_slot(),
-            buffer: self.output.buffer,
-            offset: output.offset,
-            size: output.size,
-            write: true,
-        });
+        let program = Program::new(self.expr, &accesses, &targets, results);
+        let read = self.inputs.iter().zip(windows).map(|(i, w)| (i.buffer, w, false));
+        let written = self.outputs.iter().zip(outputs).map(|(o, w)| (o.buffer, w, true));
+        let bindings: Vec<Binding<'_>> = (0..)
+            .zip(read.chain(written))
+            .map(|(slot, (buffer, w, write))| Binding { slot, buffer, offset: w.offset, size: w.size, write })
+            .collect();
         let write = || program.source();
         let kernel = Kernel::generated(&program.key, "elementwise", &write);
         self.gpu.dispatch(kernel, &bindings, &program.params, fold_groups(results.0.div_ceil(256) as u64));

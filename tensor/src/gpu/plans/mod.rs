@@ -16,7 +16,6 @@ mod items;
 pub mod layer_norm;
 pub mod loss;
 pub mod matmul;
-pub mod optim;
 pub mod pad;
 mod parts;
 pub mod pool;
@@ -25,6 +24,7 @@ mod rows;
 pub mod softmax;
 mod taps;
 mod tiling;
+pub mod update;
 
 pub use items::run;
 

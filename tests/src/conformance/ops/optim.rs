@@ -5,7 +5,7 @@ use crate::conformance::case::{Answer, Attrs, Case, Unknown, one};
 use crate::conformance::vectors::{assemble, host, layout, row, split, stacked};
 use lethe_autograd::{ParamId, ParamLayout, Tags, Var};
 use lethe_nn::{State, Theta};
-use lethe_optim::{AdamW, LinearSchedule, Optimizer, RhoSchedule, Sgd, ShrinkPerturb, ShrinkScaling};
+use lethe_optim::{AdamW, Descent, LinearSchedule, Optimizer, RhoSchedule, Sgd, ShrinkPerturb, ShrinkScaling};
 use lethe_tensor::Tensor;
 use std::sync::Arc;
 
@@ -107,14 +107,15 @@ pub fn optimizer(case: &Case<'_>, theta: &Theta) -> Result<Box<dyn Optimizer>, U
     let decay = o.f64("weight_decay")?;
     Ok(match o.str("name")? {
         "adamw" => {
-            let mut adamw = AdamW::new(theta, decay, &[]);
-            adamw.betas = [o.f64("beta1")?, o.f64("beta2")?];
-            (adamw.eps, adamw.clip) = (o.f64("eps")?, clip);
+            let rule = AdamW { betas: [o.f64("beta1")?, o.f64("beta2")?], eps: o.f64("eps")? };
+            let mut adamw = Descent::new(rule, theta, decay, &[]);
+            adamw.clip = clip;
             Box::new(adamw)
         }
         "sgd" => {
-            let mut sgd = Sgd::new(theta, o.f64("momentum")?, decay, &[]);
-            (sgd.nesterov, sgd.clip) = (o.flag("nesterov")?, clip);
+            let rule = Sgd { momentum: o.f64("momentum")?, nesterov: o.flag("nesterov")? };
+            let mut sgd = Descent::new(rule, theta, decay, &[]);
+            sgd.clip = clip;
             Box::new(sgd)
         }
         name => return Err(Unknown(format!("optimizer {name}"))),

@@ -1,4 +1,4 @@
-//! Optimiser steps against the reference in double precision, at every SIMD level, with several numbers of threads.
+//! Optimiser steps against the same in double precision, at every SIMD level, with several numbers of threads.
 
 use super::super::simd::levels;
 use super::super::testing::{EPS, Random};
@@ -6,6 +6,54 @@ use super::super::{CpuBuffer, CpuDevice};
 use super::*;
 use crate::dtype::Element;
 use crate::layout::Layout;
+use crate::numeric::Numeric;
+
+#[derive(Clone)]
+struct AdamW;
+
+impl Rule<3> for AdamW {
+    const NAME: &'static str = "adamw";
+    const VECTORS: [&'static str; 3] = ["theta", "m", "v"];
+    #[inline(always)]
+    fn step<X: Numeric>(&self, [theta, m, v]: [X; 3], at: At<X>) -> [X; 3] {
+        let m = m + (at.grad - m) * 0.1;
+        let v = v + (at.grad.square() - v) * 0.001;
+        let [c1, c2] = [0.9f64, 0.999].map(|beta| 1.0 - beta.powi(at.step as i32));
+        let step = at.lr * (1.0 / c1) * m / (v.sqrt() * (1.0 / c2.sqrt()) + 1e-8);
+        [theta - (at.lr * at.decay * theta + step), m, v]
+    }
+}
+
+/// In Nesterov's form or not.
+#[derive(Clone)]
+struct Sgd(bool);
+
+impl Rule<2> for Sgd {
+    const NAME: &'static str = "sgd";
+    const VECTORS: [&'static str; 2] = ["theta", "b"];
+    #[inline(always)]
+    fn step<X: Numeric>(&self, [theta, b]: [X; 2], at: At<X>) -> [X; 2] {
+        let b = if at.step == 1 { at.grad } else { b * 0.9 + at.grad };
+        let step = if self.0 { b * 0.9 + at.grad } else { b };
+        [theta - (at.lr * at.decay * theta + at.lr * step), b]
+    }
+}
+
+/// Every function of a number, and the rest of the operations.
+#[derive(Clone)]
+struct All;
+
+impl Rule<4> for All {
+    const NAME: &'static str = "all";
+    const VECTORS: [&'static str; 4] = ["theta", "a", "b", "c"];
+    #[inline(always)]
+    fn step<X: Numeric>(&self, [theta, a, b, c]: [X; 4], at: At<X>) -> [X; 4] {
+        let (positive, g) = (a.square() + 0.5, at.grad);
+        let theta = theta.tanh() + positive.log() - positive.sqrt() / 2.0 + (-b.abs()).exp() - 0.25;
+        let one = b.if_less(c, g, theta) * 0.5 + b.sign();
+        [theta, one, b.max(c) - g.min(a), -c / (positive * 3.0)]
+    }
+}
 
 /// Runs a step on copies of the vectors and returns what they hold then.
 fn step<T: Element>(
@@ -63,13 +111,12 @@ fn adamw_steps() {
                 [random.reals(n, 1.0), random.reals(n, 0.5), random.reals(n, 0.5).iter().map(|x| x * x).collect()];
             let old: Vec<Vec<f64>> =
                 old.iter().map(|v: &Vec<f64>| v.iter().map(|x| f64::from(*x as f32)).collect()).collect();
-            let plan = |dtype| AdamW { dtype, n, lr: 1e-3, betas: [0.9, 0.999], eps: 1e-8, step: k, max_norm };
-            let want = step::<f64>(1, &inputs, &old, |i, o| adamw(&plan(DType::F64), i, o));
+            let plan = |dtype| Update { rule: AdamW, dtype, n, lr: 1e-3, step: k, max_norm };
+            let want = step::<f64>(1, &inputs, &old, |i, o| run(&plan(DType::F64), i, o));
             for level in levels() {
-                let run =
-                    |threads| step::<f32>(threads, &inputs, &old, |i, o| adamw_at(level, &plan(DType::F32), i, o));
-                let got = run(1);
-                assert!(got == run(3), "{level:?}");
+                let at = |threads| step::<f32>(threads, &inputs, &old, |i, o| run_at(level, &plan(DType::F32), i, o));
+                let got = at(1);
+                assert!(got == at(3), "{level:?}");
                 close(&format!("{level:?}, step {k}"), &got, &want, &old);
             }
         }
@@ -85,12 +132,13 @@ fn sgd_steps() {
         {
             let inputs = inputs(&mut random, n);
             let old = vec![random.reals(n, 1.0), random.reals(n, 0.5)];
-            let plan = |dtype| Sgd { dtype, n, lr: 1e-2, momentum: 0.9, nesterov, first, max_norm };
-            let want = step::<f64>(1, &inputs, &old, |i, o| sgd(&plan(DType::F64), i, o));
+            let step_number = if first { 1 } else { 2 };
+            let plan = |dtype| Update { rule: Sgd(nesterov), dtype, n, lr: 1e-2, step: step_number, max_norm };
+            let want = step::<f64>(1, &inputs, &old, |i, o| run(&plan(DType::F64), i, o));
             for level in levels() {
-                let run = |threads| step::<f32>(threads, &inputs, &old, |i, o| sgd_at(level, &plan(DType::F32), i, o));
-                let got = run(1);
-                assert!(got == run(3), "{level:?}");
+                let at = |threads| step::<f32>(threads, &inputs, &old, |i, o| run_at(level, &plan(DType::F32), i, o));
+                let got = at(1);
+                assert!(got == at(3), "{level:?}");
                 close(&format!("{level:?}, nesterov {nesterov}"), &got, &want, &old);
             }
         }
@@ -104,7 +152,23 @@ fn nothing_moves_where_the_norm_is_not_finite() {
         let mut inputs = inputs(&mut random, 128);
         inputs[2] = vec![norm];
         let old = vec![random.reals(128, 1.0), random.reals(128, 1.0), random.reals(128, 1.0)];
-        let p = AdamW { dtype: DType::F32, n: 128, lr: 1.0, betas: [0.9, 0.999], eps: 1e-8, step: 3, max_norm: 1.0 };
-        assert!(step::<f32>(1, &inputs, &old, |i, o| adamw(&p, i, o)) == old);
+        let p = Update { rule: AdamW, dtype: DType::F32, n: 128, lr: 1.0, step: 3, max_norm: 1.0 };
+        assert!(step::<f32>(1, &inputs, &old, |i, o| run(&p, i, o)) == old);
     }
+}
+
+#[test]
+fn every_function_of_a_number_is_that_of_doubles() {
+    let (mut random, n) = (Random(54), 640);
+    let inputs = inputs(&mut random, n);
+    let old = [1.0, 2.0, 1.0, 1.0].map(|scale| random.reals(n, scale));
+    let plan = |dtype| Update { rule: All, dtype, n, lr: 1.0, step: 1, max_norm: 1.0 };
+    let want = step::<f64>(1, &inputs, &old, |i, o| run(&plan(DType::F64), i, o));
+    for level in levels() {
+        let got = step::<f32>(1, &inputs, &old, |i, o| run_at(level, &plan(DType::F32), i, o));
+        for (got, want) in got.iter().flatten().zip(want.iter().flatten()) {
+            assert!((got - want).abs() <= 2e-6 * (1.0 + want.abs()), "{level:?}: {got}, not {want}");
+        }
+    }
+    assert!(want.iter().zip(&old).all(|(new, old)| new != old));
 }

@@ -1,0 +1,48 @@
+//! Lion: descent along the sign of an average (Chen et al., "Symbolic Discovery of Optimization Algorithms", 2023).
+
+use super::{Descent, Group};
+use lethe_nn::Theta;
+use lethe_tensor::Numeric;
+use lethe_tensor::plan::{At, Rule};
+
+/// With the gradient g:
+///
+/// ```text
+/// θ ← θ − lr (decay θ + sign(β₁ μ + (1 − β₁) g))
+/// μ ← β₂ μ + (1 − β₂) g
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Lion {
+    /// β₁ of the step and β₂ of what is kept.
+    pub betas: [f64; 2],
+}
+
+impl Default for Lion {
+    fn default() -> Lion {
+        Lion { betas: [0.9, 0.99] }
+    }
+}
+
+impl Lion {
+    /// The optimiser of θ with the default coefficients; others go through [`Descent::new`].
+    ///
+    /// # Panics
+    /// As [`Descent::new`].
+    #[track_caller]
+    #[allow(clippy::new_ret_no_self)] // what is made is the optimiser by this rule
+    pub fn new(theta: &Theta, weight_decay: f64, groups: &[Group]) -> Descent<Lion, 2> {
+        Descent::new(Lion::default(), theta, weight_decay, groups)
+    }
+}
+
+impl Rule<2> for Lion {
+    const NAME: &'static str = "lion";
+    const VECTORS: [&'static str; 2] = ["theta", "lion.mean"];
+
+    #[inline(always)]
+    fn step<X: Numeric>(&self, [theta, m]: [X; 2], at: At<X>) -> [X; 2] {
+        let direction = m + (at.grad - m) * (1.0 - self.betas[0]);
+        let m = m + (at.grad - m) * (1.0 - self.betas[1]);
+        [theta - (at.lr * at.decay * theta + at.lr * direction.sign()), m]
+    }
+}

@@ -1,0 +1,139 @@
+//! Optimisers: a formula each, which one kernel runs over θ and the vectors kept beside it.
+//!
+//! A [`Rule`] is the formula. [`Descent`] gives it the clipped gradient, the rate and the decay of each parameter's group, leaves frozen parameters
+//! and steps that are no numbers alone, and keeps the vectors. A new optimiser is one file, here or in any other program:
+//!
+//! ```
+//! use lethe_optim::Descent;
+//! use lethe_tensor::Numeric;
+//! use lethe_tensor::plan::{At, Rule};
+//!
+//! /// Descent along the sign of the gradient.
+//! #[derive(Clone)]
+//! struct Signs;
+//!
+//! impl Rule<1> for Signs {
+//!     const NAME: &'static str = "signs";
+//!     const VECTORS: [&'static str; 1] = ["theta"];
+//!
+//!     #[inline(always)]
+//!     fn step<X: Numeric>(&self, [theta]: [X; 1], at: At<X>) -> [X; 1] {
+//!         [theta - at.lr * (at.decay * theta + at.grad.sign())]
+//!     }
+//! }
+//! # let (_, mut layout) = ((), lethe_autograd::ParamLayout::new());
+//! # layout.add("w", &[2], lethe_autograd::Tags::default());
+//! # let zeros = lethe_tensor::Tensor::zeros(&lethe_tensor::Device::cpu(), lethe_tensor::DType::F32, &[layout.len()]);
+//! # let theta = lethe_nn::Theta::new(zeros, &layout.into());
+//! let optimizer = Descent::new(Signs, &theta, 0.1, &[]);
+//! ```
+
+mod adam;
+mod adamw;
+mod lion;
+mod rates;
+mod rmsprop;
+mod sgd;
+
+pub use adam::Adam;
+pub use adamw::AdamW;
+pub use lion::Lion;
+pub use rates::Group;
+pub use rmsprop::RmsProp;
+pub use sgd::Sgd;
+
+use lethe_nn::Theta;
+use lethe_tensor::plan::{Rule, Update};
+use lethe_tensor::{DType, Tensor, execute_in_place};
+use rates::rates;
+
+/// A base optimiser: moves θ by an update vector of its layout.
+pub trait Optimizer: Send {
+    /// One step in place: clips, decays, moves. Nothing is read back. Returns ‖g‖ before clipping, a scalar on the device; where it is not
+    /// finite, θ and the moments stay as they were. A norm whose square, after clipping, the vector's type cannot hold counts as infinite:
+    /// second moments would be, and θ would never move again.
+    ///
+    /// # Panics
+    /// If the update has not θ's layout.
+    fn step(&mut self, theta: &mut Theta, update: &Tensor, lr: f64) -> Tensor;
+
+    /// The vectors that a checkpoint must hold, by name.
+    fn state(&self) -> Vec<(&'static str, &Tensor)>;
+
+    /// Steps taken so far.
+    fn steps(&self) -> u64;
+
+    /// Puts back what [`Optimizer::state`] and [`Optimizer::steps`] gave.
+    ///
+    /// # Panics
+    /// If they are not as many vectors of θ's layout.
+    fn restore(&mut self, vectors: Vec<Tensor>, steps: u64);
+}
+
+/// A rule at work on θ, with the other `V − 1` of its vectors.
+pub struct Descent<R, const V: usize> {
+    /// The formula and its coefficients.
+    pub rule: R,
+    /// The largest norm of an update that is not clipped; infinite for none. With norm n, the gradient is multiplied by min(1, clip / (n + 1e-6)).
+    pub clip: f64,
+    rates: Tensor,
+    state: Vec<Tensor>,
+    steps: u64,
+}
+
+impl<R: Rule<V>, const V: usize> Descent<R, V> {
+    /// At its first step, without clipping. Decay passes by parameters that are not tagged for it; a parameter in group i has the scales of
+    /// `groups[i]`, and one in group 0 those of 1 if none are given.
+    ///
+    /// # Panics
+    /// If a parameter is in a group that is not given.
+    #[track_caller]
+    pub fn new(rule: R, theta: &Theta, weight_decay: f64, groups: &[Group]) -> Descent<R, V> {
+        const { assert!(V > 0, "a rule moves θ") };
+        let state = (1..V).map(|_| theta.values().zeros_like()).collect();
+        Descent { rule, clip: f64::INFINITY, rates: rates(theta, weight_decay, groups), state, steps: 0 }
+    }
+}
+
+impl<R: Rule<V>, const V: usize> Optimizer for Descent<R, V> {
+    #[track_caller]
+    fn step(&mut self, theta: &mut Theta, update: &Tensor, lr: f64) -> Tensor {
+        self.steps += 1;
+        let plan = Update {
+            rule: self.rule.clone(),
+            dtype: update.dtype(),
+            n: theta.layout().len(),
+            lr,
+            step: self.steps,
+            max_norm: self.clip,
+        };
+        let norm = measured(update, self.clip);
+        let mut vectors: Vec<&mut Tensor> = [theta.values_mut()].into_iter().chain(&mut self.state).collect();
+        execute_in_place(plan, &[&update.contiguous(), &self.rates, &norm], &mut vectors);
+        norm
+    }
+
+    fn state(&self) -> Vec<(&'static str, &Tensor)> {
+        R::VECTORS.into_iter().skip(1).zip(&self.state).collect()
+    }
+
+    fn steps(&self) -> u64 {
+        self.steps
+    }
+
+    #[track_caller]
+    fn restore(&mut self, vectors: Vec<Tensor>, steps: u64) {
+        let shapes = |vectors: &[Tensor]| vectors.iter().map(|v| v.shape().to_vec()).collect::<Vec<_>>();
+        assert_eq!(shapes(&self.state), shapes(&vectors), "restoring an optimiser: the vectors' shapes");
+        self.state = vectors;
+        self.steps = steps;
+    }
+}
+
+/// ‖g‖, infinite where the square of the clipped norm is.
+fn measured(update: &Tensor, clip: f64) -> Tensor {
+    let norm = update.norm();
+    let most = if norm.dtype() == DType::F64 { f64::MAX } else { f64::from(f32::MAX) };
+    let beyond = norm.clamp_max(clip).ge_scalar(most.sqrt());
+    beyond.where_(&norm.scalar_like(f64::INFINITY), &norm).force().clone()
+}

@@ -1,0 +1,33 @@
+//! What the parameters' groups say to an optimiser.
+
+use crate::blocks::table;
+use lethe_nn::Theta;
+use lethe_tensor::Tensor;
+
+/// Factors of one parameter group.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Group {
+    /// Of the learning rate. At 0 the group is frozen: its parameters neither move nor decay, and what is kept beside them stays.
+    pub lr_scale: f64,
+    /// Of the weight decay.
+    pub decay_scale: f64,
+}
+
+impl Group {
+    /// A group whose parameters stay as they are.
+    pub const FROZEN: Group = Group { lr_scale: 0.0, decay_scale: 0.0 };
+}
+
+/// The (scale of the learning rate, weight decay) of each block, in θ's type. Frozen parameters have a scale of 0.
+#[track_caller]
+pub(super) fn rates(theta: &Theta, weight_decay: f64, groups: &[Group]) -> Tensor {
+    let table = table(theta, |p, _| {
+        let group = groups.get(p.tags.group).copied();
+        assert!(group.is_some() || p.tags.group == 0, "{}: there is no group {}", p.name, p.tags.group);
+        let group = group.unwrap_or(Group { lr_scale: 1.0, decay_scale: 1.0 });
+        let scale = if p.tags.frozen { 0.0 } else { group.lr_scale };
+        let decay = if p.tags.decayed { weight_decay * group.decay_scale } else { 0.0 };
+        [scale, decay]
+    });
+    if theta.values().dtype() == table.dtype() { table } else { table.to_dtype(theta.values().dtype()) }
+}

@@ -1,0 +1,49 @@
+//! RMSprop, with the weight decay in the gradient.
+
+use super::{Descent, Group};
+use lethe_nn::Theta;
+use lethe_tensor::Numeric;
+use lethe_tensor::plan::{At, Rule};
+
+/// With the gradient g and `g' = g + decay θ`:
+///
+/// ```text
+/// ν ← α ν + (1 − α) g'²      θ ← θ − lr g' / (√ν + eps)
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct RmsProp {
+    /// α: what is kept of the mean square.
+    pub alpha: f64,
+    /// Added to the root.
+    pub eps: f64,
+}
+
+impl Default for RmsProp {
+    fn default() -> RmsProp {
+        RmsProp { alpha: 0.99, eps: 1e-8 }
+    }
+}
+
+impl RmsProp {
+    /// The optimiser of θ with the default coefficients; others go through [`Descent::new`].
+    ///
+    /// # Panics
+    /// As [`Descent::new`].
+    #[track_caller]
+    #[allow(clippy::new_ret_no_self)] // what is made is the optimiser by this rule
+    pub fn new(theta: &Theta, weight_decay: f64, groups: &[Group]) -> Descent<RmsProp, 2> {
+        Descent::new(RmsProp::default(), theta, weight_decay, groups)
+    }
+}
+
+impl Rule<2> for RmsProp {
+    const NAME: &'static str = "rmsprop";
+    const VECTORS: [&'static str; 2] = ["theta", "rmsprop.square"];
+
+    #[inline(always)]
+    fn step<X: Numeric>(&self, [theta, v]: [X; 2], at: At<X>) -> [X; 2] {
+        let grad = at.grad + at.decay * theta;
+        let v = v + (grad.square() - v) * (1.0 - self.alpha);
+        [theta - at.lr * grad / (v.sqrt() + self.eps), v]
+    }
+}
