@@ -41,7 +41,8 @@ fn main() -> Result<(), DeviceError> {
         let mut adamw = AdamW::new(&theta, 0.01, &[]);
         for epoch in 0..15 {
             for batch in train.shuffled(epoch).batches(64) {
-                adamw.step(&mut theta, &sam_gradient(&theta, &batch, rho), 3e-3);
+                let update = sam_gradient(&theta, &batch, rho);
+                adamw.step(&mut theta, &update, 3e-3);
             }
         }
         let output = predict(&theta, &state, &test.inputs, &logits);

@@ -14,7 +14,7 @@ fn tensors_and_numbers_mix_owned_and_borrowed() {
         assert_eq!(values(&(a.clone() - &b)), [-3.0, -6.0]);
         assert_eq!(values(&(&a * b.clone())), [4.0, 16.0]);
         assert_eq!(values(&(b.clone() / a.clone())), [4.0, 4.0]);
-        assert_eq!(values(&(2.0 * &a + 1.0 - 0.5f32)), [2.5, 4.5]);
+        assert_eq!(values(&(2.0 * &a + 1.0 - 0.5)), [2.5, 4.5]);
         assert_eq!(values(&(1.0 - a.clone())), [0.0, -1.0]);
         assert_eq!(values(&(1.0 / &a / 2.0)), [0.5, 0.25]);
         assert_eq!(values(&-(&a)), [-1.0, -2.0]);

@@ -268,7 +268,7 @@ fn a_model_that_diverges() {
     let folder = tempfile::tempdir().unwrap();
     let out = folder.path().join("run").display().to_string();
     for (change, part) in
-        [("optim.lr=3e38", "holds an infinity or NaN: the model has diverged"), ("perturb.rho=1e38", "of update 0 is")]
+        [("optim.lr=3e38", "contains an infinity or a NaN: the model has diverged"), ("perturb.rho=1e38", "of update 0 is")]
     {
         let train = ["train", &digits(), "--device", "cpu", "--overwrite", "--out", &out, "--set", change];
         fails(&[&train[..], &SMALL[..]].concat(), STATUS_FAILURE, &[part, "lower optim.lr"]);
@@ -474,7 +474,7 @@ fn the_doctor_examines_a_device() {
 fn models_and_scales_that_an_experiment_has_not_are_refused() {
     let of = |arguments: &[&str], parts: &[&str]| fails(&[&["reproduce"], arguments].concat(), STATUS_USAGE, parts);
     of(&["table-1", "--model", "vit-s32", "--device", "cpu"], &["--model = vit-s32", "digits has vit, resnet"]);
-    of(&["figure-3", "--model", "resnet", "--device", "cpu"], &["--model = resnet", "figure-3 is of vit alone"]);
+    of(&["figure-3", "--model", "resnet", "--device", "cpu"], &["--model = resnet", "figure-3 has only vit"]);
     of(&["radii", "--scale", "paper", "--device", "cpu"], &["--scale = paper", "configs/paper"]);
     of(&["table-1", "--jobs", "0"], &["--jobs", "0 is not in 1..="]);
 }

@@ -1,4 +1,5 @@
-//! `+ - * /` and negation, of owned and borrowed operands and of numbers.
+//! `+ - * /` and negation, of owned and borrowed operands and of numbers. Numbers are `f64` alone: of two types to choose from, `2.0 * &x` would
+//! leave the compiler without an answer.
 
 use crate::tensor::Tensor;
 
@@ -10,7 +11,7 @@ macro_rules! arithmetic_operators {
     ($ty:ident) => {
         $crate::arithmetic_operators! { @binary $ty Add add, Sub sub, Mul mul, Div div }
         $crate::arithmetic_operators! { @assign $ty AddAssign add_assign add, SubAssign sub_assign sub, MulAssign mul_assign mul, DivAssign div_assign div }
-        $crate::arithmetic_operators! { @number $ty f64, f32 }
+        $crate::arithmetic_operators! { @number $ty f64 }
         impl std::ops::Neg for $ty {
             type Output = $ty;
             #[track_caller]
@@ -53,22 +54,22 @@ macro_rules! arithmetic_operators {
         }
     )* };
     (@number $ty:ident $($number:ident),*) => { $(
-        $crate::arithmetic_operators! { @one Add add, $ty, $number, $ty, |a, c| a.add_scalar(f64::from(c)) }
-        $crate::arithmetic_operators! { @one Add add, &$ty, $number, $ty, |a, c| a.add_scalar(f64::from(c)) }
-        $crate::arithmetic_operators! { @one Add add, $number, $ty, $ty, |c, a| a.add_scalar(f64::from(c)) }
-        $crate::arithmetic_operators! { @one Add add, $number, &$ty, $ty, |c, a| a.add_scalar(f64::from(c)) }
-        $crate::arithmetic_operators! { @one Sub sub, $ty, $number, $ty, |a, c| a.sub_scalar(f64::from(c)) }
-        $crate::arithmetic_operators! { @one Sub sub, &$ty, $number, $ty, |a, c| a.sub_scalar(f64::from(c)) }
-        $crate::arithmetic_operators! { @one Sub sub, $number, $ty, $ty, |c, a| a.rsub_scalar(f64::from(c)) }
-        $crate::arithmetic_operators! { @one Sub sub, $number, &$ty, $ty, |c, a| a.rsub_scalar(f64::from(c)) }
-        $crate::arithmetic_operators! { @one Mul mul, $ty, $number, $ty, |a, c| a.mul_scalar(f64::from(c)) }
-        $crate::arithmetic_operators! { @one Mul mul, &$ty, $number, $ty, |a, c| a.mul_scalar(f64::from(c)) }
-        $crate::arithmetic_operators! { @one Mul mul, $number, $ty, $ty, |c, a| a.mul_scalar(f64::from(c)) }
-        $crate::arithmetic_operators! { @one Mul mul, $number, &$ty, $ty, |c, a| a.mul_scalar(f64::from(c)) }
-        $crate::arithmetic_operators! { @one Div div, $ty, $number, $ty, |a, c| a.div_scalar(f64::from(c)) }
-        $crate::arithmetic_operators! { @one Div div, &$ty, $number, $ty, |a, c| a.div_scalar(f64::from(c)) }
-        $crate::arithmetic_operators! { @one Div div, $number, $ty, $ty, |c, a| a.rdiv_scalar(f64::from(c)) }
-        $crate::arithmetic_operators! { @one Div div, $number, &$ty, $ty, |c, a| a.rdiv_scalar(f64::from(c)) }
+        $crate::arithmetic_operators! { @one Add add, $ty, $number, $ty, |a, c| a.add_scalar(c) }
+        $crate::arithmetic_operators! { @one Add add, &$ty, $number, $ty, |a, c| a.add_scalar(c) }
+        $crate::arithmetic_operators! { @one Add add, $number, $ty, $ty, |c, a| a.add_scalar(c) }
+        $crate::arithmetic_operators! { @one Add add, $number, &$ty, $ty, |c, a| a.add_scalar(c) }
+        $crate::arithmetic_operators! { @one Sub sub, $ty, $number, $ty, |a, c| a.sub_scalar(c) }
+        $crate::arithmetic_operators! { @one Sub sub, &$ty, $number, $ty, |a, c| a.sub_scalar(c) }
+        $crate::arithmetic_operators! { @one Sub sub, $number, $ty, $ty, |c, a| a.rsub_scalar(c) }
+        $crate::arithmetic_operators! { @one Sub sub, $number, &$ty, $ty, |c, a| a.rsub_scalar(c) }
+        $crate::arithmetic_operators! { @one Mul mul, $ty, $number, $ty, |a, c| a.mul_scalar(c) }
+        $crate::arithmetic_operators! { @one Mul mul, &$ty, $number, $ty, |a, c| a.mul_scalar(c) }
+        $crate::arithmetic_operators! { @one Mul mul, $number, $ty, $ty, |c, a| a.mul_scalar(c) }
+        $crate::arithmetic_operators! { @one Mul mul, $number, &$ty, $ty, |c, a| a.mul_scalar(c) }
+        $crate::arithmetic_operators! { @one Div div, $ty, $number, $ty, |a, c| a.div_scalar(c) }
+        $crate::arithmetic_operators! { @one Div div, &$ty, $number, $ty, |a, c| a.div_scalar(c) }
+        $crate::arithmetic_operators! { @one Div div, $number, $ty, $ty, |c, a| a.rdiv_scalar(c) }
+        $crate::arithmetic_operators! { @one Div div, $number, &$ty, $ty, |c, a| a.rdiv_scalar(c) }
     )* };
     (@op add, $a:expr, $b:expr) => { $a + $b };
     (@op sub, $a:expr, $b:expr) => { $a - $b };
