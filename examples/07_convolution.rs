@@ -8,7 +8,7 @@ use lethe::prelude::*;
 fn main() -> Result<(), DeviceError> {
     let device = Device::best()?;
     let (train, test) = lethe::digits::load(&device);
-    let same = ConvOptions { padding: [[1, 1]; 2], ..ConvOptions::default() };
+    let same = ConvOptions::new(1, 1); // stride, padding
     let mut b = Builder::new();
     let net = Sequential::new()
         .then(&mut b, |b| Conv2d::without_bias(b, [1, 16], [3, 3], same))
@@ -27,11 +27,11 @@ fn main() -> Result<(), DeviceError> {
     let logits = |f: &Forward<'_>, x: &Var| net.forward(f, x);
     let plain = Extragradient::none(TaskLoss::cross_entropy());
     let mut sgd = Sgd::new(&theta, 0.9, 1e-4, &[]);
-    for epoch in 0..5 {
+    for epoch in 0..8 {
         let mut last = None;
         for batch in train.shuffled(epoch).batches(64) {
             let step = plain.gradient(&theta, &state, &batch, 0.0, 0, &logits);
-            sgd.step(&mut theta, &step.update, 0.05);
+            sgd.step(&mut theta, &step.update, 0.1);
             state = step.state; // the running averages after this pass
             last = Some(step.loss);
         }

@@ -23,15 +23,18 @@ fn main() -> Result<(), DeviceError> {
         }
     }
 
-    // The mean likelihood of every digit, over the test images of one.
-    let digit = 8;
-    let rows: Vec<u32> = test.targets.to_vec::<u32>()?;
-    let rows: Vec<usize> = (0..rows.len()).filter(|&i| rows[i] == digit).collect();
-    let images = test.inputs.index_select(0, &Tensor::new(&device, rows));
-    let likelihoods = |theta: &Theta| -> Result<Vec<f32>, DeviceError> {
-        predict(theta, &state, &images, &logits).softmax(-1).mean_axes(&[0], false).to_vec()
+    // Of every digit, the mean likelihood of the right answer over its test images; and the mean entropy of what is said.
+    let labels = test.targets.to_vec::<u32>()?;
+    let judge = |theta: &Theta| -> Result<([f32; 10], f32), DeviceError> {
+        let p = predict(theta, &state, &test.inputs, &logits).softmax(-1);
+        let entropy = -(&p * p.clamp_min(1e-30).log()).sum_axes(&[-1], false).mean();
+        let right = p.gather(-1, &test.targets.unsqueeze(-1)).to_vec::<f32>()?;
+        let mut means = [0.0; 10];
+        for (p, label) in right.iter().zip(&labels) {
+            means[*label as usize] += p / labels.iter().filter(|l| *l == label).count() as f32;
+        }
+        Ok((means, entropy.item()?))
     };
-    let entropy = |p: &[f32]| -p.iter().map(|p| p * p.max(1e-30).ln()).sum::<f32>();
 
     let kinds = [
         ("unperturbed", Perturbation::None),
@@ -39,18 +42,20 @@ fn main() -> Result<(), DeviceError> {
         ("output bias forgetting", Perturbation::obf(0.0, 1.0, Likelihood::Softmax)),
         ("at random", Perturbation::Random),
     ];
-    let mut entropies = vec![];
+    let mut judged = vec![];
     for (name, perturbation) in kinds {
         let step = Extragradient::sam(perturbation, task);
-        let moved = step.perturbed(&theta, &state, &train.slice(0, 256), 1.0, Place::default(), &logits);
-        let p = likelihoods(&moved)?;
-        println!("\n{name}: likelihoods for the images of an {digit}, entropy {:.2}", entropy(&p));
-        for (class, p) in p.iter().enumerate() {
-            println!("  {class} {:<40} {p:.3}", "█".repeat((p * 40.0).round() as usize));
+        let moved = step.perturbed(&theta, &state, &train.slice(0, 256), 0.5, Place::default(), &logits);
+        let (right, entropy) = judge(&moved)?;
+        let mean = right.iter().sum::<f32>() / 10.0;
+        println!("\n{name}: likelihood of the label {mean:.3}, entropy {entropy:.3}");
+        for (digit, p) in right.iter().enumerate() {
+            println!("  {digit} {:<40} {p:.3}", "█".repeat((p * 40.0).round() as usize));
         }
-        entropies.push(entropy(&p));
+        judged.push((mean, entropy));
     }
     println!("\nThe entropy of saying nothing at all is ln 10 = {:.2}.", 10f32.ln());
-    assert!(entropies[2] > entropies[0], "OBF makes the network less sure");
+    assert!(judged[1].0 < judged[0].0, "steepest ascent forgets the right answers");
+    assert!(judged[2].1 > judged[0].1, "OBF makes the network less sure");
     Ok(())
 }

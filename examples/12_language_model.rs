@@ -47,7 +47,7 @@ fn main() -> Result<(), DeviceError> {
     let codes: Vec<usize> = TEXT.chars().map(code).collect();
     // Every window of the text is a sample; its targets are the same window, one character later.
     let windows = |shift: usize| -> Vec<Vec<usize>> {
-        (0..codes.len() - PLACES).step_by(3).map(|i| codes[i + shift..][..PLACES].to_vec()).collect()
+        (0..codes.len() - PLACES).map(|i| codes[i + shift..][..PLACES].to_vec()).collect()
     };
     let text = Batch { inputs: Tensor::new(&device, windows(0)), targets: Tensor::new(&device, windows(1)) };
     println!("{} windows of {PLACES} out of {} characters", text.len(), characters.len());
@@ -58,13 +58,16 @@ fn main() -> Result<(), DeviceError> {
     let logits = |f: &Forward<'_>, x: &Var| model.logits(f, x);
     let sam = Extragradient::sam(Perturbation::Steepest, NextToken::default());
     let mut adamw = AdamW::new(&theta, 0.01, &[]);
-    for epoch in 0..20 {
+    for epoch in 0..10 {
+        let mut losses = vec![];
         for batch in text.shuffled(epoch).batches(32) {
             let step = sam.gradient(&theta, &state, &batch, 0.05, epoch, &logits);
             adamw.step(&mut theta, &step.update, 3e-3);
-            if epoch % 5 == 4 && batch.len() == 32 && adamw.steps() % 25 == 0 {
-                println!("update {:3}: loss {:.3}", adamw.steps(), step.loss.item::<f32>()?);
-            }
+            losses.push(step.loss);
+        }
+        if epoch % 3 == 0 {
+            let mean = Tensor::stack(&losses.iter().collect::<Vec<_>>(), 0).mean().item::<f32>()?;
+            println!("epoch {}: loss {mean:.3}", epoch + 1);
         }
     }
 

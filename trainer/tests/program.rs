@@ -267,9 +267,10 @@ fn a_model_that_no_machine_holds() {
 fn a_model_that_diverges() {
     let folder = tempfile::tempdir().unwrap();
     let out = folder.path().join("run").display().to_string();
-    for (change, part) in
-        [("optim.lr=3e38", "contains an infinity or a NaN: the model has diverged"), ("perturb.rho=1e38", "of update 0 is")]
-    {
+    for (change, part) in [
+        ("optim.lr=3e38", "contains an infinity or a NaN: the model has diverged"),
+        ("perturb.rho=1e38", "of update 0 is"),
+    ] {
         let train = ["train", &digits(), "--device", "cpu", "--overwrite", "--out", &out, "--set", change];
         fails(&[&train[..], &SMALL[..]].concat(), STATUS_FAILURE, &[part, "lower optim.lr"]);
         assert!(!Path::new(&out).join("checkpoint.safetensors").exists(), "{change}: nothing worth keeping");
