@@ -38,8 +38,8 @@ fn an_empty_crate_trains_with_the_readmes_lines() {
     assert!(accuracy > 0.9, "{said}");
     assert_eq!(String::from_utf8_lossy(&run.stderr), "", "it builds without a warning");
 
-    let tree = Command::new(env!("CARGO")).args(["tree", "--offline", "--prefix", "none"]).current_dir(folder.path());
-    let tree = { tree }.output().unwrap();
+    let mut tree = Command::new(env!("CARGO"));
+    let tree = tree.args(["tree", "--offline", "--prefix", "none"]).current_dir(folder.path()).output().unwrap();
     let tree = String::from_utf8_lossy(&tree.stdout);
     for heavy in ["clap", "image", "plotters", "indicatif", "wgpu", "toml"] {
         let found = tree.lines().any(|l| l.split(' ').next() == Some(heavy));
