@@ -146,7 +146,7 @@ fn slices_of_the_held_out_images_perturb_and_are_seen() {
     assert_ne!(record["unperturbed"], record["perturbed"]);
     for analysis in ["forgetting", "landscape"] {
         let split = ["analyze", analysis, &out, "--set", "analysis.split=test"];
-        fails(&split, 2, &["analysis.split", "decided before the training"]);
+        fails(&split, 2, &["analysis.split", "cannot change after training"]);
     }
 }
 
@@ -189,7 +189,7 @@ fn forgetting_needs_a_perturbation_and_enough_slices() {
     assert!((reach(&[]) - 0.1).abs() < 1e-6, "twice the radius");
     assert!(reach(&["--set", "perturb.asam=after"]) < 0.05, "where |θ| is small, so is the perturbation");
     for other in ["train.batch=64", "optim.lr=0.1", "data.train_limit=64"] {
-        fails(&["analyze", "forgetting", &out, "--set", other], 2, &[other, "the run is trained"]);
+        fails(&["analyze", "forgetting", &out, "--set", other], 2, &[other, "the run is already trained"]);
     }
     // A perturbation that makes outputs infinite has no measurable forgetting.
     let far =

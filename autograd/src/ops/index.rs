@@ -41,16 +41,6 @@ impl Var {
         (self.gather(dim, &index), index)
     }
 
-    /// The elements along an axis in order, and the positions that they had ([`Tensor::sort`]); each gives its dy back to its position.
-    ///
-    /// # Panics
-    /// As [`Tensor::sort`].
-    #[track_caller]
-    pub fn sort(&self, dim: isize, descending: bool) -> (Var, Tensor) {
-        let order = self.tensor().argsort(dim, descending);
-        (self.gather(dim, &order), order)
-    }
-
     /// `out = x; out[…, index, …] += src`; `dx = dy`, `dsrc` reads dy at the index.
     ///
     /// # Panics

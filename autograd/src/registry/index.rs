@@ -64,16 +64,6 @@ pub(super) const OPERATIONS: &[Operation] = &[
         },
     },
     Operation {
-        name: "sort",
-        generate: |d| {
-            let shape = d.shape(1, 3);
-            let dim = d.axis(shape.len());
-            d.distinct_input(&shape, Normal);
-            let descending = d.coin();
-            case!(d, [dim, descending], |x| x[0].sort(dim, descending).0)
-        },
-    },
-    Operation {
         name: "index_select",
         generate: |d| {
             let (dim, _, count) = along(d);
