@@ -14,6 +14,7 @@ mod hvp;
 mod indexing;
 #[cfg(feature = "mutation")]
 pub mod mutation;
+mod numbers;
 mod ops;
 mod params;
 mod recompute;

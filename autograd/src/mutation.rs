@@ -153,16 +153,14 @@ pub(crate) fn binary(what: &'static str, a: &Var, b: &Var) -> Option<Var> {
 
 /// A negation, or a term with a number c, wrongly computed; `None` where it is to be right.
 pub(crate) fn unary(what: &'static str, x: &Var, c: f64) -> Option<Var> {
-    if !matches!(what, "neg" | "mul_scalar" | "div_scalar" | "add_scalar" | "sub_scalar" | "rsub_scalar") {
+    if !matches!(what, "neg" | "mul_scalar" | "add_scalar" | "rsub_scalar") {
         return None;
     }
     let change = at_next_term(what)?;
     let outer = RULE.take();
     let wrong = match (what, change) {
         ("mul_scalar", Change::Flip) => x.mul_scalar(-c),
-        ("div_scalar", Change::Flip) => x.div_scalar(-c),
         ("add_scalar", Change::Flip) => x.add_scalar(-c),
-        ("sub_scalar", Change::Flip) => x.sub_scalar(-c),
         ("rsub_scalar", Change::Flip) => x.add_scalar(c),
         ("rsub_scalar", Change::Drop) => x.neg(),
         _ => x.clone(),

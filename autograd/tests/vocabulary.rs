@@ -106,8 +106,13 @@ fn kinds(argument: &str) -> bool {
 fn tensors_and_variables_speak_alike() {
     let mut tensor =
         methods(&["tensor/src/ops", "tensor/src/tensor.rs", "tensor/src/functions.rs", "autograd/src/functions.rs"]);
-    let mut variable =
-        methods(&["autograd/src/ops", "autograd/src/var.rs", "autograd/src/indexing.rs", "autograd/src/untracked.rs"]);
+    let mut variable = methods(&[
+        "autograd/src/ops",
+        "autograd/src/var.rs",
+        "autograd/src/indexing.rs",
+        "autograd/src/numbers.rs",
+        "autograd/src/untracked.rs",
+    ]);
     // Lists of names that a macro expands in one line each.
     let lists = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../autograd/src/untracked.rs")).unwrap();
     for line in lists.lines().filter(|l| l.contains("! { ") && l.ends_with(" }")) {

@@ -140,20 +140,10 @@ macro_rules! scalar {
 scalar! {
     /// x + c; `dx = dy`
     add_scalar: |dy, x, c| dy.clone();
-    /// x − c; `dx = dy`
-    sub_scalar: |dy, x, c| dy.clone();
     /// x c; `dx = c dy`
     mul_scalar: |dy, x, c| dy.mul_scalar(c);
-    /// x / c; `dx = dy / c`
-    div_scalar: |dy, x, c| dy.div_scalar(c);
     /// c − x; `dx = −dy`
     rsub_scalar: |dy, x, c| dy.neg();
-    /// c / x; `dx = −(dy / x) (c / x)`
-    rdiv_scalar: |dy, x, c| (&(dy / &x) * &x.rdiv_scalar(c)).neg();
-    /// max(x, c); `dx = dy` where x ≥ c, else 0. NaN stays NaN
-    clamp_min: |dy, x, c| dy.masked(&x.tensor().ge_scalar(c));
-    /// min(x, c); `dx = dy` where x ≤ c, else 0. NaN stays NaN
-    clamp_max: |dy, x, c| dy.masked(&x.tensor().le_scalar(c));
     /// xᶜ; `dx = dy c x^(c − 1)`
     pow_scalar: |dy, x, c| if c == 0.0 { dy.mul_scalar(0.0) } else { dy * &x.pow_scalar(c - 1.0).mul_scalar(c) };
 }

@@ -78,25 +78,6 @@ pub(super) const OPERATIONS: &[Operation] = &[
     scalar!(add_scalar),
     scalar!(mul_scalar),
     scalar!(rsub_scalar),
-    scalar!(sub_scalar),
-    scalar!(clamp_min),
-    scalar!(clamp_max),
-    Operation {
-        name: "div_scalar",
-        generate: |d| {
-            one(d, Normal);
-            let c = d.pick(&[1.0, -2.5, 0.3]);
-            case!(d, [c], |x| x[0].div_scalar(c))
-        },
-    },
-    Operation {
-        name: "rdiv_scalar",
-        generate: |d| {
-            one(d, Away);
-            let c = d.pick(&[1.0, -2.5, 0.3]);
-            case!(d, [c], |x| x[0].rdiv_scalar(c))
-        },
-    },
     binary!(add, Normal, Normal),
     binary!(sub, Normal, Normal),
     binary!(mul, Normal, Normal),
