@@ -21,10 +21,12 @@ fn main() {
     let x = Tensor::normal(&Device::cpu(), DType::F64, &[3, 4], Draw::new(0, [0; 3]));
     let options = GradcheckOptions::default();
 
-    let report = gradcheck(|v| log_sum_exp(&v[0], true), &[x.clone()], &options).expect("the rule is right");
+    let report =
+        gradcheck(|v| log_sum_exp(&v[0], true), std::slice::from_ref(&x), &options).expect("the rule is right");
     println!("the right rule: {} derivatives agree, the worst to {:.1e}", report.compared, report.error);
 
-    let error = gradcheck(|v| log_sum_exp(&v[0], false), &[x.clone()], &options).expect_err("the rule is wrong");
+    let error =
+        gradcheck(|v| log_sum_exp(&v[0], false), std::slice::from_ref(&x), &options).expect_err("the rule is wrong");
     println!("\nthe wrong rule:\n{error}");
 
     // A kink is no error: where the two sides disagree, there is no derivative to compare with, and that is counted.

@@ -226,7 +226,7 @@ mod tests {
             "[[   0,    1,    2, ...,  997,  998,  999],\n [1000, 1001, 1002, ..., 1997, 1998, 1999]]"
         );
         let tall = Tensor::arange(&Device::cpu(), 2000).reshape(&[1000, 2]);
-        assert_eq!(values(&tall).lines().nth(3), Some(" ..."), "{tall}");
+        assert_eq!(values(&tall).lines().nth(3), Some(" ...,"), "{tall}");
         let long = values(&Tensor::arange(&Device::cpu(), 100));
         assert!(long.lines().count() > 3 && long.lines().all(|l| l.len() <= 80), "{long}");
     }

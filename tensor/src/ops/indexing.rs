@@ -230,6 +230,7 @@ mod tests {
     }
 
     #[test]
+    #[allow(clippy::reversed_empty_ranges)] // that is what is refused
     fn what_lies_outside_is_named() {
         let message = |entries: Vec<Index>| {
             let panic = std::panic::catch_unwind(|| Cuts::of(&[2, 3], &entries)).unwrap_err();

@@ -68,10 +68,10 @@ fn steps(device: &Device, dtype: DType, max_norm: f64, bad: bool, sgd: bool) -> 
         let inputs = [&g, &table, &norm];
         let [theta, m, v] = &mut vectors;
         if sgd {
-            let plan = Update { rule: Sgd(step == 3), dtype, n: N, lr: 0.1, step: step.into(), max_norm };
+            let plan = Update { rule: Sgd(step == 3), dtype, n: N, lr: 0.1, step, max_norm };
             execute_in_place(plan, &inputs, &mut [theta, m]);
         } else {
-            let plan = Update { rule: AdamW, dtype, n: N, lr: 0.01, step: step.into(), max_norm };
+            let plan = Update { rule: AdamW, dtype, n: N, lr: 0.01, step, max_norm };
             execute_in_place(plan, &inputs, &mut [theta, m, v]);
         }
     }
