@@ -84,7 +84,11 @@ fn method(line: &str, composed: bool) -> Option<String> {
         return named(word(rest));
     }
     // An entry of the table of functions: `Neg as neg,`.
-    if let Some((_, name)) = line.strip_suffix(',').and_then(|l| l.split_once(" as ")) {
+    if let Some((_, name)) = line
+        .strip_suffix(',')
+        .and_then(|l| l.split_once(" as "))
+        .filter(|(op, _)| word(op) == **op && op.starts_with(char::is_uppercase))
+    {
         return named(word(name));
     }
     let entry = word(line);
@@ -94,7 +98,6 @@ fn method(line: &str, composed: bool) -> Option<String> {
         || rest.starts_with(" |x, c| ") // with a number
         || (rest.ends_with(" true;") || rest.ends_with(" false;")) && rest.split_whitespace().count() == 2 // of two
         || composed && rest.starts_with('(') && rest.ends_with(");");
-    let made = made && !["isize", "u64", "usize", "f64"].contains(&entry.as_str());
     match composed.then(|| line.strip_prefix("fn ").map(word)).flatten() {
         Some(name) => named(name).filter(|n| n != "constant"),
         None => named(entry).filter(|_| made),
