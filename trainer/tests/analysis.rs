@@ -194,7 +194,7 @@ fn forgetting_needs_a_perturbation_and_enough_slices() {
     // A perturbation that makes outputs infinite has no measurable forgetting.
     let far =
         ["analyze", "forgetting", &out, "--draws", "2", "--set", "perturb.kind=steepest", "--set", "perturb.rho=1e30"];
-    fails(&far, 1, &["are no numbers", "perturb.rho"]);
+    fails(&far, 1, &["are not finite", "perturb.rho"]);
     let many = ["analyze", "forgetting", &out, "--draws", "6"];
     fails(&[&many, &chosen[..]].concat(), 2, &["analysis.draws = 6", "5 slices of perturb.m = 32"]);
     fails(&["analyze", "forgetting", &out, "--protocol", "p3"], 2, &["p1, p2"]);

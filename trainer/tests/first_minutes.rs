@@ -12,7 +12,6 @@ fn program() -> String {
 }
 
 #[test]
-#[ignore = "builds a crate of its own: run it with -- --ignored"]
 fn an_empty_crate_trains_with_the_readmes_lines() {
     let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
     let folder = tempfile::tempdir().unwrap();

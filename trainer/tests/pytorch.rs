@@ -180,7 +180,7 @@ fn files_of_other_formats_are_named_with_what_to_do() {
         ("w.bin", b"version https://git-lfs.github.com/spec/v1\noid sha256:ab\nsize 99\n", ["Git LFS", "git lfs pull"]),
         ("w.html", b"<!DOCTYPE html>\n<html lang=\"en\">", ["an HTML page", "download the file itself"]),
         ("w.gz", b"\x1f\x8b\x08\x08abcdefgh", ["a gzip archive", "gunzip"]),
-        ("empty", b"", ["an empty file", "again"]),
+        ("empty", b"", ["an empty file", "repeat it"]),
         ("cut", &whole[..whole.len() - 100], ["not a complete safetensors file", "truncated"]),
         ("header", &whole[..100], ["not a complete safetensors file", "ends within its header"]),
     ] {
