@@ -3,6 +3,7 @@
 //! A layer holds only the numbers of its parameters; the numbers themselves stand in [`Theta`], one vector. A [`Builder`] gives out the places, a
 //! [`Forward`] reads them: on a tape for training, without one for inference.
 
+pub mod atomic;
 mod build;
 mod forward;
 mod init;

@@ -4,16 +4,16 @@
 //! Loading is strict: a tensor that is missing, unexpected, or of another shape is an error that lists all of them, and nothing is changed. A file is
 //! replaced whole or not at all.
 
+use crate::atomic::write_atomically;
 use crate::theta::{State, Theta};
 use half::{bf16, f16};
 use lethe_autograd::ParamLayout;
 use lethe_tensor::{DType, DeviceError, Element, Tensor};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use std::fmt;
-use std::fs::{self, File};
-use std::io::{self, Write};
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Why weights were not saved or loaded.
 #[derive(Debug, thiserror::Error)]
@@ -217,28 +217,12 @@ pub fn from_bytes(bytes: &[u8], theta: &mut Theta, state: &mut State) -> Result<
 
 fn write(path: &Path, parts: &[Part<'_>]) -> Result<(), WeightsError> {
     let bytes = encode(parts)?;
-    replace(path, &bytes).map_err(|source| WeightsError::Write { path: path.to_owned(), source })
+    write_atomically(path, &[&bytes]).map_err(|source| WeightsError::Write { path: path.to_owned(), source })
 }
 
 fn read<const N: usize>(path: &Path, parts: [Part<'_>; N]) -> Result<[Tensor; N], WeightsError> {
     let bytes = fs::read(path).map_err(|source| WeightsError::Read { path: path.to_owned(), source })?;
     decode(&bytes, parts).map_err(|error| WeightsError::In { path: path.to_owned(), error: Box::new(error) })
-}
-
-/// Replaces a file in one piece: a new one beside it, on the disk, is renamed.
-fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    /// Files that were begun: no two of a process have one name.
-    static BEGUN: AtomicU64 = AtomicU64::new(0);
-    let mut name = path.file_name().unwrap_or_default().to_owned();
-    name.push(format!(".{}-{}.partial", std::process::id(), BEGUN.fetch_add(1, Ordering::Relaxed)));
-    let partial = path.with_file_name(name);
-    let written = File::create(&partial)
-        .and_then(|mut file| file.write_all(bytes).and_then(|()| file.sync_all()))
-        .and_then(|()| fs::rename(&partial, path));
-    if written.is_err() {
-        let _ = fs::remove_file(&partial); // the first error is the one to report
-    }
-    written
 }
 
 /// The bytes of a file: every name of every layout with its elements, in single precision, or in double where the vector is.

@@ -1,7 +1,7 @@
 //! Files that commands write.
 
 use crate::error::Error;
-use crate::run::write_atomically;
+use lethe_nn::atomic::write_atomically;
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use flate2::Crc;
 
-use crate::run::write_atomically;
+use lethe_nn::atomic::write_atomically;
 
 /// Fewer files than this are inspected in a moment and not cached.
 const FEWEST: usize = 1000;

@@ -1,10 +1,10 @@
 //! Checkpoints: named f32 tensors and notes in a safetensors file, which a run needs to be resumed or evaluated.
 
-use super::atomic::{write_atomically, write_keeping};
 use super::checkpoint_error::CheckpointError;
 use super::classes::CLASSES;
 use super::tensors::{self, Content, Origin};
 use crate::config::nearest;
+use lethe_nn::atomic::{write_atomically, write_keeping};
 use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};

@@ -6,7 +6,6 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::atomic::{replaced_by, write_atomically};
 use super::changes::CHANGES;
 use super::checkpoints::{CHECKPOINT, PREVIOUS};
 use super::classes::FILE as CLASSES;
@@ -14,6 +13,7 @@ use super::error::{CONFIG, DATA, LOCK, RunError};
 use super::log::Log;
 use super::records::epoch_of;
 use crate::config::Config;
+use lethe_nn::atomic::{replaced_by, write_atomically};
 
 const METRICS: &str = "metrics.jsonl";
 const TIMING: &str = "timing.jsonl";

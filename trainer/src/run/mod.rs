@@ -16,7 +16,6 @@
 //!
 //! Files are replaced atomically; the two logs grow line by line.
 
-mod atomic;
 mod changes;
 mod checkpoint;
 mod checkpoint_error;
@@ -34,7 +33,6 @@ mod tensors;
 #[cfg(test)]
 mod testing;
 
-pub use atomic::write_atomically;
 pub use changes::Changed;
 pub use checkpoint::{Checkpoint, NamedTensor, Weights};
 pub use checkpoint_error::CheckpointError;

@@ -21,7 +21,7 @@ pub fn write_atomically(path: &Path, parts: &[&[u8]]) -> io::Result<()> {
 ///
 /// # Errors
 /// As [`write_atomically`].
-pub(super) fn write_keeping(path: &Path, previous: &Path, parts: &[&[u8]]) -> io::Result<()> {
+pub fn write_keeping(path: &Path, previous: &Path, parts: &[&[u8]]) -> io::Result<()> {
     replace(path, parts, || if path.exists() { fs::rename(path, previous) } else { Ok(()) })
 }
 
@@ -53,7 +53,7 @@ fn create_partial(path: &Path) -> io::Result<(File, PathBuf)> {
 }
 
 /// The name of the file that a partial file with this name was meant to replace.
-pub(super) fn replaced_by(partial: &str) -> Option<&str> {
+pub fn replaced_by(partial: &str) -> Option<&str> {
     let (name, number) = partial.strip_suffix(PARTIAL)?.rsplit_once('.')?;
     number.bytes().all(|b| b.is_ascii_digit() || b == b'-').then_some(name)
 }
