@@ -72,7 +72,7 @@ impl Var {
         &(&slope * &held) + &(self * &constant(-1.0, 1.0)).softplus()
     }
 
-    /// −x at each row's label, for log-probabilities [rows, classes] (this) and labels [rows] (`U32`). A row whose label is `u32::MAX` has
+    /// −x at each row's label, for log-probabilities [rows, classes] (this) and labels `[rows]` (`U32`). A row whose label is `u32::MAX` has
     /// neither loss nor gradient; on a GPU those of any other label beyond the classes are NaN.
     ///
     /// # Panics

@@ -6,7 +6,7 @@ use lethe_tensor::{DType, Tensor};
 
 impl Var {
     /// The loss of each row of these logits [rows, classes]: softmax `Σ t (lse(z) − z)`, sigmoid `Σ softplus(z) − t z`. Targets (never
-    /// tracked) are labels [rows] (`U32`) or distributions [rows, classes], smoothed to `t ← (1 − s) t + s / classes`.
+    /// tracked) are labels `[rows]` (`U32`) or distributions [rows, classes], smoothed to `t ← (1 − s) t + s / classes`.
     /// `dz = dy (softmax(z) Σ t − t)`, or `dy (σ(z) − t)`: finite also where a loss is infinite, because the label's logit is −∞. A row
     /// whose label is `u32::MAX` has neither loss nor gradient, whatever its logits are; on a GPU those of any other label beyond the
     /// classes are NaN.

@@ -28,7 +28,7 @@ impl Var {
         self.reshape(&[leading.iter().product(), *n]) // not elements / n: of rows without elements there may be many
     }
 
-    /// `y = x Wᵀ + b`: x […, in], weight [out, in], bias [out]. `dx = dy W`, `dW = dyᵀ x`, `db = Σ dy`.
+    /// `y = x Wᵀ + b`: x […, in], weight [out, in], bias `[out]`. `dx = dy W`, `dW = dyᵀ x`, `db = Σ dy`.
     ///
     /// # Panics
     /// If the shapes do not fit.

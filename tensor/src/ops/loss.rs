@@ -6,7 +6,7 @@ use crate::run::execute;
 use crate::tensor::Tensor;
 
 impl Tensor {
-    /// The loss of each row of these logits [rows, classes], and its gradient. Targets are labels [rows] (`U32`) or distributions
+    /// The loss of each row of these logits [rows, classes], and its gradient. Targets are labels `[rows]` (`U32`) or distributions
     /// [rows, classes]; smoothing mixes them with the uniform one. A row whose label is `u32::MAX` has loss and gradient 0, whatever its
     /// logits are; on a GPU, where labels are not looked at beforehand, those of any other label beyond the classes are NaN.
     ///

@@ -62,7 +62,7 @@ impl Tensor {
         self.matmul_bias(other, None)
     }
 
-    /// `x Wᵀ + b`: x […, in], weight [out, in], bias [out].
+    /// `x Wᵀ + b`: x […, in], weight [out, in], bias `[out]`.
     ///
     /// # Panics
     /// As [`Tensor::matmul`], and if the bias has not `out` elements.

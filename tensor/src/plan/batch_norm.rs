@@ -4,8 +4,8 @@ use super::{Plan, Spec, back_ends, bytes_of};
 use crate::dtype::DType;
 
 /// Training-mode normalisation of [batch, channels, area], contiguous: biased batch variance for y, unbiased for the running value.
-/// Inputs: x, weight [c], bias [c], running mean [c], running variance [c]. Outputs: y, stats [c, 2] = (mean, 1 / √(var + eps)), new
-/// running mean [c], new running variance [c], where `new = (1 − momentum) old + momentum batch`.
+/// Inputs: x, weight `[c]`, bias `[c]`, running mean `[c]`, running variance `[c]`. Outputs: y, stats [c, 2] = (mean, 1 / √(var + eps)), new
+/// running mean `[c]`, new running variance `[c]`, where `new = (1 − momentum) old + momentum batch`.
 #[derive(Clone, Debug)]
 pub struct BatchNorm {
     /// `F32` or `F64`.
@@ -46,7 +46,7 @@ impl Plan for BatchNorm {
     back_ends!(batch_norm);
 }
 
-/// Its gradients. Inputs, contiguous: x, weight, dy, stats. Outputs: dx, dweight [c], dbias [c], where with N = batch · area:
+/// Its gradients. Inputs, contiguous: x, weight, dy, stats. Outputs: dx, dweight `[c]`, dbias `[c]`, where with N = batch · area:
 /// `dx = weight rstd (dy − Σdy / N − x̂ Σ(dy x̂) / N)`, `dweight = Σ dy x̂`, `dbias = Σ dy`.
 #[derive(Clone, Debug)]
 pub struct BatchNormBackward(pub BatchNorm);

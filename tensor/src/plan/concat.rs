@@ -4,7 +4,7 @@ use super::{Items, Plan, Spec, back_ends, bytes_of};
 use crate::dtype::DType;
 use crate::layout::numel;
 
-/// Inputs, contiguous, each seen as [outer, blocks[i]], side by side: output [outer, Σ blocks].
+/// Inputs, contiguous, each seen as `[outer, blocks[i]]`, side by side: output `[outer, Σ blocks]`.
 #[derive(Clone, Debug)]
 pub struct Concat {
     /// Any 32-bit or 64-bit type.

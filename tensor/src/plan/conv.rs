@@ -70,7 +70,7 @@ pub enum ConvPass {
     WeightGrad,
 }
 
-/// One pass of a convolution. Inputs, contiguous: Forward x, w, [bias]; InputGrad dy, w, [bias]; WeightGrad x, dy.
+/// One pass of a convolution. Inputs, contiguous: Forward x, w, `[bias]`; InputGrad dy, w, `[bias]`; WeightGrad x, dy.
 #[derive(Clone, Debug)]
 pub struct Conv2d {
     /// `F32` or `F64`.

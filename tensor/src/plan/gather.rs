@@ -4,7 +4,7 @@ use super::{Items, Plan, Spec, back_ends, bytes_of};
 use crate::dtype::DType;
 
 /// `out[o, j, i] = x[o, index[o, j, i], i]`, or, with one index for all (`shared`), `x[o, index[j], i]`. Inputs, contiguous:
-/// x [outer, n, inner], any 32-bit or 64-bit type; index [outer, k, inner] or [k] (`U32`). An index beyond `n` is found by the
+/// x [outer, n, inner], any 32-bit or 64-bit type; index [outer, k, inner] or `[k]` (`U32`). An index beyond `n` is found by the
 /// caller on the CPU; on a GPU it reads NaN, or all ones where x is of integers. Output [outer, k, inner].
 #[derive(Clone, Debug)]
 pub struct Gather {

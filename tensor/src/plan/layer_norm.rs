@@ -3,8 +3,8 @@
 use super::{Items, Plan, Spec, back_ends, bytes_of};
 use crate::dtype::DType;
 
-/// `y = (x − mean) / √(var + eps) · weight + bias` over rows of `n`, biased variance. Inputs, contiguous: x [rows, n], weight [n],
-/// bias [n]. Outputs: y, and stats [rows, 2] = (mean, 1 / √(var + eps)).
+/// `y = (x − mean) / √(var + eps) · weight + bias` over rows of `n`, biased variance. Inputs, contiguous: x [rows, n], weight `[n]`,
+/// bias `[n]`. Outputs: y, and stats [rows, 2] = (mean, 1 / √(var + eps)).
 #[derive(Clone, Debug)]
 pub struct LayerNorm {
     /// `F32` or `F64`.
@@ -45,7 +45,7 @@ impl Plan for LayerNorm {
     back_ends!(layer_norm);
 }
 
-/// Its gradients. Inputs, contiguous: x, weight, dy, stats. Outputs: dx, dweight [n], dbias [n], where with `g = dy · weight` and
+/// Its gradients. Inputs, contiguous: x, weight, dy, stats. Outputs: dx, dweight `[n]`, dbias `[n]`, where with `g = dy · weight` and
 /// `x̂ = (x − mean) rstd`: `dx = rstd (g − mean(g) − x̂ mean(g x̂))`, `dweight = Σ dy x̂`, `dbias = Σ dy`.
 #[derive(Clone, Debug)]
 pub struct LayerNormBackward(pub LayerNorm);

@@ -22,7 +22,7 @@ pub enum Target {
 }
 
 /// Loss and gradient of each row, with targets `t ← (1 − smoothing) t + smoothing / classes`.
-/// Inputs: logits [rows, classes], targets ([rows] or [rows, classes]), contiguous. Outputs: loss [rows], and its gradient
+/// Inputs: logits [rows, classes], targets (`[rows]` or [rows, classes]), contiguous. Outputs: loss `[rows]`, and its gradient
 /// [rows, classes] (softmax: `softmax(z) Σ t − t`, sigmoid: `σ(z) − t`).
 #[derive(Clone, Debug)]
 pub struct CrossEntropy {

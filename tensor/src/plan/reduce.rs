@@ -81,7 +81,7 @@ impl Plan for Reduce {
 }
 
 /// `Σ (s x)²` of all elements for a scale s, where s is not 1; where it is, 0, and x is not read: whoever asks has that sum already.
-/// Inputs: x [n], contiguous, and s [].
+/// Inputs: x `[n]`, contiguous, and s [].
 #[derive(Clone, Debug)]
 pub struct ScaledSquares {
     /// `F32` or `F64`.

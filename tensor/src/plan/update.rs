@@ -36,9 +36,9 @@ pub struct At<X> {
     pub step: u64,
 }
 
-/// One step of a rule. The gradient is multiplied by `min(1, max_norm / (‖g‖ + 1e-6))`. Inputs: g [n], a table [n/64, 2] with the (scale of the
-/// learning rate, weight decay) of each block of 64 elements, and ‖g‖ [1]; where that is not finite, nothing moves. A block of scale 0 is frozen: all
-/// its vectors stay as they are. In place: the V vectors [n].
+/// One step of a rule. The gradient is multiplied by `min(1, max_norm / (‖g‖ + 1e-6))`. Inputs: g `[n]`, a table [n/64, 2] with the (scale of the
+/// learning rate, weight decay) of each block of 64 elements, and ‖g‖ `[1]`; where that is not finite, nothing moves. A block of scale 0 is frozen: all
+/// its vectors stay as they are. In place: the V vectors `[n]`.
 #[derive(Clone)]
 pub struct Update<R, const V: usize> {
     /// The formula and its coefficients.

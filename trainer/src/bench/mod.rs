@@ -1,6 +1,6 @@
 //! `lethe bench`: measures how long operations and training steps take on a device, with output that can be compared with other libraries'.
 //!
-//! [`catalogue`] lists the cases by name and shape; `operations` and `steps` build them from the public API, so that they run on any
+//! `catalogue` lists the cases by name and shape; `operations` and `steps` build them from the public API, so that they run on any
 //! device; `measure` times one by repeated calls; `record` is the line that is printed.
 
 mod catalogue;

@@ -70,7 +70,7 @@ pub struct VitConfig {
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub recompute: bool,
     /// The initial value of the head's bias: a number or "-ln C"; by default −10 with BCE (so that every likelihood starts near 0), 0 with CE, and −ln C in
-    /// fine-tuning (with a section [init]).
+    /// fine-tuning (with a section `[init]`).
     pub head_bias: Option<HeadBias>,
 }
 
