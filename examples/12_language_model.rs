@@ -4,6 +4,7 @@
 //! not care what the loss is.
 
 use lethe::prelude::*;
+use std::collections::BTreeSet;
 
 const TEXT: &str = include_str!("12_text.txt");
 const PLACES: usize = 48;
@@ -11,7 +12,7 @@ const PLACES: usize = 48;
 struct Model {
     characters: Embedding,
     positions: lethe::autograd::ParamId,
-    layers: Vec<EncoderLayer>,
+    layers: [EncoderLayer; 2],
     norm: LayerNorm,
     head: Linear,
 }
@@ -22,9 +23,8 @@ impl Model {
         Model {
             characters: b.within("characters", |b| Embedding::with(b, vocabulary, width, init)),
             positions: b.param("positions", &[PLACES, width], init),
-            layers: (0..2)
-                .map(|i| b.within(&format!("layers.{i}"), |b| EncoderLayer::new(b, &TransformerConfig::new(width, 4))))
-                .collect(),
+            layers: ["layer.0", "layer.1"]
+                .map(|name| b.within(name, |b| EncoderLayer::new(b, &TransformerConfig::new(width, 4)))),
             norm: b.within("norm", |b| LayerNorm::new(b, width)),
             head: b.within("head", |b| Linear::new(b, width, vocabulary)),
         }
@@ -40,9 +40,7 @@ impl Model {
 
 fn main() -> Result<(), DeviceError> {
     let device = Device::best()?;
-    let mut characters: Vec<char> = TEXT.chars().collect();
-    characters.sort_unstable();
-    characters.dedup();
+    let characters: Vec<char> = TEXT.chars().collect::<BTreeSet<_>>().into_iter().collect();
     let code = |c: char| characters.iter().position(|x| *x == c).expect("a character of the text");
     let codes: Vec<usize> = TEXT.chars().map(code).collect();
     // Every window of the text is a sample; its targets are the same window, one character later.
@@ -65,10 +63,8 @@ fn main() -> Result<(), DeviceError> {
             adamw.step(&mut theta, &step.update, 3e-3);
             losses.push(step.loss);
         }
-        if epoch % 3 == 0 {
-            let mean = Tensor::stack(&losses.iter().collect::<Vec<_>>(), 0).mean().item::<f32>()?;
-            println!("epoch {}: loss {mean:.3}", epoch + 1);
-        }
+        let mean = Tensor::stack(&losses.iter().collect::<Vec<_>>(), 0).mean().item::<f32>()?;
+        println!("epoch {}: loss {mean:.3}", epoch + 1);
     }
 
     let mut written: Vec<usize> = "the river ".chars().map(code).collect();
