@@ -214,21 +214,7 @@ impl Var {
     }
 }
 
-/// The common form of a reduction: over all axes, which leaves a scalar of shape `[]`.
-macro_rules! over_all_axes {
-    ($($(#[$doc:meta])* $name:ident = $over_axes:ident;)*) => { impl Var { $(
-        $(#[$doc])*
-        ///
-        /// # Panics
-        /// As the form over axes.
-        #[track_caller]
-        pub fn $name(&self) -> Var {
-            self.$over_axes(&[], false)
-        }
-    )* } };
-}
-
-over_all_axes! {
+lethe_tensor::over_all_axes! { Var:
     /// The sum of all elements; of nothing, 0.
     sum = sum_axes;
     /// The mean of all elements; of nothing, NaN.

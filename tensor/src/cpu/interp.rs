@@ -128,13 +128,11 @@ impl Kernel for Instruction {
             Op::Select(..) => three!(Select),
             Op::Unary(op, _) => {
                 macro_rules! by_function_of_one {
-            ($($(#[$doc:meta])* $Op:ident $(as $method:ident)?, exact |$x:ident| $exact:expr, simd |$s:ident, $v:ident| $simd:expr,
-               wgsl |$a:ident, $ty:ident| $wgsl:expr, needs $flag:literal;)*) => {
-                match op {
-                    $(UnaryOp::$Op => one!($Op),)*
+                    ($($(#[$doc:meta])* $Op:ident $(as $method:ident)?, exact |$x:ident| $exact:expr,
+                       simd |$s:ident, $v:ident| $simd:expr, wgsl |$a:ident, $ty:ident| $wgsl:expr, needs $flag:literal;)*) => {
+                        match op { $(UnaryOp::$Op => one!($Op),)* }
+                    };
                 }
-            };
-        }
                 unary_functions!(by_function_of_one)
             }
             Op::Binary(op, ..) => match op {

@@ -354,21 +354,23 @@ impl Tensor {
     }
 }
 
-/// The common form of a reduction: over all axes, which leaves a scalar of shape `[]`.
+/// The common form of a reduction: over all axes, which leaves a scalar of shape `[]`. For `Tensor` and for `Var`.
+#[doc(hidden)]
+#[macro_export]
 macro_rules! over_all_axes {
-    ($($(#[$doc:meta])* $name:ident = $over_axes:ident;)*) => { impl Tensor { $(
+    ($ty:ty: $($(#[$doc:meta])* $name:ident = $over_axes:ident;)*) => { impl $ty { $(
         $(#[$doc])*
         ///
         /// # Panics
         /// As the form over axes.
         #[track_caller]
-        pub fn $name(&self) -> Tensor {
+        pub fn $name(&self) -> $ty {
             self.$over_axes(&[], false)
         }
     )* } };
 }
 
-over_all_axes! {
+over_all_axes! { Tensor:
     /// The sum of all elements; of nothing, 0.
     sum = sum_axes;
     /// The mean of all elements; of nothing, NaN.
