@@ -2,6 +2,8 @@
 //!
 //! A layer holds only the numbers of its parameters; the numbers themselves stand in [`Theta`], one vector. A [`Builder`] gives out the places, a
 //! [`Forward`] reads them: on a tape for training, without one for inference.
+//!
+//! With the feature `serde` (off by default), the choices of a model that the program's configs name can be read and written.
 
 pub mod atomic;
 mod build;

@@ -1,21 +1,18 @@
 //! Builds what a config describes: the model, the optimiser, the step and the schedules.
 
 use crate::config::{
-    Activation as ActivationChoice, Asam, AsamScope, AscentConfig, Block, Config, GsamBackup,
-    Likelihood as LikelihoodChoice, LossKind, LrSchedule, ModelConfig, NormPlace, PerturbConfig,
-    RhoSchedule as RhoChoice, Rule, ShrinkScaling as ShrinkChoice, Stem as StemChoice, UpdateOn as UpdateOnChoice,
+    Activation as ActivationChoice, Asam, AscentConfig, Config, Likelihood as LikelihoodChoice, LossKind, LrSchedule,
+    ModelConfig, PerturbConfig, RhoSchedule as RhoChoice, Rule, ShrinkScaling as ShrinkChoice,
 };
 use crate::data::ImageShape;
 use lethe_autograd::Tags;
 use lethe_nn::layers::Activation;
 use lethe_nn::loss::{Likelihood, TaskLoss};
-use lethe_nn::models::{
-    BlockKind, HeadNorm, MlpClassifier, MlpConfig, Pooling, ResNet, ResNetConfig, Stem, Vit, VitConfig,
-};
+use lethe_nn::models::{MlpClassifier, MlpConfig, Pooling, ResNet, ResNetConfig, Vit, VitConfig};
 use lethe_nn::{Model, State, Theta};
 use lethe_optim::{
-    self as optim, Adam, AdamW, Adaptive, Backup, Descent, Extragradient, Geometry, LinearSchedule, Lion, Optimizer,
-    Perturbation, RhoSchedule, RmsProp, Scale, Scope, Sgd, ShrinkPerturb, ShrinkScaling, SurrogateGap, UpdateOn,
+    self as optim, Adaptive, Descent, Extragradient, Geometry, LinearSchedule, Optimizer, Perturbation, RhoSchedule,
+    Scale, ShrinkPerturb, ShrinkScaling, SurrogateGap,
 };
 
 /// The model of a resolved config.
@@ -40,26 +37,17 @@ pub fn model(config: &Config, images: ImageShape, classes: usize) -> Box<dyn Mod
             mlp: c.mlp_width(),
             classes,
             pooling: if c.class_token { Pooling::ClassToken } else { Pooling::Mean },
-            head_norm: match c.norm {
-                NormPlace::BeforePool => HeadNorm::BeforePooling,
-                NormPlace::AfterPool => HeadNorm::AfterPooling,
-            },
+            head_norm: c.norm,
             dropout: c.dropout,
             head_bias: Some(c.head_bias(config.loss.kind, config.init.is_some()).value(classes)),
             recompute_blocks: c.recompute,
         })),
         ModelConfig::Resnet(c) => Box::new(ResNet::new(&ResNetConfig {
             channels: images.channels,
-            block: match c.block {
-                Block::Basic => BlockKind::Basic,
-                Block::Bottleneck => BlockKind::Bottleneck,
-            },
+            block: c.block,
             blocks: c.blocks.clone(),
             width: c.width,
-            stem: match c.stem {
-                StemChoice::Small => Stem::Small,
-                StemChoice::Large => Stem::Large,
-            },
+            stem: c.stem,
             classes,
             head_bias: c.head_bias.0,
         })),
@@ -74,12 +62,12 @@ pub fn model(config: &Config, images: ImageShape, classes: usize) -> Box<dyn Mod
 
 /// The base optimiser of θ.
 pub fn optimizer(config: &Config, theta: &Theta) -> Box<dyn Optimizer> {
-    match &config.optim.rule {
-        Rule::Adam(c) => descent(Adam { betas: c.betas, eps: c.eps }, config, theta),
-        Rule::Adamw(c) => descent(AdamW { betas: c.betas, eps: c.eps }, config, theta),
-        Rule::Lion(c) => descent(Lion { betas: c.betas }, config, theta),
-        Rule::Rmsprop(c) => descent(RmsProp { alpha: c.alpha, eps: c.eps }, config, theta),
-        Rule::Sgd(c) => descent(Sgd { momentum: c.momentum, nesterov: c.nesterov }, config, theta),
+    match config.optim.rule {
+        Rule::Adam(rule) => descent(rule, config, theta),
+        Rule::Adamw(rule) => descent(rule, config, theta),
+        Rule::Lion(rule) => descent(rule, config, theta),
+        Rule::Rmsprop(rule) => descent(rule, config, theta),
+        Rule::Sgd(rule) => descent(rule, config, theta),
     }
 }
 
@@ -102,32 +90,31 @@ pub fn task_loss(config: &Config) -> TaskLoss {
 
 /// The step that takes a batch's gradient.
 pub fn step(config: &Config, classes: usize) -> Extragradient {
+    let loss = task_loss(config);
     let perturbation = match &config.perturb {
         PerturbConfig::None => Perturbation::None,
         PerturbConfig::Steepest(_) => Perturbation::Steepest,
         PerturbConfig::Random(_) => Perturbation::Random,
         PerturbConfig::Obf { forgetting, .. } => {
-            let likelihood = match forgetting.likelihood.resolve(config.loss.kind) {
+            let likelihood = match forgetting.likelihood {
+                LikelihoodChoice::Auto => loss.likelihood,
+                LikelihoodChoice::Softmax => Likelihood::Softmax,
                 LikelihoodChoice::Sigmoid => Likelihood::Sigmoid,
-                _ => Likelihood::Softmax,
             };
             Perturbation::obf(forgetting.lambda.value(classes), forgetting.gamma.0, likelihood)
         }
     };
-    let sam = Extragradient { seed: config.train.seed, ..Extragradient::sam(perturbation, task_loss(config)) };
+    let sam = Extragradient { seed: config.train.seed, ..Extragradient::sam(perturbation, loss) };
     let Some(ascent) = config.perturb.ascent() else {
         return sam.slices_of(config.train.batch / config.train.accumulate);
     };
-    let backup = match ascent.gsam_backup {
-        GsamBackup::Raw => Backup::Raw,
-        GsamBackup::Normalised => Backup::Normalised,
-    };
-    let update_on = match ascent.update_on {
-        UpdateOnChoice::Slice => UpdateOn::Slice,
-        UpdateOnChoice::Batch => UpdateOn::Batch,
-    };
-    let surrogate_gap = (ascent.gsam_xi > 0.0).then_some(SurrogateGap { xi: ascent.gsam_xi, backup });
-    Extragradient { geometry: geometry(ascent), surrogate_gap, update_on, ..sam.slices_of(ascent.m) }
+    let gap = SurrogateGap { xi: ascent.gsam_xi, backup: ascent.gsam_backup };
+    Extragradient {
+        geometry: geometry(ascent),
+        surrogate_gap: (gap.xi > 0.0).then_some(gap),
+        update_on: ascent.update_on,
+        ..sam.slices_of(ascent.m)
+    }
 }
 
 /// SAM's sphere or ASAM's ellipsoid.
@@ -138,11 +125,7 @@ fn geometry(ascent: &AscentConfig) -> Geometry {
         Asam::After => Scale::After,
         Asam::Both => Scale::Both,
     };
-    let scope = match ascent.asam_scope {
-        AsamScope::All => Scope::All,
-        AsamScope::Matrices => Scope::Matrices,
-    };
-    Geometry::Adaptive(Adaptive { scale, eta: ascent.asam_eta, scope })
+    Geometry::Adaptive(Adaptive { scale, eta: ascent.asam_eta, scope: ascent.asam_scope })
 }
 
 /// Shrink and perturb towards the current θ and state, if the config asks for it.

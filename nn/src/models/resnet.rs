@@ -9,6 +9,7 @@ use lethe_tensor::PoolOptions;
 
 /// The form of a block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "lowercase"))]
 pub enum BlockKind {
     /// Two 3 × 3 convolutions.
     Basic,
@@ -26,12 +27,14 @@ impl BlockKind {
 }
 
 /// The first layers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "lowercase"))]
 pub enum Stem {
+    /// 3 × 3 with stride 1, for small images.
+    #[default]
+    Small,
     /// 7 × 7 with stride 2, then max pooling 3 × 3 with stride 2.
     Large,
-    /// 3 × 3 with stride 1, for small images.
-    Small,
 }
 
 /// The sizes of a residual network.

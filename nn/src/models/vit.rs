@@ -22,12 +22,16 @@ pub enum Pooling {
 }
 
 /// Where the last LayerNorm stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum HeadNorm {
-    /// Behind the pooling, as in the paper's code.
-    AfterPooling,
     /// Before the pooling, on all tokens.
+    #[cfg_attr(feature = "serde", serde(rename = "before-pool"))]
     BeforePooling,
+    /// Behind the pooling, as in the paper's code.
+    #[default]
+    #[cfg_attr(feature = "serde", serde(rename = "after-pool"))]
+    AfterPooling,
 }
 
 /// The sizes of a vision transformer.

@@ -47,9 +47,11 @@ pub enum Scale {
 }
 
 /// Which parameters T scales; it is 1 for the others.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "lowercase"))]
 pub enum Scope {
     /// All.
+    #[default]
     All,
     /// Those of more than one axis.
     Matrices,

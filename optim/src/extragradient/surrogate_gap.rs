@@ -20,9 +20,11 @@ pub struct SurrogateGap {
 }
 
 /// Which form of the perturbing gradient is decomposed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "lowercase"))]
 pub enum Backup {
     /// As it is measured; where ASAM scales before it normalises, scaled.
+    #[default]
     Raw,
     /// Normalised; where ASAM scales after that, scaled.
     Normalised,

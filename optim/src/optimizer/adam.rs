@@ -14,6 +14,7 @@ use lethe_tensor::plan::{At, Rule};
 ///
 /// [`super::AdamW`] decays θ itself.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(default, deny_unknown_fields))]
 pub struct Adam {
     /// β₁ and β₂: what is kept of the mean gradient and of the mean square.
     pub betas: [f64; 2],

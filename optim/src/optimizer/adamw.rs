@@ -12,6 +12,7 @@ use lethe_tensor::plan::{At, Rule};
 /// θ ← θ − lr (decay θ + (μ / (1 − β₁ᵏ)) / (√(ν / (1 − β₂ᵏ)) + eps))
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(default, deny_unknown_fields))]
 pub struct AdamW {
     /// β₁ and β₂: what is kept of the mean gradient and of the mean square.
     pub betas: [f64; 2],

@@ -12,6 +12,7 @@ use lethe_tensor::plan::{At, Rule};
 /// μ ← β₂ μ + (1 − β₂) g
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(default, deny_unknown_fields))]
 pub struct Lion {
     /// β₁ of the step and β₂ of what is kept.
     pub betas: [f64; 2],

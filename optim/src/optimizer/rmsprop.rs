@@ -11,6 +11,7 @@ use lethe_tensor::plan::{At, Rule};
 /// ν ← α ν + (1 − α) g'²      θ ← θ − lr g' / (√ν + eps)
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(default, deny_unknown_fields))]
 pub struct RmsProp {
     /// α: what is kept of the mean square.
     pub alpha: f64,

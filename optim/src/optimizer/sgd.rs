@@ -11,12 +11,19 @@ use lethe_tensor::plan::{At, Rule};
 /// b ← momentum b + g, at the first step g
 /// θ ← θ − lr (decay θ + b), in Nesterov's form θ − lr (decay θ + g + momentum b)
 /// ```
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(default, deny_unknown_fields))]
 pub struct Sgd {
     /// What is kept of the past.
     pub momentum: f64,
     /// Nesterov's form.
     pub nesterov: bool,
+}
+
+impl Default for Sgd {
+    fn default() -> Sgd {
+        Sgd { momentum: 0.9, nesterov: false }
+    }
 }
 
 impl Sgd {

@@ -1,5 +1,6 @@
 //! The keys of `[perturb]` that every perturbation has: its radius, its geometry, and how the gradient at the perturbed parameters is used.
 
+use lethe_optim::{Backup, Scope, UpdateOn};
 use serde::{Deserialize, Serialize};
 
 use super::error::{Problem, require};
@@ -30,13 +31,13 @@ pub struct AscentConfig {
     pub asam_eta: f64,
     /// The parameters that ASAM scales.
     #[serde(default)]
-    pub asam_scope: AsamScope,
+    pub asam_scope: Scope,
     /// GSAM: the coefficient ξ with which the component of the perturbing gradient that is orthogonal to the update is subtracted; 0 for SAM.
     #[serde(default)]
     pub gsam_xi: f64,
     /// The form of the perturbing gradient that GSAM decomposes.
     #[serde(default)]
-    pub gsam_backup: GsamBackup,
+    pub gsam_backup: Backup,
 }
 
 /// How the radius changes during training.
@@ -48,17 +49,6 @@ pub enum RhoSchedule {
     Constant,
     /// It decreases from `rho` to `rho_min` as the learning rate decreases from `lr` to `min_lr`; it stays at `rho` if the learning rate is constant.
     Lr,
-}
-
-/// The samples on which the update gradient is taken.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum UpdateOn {
-    /// Those of the slice.
-    #[default]
-    Slice,
-    /// The whole batch at every slice's perturbation: the paper's equation (4) as it is written, at K times the cost for K slices.
-    Batch,
 }
 
 /// When ASAM scales the direction.
@@ -74,28 +64,6 @@ pub enum Asam {
     After,
     /// Before and after: the original ASAM.
     Both,
-}
-
-/// The parameters that ASAM scales.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum AsamScope {
-    /// All parameters.
-    #[default]
-    All,
-    /// Parameters with more than one axis.
-    Matrices,
-}
-
-/// The form of the perturbing gradient that GSAM decomposes.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum GsamBackup {
-    /// As it is.
-    #[default]
-    Raw,
-    /// Scaled to unit length.
-    Normalised,
 }
 
 /// The slice size of all but one of the paper's experiments.
@@ -129,13 +97,13 @@ impl AscentConfig {
         }
         const UNUSED: &str = "has an effect only with asam = \"before\", \"after\" or \"both\"";
         require(*eta == 0.0, "perturb.asam_eta", eta, UNUSED)?;
-        require(*scope == AsamScope::All, "perturb.asam_scope", "\"matrices\"", UNUSED)
+        require(*scope == Scope::All, "perturb.asam_scope", "\"matrices\"", UNUSED)
     }
 
     fn check_gsam(&self) -> Result<(), Problem> {
         let xi = self.gsam_xi;
         require(xi.is_finite() && xi >= 0.0, "perturb.gsam_xi", xi, "must be 0 or more; 0 is SAM")?;
-        let needless = self.gsam_backup == GsamBackup::Normalised && xi == 0.0;
+        let needless = self.gsam_backup == Backup::Normalised && xi == 0.0;
         require(!needless, "perturb.gsam_backup", "\"normalised\"", "has an effect only with gsam_xi above 0")
     }
 

@@ -1,7 +1,8 @@
 //! Configs: a TOML file in, a checked [`Config`] out.
 //!
 //! A config is checked twice: by itself when it is read, and against the data before the first step. It does not know tensors
-//! or devices; [`crate::experiment`] builds what it describes.
+//! or devices; [`crate::experiment`] builds what it describes. A key that sets something of `lethe_nn` or `lethe_optim` has
+//! the type that it has there.
 
 mod analysis;
 mod ascent;
@@ -27,15 +28,15 @@ use serde::Serialize;
 use toml::{Table, Value};
 
 pub use analysis::{AnalysisConfig, Protocol, Protocols, Split};
-pub use ascent::{Asam, AsamScope, AscentConfig, GsamBackup, RhoSchedule, UpdateOn};
+pub use ascent::{Asam, AscentConfig, RhoSchedule};
 pub use changes::Change;
 pub use data::{AugmentConfig, DataConfig, DatasetKind, PerChannel};
 pub use error::{ConfigError, Problem};
 pub use init::{Head, InitConfig};
 pub use loss::{LossConfig, LossKind};
-pub use model::{Activation, Block, HeadBias, MlpConfig, ModelConfig, NormPlace, ResnetConfig, Stem, VitConfig};
+pub use model::{Activation, HeadBias, MlpConfig, ModelConfig, ResnetConfig, VitConfig};
 pub use nearest::nearest;
-pub use optim::{AdamConfig, LionConfig, LrSchedule, OptimCommon, OptimConfig, RmspropConfig, Rule, SgdConfig};
+pub use optim::{LrSchedule, OptimCommon, OptimConfig, Rule};
 pub use perturb::{ForgettingConfig, Gamma, Lambda, Likelihood, PerturbConfig};
 pub use shrink::{ShrinkConfig, ShrinkScaling};
 pub use train::{MOST_THREADS, TrainConfig};

@@ -1,5 +1,6 @@
 //! `[model]`: the network.
 
+use lethe_nn::models::{BlockKind, HeadNorm, Stem};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use toml::Table;
 
@@ -61,7 +62,7 @@ pub struct VitConfig {
     pub class_token: bool,
     /// The position of the last layer norm.
     #[serde(default)]
-    pub norm: NormPlace,
+    pub norm: HeadNorm,
     /// The dropout probability after attention and in the MLP.
     #[serde(default)]
     pub dropout: f64,
@@ -111,23 +112,12 @@ impl<'de> Deserialize<'de> for HeadBias {
     }
 }
 
-/// The position of the last layer norm of a ViT.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum NormPlace {
-    /// Before pooling, on the tokens.
-    BeforePool,
-    /// After pooling, on the mean of the tokens, as in the paper's code.
-    #[default]
-    AfterPool,
-}
-
 /// The keys of `kind = "resnet"`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ResnetConfig {
     /// The kind of block.
-    pub block: Block,
+    pub block: BlockKind,
     /// The number of blocks of each stage; every stage after the first halves the resolution and doubles the width.
     pub blocks: Vec<usize>,
     /// The number of channels of the first stage.
@@ -171,27 +161,6 @@ impl<'de> Deserialize<'de> for ResnetHeadBias {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<ResnetHeadBias, D::Error> {
         number_or(ResnetHeadBias::UNIFORM, deserializer).map(ResnetHeadBias)
     }
-}
-
-/// The blocks of a residual network.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Block {
-    /// Two 3×3 convolutions.
-    Basic,
-    /// 1×1, 3×3 and 1×1 convolutions; the last has four times the channels.
-    Bottleneck,
-}
-
-/// The first layers of a residual network.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Stem {
-    /// A 3×3 convolution, for images of about 32 pixels.
-    #[default]
-    Small,
-    /// A 7×7 convolution with stride 2 and max pooling with stride 2, for images of about 224 pixels.
-    Large,
 }
 
 impl ModelConfig {

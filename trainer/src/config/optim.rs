@@ -1,5 +1,6 @@
 //! `[optim]`: the base optimiser and its schedule.
 
+use lethe_optim::{Adam, AdamW, Lion, RmsProp, Sgd};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use toml::Table;
@@ -18,62 +19,24 @@ pub struct OptimConfig {
     pub common: OptimCommon,
 }
 
-/// The update rules.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+/// The update rules; the keys of each are its own fields.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 #[serde(tag = "kind", rename_all = "lowercase")]
 pub enum Rule {
     /// Adam with the weight decay in the gradient.
-    Adam(AdamConfig),
+    Adam(Adam),
     /// Adam with decoupled weight decay.
-    Adamw(AdamConfig),
+    Adamw(AdamW),
     /// Descent along the sign of an average, with decoupled weight decay.
-    Lion(LionConfig),
+    Lion(Lion),
     /// RMSprop with the weight decay in the gradient.
-    Rmsprop(RmspropConfig),
+    Rmsprop(RmsProp),
     /// Stochastic gradient descent with momentum and decoupled weight decay.
-    Sgd(SgdConfig),
+    Sgd(Sgd),
 }
 
 /// The kinds of rules.
 pub(super) const RULES: [&str; 5] = ["adam", "adamw", "lion", "rmsprop", "sgd"];
-
-/// The keys of `kind = "adam"` and of `kind = "adamw"`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct AdamConfig {
-    /// β₁ and β₂: the decay rates of the two moment estimates.
-    pub betas: [f64; 2],
-    /// ε: added to the square root of the second moment.
-    pub eps: f64,
-}
-
-/// The keys of `kind = "lion"`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct LionConfig {
-    /// What is kept of the average in the step, and in the average itself.
-    pub betas: [f64; 2],
-}
-
-/// The keys of `kind = "rmsprop"`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct RmspropConfig {
-    /// What is kept of the mean square.
-    pub alpha: f64,
-    /// Added to the root of the mean square.
-    pub eps: f64,
-}
-
-/// The keys of `kind = "sgd"`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct SgdConfig {
-    /// The momentum coefficient; 0 for none.
-    pub momentum: f64,
-    /// Use Nesterov momentum.
-    pub nesterov: bool,
-}
 
 /// The keys that all rules share.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -111,37 +74,14 @@ pub enum LrSchedule {
     Constant,
 }
 
-impl Default for AdamConfig {
-    fn default() -> Self {
-        AdamConfig { betas: [0.9, 0.999], eps: 1e-8 }
-    }
-}
-
-impl Default for LionConfig {
-    fn default() -> Self {
-        LionConfig { betas: [0.9, 0.99] }
-    }
-}
-
-impl Default for RmspropConfig {
-    fn default() -> Self {
-        RmspropConfig { alpha: 0.99, eps: 1e-8 }
-    }
-}
-
-impl Default for SgdConfig {
-    fn default() -> Self {
-        SgdConfig { momentum: 0.9, nesterov: false }
-    }
-}
-
 impl OptimConfig {
     pub(super) fn keys(kind: &str) -> Option<Vec<&'static str>> {
         let own = match kind {
-            "adam" | "adamw" => fields::<AdamConfig>(),
-            "lion" => fields::<LionConfig>(),
-            "rmsprop" => fields::<RmspropConfig>(),
-            "sgd" => fields::<SgdConfig>(),
+            "adam" => fields::<Adam>(),
+            "adamw" => fields::<AdamW>(),
+            "lion" => fields::<Lion>(),
+            "rmsprop" => fields::<RmsProp>(),
+            "sgd" => fields::<Sgd>(),
             _ => return None,
         };
         Some([own, fields::<OptimCommon>()].concat())
@@ -172,16 +112,16 @@ impl OptimConfig {
             require(fit, "optim.eps", eps, "must be finite and positive, in single precision too")
         };
         match &self.rule {
-            Rule::Adam(AdamConfig { betas, eps }) | Rule::Adamw(AdamConfig { betas, eps }) => {
+            Rule::Adam(Adam { betas, eps }) | Rule::Adamw(AdamW { betas, eps }) => {
                 check_betas(betas)?;
                 check_eps(eps)?;
             }
-            Rule::Lion(LionConfig { betas }) => check_betas(betas)?,
-            Rule::Rmsprop(RmspropConfig { alpha, eps }) => {
+            Rule::Lion(Lion { betas }) => check_betas(betas)?,
+            Rule::Rmsprop(RmsProp { alpha, eps }) => {
                 require((0.0..1.0).contains(alpha), "optim.alpha", alpha, "must be at least 0 and below 1")?;
                 check_eps(eps)?;
             }
-            Rule::Sgd(SgdConfig { momentum, nesterov }) => {
+            Rule::Sgd(Sgd { momentum, nesterov }) => {
                 require((0.0..1.0).contains(momentum), "optim.momentum", momentum, "must be at least 0 and below 1")?;
                 let needless = *nesterov && *momentum == 0.0;
                 require(!needless, "optim.nesterov", nesterov, "needs a momentum above 0")?;

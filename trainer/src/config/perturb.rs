@@ -155,7 +155,7 @@ impl Lambda {
 
 impl Likelihood {
     /// Softmax or sigmoid, never `Auto`.
-    pub fn resolve(self, loss: LossKind) -> Likelihood {
+    fn resolve(self, loss: LossKind) -> Likelihood {
         match (self, loss) {
             (Likelihood::Auto, LossKind::Ce) => Likelihood::Softmax,
             (Likelihood::Auto, LossKind::Bce) => Likelihood::Sigmoid,

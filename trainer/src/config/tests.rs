@@ -3,6 +3,8 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
+use lethe_optim::{Backup, Scope, Sgd, UpdateOn};
+
 use super::*;
 
 const WHOLE: &str = r#"
@@ -98,7 +100,7 @@ fn overrides_change_and_add_keys() {
 #[test]
 fn another_kind_takes_over_the_keys_that_it_knows() {
     let sgd = read(&["optim.momentum=0.5", "optim.kind=sgd", "optim.lr=0.1"]).unwrap().optim;
-    assert_eq!(sgd.rule, Rule::Sgd(SgdConfig { momentum: 0.5, nesterov: false }));
+    assert_eq!(sgd.rule, Rule::Sgd(Sgd { momentum: 0.5, nesterov: false }));
     assert_eq!(read(&["perturb.kind=none"]).unwrap().perturb, PerturbConfig::None);
     let steepest = read(&["perturb.lambda=0.1", "perturb.kind=obf"]).unwrap().perturb;
     assert!(matches!(steepest, PerturbConfig::Obf { forgetting, .. } if forgetting.lambda == Lambda::Value(0.1)));
@@ -202,9 +204,9 @@ fn geometry_gap_and_update_have_their_keys_and_defaults() {
     let set = ["perturb.asam=both", "perturb.asam_eta=0.01", "perturb.asam_scope=matrices", "perturb.update_on=batch"];
     let asam = ascent(&set);
     let found = (asam.asam, asam.asam_eta, asam.asam_scope, asam.update_on);
-    assert_eq!(found, (Asam::Both, 0.01, AsamScope::Matrices, UpdateOn::Batch));
+    assert_eq!(found, (Asam::Both, 0.01, Scope::Matrices, UpdateOn::Batch));
     let gsam = ascent(&["perturb.gsam_xi=0.4", "perturb.gsam_backup=normalised"]);
-    assert_eq!((gsam.gsam_xi, gsam.gsam_backup), (0.4, GsamBackup::Normalised));
+    assert_eq!((gsam.gsam_xi, gsam.gsam_backup), (0.4, Backup::Normalised));
     let random = read(&["perturb.kind=random", "optim.min_lr=1e-5", "perturb.rho_schedule=lr", "perturb.asam=before"]);
     assert!(matches!(random.unwrap().perturb, PerturbConfig::Random(ascent) if ascent.asam == Asam::Before));
 }

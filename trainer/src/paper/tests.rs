@@ -1,7 +1,8 @@
 //! The rows against the reconstructed table (specification, section 9), cell by cell.
 
 use super::*;
-use crate::config::{Asam, Config, GsamBackup, Lambda, LrSchedule, ModelConfig, PerturbConfig, RhoSchedule, Rule};
+use crate::config::{Asam, Config, Lambda, LrSchedule, ModelConfig, PerturbConfig, RhoSchedule, Rule};
+use lethe_optim::Backup;
 use std::collections::BTreeSet;
 use std::path::Path;
 
@@ -72,7 +73,7 @@ fn agrees(config: &Config, cells: &[String], classes: usize) -> bool {
     let family = match algo.as_str() {
         "SAM" => ascent.gsam_xi == 0.0 && ascent.asam == Asam::None,
         "GSAM" => {
-            let expected = if backup == "YES" { GsamBackup::Normalised } else { GsamBackup::Raw };
+            let expected = if backup == "YES" { Backup::Normalised } else { Backup::Raw };
             ascent.gsam_xi == number(xi) && ascent.gsam_backup == expected && ascent.asam == Asam::None
         }
         "ASAM" => {
