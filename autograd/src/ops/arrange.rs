@@ -1,6 +1,6 @@
 //! Rearranging, repeating and cutting: compositions of views, joins and reads by index.
 
-use crate::Var;
+use crate::graph::Var;
 use lethe_tensor::Tensor;
 
 impl Var {
@@ -42,7 +42,7 @@ impl Var {
     #[track_caller]
     pub fn repeat_interleave(&self, times: usize, dim: isize) -> Var {
         let n = self.extent("repeat_interleave", dim);
-        let at = self.place(dim);
+        let at = self.axis(dim);
         let mut wide = self.shape().to_vec();
         wide.insert(at + 1, times);
         let mut shape = self.shape().to_vec();
@@ -122,14 +122,14 @@ impl Var {
         self.index_select(dim, &Tensor::from_slice(self.device(), &places, &[places.len()]))
     }
 
-    /// The place of an axis that may be counted from the end.
-    pub(super) fn place(&self, dim: isize) -> usize {
+    /// The number of an axis that may be counted from the end.
+    pub(super) fn axis(&self, dim: isize) -> usize {
         if dim < 0 { (dim + self.rank() as isize) as usize } else { dim as usize }
     }
 
     #[track_caller]
     pub(super) fn extent(&self, op: &str, dim: isize) -> usize {
-        let Some(&extent) = self.shape().get(self.place(dim)) else {
+        let Some(&extent) = self.shape().get(self.axis(dim)) else {
             panic!("{op}: there is no axis {dim} in {:?}", self.shape())
         };
         extent

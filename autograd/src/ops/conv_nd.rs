@@ -3,7 +3,7 @@
 //! One axis is a height of 1. Of three axes the first (depth) is unrolled: its taps become channels, so that one two-dimensional convolution
 //! over (batch × depth) images does all of it; the transposed form adds the overlapping taps along depth afterwards.
 
-use crate::Var;
+use crate::graph::Var;
 use lethe_tensor::ConvOptions;
 use lethe_tensor::plan::ConvGeometry;
 

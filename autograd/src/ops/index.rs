@@ -1,6 +1,6 @@
 //! Reading and adding by index. Indices are never tracked.
 
-use crate::Var;
+use crate::graph::Var;
 use lethe_tensor::Tensor;
 
 impl Var {

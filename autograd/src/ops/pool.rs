@@ -1,6 +1,6 @@
 //! Pooling. The backward passes are linear, and differentiable themselves.
 
-use crate::Var;
+use crate::graph::Var;
 use lethe_tensor::plan::{Pool2d, PoolKind};
 use lethe_tensor::{INFER, PoolOptions, Tensor, adaptive_plan};
 
