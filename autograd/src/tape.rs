@@ -203,7 +203,7 @@ impl<'a> Sweep<'a> {
             // Straight into the vector, while the last plan of the rule can still be given its destination.
             Kind::Parameter(set, id) if self.mode != Mode::Record => self.arrive_at_parameter(set, id, &grad),
             _ => {
-                grad.tensor().settle();
+                grad.tensor().run_deferred();
                 let sum = match self.arrived[to].take() {
                     Some(old) => &old + &grad,
                     None => grad,

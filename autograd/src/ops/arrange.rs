@@ -117,9 +117,9 @@ impl Var {
 
     /// Elements of an axis at these places.
     #[track_caller]
-    pub(super) fn read_along(&self, dim: isize, places: impl Iterator<Item = isize>) -> Var {
-        let places: Vec<u32> = places.map(|i| i as u32).collect();
-        self.index_select(dim, &Tensor::from_slice(self.device(), &places, &[places.len()]))
+    pub(super) fn read_along(&self, dim: isize, indices: impl Iterator<Item = isize>) -> Var {
+        let indices: Vec<u32> = indices.map(|i| i as u32).collect();
+        self.index_select(dim, &Tensor::from_slice(self.device(), &indices, &[indices.len()]))
     }
 
     /// The number of an axis that may be counted from the end.
