@@ -7,7 +7,7 @@ use crate::evaluation::{Network, upload};
 use crate::words::count;
 use lethe_autograd::Var;
 use lethe_nn::{Forward, Theta};
-use lethe_optim::{Batch, Extragradient, Place};
+use lethe_optim::{Batch, Extragradient, SliceIndex};
 use lethe_tensor::Tensor;
 use std::sync::Arc;
 
@@ -127,8 +127,9 @@ fn filled(images: &Dataset, m: usize) -> Dataset {
 /// θ + ε of a slice, as in training: with the slice's batch statistics; running statistics are not updated.
 pub(super) fn perturbed(network: Network<'_>, ascent: Ascent, slice: &Batch, key: u32, j: usize) -> Theta {
     let Network { model, theta, state } = network;
-    let (place, forward) = (Place { update: key.into(), slice: j }, |f: &Forward<'_>, x: &Var| model.forward(f, x));
-    network.device().scope(|| ascent.step.perturbed(theta, state, slice, ascent.rho, place, &forward))
+    let (index, forward) =
+        (SliceIndex { update: key.into(), slice: j }, |f: &Forward<'_>, x: &Var| model.forward(f, x));
+    network.device().scope(|| ascent.step.perturbed(theta, state, slice, ascent.rho, index, &forward))
 }
 
 /// Log-likelihoods of all images of a loader, n × classes.
