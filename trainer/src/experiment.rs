@@ -5,7 +5,7 @@ use crate::config::{
     Likelihood as LikelihoodChoice, LossKind, LrSchedule, ModelConfig, NormPlace, PerturbConfig,
     RhoSchedule as RhoChoice, Rule, ShrinkScaling as ShrinkChoice, Stem as StemChoice, UpdateOn as UpdateOnChoice,
 };
-use crate::data::ImageShape;
+use crate::shape::ImageShape;
 use lethe_autograd::Tags;
 use lethe_nn::layers::Activation;
 use lethe_nn::loss::{Likelihood, TaskLoss};

@@ -3,25 +3,17 @@
 use crate::config::{AnalysisConfig, Config, Problem, Protocol};
 use crate::data::{Dataset, Loader, Preparation};
 use crate::error::Error;
-use crate::evaluation::{Network, upload};
+use crate::network::{Network, upload};
+use crate::training::Ascent;
 use crate::words::count;
 use lethe_autograd::Var;
 use lethe_nn::{Forward, Theta};
-use lethe_optim::{Batch, Extragradient, SliceIndex};
+use lethe_optim::{Batch, SliceIndex};
 use lethe_tensor::Tensor;
 use std::sync::Arc;
 
 /// Distinguishes the slices, dropout masks and random directions of a collection from those of training: a bit that no epoch or update number reaches.
 const COLLECTION: u32 = 1 << 31;
-
-/// A perturbation as in training.
-#[derive(Clone, Copy, Debug)]
-pub struct Ascent {
-    /// The step.
-    pub step: Extragradient,
-    /// Its radius ρ.
-    pub rho: f64,
-}
 
 /// Log-likelihoods (by softmax, whatever the loss) of all images: a vector of n × classes for each network.
 pub struct Outputs {

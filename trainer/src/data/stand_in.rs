@@ -9,7 +9,7 @@ use lethe_tensor::normal;
 use lethe_tensor::random::{Draw, Philox};
 use serde::{Deserialize, Serialize};
 
-use super::shape::ImageShape;
+use crate::shape::ImageShape;
 
 /// The noise's standard deviation, as a fraction of full brightness.
 const NOISE: f64 = 0.15;
