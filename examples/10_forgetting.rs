@@ -45,7 +45,7 @@ fn main() -> Result<(), DeviceError> {
     let mut judged = vec![];
     for (name, perturbation) in kinds {
         let step = Extragradient::sam(perturbation, task);
-        let moved = step.perturbed(&theta, &state, &train.slice(0, 256), 0.5, Place::default(), &logits);
+        let moved = step.perturbed(&theta, &state, &train.slice(0, 256), 0.5, SliceIndex::default(), &logits);
         let (right, entropy) = judge(&moved)?;
         let mean = right.iter().sum::<f32>() / 10.0;
         println!("\n{name}: likelihood of the label {mean:.3}, entropy {entropy:.3}");

@@ -13,8 +13,9 @@
 //! Every element is looked at. The slopes of one cost a sweep in doubles: they are taken for some elements spread over all, and for those that are
 //! further off than their own size excuses, of many the worst, by their errors and by their errors relative to their size.
 
+use crate::graph::{Tape, Var};
 use crate::registry::{Case, Operation};
-use crate::{Mode, Tape, Var};
+use crate::tape::Mode;
 use lethe_tensor::random::Draw;
 use lethe_tensor::{DType, Device, DeviceError, Tensor};
 use std::collections::BTreeSet;

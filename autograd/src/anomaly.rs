@@ -1,7 +1,7 @@
 //! Finding the operation that made the first NaN or infinity. A mode for hunting: every result is read back and looked at on the host, so
 //! that it works on every device, whatever its compiler thinks of NaN, and is slow.
 
-use crate::Var;
+use crate::graph::Var;
 use lethe_tensor::{DType, Device, Tensor};
 use std::cell::RefCell;
 use std::fmt;
@@ -163,7 +163,7 @@ fn numbers(t: &Tensor) -> Option<Vec<f64>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Tape;
+    use crate::graph::Tape;
 
     fn leaf(tape: &Tape, data: &[f64]) -> Var {
         tape.leaf(&Tensor::from_slice(&Device::cpu(), data, &[data.len()]))

@@ -1,9 +1,8 @@
 //! The recorded graph in words: what was done with what, where in the calling code, and which parameters no gradient will reach, and why.
 //! The sweep asks the same question here, so that both give the same answer.
 
+use crate::graph::{Kind, Node, Tape, Var};
 use crate::params::ParamId;
-use crate::tape::{Kind, Node, Tape};
-use crate::var::Var;
 use std::fmt;
 use std::fmt::Write;
 use std::panic::Location;

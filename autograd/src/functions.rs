@@ -1,6 +1,6 @@
 //! One vocabulary: what is composed on [`Var`]s alone, for tensors too, under the same names.
 
-use crate::Var;
+use crate::graph::Var;
 use lethe_tensor::random::Draw;
 use lethe_tensor::{ConvOptions, PoolOptions, Tensor};
 

@@ -6,13 +6,14 @@ mod error;
 #[cfg(test)]
 mod tests;
 
-use crate::{Mode, Tape, Var};
+use crate::graph::{Tape, Var};
+use crate::tape::Mode;
 use difference::{Slope, dot, one_hot, slope};
 use lethe_tensor::random::Draw;
 use lethe_tensor::{DType, Device, Tensor};
 use std::cell::Cell;
 
-pub use error::{GradcheckError, Order, Place};
+pub use error::{GradcheckError, Order, Probe};
 
 /// How gradients are checked.
 #[derive(Clone, Debug, PartialEq)]
@@ -118,7 +119,7 @@ pub fn gradcheck(
         let value = |x: &[Tensor]| dot(&check.value(x), &cotangent);
         for (i, g) in check.tracked.iter().zip(&grads) {
             let u = check.normal(inputs[*i].shape());
-            check.compare(Order::First, *i, Place::Direction(n), inputs, &u, g, &value)?;
+            check.compare(Order::First, *i, Probe::Direction(n), inputs, &u, g, &value)?;
         }
     }
     let elements: usize = check.tracked.iter().map(|&i| inputs[i].numel()).sum();
@@ -131,8 +132,8 @@ pub fn gradcheck(
             for (i, g) in check.tracked.iter().zip(&grads) {
                 for input in 0..inputs[*i].numel() {
                     let u = one_hot(inputs[*i].shape(), input);
-                    let place = Place::Element { input, output };
-                    check.compare(Order::First, *i, place, inputs, &u, g, &value)?;
+                    let probe = Probe::Element { input, output };
+                    check.compare(Order::First, *i, probe, inputs, &u, g, &value)?;
                 }
             }
         }
@@ -167,7 +168,7 @@ pub fn gradgradcheck(
         };
         for (i, g) in check.tracked.iter().chain([&inputs.len()]).zip(&grads) {
             let u = check.normal(all[*i].shape());
-            check.compare(Order::Second, *i, Place::Direction(n), &all, &u, g, &value)?;
+            check.compare(Order::Second, *i, Probe::Direction(n), &all, &u, g, &value)?;
         }
     }
     Ok(check.report.get())
@@ -260,7 +261,7 @@ impl<'a> Check<'a> {
         &self,
         order: Order,
         input: usize,
-        place: Place,
+        probe: Probe,
         inputs: &[Tensor],
         direction: &Tensor,
         gradient: &Tensor,
@@ -278,11 +279,11 @@ impl<'a> Check<'a> {
                 let tolerance =
                     self.options.absolute + noise + self.options.relative * f64::max(got.abs(), expected.abs());
                 if !got.is_finite() || !expected.is_finite() {
-                    return Err(GradcheckError::NotFinite { order, input, place, got, expected });
+                    return Err(GradcheckError::NotFinite { order, input, probe, got, expected });
                 }
                 let error = (got - expected).abs() / tolerance;
                 if error > 1.0 {
-                    return Err(GradcheckError::Mismatch { order, input, shape, place, got, expected, tolerance });
+                    return Err(GradcheckError::Mismatch { order, input, shape, probe, got, expected, tolerance });
                 }
                 report.compared += 1;
                 report.worst = report.worst.max(error);

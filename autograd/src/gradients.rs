@@ -1,16 +1,15 @@
 //! What a sweep gives.
 
 use crate::explain::Unreached;
-use crate::params::Parameters;
-use crate::tape::{Kind, Tape, TapeInner};
-use crate::var::Var;
+use crate::graph::{Graph, Kind, Tape, Var};
+use crate::parameters::Parameters;
 use lethe_tensor::Tensor;
 use std::collections::HashMap;
 use std::rc::{Rc, Weak};
 
 /// The gradients of leaves and of vectors of parameters. They know the tape they belong to: asked for anything of another one, they say so.
 pub struct Gradients {
-    tape: Weak<TapeInner>,
+    graph: Weak<Graph>,
     /// The node that was differentiated: nothing made after it can have a gradient.
     last: usize,
     /// Of the leaves up to there: the gradient, if one arrived.
@@ -30,7 +29,7 @@ impl Gradients {
     ) -> Gradients {
         let nodes = tape.0.nodes();
         let leaves = (0..=last).filter(|i| nodes[*i].kind == Kind::Leaf).map(|i| (i, reached.remove(&i))).collect();
-        Gradients { tape: Rc::downgrade(&tape.0), last, leaves, vectors, unreached }
+        Gradients { graph: Rc::downgrade(&tape.0), last, leaves, vectors, unreached }
     }
 
     /// The gradient of a leaf, or `None` if none reached it.
@@ -40,19 +39,19 @@ impl Gradients {
     /// a parameter is a part of [`Gradients::vector`].
     #[track_caller]
     pub fn get(&self, leaf: &Var) -> Option<&Var> {
-        let Some(place) = &leaf.place else {
+        let Some(node) = &leaf.node else {
             panic!(
                 "a gradient was asked for a constant; only what Tape::leaf makes, and what is made of it, is tracked"
             )
         };
-        assert!(Weak::ptr_eq(&place.tape, &self.tape), "a gradient was asked for a variable of another tape");
-        let node = place.node;
+        assert!(Weak::ptr_eq(&node.graph, &self.graph), "a gradient was asked for a variable of another tape");
+        let node = node.index;
         if let Some((_, vector)) = self.vectors.iter().find(|(of, _)| *of == node) {
             return Some(vector);
         }
         let is_later_leaf = || {
-            let tape = self.tape.upgrade();
-            node > self.last && tape.is_none_or(|tape| tape.nodes()[node].kind == Kind::Leaf)
+            let graph = self.graph.upgrade();
+            node > self.last && graph.is_none_or(|graph| graph.nodes()[node].kind == Kind::Leaf)
         };
         match self.leaves.get(&node) {
             Some(gradient) => gradient.as_ref(),
@@ -96,11 +95,11 @@ impl Gradients {
     /// The number of a set of parameters of this tape.
     #[track_caller]
     fn set_of(&self, parameters: &Parameters) -> usize {
-        let Some(place) = &parameters.vector().place else {
+        let Some(whole) = &parameters.vector().node else {
             panic!("the gradient of constant parameters was asked for; Tape::parameters makes tracked ones")
         };
-        assert!(Weak::ptr_eq(&place.tape, &self.tape), "the gradient of parameters of another tape was asked for");
-        let set = self.vectors.iter().position(|(node, _)| *node == place.node);
+        assert!(Weak::ptr_eq(&whole.graph, &self.graph), "the gradient of parameters of another tape was asked for");
+        let set = self.vectors.iter().position(|(node, _)| *node == whole.index);
         set.unwrap_or_else(|| {
             panic!("the gradient of parameters was asked for that were put on the tape after the sweep")
         })

@@ -1,8 +1,9 @@
 //! Gradients and Hessian-vector products of a function of one vector of parameters.
 
-use crate::params::{ParamLayout, Parameters};
-use crate::tape::{Mode, Tape};
-use crate::var::Var;
+use crate::graph::{Tape, Var};
+use crate::parameters::Parameters;
+use crate::params::ParamLayout;
+use crate::tape::Mode;
 use lethe_tensor::Tensor;
 use std::sync::Arc;
 

@@ -1,6 +1,6 @@
 //! Indexing by positions and ranges, and sorting: made of differentiable views and reads.
 
-use crate::Var;
+use crate::graph::Var;
 use lethe_tensor::{Cuts, Indices, Tensor};
 
 impl Var {
@@ -31,7 +31,7 @@ impl Var {
 
 #[cfg(test)]
 mod tests {
-    use crate::{Tape, Var};
+    use crate::graph::{Tape, Var};
     use lethe_tensor::{Device, Tensor};
 
     #[test]

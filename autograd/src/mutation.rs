@@ -4,7 +4,7 @@
 //! differences, products and factors by which it computes them. A *mutant* is a site and what is done there. While one is chosen, this
 //! thread's sweeps are wrong in that one thing.
 
-use crate::Var;
+use crate::graph::Var;
 use lethe_tensor::layout::broadcast;
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;

@@ -1,6 +1,6 @@
 //! Further operations with a number, made of registered ones.
 
-use crate::Var;
+use crate::graph::Var;
 
 impl Var {
     /// x − c.
@@ -51,7 +51,7 @@ impl Var {
 
 #[cfg(test)]
 mod tests {
-    use crate::Tape;
+    use crate::graph::Tape;
     use lethe_tensor::{Device, Tensor};
 
     #[test]

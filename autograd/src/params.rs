@@ -1,12 +1,7 @@
-//! The layout of one vector that holds all parameters of a model, and its use on a tape.
+//! The layout of one vector that holds all parameters of a model.
 
-use crate::{Tape, Var};
 use lethe_tensor::Tensor;
 use lethe_tensor::layout::numel;
-use std::cell::RefCell;
-use std::collections::HashMap;
-use std::rc::Rc;
-use std::sync::Arc;
 
 /// Every parameter starts at a multiple of this many elements, so that a shader can bind it by offset. The padding is zero and stays zero.
 pub const ALIGNMENT: usize = 64;
@@ -59,7 +54,7 @@ impl Param {
     }
 }
 
-/// Names, shapes, places and tags of the parameters in one vector.
+/// Names, shapes, offsets and tags of the parameters in one vector.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ParamLayout {
     params: Vec<Param>,
@@ -152,71 +147,16 @@ impl ParamLayout {
         let p = self.get(id);
         vector.slice(0, p.offset, p.offset + p.numel()).reshape(&p.shape)
     }
-}
 
-/// A vector of parameters on a tape: what a forward pass reads them from. The tape is not kept alive.
-#[derive(Clone)]
-pub struct Parameters {
-    /// The number of this set on its tape.
-    pub(crate) set: usize,
-    vector: Var,
-    layout: Arc<ParamLayout>,
-    views: Rc<RefCell<HashMap<usize, Var>>>,
-}
-
-impl Parameters {
-    pub(crate) fn new(set: usize, vector: Var, layout: Arc<ParamLayout>) -> Parameters {
-        Parameters { set, vector, layout, views: Rc::default() }
-    }
-
-    /// Parameters without a tape, for inference: nothing is recorded.
-    ///
     /// # Panics
-    /// If the vector has not the layout's length.
+    /// If the vector has not this layout's length.
     #[track_caller]
-    pub fn constant(vector: &Tensor, layout: &Arc<ParamLayout>) -> Parameters {
-        check(vector, layout);
-        Parameters::new(0, Var::constant(vector), layout.clone())
+    pub(crate) fn check(&self, vector: &Tensor) {
+        assert!(
+            vector.shape() == [self.len],
+            "a vector of parameters has shape [{}], this one {:?}",
+            self.len,
+            vector.shape()
+        );
     }
-
-    /// The whole vector.
-    pub fn vector(&self) -> &Var {
-        &self.vector
-    }
-
-    /// The layout.
-    pub fn layout(&self) -> &Arc<ParamLayout> {
-        &self.layout
-    }
-
-    /// One parameter. Each use on a tape adds to the same gradient.
-    ///
-    /// # Panics
-    /// If the parameters were put on a tape that is gone.
-    #[track_caller]
-    pub fn get(&self, id: ParamId) -> Var {
-        if let Some(view) = self.views.borrow().get(&id.0) {
-            return view.clone();
-        }
-        let view = self.layout.view(self.vector.tensor(), id);
-        let var = match &self.vector.place {
-            Some(place) if !self.layout.get(id).tags.frozen => {
-                let Some(tape) = place.tape.upgrade() else { panic!("the tape of these parameters is gone") };
-                Tape(tape).parameter(self, id, view)
-            }
-            _ => Var::constant(&view),
-        };
-        self.views.borrow_mut().insert(id.0, var.clone());
-        var
-    }
-}
-
-#[track_caller]
-pub(crate) fn check(vector: &Tensor, layout: &ParamLayout) {
-    assert!(
-        vector.shape() == [layout.len()],
-        "a vector of parameters has shape [{}], this one {:?}",
-        layout.len(),
-        vector.shape()
-    );
 }

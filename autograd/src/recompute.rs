@@ -1,8 +1,7 @@
 //! Rematerialisation: memory of activations traded for a second forward pass.
 
+use crate::graph::{Graph, Kind, Node, SAME, Switch, Var};
 use crate::segment::Segment;
-use crate::tape::{Kind, Node, Reset, TapeInner};
-use crate::var::Var;
 use std::ops::Range;
 
 /// `block(inputs)`, without keeping the values between: the backward pass runs the block again when it gets there. Of a chain of blocks, only their
@@ -36,29 +35,21 @@ pub fn recompute(inputs: &[&Var], block: impl Fn(&[Var]) -> Var + 'static) -> Va
     let inputs: Vec<Var> = inputs.iter().map(|v| (*v).clone()).collect();
     // Both passes begin and end with numbers, so that they make the same kernels.
     inputs.iter().for_each(|v| _ = v.tensor().force());
-    let tape = inputs.iter().find_map(|v| v.place.as_ref()?.tape.upgrade()).filter(|t| t.recording.get());
-    let start = tape.as_ref().map_or(0, |t| t.next());
+    let graph = inputs.iter().find_map(|v| v.node.as_ref()?.graph.upgrade()).filter(|g| g.recording.get());
+    let start = graph.as_ref().map_or(0, |g| g.next());
     let run = move || {
         let y = block(&inputs);
         y.tensor().force();
         y
     };
     let y = run();
-    if let Some(tape) = tape {
-        tape.drop_rules(Segment { nodes: start..tape.next(), run: Box::new(move || _ = run()) });
+    if let Some(graph) = graph {
+        graph.drop_rules(Segment { nodes: start..graph.next(), run: Box::new(move || _ = run()) });
     }
     y
 }
 
-/// What a block that is run again must do.
-const SAME: &str = "what it does must depend on its inputs alone";
-
-impl TapeInner {
-    /// The number of the next node.
-    fn next(&self) -> usize {
-        self.replay.borrow().as_ref().map_or(self.nodes.borrow().len(), |rest| rest.start)
-    }
-
+impl Graph {
     /// Drops the rules of a segment and all that they hold.
     pub(crate) fn drop_rules(&self, segment: Segment) {
         let part = |n: &mut Node| (n.rule.take(), n.result.take());
@@ -84,13 +75,13 @@ impl TapeInner {
     }
 
     fn run_again(&self, segment: &Segment) {
-        struct Replaying<'a>(&'a TapeInner, Option<Range<usize>>);
+        struct Replaying<'a>(&'a Graph, Option<Range<usize>>);
         impl Drop for Replaying<'_> {
             fn drop(&mut self) {
                 self.0.replay.replace(self.1.take());
             }
         }
-        let _recording = Reset::to(&self.recording, true);
+        let _recording = Switch::to(&self.recording, true);
         let _replaying = Replaying(self, self.replay.replace(Some(segment.nodes.clone())));
         (segment.run)();
         let mut rest = self.replay.borrow().clone().into_iter().flatten();
@@ -99,25 +90,5 @@ impl TapeInner {
             let Node { op, location, .. } = nodes[i];
             panic!("recompute: the block did not get to {op} at {location} the second time; {SAME}");
         }
-    }
-
-    /// Gives the next node of the block that is run again its rule. Parameters make a node where they are read first; later the same one is found.
-    #[track_caller]
-    pub(crate) fn put_back(&self, new: Node) -> usize {
-        let (mut nodes, mut rest) = (self.nodes.borrow_mut(), self.replay.borrow_mut());
-        let rest = rest.as_mut().expect("a block is run again");
-        let is_next = |i: &usize| new.kind == nodes[*i].kind || !matches!(nodes[*i].kind, Kind::Parameter(..));
-        let Some(i) = rest.find(is_next) else {
-            panic!("recompute: the block ended before {} {:?} the first time; {SAME}", new.op, new.shape)
-        };
-        let old = &mut nodes[i];
-        let same = old.kind == new.kind && old.op == new.op && old.shape == new.shape && old.inputs == new.inputs;
-        assert!(
-            same,
-            "recompute: {} {:?} of {:?} was {} {:?} of {:?} the first time; {SAME}",
-            new.op, new.shape, new.inputs, old.op, old.shape, old.inputs
-        );
-        (old.rule, old.result) = (new.rule, new.result);
-        i
     }
 }

@@ -1,85 +1,14 @@
-//! The tape and its sweep.
+//! Recording on a tape, and the sweep over what was recorded.
 
 use crate::anomaly;
 use crate::gradients::Gradients;
-use crate::params::{ParamId, ParamLayout, Parameters, check};
-use crate::segment::{Segment, Segments};
-use crate::var::{InputGrads, Var};
+use crate::graph::{InputGrads, Kind, Node, Set, Switch, Tape, Var};
+use crate::parameters::Parameters;
+use crate::params::{ParamId, ParamLayout};
+use crate::segment::Segment;
 use lethe_tensor::{Tensor, defer, store};
-use std::cell::{Cell, Ref, RefCell};
 use std::collections::HashMap;
-use std::ops::Range;
-use std::panic::Location;
-use std::rc::Rc;
 use std::sync::Arc;
-
-/// A record of operations. It belongs to one thread; clones are the same tape.
-#[derive(Clone, Default)]
-pub struct Tape(pub(crate) Rc<TapeInner>);
-
-pub(crate) struct TapeInner {
-    pub(crate) nodes: RefCell<Vec<Node>>,
-    /// Off while a sweep that is not recorded runs its rules.
-    pub(crate) recording: Cell<bool>,
-    sets: RefCell<Vec<Set>>,
-    /// The nodes whose rules were dropped, to be made again.
-    pub(crate) segments: RefCell<Segments>,
-    /// While a block is run again: those of its nodes that have not been made yet.
-    pub(crate) replay: RefCell<Option<Range<usize>>>,
-}
-
-impl Default for TapeInner {
-    fn default() -> Self {
-        TapeInner {
-            nodes: RefCell::default(),
-            recording: Cell::new(true),
-            sets: RefCell::default(),
-            segments: RefCell::default(),
-            replay: RefCell::default(),
-        }
-    }
-}
-
-/// One operation, leaf or parameter.
-pub(crate) struct Node {
-    pub(crate) op: &'static str,
-    pub(crate) location: &'static Location<'static>,
-    /// The result's shape.
-    pub(crate) shape: Vec<usize>,
-    /// The node of each input; `None` for constants.
-    pub(crate) inputs: Vec<Option<usize>>,
-    /// The result, if the rule asked for it.
-    pub(crate) result: Option<Tensor>,
-    /// `None`: no operation, one without a derivative, or one whose rule a sweep has used up.
-    pub(crate) rule: Option<Box<dyn Fn(&Var, &Var) -> InputGrads>>,
-    pub(crate) kind: Kind,
-}
-
-/// What a node is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Kind {
-    /// A tracked input.
-    Leaf,
-    /// A parameter of a set, by the set's number.
-    Parameter(usize, ParamId),
-    /// An operation with a rule.
-    Operation,
-    /// An operation without a derivative.
-    Opaque,
-}
-
-/// A vector of parameters on the tape.
-struct Set {
-    layout: Arc<ParamLayout>,
-    vector: Var,
-}
-
-impl Set {
-    /// The node of the whole vector.
-    fn node(&self) -> usize {
-        self.vector.place.as_ref().expect("a set's vector is a leaf").node
-    }
-}
 
 /// What becomes of the tape in a sweep.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -90,42 +19,6 @@ pub enum Mode {
     Retain,
     /// They stay, and the sweep itself is recorded: its gradients can be differentiated.
     Record,
-}
-
-impl TapeInner {
-    #[track_caller]
-    pub(crate) fn push(&self, node: Node) -> usize {
-        if self.replay.borrow().is_some() {
-            return self.put_back(node);
-        }
-        let mut nodes = self.nodes.borrow_mut();
-        nodes.push(node);
-        nodes.len() - 1
-    }
-
-    pub(crate) fn nodes(&self) -> Ref<'_, Vec<Node>> {
-        self.nodes.borrow()
-    }
-
-    /// The vectors of parameters, in order: the layout and the node of each.
-    pub(crate) fn sets(&self) -> Vec<(Arc<ParamLayout>, usize)> {
-        self.sets.borrow().iter().map(|set| (set.layout.clone(), set.node())).collect()
-    }
-}
-
-/// Gives a flag its old value at the end of a scope.
-pub(crate) struct Reset<'a>(&'a Cell<bool>, bool);
-
-impl<'a> Reset<'a> {
-    pub(crate) fn to(flag: &'a Cell<bool>, value: bool) -> Reset<'a> {
-        Reset(flag, flag.replace(value))
-    }
-}
-
-impl Drop for Reset<'_> {
-    fn drop(&mut self) {
-        self.0.set(self.1);
-    }
 }
 
 impl Tape {
@@ -147,17 +40,11 @@ impl Tape {
     /// If the vector has not the layout's length.
     #[track_caller]
     pub fn parameters(&self, vector: &Tensor, layout: &Arc<ParamLayout>) -> Parameters {
-        check(vector, layout);
+        layout.check(vector);
         let var = self.leaf(vector);
         let mut sets = self.0.sets.borrow_mut();
         sets.push(Set { layout: layout.clone(), vector: var.clone() });
         Parameters::new(sets.len() - 1, var, layout.clone())
-    }
-
-    #[track_caller]
-    pub(crate) fn parameter(&self, set: &Parameters, id: ParamId, view: Tensor) -> Var {
-        let node = Node::without_rule("parameter", view.shape(), Kind::Parameter(set.set, id));
-        Var::at(view, &self.0, self.0.push(node))
     }
 
     /// The number of recorded nodes.
@@ -198,26 +85,8 @@ impl Tape {
     pub fn sweep(&self, y: &Var, cotangent: &Var, mode: Mode) -> Gradients {
         assert!(y.shape() == cotangent.shape(), "sweep: y {:?}, cotangent {:?}", y.shape(), cotangent.shape());
         let last = self.number_of("sweep", y);
-        let _recording = Reset::to(&self.0.recording, mode == Mode::Record);
+        let _recording = Switch::to(&self.0.recording, mode == Mode::Record);
         Sweep::new(self, mode, last, cotangent).run(last)
-    }
-
-    /// The number of a variable's node.
-    #[track_caller]
-    pub(crate) fn number_of(&self, what: &str, y: &Var) -> usize {
-        let Some(place) = &y.place else {
-            panic!("{what}: y is not on this tape: nothing that it depends on is tracked")
-        };
-        assert!(std::ptr::eq(place.tape.as_ptr(), Rc::as_ptr(&self.0)), "{what}: y is on another tape");
-        place.node
-    }
-}
-
-impl Node {
-    #[track_caller]
-    fn without_rule(op: &'static str, shape: &[usize], kind: Kind) -> Node {
-        let (location, shape) = (Location::caller(), shape.to_vec());
-        Node { op, location, shape, inputs: vec![], result: None, rule: None, kind }
     }
 }
 
@@ -334,7 +203,7 @@ impl<'a> Sweep<'a> {
             // Straight into the vector, while the last plan of the rule can still be given its destination.
             Kind::Parameter(set, id) if self.mode != Mode::Record => self.arrive_at_parameter(set, id, &grad),
             _ => {
-                grad.tensor().settle();
+                grad.tensor().run_deferred();
                 let sum = match self.arrived[to].take() {
                     Some(old) => &old + &grad,
                     None => grad,

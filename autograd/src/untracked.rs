@@ -1,6 +1,6 @@
 //! What tensors can do and no gradient passes through: comparisons, positions, counts. Their results are constants.
 
-use crate::Var;
+use crate::graph::Var;
 use lethe_tensor::{DType, Device, DeviceError, Element, Tensor};
 
 macro_rules! of_two {

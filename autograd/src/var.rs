@@ -1,35 +1,17 @@
-//! [`Var`]: a tensor, and its place on a tape if it is tracked.
+//! The methods of [`Var`] itself: making one, asking what it is, and recording an operation.
 
-use crate::tape::{Kind, Node, TapeInner};
+use crate::graph::{Graph, InputGrads, Kind, Node, NodeRef, Var};
 use lethe_tensor::{DType, Device, DeviceError, Element, Tensor};
-use std::rc::{Rc, Weak};
-
-/// A value of a computation. Untracked ones (constants) cost nothing beyond their tensor.
-#[derive(Clone)]
-pub struct Var {
-    tensor: Tensor,
-    pub(crate) place: Option<Place>,
-}
-
-/// A node of a tape. The tape is not kept alive: it owns the rules, which hold variables.
-#[derive(Clone)]
-pub(crate) struct Place {
-    pub(crate) tape: Weak<TapeInner>,
-    pub(crate) node: usize,
-}
-
-/// What a rule gives for each input: its gradient, or `None` where the input is not tracked. (For one that is, `None` stops the sweep with an
-/// error.)
-pub type InputGrads = Vec<Option<Var>>;
+use std::rc::Rc;
 
 impl Var {
     /// A value that is not tracked.
     pub fn constant(tensor: &Tensor) -> Var {
-        Var { tensor: tensor.clone(), place: None }
+        Var { tensor: tensor.clone(), node: None }
     }
 
-    pub(crate) fn at(tensor: Tensor, tape: &Rc<TapeInner>, node: usize) -> Var {
-        Var { tensor, place: Some(Place { tape: Rc::downgrade(tape), node }) }
+    pub(crate) fn at(tensor: Tensor, graph: &Rc<Graph>, index: usize) -> Var {
+        Var { tensor, node: Some(NodeRef { graph: Rc::downgrade(graph), index }) }
     }
 
     /// The value.
@@ -44,7 +26,7 @@ impl Var {
 
     /// Whether gradients can flow to this value.
     pub fn is_tracked(&self) -> bool {
-        self.place.is_some()
+        self.node.is_some()
     }
 
     /// Its shape.
@@ -105,7 +87,7 @@ impl Var {
 
     /// Whether what is now done with any of these is recorded: they are tracked, and their tape is recording.
     pub(crate) fn recorded(vars: &[&Var]) -> bool {
-        vars.iter().any(|v| v.place.as_ref().and_then(|p| p.tape.upgrade()).is_some_and(|t| t.recording.get()))
+        vars.iter().any(|v| v.node.as_ref().and_then(|n| n.graph.upgrade()).is_some_and(|g| g.recording.get()))
     }
 
     /// A result of `inputs`, with the rule that pulls its cotangent back to them. The rule gives one entry for each input; entries of inputs
@@ -159,23 +141,23 @@ impl Var {
         rule: Option<Box<dyn Fn(&Var, &Var) -> InputGrads>>,
     ) -> Var {
         crate::anomaly::forward(op, std::panic::Location::caller(), inputs, &tensor);
-        let mut tape: Option<Rc<TapeInner>> = None;
-        for place in inputs.iter().filter_map(|v| v.place.as_ref()) {
-            let this = place.tape.upgrade().unwrap_or_else(|| panic!("{op}: the tape of an input is gone"));
-            assert!(tape.as_ref().is_none_or(|t| Rc::ptr_eq(t, &this)), "{op}: the inputs are on different tapes");
-            tape = Some(this);
+        let mut graph: Option<Rc<Graph>> = None;
+        for node in inputs.iter().filter_map(|v| v.node.as_ref()) {
+            let this = node.graph.upgrade().unwrap_or_else(|| panic!("{op}: the tape of an input is gone"));
+            assert!(graph.as_ref().is_none_or(|g| Rc::ptr_eq(g, &this)), "{op}: the inputs are on different tapes");
+            graph = Some(this);
         }
-        let Some(tape) = tape.filter(|t| t.recording.get()) else { return Var::constant(&tensor) };
+        let Some(graph) = graph.filter(|g| g.recording.get()) else { return Var::constant(&tensor) };
         let node = Node {
             op,
             location: std::panic::Location::caller(),
             shape: tensor.shape().to_vec(),
-            inputs: inputs.iter().map(|v| v.place.as_ref().map(|p| p.node)).collect(),
+            inputs: inputs.iter().map(|v| v.node.as_ref().map(|n| n.index)).collect(),
             result: keep.then(|| tensor.clone()),
             kind: if rule.is_some() { Kind::Operation } else { Kind::Opaque },
             rule,
         };
-        Var::at(tensor, &tape, tape.push(node))
+        Var::at(tensor, &graph, graph.push(node))
     }
 }
 
@@ -183,18 +165,18 @@ impl Var {
 impl std::fmt::Display for Var {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         std::fmt::Display::fmt(&self.tensor, f)?;
-        let Some(place) = &self.place else { return f.write_str(", constant") };
-        match place.tape.upgrade() {
-            Some(tape) => write!(f, ", node {} ({})", place.node, tape.nodes()[place.node].op),
-            None => write!(f, ", node {} of a tape that is gone", place.node),
+        let Some(node) = &self.node else { return f.write_str(", constant") };
+        match node.graph.upgrade() {
+            Some(graph) => write!(f, ", node {} ({})", node.index, graph.nodes()[node.index].op),
+            None => write!(f, ", node {} of a tape that is gone", node.index),
         }
     }
 }
 
 impl std::fmt::Debug for Var {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match &self.place {
-            Some(p) => write!(f, "Var(#{} {:?})", p.node, self.tensor),
+        match &self.node {
+            Some(node) => write!(f, "Var(#{} {:?})", node.index, self.tensor),
             None => write!(f, "Var({:?})", self.tensor),
         }
     }

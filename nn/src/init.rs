@@ -1,6 +1,6 @@
 //! Initialisers, drawn on the host: the same numbers whatever the device.
 
-use lethe_tensor::cpu::reference::special::{normal_cdf, normal_quantile};
+use lethe_tensor::normal;
 use lethe_tensor::random::{Draw, Philox};
 
 /// How a parameter starts.
@@ -62,14 +62,14 @@ impl Init {
         let uniform = |rng: &mut Philox, b: f64| (2.0 * rng.uniform() - 1.0) * b;
         let mut next = || match self {
             Init::Constant(c) => c,
-            Init::Normal { std } => std * normal_quantile(rng.uniform()),
+            Init::Normal { std } => std * normal::quantile(rng.uniform()),
             Init::TruncatedLecun { fan_in } => {
-                let (low, high) = (normal_cdf(-2.0), normal_cdf(2.0));
+                let (low, high) = (normal::cdf(-2.0), normal::cdf(2.0));
                 let std = (1.0 / fan_in as f64).sqrt() / TRUNCATED_DEVIATION;
-                std * normal_quantile(low + rng.uniform() * (high - low))
+                std * normal::quantile(low + rng.uniform() * (high - low))
             }
             Init::XavierUniform { fan_in, fan_out } => uniform(&mut rng, (6.0 / (fan_in + fan_out) as f64).sqrt()),
-            Init::KaimingFanOut { fan_out } => (2.0 / fan_out as f64).sqrt() * normal_quantile(rng.uniform()),
+            Init::KaimingFanOut { fan_out } => (2.0 / fan_out as f64).sqrt() * normal::quantile(rng.uniform()),
             // Where there are no inputs, nothing is scaled.
             Init::FanIn { fan_in } => uniform(&mut rng, 1.0 / (fan_in.max(1) as f64).sqrt()),
             Init::KaimingUniform { fan_in, a } => {

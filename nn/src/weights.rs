@@ -295,12 +295,12 @@ fn vector<T: Element>(
             filled[p.tied_to.unwrap_or(id).0] = Some(id);
             continue;
         };
-        let place = &mut values[p.range()];
+        let target = &mut values[p.range()];
         match filled[p.tied_to.unwrap_or(id).0].replace(id) {
-            Some(first) if place.iter().zip(&numbers).any(|(a, b)| a.to_f64().to_bits() != b.to_f64().to_bits()) => {
+            Some(first) if target.iter().zip(&numbers).any(|(a, b)| a.to_f64().to_bits() != b.to_f64().to_bits()) => {
                 wrong.push(Difference::Untied { name: name(), to: layout.get(first).name.clone() });
             }
-            _ => place.copy_from_slice(&numbers),
+            _ => target.copy_from_slice(&numbers),
         }
     }
     let missing = layout.owned().filter(|(id, _)| filled[id.0].is_none());

@@ -12,8 +12,8 @@ mod schedule;
 mod shrink_perturb;
 
 pub use extragradient::{
-    Adaptive, Ascent, Backup, Batch, Direction, Extragradient, Geometry, Outputs, Perturbation, Place, Samples, Scale,
-    Scope, StepOutput, SurrogateGap, UpdateOn, random_direction,
+    Adaptive, Ascent, Backup, Batch, Direction, Extragradient, Geometry, Outputs, Perturbation, Samples, Scale, Scope,
+    SliceIndex, StepOutput, SurrogateGap, UpdateOn, random_direction,
 };
 pub use lethe_tensor::plan::{At, Rule};
 pub use optimizer::{Adam, AdamW, Descent, Group, Lion, Optimizer, RmsProp, Sgd};

@@ -6,7 +6,7 @@ use common::*;
 use lethe_autograd::{Var, gradient};
 use lethe_nn::loss::{Likelihood, Obf, TaskLoss};
 use lethe_nn::{Forward, Model, Pass, State, Theta};
-use lethe_optim::{Batch, Extragradient, Perturbation, Place};
+use lethe_optim::{Batch, Extragradient, Perturbation, SliceIndex};
 use lethe_tensor::random::Draw;
 use lethe_tensor::{DType, Device, Tensor};
 
@@ -35,8 +35,9 @@ fn whole_forgetting_descends_to_the_uniform_likelihoods() {
         for loss in [CE, BCE] {
             let rule = Extragradient::sam(Perturbation::obf(0.0, 1.0, loss.likelihood), loss);
             let (before, slope) = to_uniform(&model, &at, &batch, loss);
-            let p =
-                rule.ascent(&at.0, &at.1, &batch, Place::default(), &|f: &Forward<'_>, x: &Var| model.forward(f, x)).p;
+            let p = rule
+                .ascent(&at.0, &at.1, &batch, SliceIndex::default(), &|f: &Forward<'_>, x: &Var| model.forward(f, x))
+                .p;
             let off = distance(&host(&p), &slope.iter().map(|x| -x).collect::<Vec<_>>());
             assert!(off < 1e-6, "{loss:?}: off by {off:e} of its length");
             let moved = rule.geometry.direction(&at.0, p).step_from(&at.0, 0.01);

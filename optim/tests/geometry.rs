@@ -5,7 +5,7 @@ mod common;
 use common::*;
 use lethe_autograd::{ParamLayout, Tags, Var};
 use lethe_nn::{Forward, Pass, State, Theta};
-use lethe_optim::{Adaptive, Batch, Extragradient, Geometry, Place, Scale, Scope};
+use lethe_optim::{Adaptive, Batch, Extragradient, Geometry, Scale, Scope, SliceIndex};
 use lethe_tensor::random::Draw;
 use lethe_tensor::{DType, Device, Tensor};
 use std::sync::Arc;
@@ -131,7 +131,7 @@ impl Rescaled {
     /// ε of each layer.
     fn epsilon(&self, geometry: Geometry, loss_factor: f64) -> [Vec<f32>; 2] {
         let rule = Extragradient::sam(kinds()[0], CE);
-        let p = rule.ascent(&self.theta, &self.state, &self.batch, Place::default(), &Self::logits).p;
+        let p = rule.ascent(&self.theta, &self.state, &self.batch, SliceIndex::default(), &Self::logits).p;
         let mut epsilon = host(&geometry.direction(&self.theta, p.mul_scalar(loss_factor)).epsilon(0.1));
         let second = epsilon.split_off(64);
         [epsilon, second]

@@ -8,7 +8,7 @@ use lethe_autograd::{ParamId, Tape, Var};
 use lethe_nn::loss::{Huber, L1, Likelihood, Mse, NextToken, Objective, TaskLoss};
 use lethe_nn::{Blueprint, Builder, Forward, Init, Pass, State, Theta};
 use lethe_optim::{
-    Adaptive, Backup, Batch, Extragradient, Geometry, Perturbation, Place, Scale, Scope, SurrogateGap, UpdateOn,
+    Adaptive, Backup, Batch, Extragradient, Geometry, Perturbation, Scale, Scope, SliceIndex, SurrogateGap, UpdateOn,
     random_direction,
 };
 use lethe_tensor::random::Draw;
@@ -322,7 +322,7 @@ fn plain_gradients_and_perturbed_parameters_know_the_objective_too() {
         let plain = Extragradient::none(Mse).slices_of(SLICE).gradient(&theta, &state, &batch, 0.0, 0, &problem.net);
         assert!(far(&plain.update, &g) < 1e-5);
         let rule = Extragradient::sam(Perturbation::Steepest, Mse);
-        let moved = rule.perturbed(&theta, &state, &batch, RHO, Place::default(), &problem.net);
+        let moved = rule.perturbed(&theta, &state, &batch, RHO, SliceIndex::default(), &problem.net);
         let length = dot(&g, &g).sqrt();
         assert!(far(moved.values(), &zip(&values, &g, |x, g| x + RHO * g / length)) < 1e-5);
     }

@@ -5,15 +5,15 @@ mod common;
 use common::*;
 use lethe_autograd::{ParamLayout, Tags, Var};
 use lethe_nn::{Forward, Model, Theta};
-use lethe_optim::{Extragradient, Perturbation, Place};
+use lethe_optim::{Extragradient, Perturbation, SliceIndex};
 use lethe_tensor::{DType, Device, Tensor};
 use std::sync::Arc;
 
-fn epsilon(model: &dyn Model, device: &Device, seed: u64, place: Place, rho: f64) -> Vec<f32> {
+fn epsilon(model: &dyn Model, device: &Device, seed: u64, index: SliceIndex, rho: f64) -> Vec<f32> {
     let rule = Extragradient { seed, ..Extragradient::sam(Perturbation::Random, CE) };
     let (theta, state) = started(device, model);
     let f = |f: &Forward<'_>, x: &Var| model.forward(f, x);
-    let ascent = rule.ascent(&theta, &state, &batch(device, 2), place, &f);
+    let ascent = rule.ascent(&theta, &state, &batch(device, 2), index, &f);
     host(&rule.geometry.direction(&theta, ascent.p).epsilon(rho))
 }
 
@@ -26,7 +26,7 @@ fn coordinates_have_mean_zero_and_the_variance_of_the_sphere() {
         let (d, rho) = (layout.count() as f64, 0.7);
         let all: Vec<f32> = (0..DRAWS)
             .flat_map(|update| {
-                let v = epsilon(&model, &device, 0, Place { update, slice: 0 }, rho);
+                let v = epsilon(&model, &device, 0, SliceIndex { update, slice: 0 }, rho);
                 assert!((norm(&v) - rho).abs() < 1e-5 * rho);
                 layout.owned().flat_map(|(_, p)| v[p.range()].to_vec()).collect::<Vec<_>>()
             })
@@ -59,7 +59,7 @@ fn coordinates_have_mean_zero_and_the_variance_of_the_sphere() {
 fn draws_are_functions_of_seed_update_and_slice() {
     let model = vit();
     for device in Device::all_for_tests() {
-        let draw = |seed, update, slice| epsilon(&model, &device, seed, Place { update, slice }, 1.0);
+        let draw = |seed, update, slice| epsilon(&model, &device, seed, SliceIndex { update, slice }, 1.0);
         let first = draw(1, 2, 3);
         assert_eq!(first, draw(1, 2, 3));
         for other in [draw(2, 2, 3), draw(1, 3, 3), draw(1, 2, 2), draw(1, 3, 2)] {
@@ -81,7 +81,7 @@ fn frozen_parameters_and_padding_are_not_drawn() {
         let state = lethe_nn::State::new(Tensor::zeros(&device, DType::F32, &[0]), &Arc::new(ParamLayout::new()));
         let f = |_: &Forward<'_>, x: &Var| x.reshape(&[2, 16]);
         let rule = Extragradient::sam(Perturbation::Random, CE);
-        let p = host(&rule.ascent(&theta, &state, &batch(&device, 2), Place::default(), &f).p);
+        let p = host(&rule.ascent(&theta, &state, &batch(&device, 2), SliceIndex::default(), &f).p);
         let drawn: Vec<bool> = p.iter().map(|x| *x != 0.0).collect();
         let expected: Vec<bool> = (0..256).map(|i| !(70..192).contains(&i)).collect();
         assert_eq!(drawn, expected);

@@ -5,7 +5,7 @@ mod common;
 use common::*;
 use lethe_autograd::Var;
 use lethe_nn::{Forward, Model};
-use lethe_optim::{Extragradient, Perturbation, Place, UpdateOn};
+use lethe_optim::{Extragradient, Perturbation, SliceIndex, UpdateOn};
 use lethe_tensor::Device;
 
 fn mean(parts: &[Vec<f32>]) -> Vec<f32> {
@@ -44,9 +44,9 @@ fn on_the_whole_batch_the_update_is_the_mean_over_all_perturbations() {
         for kind in kinds() {
             let rule = Extragradient { update_on: UpdateOn::Batch, ..Extragradient::sam(kind, CE).slices_of(4) };
             let parts = [0, 1].map(|slice| {
-                let (samples, place) = (batch.slice(4 * slice, 4 * slice + 4), Place { update: 0, slice });
+                let (samples, index) = (batch.slice(4 * slice, 4 * slice + 4), SliceIndex { update: 0, slice });
                 let f = |f: &Forward<'_>, x: &Var| model.forward(f, x);
-                let moved = rule.perturbed(&at.0, &at.1, &samples, 0.1, place, &f);
+                let moved = rule.perturbed(&at.0, &at.1, &samples, 0.1, index, &f);
                 update(&Extragradient::none(CE), &model, &(moved, at.1.clone()), &batch, 0.0)
             });
             close(&update(&rule, &model, &at, &batch, 0.1), &mean(&parts), 1e-5);
@@ -64,11 +64,11 @@ fn perturbed_parameters_can_be_had_without_the_gradient_there() {
         let (at, batch) = (started(&device, &model), batch(&device, 4));
         for kind in kinds() {
             let rule = Extragradient::sam(kind, CE);
-            let moved = rule.perturbed(&at.0, &at.1, &batch, 0.1, Place::default(), &f);
+            let moved = rule.perturbed(&at.0, &at.1, &batch, 0.1, SliceIndex::default(), &f);
             let loss = step(&Extragradient::none(CE), &model, &(moved, at.1.clone()), &batch, 0.0).loss;
             assert_eq!(host(&loss), host(&step(&rule, &model, &at, &batch, 0.1).perturbed_loss), "{kind:?}");
         }
-        let still = Extragradient::none(CE).perturbed(&at.0, &at.1, &batch, 0.1, Place::default(), &f);
+        let still = Extragradient::none(CE).perturbed(&at.0, &at.1, &batch, 0.1, SliceIndex::default(), &f);
         assert_eq!(host(still.values()), host(at.0.values()));
     }
 }

@@ -4,61 +4,15 @@
 //! (shader model 6.0) and GLSL (ES 3.1), and holds it to the rules of the house. It is not a proof: the platforms' own compilers
 //! are not run, and nothing is executed.
 
+mod kernel;
 mod rules;
 mod translate;
 
-use naga::valid::{Capabilities, ModuleInfo, ValidationFlags, Validator};
-use naga::{Module, ShaderStage, back};
-use std::fmt;
+pub use kernel::{GateError, MAX_INVOCATIONS, MAX_PARAMS_BYTES, MAX_STORAGE_BUFFERS, MAX_WORKGROUP_BYTES, Report};
 
-/// Storage buffers a kernel may bind: what every WebGPU implementation grants.
-pub const MAX_STORAGE_BUFFERS: usize = 8;
-/// Bytes of workgroup memory a kernel may use.
-pub const MAX_WORKGROUP_BYTES: u32 = 16 * 1024;
-/// Invocations of a workgroup.
-pub const MAX_INVOCATIONS: u32 = 256;
-/// Bytes of `Params`.
-pub const MAX_PARAMS_BYTES: u32 = 64;
-
-/// What a kernel that passed uses.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Report {
-    /// Storage buffers bound.
-    pub storage_buffers: usize,
-    /// Bytes of workgroup memory.
-    pub workgroup_bytes: u32,
-    /// Invocations of a workgroup.
-    pub invocations: u32,
-    /// Bytes of `Params`; 0 if it has none.
-    pub params_bytes: u32,
-    /// Length of the SPIR-V, in words.
-    pub spirv_words: usize,
-}
-
-/// Why a kernel did not pass: the rule or stage, and what was found.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct GateError(String);
-
-impl GateError {
-    fn new(text: impl Into<String>) -> Self {
-        Self(text.into())
-    }
-}
-
-impl fmt::Display for GateError {
-    fn fmt(&self, out: &mut fmt::Formatter) -> fmt::Result {
-        out.write_str(&self.0)
-    }
-}
-
-impl std::error::Error for GateError {}
-
-/// A kernel with its constants put in, as far as the rules look at it.
-struct Kernel<'a> {
-    module: &'a Module,
-    info: &'a ModuleInfo,
-    entry: &'a str,
-}
+use kernel::Kernel;
+use naga::valid::{Capabilities, ValidationFlags, Validator};
+use naga::{ShaderStage, back};
 
 /// Checks one expanded kernel: WGSL `source` with its parameters in either form, an entry point, values for its constants.
 ///

@@ -20,12 +20,15 @@ mod expand;
 #[cfg(feature = "gate")]
 pub mod gate;
 mod list;
+mod lookup;
 mod params;
 mod sources;
 mod variant;
 
 pub use bindings::{Binding, bindings};
 pub use expand::{ExpandError, expand};
+pub use list::LANES;
+pub use lookup::{find, get, variants};
 pub use params::ParamsForm;
 pub use sources::{files, functions};
-pub use variant::{LANES, Variant, find, get, variants};
+pub use variant::Variant;

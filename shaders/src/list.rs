@@ -1,6 +1,9 @@
 //! The finite list of variants. A kernel gains a variant here, and nowhere else.
 
-use crate::variant::{LANES, Variant};
+use crate::variant::Variant;
+
+/// The values that the constant `LANES` (threads that share a row, plane or line) takes in the list.
+pub const LANES: [u32; 3] = [16, 64, 256];
 
 type Flags = &'static [&'static str];
 type Constants = Vec<(&'static str, f64)>;

@@ -154,21 +154,21 @@ impl Layout {
         (shape, strides)
     }
 
-    /// The storage places of all elements in row-major order.
-    pub fn places(&self) -> Places<'_> {
-        Places { layout: self, index: vec![0; self.shape.len()], at: self.offset as isize, left: self.numel() }
+    /// The offsets of all elements in the storage, in row-major order.
+    pub fn offsets(&self) -> Offsets<'_> {
+        Offsets { layout: self, index: vec![0; self.shape.len()], at: self.offset as isize, left: self.numel() }
     }
 }
 
-/// Iterator of [`Layout::places`].
-pub struct Places<'a> {
+/// Iterator of [`Layout::offsets`].
+pub struct Offsets<'a> {
     layout: &'a Layout,
     index: Vec<usize>,
     at: isize,
     left: usize,
 }
 
-impl Iterator for Places<'_> {
+impl Iterator for Offsets<'_> {
     type Item = usize;
     fn next(&mut self) -> Option<usize> {
         self.left = self.left.checked_sub(1)?;
@@ -209,7 +209,7 @@ mod tests {
         let l = Layout::contiguous(&[4, 3, 2]).permute(&[1, 0, 2]);
         assert_eq!(l.reshape(&[3, 2, 2, 2]).unwrap().strides, [2, 12, 6, 1]);
         assert!(l.reshape(&[12, 2]).is_none());
-        assert_eq!(l.places().collect::<Vec<_>>()[..4], [0, 1, 6, 7]);
+        assert_eq!(l.offsets().collect::<Vec<_>>()[..4], [0, 1, 6, 7]);
     }
 
     #[test]
@@ -229,6 +229,6 @@ mod tests {
     #[test]
     fn flipped_slices_start_at_the_right_place() {
         let l = Layout::contiguous(&[5]).slice(0, 1, 5, 2).flip(0);
-        assert_eq!(l.places().collect::<Vec<_>>(), [3, 1]);
+        assert_eq!(l.offsets().collect::<Vec<_>>(), [3, 1]);
     }
 }

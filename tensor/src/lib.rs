@@ -15,11 +15,13 @@ mod functions;
 pub mod gpu;
 mod later;
 pub mod layout;
+pub mod normal;
 #[cfg_attr(not(feature = "gpu"), allow(dead_code))] // formulas are written down for the generator of kernels alone
 mod numeric;
 mod ops;
 pub mod plan;
 pub mod random;
+mod read;
 mod run;
 mod storage;
 mod tensor;

@@ -1,4 +1,4 @@
-//! Running plans: the one place where a plan meets a device.
+//! Running plans: the one place where a plan meets a device, and a tensor that holds work gets its numbers.
 
 use crate::cpu;
 use crate::device::Device;
@@ -148,7 +148,7 @@ pub(crate) fn copy(t: &Tensor) -> Tensor {
 
 /// Does the work that a tensor put off.
 #[track_caller]
-pub(crate) fn evaluate(t: &Tensor, pending: Pending) -> Storage {
+fn evaluate(t: &Tensor, pending: Pending) -> Storage {
     let spec = [Spec::new(t.shape(), t.dtype())];
     let mut storages = match pending {
         Pending::Elementwise { expr, leaves } => {
@@ -170,8 +170,60 @@ fn elementwise(expr: crate::expr::Expr, leaves: &[Tensor], shape: &[usize], dtyp
         distinct: leaves.iter().map(|l| distinct(l.layout())).collect(),
     };
     #[cfg(feature = "gpu")]
-    crate::gpu::catch(&plan, leaves);
+    crate::gpu::catch(&plan, leaves.iter().map(Tensor::layout));
     plan
+}
+
+impl Tensor {
+    /// The same elements under another layout.
+    pub(crate) fn with_layout(&self, layout: Layout) -> Tensor {
+        Tensor::view(&self.0.device, self.0.dtype, layout, self.storage().clone())
+    }
+
+    /// The storage; work that was put off is done now, and its result kept.
+    ///
+    /// No lock is held meanwhile: a thread that waits for others in a kernel may run another job, and that may want this very tensor. Two
+    /// threads may then do the work twice, with the same result; the first one's stays.
+    #[track_caller]
+    pub(crate) fn storage(&self) -> &Storage {
+        if let Some(pending) = self.unevaluated() {
+            let result = evaluate(self, pending);
+            let _ = self.0.storage.set(result);
+            // After the result, so that whoever finds no work finds that.
+            self.0.pending.lock().expect("no holder panics").take();
+        }
+        self.0.storage.get().expect("evaluated, here or by another thread")
+    }
+
+    /// Unique access to the storage of a contiguous tensor that starts at 0: a shared one is copied first.
+    pub(crate) fn make_unique(&mut self) -> &mut Storage {
+        self.storage();
+        let unique = self.0.layout.offset == 0
+            && self.0.layout.is_contiguous()
+            && Arc::get_mut(&mut self.0).is_some_and(|i| i.storage.get_mut().is_some_and(Storage::is_unique));
+        if !unique {
+            *self = copy(self);
+        }
+        let inner = Arc::get_mut(&mut self.0).expect("the only handle");
+        inner.storage.get_mut().expect("evaluated above")
+    }
+
+    /// Does the work that was put off, if any.
+    ///
+    /// # Panics
+    /// If the CPU has not so much memory.
+    #[track_caller]
+    pub fn force(&self) -> &Tensor {
+        self.storage();
+        self
+    }
+
+    /// Does the work now if it is a plan that [`crate::defer`] put off; an elementwise expression stays one.
+    pub fn run_deferred(&self) {
+        if let Some(Pending::Plan { .. }) = self.unevaluated() {
+            self.storage();
+        }
+    }
 }
 
 /// Runs a plan into fresh storages.

@@ -117,7 +117,7 @@ fn copies_of_views_keep_every_element() {
     let views =
         [x.permute(&[2, 0, 1]), x.t(), x.flip(&[1]), x.slice_step(2, 1, 19, 3), x.slice(1, 5, 6).expand(&[5, 4, 19])];
     for v in views {
-        let places: Vec<usize> = v.layout().places().collect();
+        let places: Vec<usize> = v.layout().offsets().collect();
         let all: Vec<f32> = x.to_vec().unwrap();
         assert_eq!(v.to_vec::<f32>().unwrap(), places.iter().map(|i| all[*i]).collect::<Vec<_>>());
     }

@@ -4,7 +4,7 @@
 
 use lethe::config::Config;
 use lethe::data::{Loader, Preparation, SearchPath, load};
-use lethe::evaluation::upload;
+use lethe::network::upload;
 use lethe::training::{Pending, Session, StepRecord, facts};
 use lethe_tensor::Device;
 use lethe_tensor::gpu::{Counters, GpuDevice, GpuOptions};

@@ -4,8 +4,8 @@
 use lethe::analysis::sharpness::{Landscape, Stopping, power_iteration};
 use lethe::config::{Config, DataFacts};
 use lethe::data::{Dataset, Loader, Preparation, digits};
-use lethe::evaluation::Network;
 use lethe::experiment;
+use lethe::network::Network;
 use lethe_autograd::{ParamLayout, Tags, hessian_vector_product};
 use lethe_nn::loss::TaskLoss;
 use lethe_nn::{Model, State, Theta};

@@ -4,7 +4,7 @@ use crate::config::{
     Activation as ActivationChoice, Asam, AscentConfig, Config, Likelihood as LikelihoodChoice, LossKind, LrSchedule,
     ModelConfig, PerturbConfig, RhoSchedule as RhoChoice, Rule, ShrinkScaling as ShrinkChoice,
 };
-use crate::data::ImageShape;
+use crate::shape::ImageShape;
 use lethe_autograd::Tags;
 use lethe_nn::layers::Activation;
 use lethe_nn::loss::{Likelihood, TaskLoss};

@@ -53,6 +53,8 @@ mod files;
 #[cfg(feature = "program")]
 pub mod miniature;
 #[cfg(feature = "program")]
+pub mod network;
+#[cfg(feature = "program")]
 pub mod paper;
 #[cfg(feature = "program")]
 pub mod plot;
@@ -62,6 +64,8 @@ mod progress;
 pub mod reproduce;
 #[cfg(feature = "program")]
 pub mod run;
+#[cfg(feature = "program")]
+pub mod shape;
 #[cfg(feature = "program")]
 mod stopwatch;
 #[cfg(feature = "program")]

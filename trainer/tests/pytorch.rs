@@ -4,8 +4,8 @@
 
 use lethe::Classes;
 use lethe::config::{Config, DataFacts};
-use lethe::data::ImageShape;
 use lethe::run::{Checkpoint, NamedTensor};
+use lethe::shape::ImageShape;
 use lethe::training::Session;
 use lethe::weights;
 use lethe_tensor::{Device, Tensor};

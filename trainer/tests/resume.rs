@@ -4,7 +4,7 @@
 
 use lethe::config::Config;
 use lethe::data::{Loader, Preparation, SearchPath, load};
-use lethe::evaluation::upload;
+use lethe::network::upload;
 use lethe::training::{Session, facts};
 use lethe_optim::Batch;
 use lethe_tensor::Device;

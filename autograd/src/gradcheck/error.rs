@@ -15,7 +15,7 @@ pub enum Order {
 
 /// Where it was wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Place {
+pub enum Probe {
     /// Along a random direction, by number.
     Direction(usize),
     /// An entry of the Jacobian; elements are counted in row-major order.
@@ -36,11 +36,11 @@ impl fmt::Display for Order {
     }
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for Probe {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Place::Direction(n) => write!(f, "random direction {n}"),
-            Place::Element { input, output } => write!(f, "element {input} of the input, {output} of the result"),
+            Probe::Direction(n) => write!(f, "random direction {n}"),
+            Probe::Element { input, output } => write!(f, "element {input} of the input, {output} of the result"),
         }
     }
 }
@@ -50,7 +50,7 @@ impl fmt::Display for Place {
 pub enum GradcheckError {
     /// A derivative differs from the difference quotient.
     #[error(
-        "the {order} derivative in input {input} {shape:?} is wrong ({place}): got {got:e}, expected {expected:e} from central \
+        "the {order} derivative in input {input} {shape:?} is wrong ({probe}): got {got:e}, expected {expected:e} from central \
          differences, and they may differ by {tolerance:e}. If the function is right, look at the rule that its operation records."
     )]
     Mismatch {
@@ -61,7 +61,7 @@ pub enum GradcheckError {
         /// Its shape.
         shape: Vec<usize>,
         /// Where in it.
-        place: Place,
+        probe: Probe,
         /// What the sweep gave.
         got: f64,
         /// What central differences gave.
@@ -85,7 +85,7 @@ pub enum GradcheckError {
     },
     /// The function or its gradient is infinite or not a number.
     #[error(
-        "the {order} derivative in input {input} ({place}) cannot be compared: got {got}, differences give {expected}. \
+        "the {order} derivative in input {input} ({probe}) cannot be compared: got {got}, differences give {expected}. \
          Check at a point where the function and its derivative are finite."
     )]
     NotFinite {
@@ -94,7 +94,7 @@ pub enum GradcheckError {
         /// The input's number.
         input: usize,
         /// Where in it.
-        place: Place,
+        probe: Probe,
         /// What the sweep gave.
         got: f64,
         /// What central differences gave.

@@ -17,8 +17,8 @@ fn a_wrong_rule_is_named_with_its_element() {
     let wrong = |v: &[Var]| square(&v[1], |x, dy| (x * dy).mul_scalar(1.999));
     let inputs = [vector(&[1.0]), vector(&[0.5, -2.0])];
     let e = gradcheck(wrong, &inputs, &GradcheckOptions { directions: 0, ..Default::default() }).unwrap_err();
-    let GradcheckError::Mismatch { order, input, place, got, expected, .. } = e else { panic!("{e}") };
-    assert_eq!((order, input, place), (Order::First, 1, Place::Element { input: 0, output: 0 }));
+    let GradcheckError::Mismatch { order, input, probe, got, expected, .. } = e else { panic!("{e}") };
+    assert_eq!((order, input, probe), (Order::First, 1, Probe::Element { input: 0, output: 0 }));
     assert!((got - 0.9995).abs() < 1e-12 && (expected - 1.0).abs() < 1e-9, "{got} {expected}");
     assert!(gradcheck(wrong, &inputs, &GradcheckOptions { jacobian: 0, ..Default::default() }).is_err());
 }

@@ -1,6 +1,6 @@
 //! Activation functions that are made of others. Those with a derivative of their own are in `elementwise`.
 
-use crate::Var;
+use crate::graph::Var;
 
 impl Var {
     /// max(x, 0) + slope · min(x, 0); `dx = dy` where x > 0, else `slope dy`.

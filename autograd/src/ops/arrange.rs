@@ -1,6 +1,6 @@
 //! Rearranging, repeating and cutting: compositions of views, joins and reads by index.
 
-use crate::Var;
+use crate::graph::Var;
 use lethe_tensor::Tensor;
 
 impl Var {
@@ -42,7 +42,7 @@ impl Var {
     #[track_caller]
     pub fn repeat_interleave(&self, times: usize, dim: isize) -> Var {
         let n = self.extent("repeat_interleave", dim);
-        let at = self.place(dim);
+        let at = self.axis(dim);
         let mut wide = self.shape().to_vec();
         wide.insert(at + 1, times);
         let mut shape = self.shape().to_vec();
@@ -117,19 +117,19 @@ impl Var {
 
     /// Elements of an axis at these places.
     #[track_caller]
-    pub(super) fn read_along(&self, dim: isize, places: impl Iterator<Item = isize>) -> Var {
-        let places: Vec<u32> = places.map(|i| i as u32).collect();
-        self.index_select(dim, &Tensor::from_slice(self.device(), &places, &[places.len()]))
+    pub(super) fn read_along(&self, dim: isize, indices: impl Iterator<Item = isize>) -> Var {
+        let indices: Vec<u32> = indices.map(|i| i as u32).collect();
+        self.index_select(dim, &Tensor::from_slice(self.device(), &indices, &[indices.len()]))
     }
 
-    /// The place of an axis that may be counted from the end.
-    pub(super) fn place(&self, dim: isize) -> usize {
+    /// The number of an axis that may be counted from the end.
+    pub(super) fn axis(&self, dim: isize) -> usize {
         if dim < 0 { (dim + self.rank() as isize) as usize } else { dim as usize }
     }
 
     #[track_caller]
     pub(super) fn extent(&self, op: &str, dim: isize) -> usize {
-        let Some(&extent) = self.shape().get(self.place(dim)) else {
+        let Some(&extent) = self.shape().get(self.axis(dim)) else {
             panic!("{op}: there is no axis {dim} in {:?}", self.shape())
         };
         extent

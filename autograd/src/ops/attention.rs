@@ -1,6 +1,6 @@
 //! Scaled dot-product attention.
 
-use crate::Var;
+use crate::graph::Var;
 use lethe_tensor::plan::{Attention, MaskKind};
 use lethe_tensor::{DType, Tensor, attention};
 

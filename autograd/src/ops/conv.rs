@@ -1,7 +1,7 @@
 //! Convolution. The three products (output, input gradient, weight gradient) are each other's derivatives.
 
 use super::conv_nd::{check, transposed_extent};
-use crate::Var;
+use crate::graph::Var;
 use lethe_tensor::ConvOptions;
 use lethe_tensor::plan::ConvGeometry;
 

@@ -3,7 +3,7 @@
 //! One axis is a height of 1. Of three axes the first (depth) is unrolled: its taps become channels, so that one two-dimensional convolution
 //! over (batch × depth) images does all of it; the transposed form adds the overlapping taps along depth afterwards.
 
-use crate::Var;
+use crate::graph::Var;
 use lethe_tensor::ConvOptions;
 use lethe_tensor::plan::ConvGeometry;
 
@@ -103,9 +103,9 @@ impl Var {
         // (n, d, c, kd, h, w) to (n, c, d · kd, h, w), each of which belongs to one place of the padded depth.
         let parts = y.reshape(&[s[0], s[2], c_out, taps, rows, columns]).permute(&[0, 2, 1, 3, 4, 5]);
         let parts = parts.reshape(&[s[0], c_out, s[2] * taps, rows, columns]);
-        let place = |i: usize| (i / taps * options.stride[0] + i % taps * options.dilation[0]) as u32;
+        let index = |i: usize| (i / taps * options.stride[0] + i % taps * options.dilation[0]) as u32;
         let [before, after] = options.padding[0];
-        let y = parts.add_along(2, (0..s[2] * taps).map(place).collect(), before + depth + after);
+        let y = parts.add_along(2, (0..s[2] * taps).map(index).collect(), before + depth + after);
         let y = y.slice(2, before, before + depth);
         match bias {
             Some(b) => &y + &b.reshape(&[b.numel(), 1, 1, 1]),

@@ -1,6 +1,6 @@
 //! Sums of products by index letters, brought to batched matrix products.
 
-use crate::Var;
+use crate::graph::Var;
 
 impl Var {
     /// Einstein's summation: `Var::einsum("bij,bjk->bik", &[&a, &b])`. Each letter is an axis; letters that are not in the result are summed

@@ -1,6 +1,6 @@
 //! Elementwise operations. The gradient of a broadcast operand is summed back to its shape.
 
-use crate::Var;
+use crate::graph::Var;
 use lethe_tensor::Tensor;
 use lethe_tensor::layout::broadcast;
 

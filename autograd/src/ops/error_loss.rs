@@ -1,6 +1,6 @@
 //! Losses of each element, or of each row: take their mean, sum or [`Var::masked_mean`]. Targets may be tracked, unless they are labels.
 
-use crate::Var;
+use crate::graph::Var;
 use lethe_tensor::Tensor;
 
 impl Var {

@@ -1,6 +1,6 @@
 //! Reading and adding by index. Indices are never tracked.
 
-use crate::Var;
+use crate::graph::Var;
 use lethe_tensor::Tensor;
 
 impl Var {
@@ -82,8 +82,8 @@ impl Var {
 
     /// Zeros of `extent` elements on an axis, plus this at these places.
     #[track_caller]
-    pub(super) fn add_along(&self, dim: isize, places: Vec<u32>, extent: usize) -> Var {
-        self.index_sum(dim, &Tensor::from_slice(self.device(), &places, &[places.len()]), extent)
+    pub(super) fn add_along(&self, dim: isize, indices: Vec<u32>, extent: usize) -> Var {
+        self.index_sum(dim, &Tensor::from_slice(self.device(), &indices, &[indices.len()]), extent)
     }
 
     /// `out = x; out[…, index[j], …] += src[…, j, …]` for a 1-D index; `dx = dy`, `dsrc` reads dy at the index.

@@ -1,6 +1,6 @@
 //! Resizing image batches (n, c, h, w): separable, an axis at a time.
 
-use crate::Var;
+use crate::graph::Var;
 
 impl Var {
     /// Each pixel of the result is the one of the input at ⌊i · in/out⌋.

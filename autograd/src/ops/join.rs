@@ -1,6 +1,6 @@
 //! Joining, padding, dropping out.
 
-use crate::Var;
+use crate::graph::Var;
 use lethe_tensor::Tensor;
 use lethe_tensor::random::Draw;
 

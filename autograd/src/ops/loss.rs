@@ -1,6 +1,6 @@
 //! Cross-entropies over rows.
 
-use crate::Var;
+use crate::graph::Var;
 use lethe_tensor::plan::Likelihood;
 use lethe_tensor::{DType, Tensor};
 

@@ -1,6 +1,6 @@
 //! What a mask or a triangle leaves. Masks are `U32`, broadcast to x, and never tracked.
 
-use crate::Var;
+use crate::graph::Var;
 use lethe_tensor::Tensor;
 use lethe_tensor::layout::broadcast;
 

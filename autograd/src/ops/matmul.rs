@@ -1,6 +1,6 @@
 //! Matrix products.
 
-use crate::Var;
+use crate::graph::Var;
 
 impl Var {
     /// `Y = A B` over the last two axes; `dA = dY Bᵀ`, `dB = Aᵀ dY`, summed over broadcast batch axes.

@@ -1,6 +1,6 @@
 //! Normalisations.
 
-use crate::Var;
+use crate::graph::Var;
 use lethe_tensor::Tensor;
 
 /// What batch normalisation in training mode gives.

@@ -1,6 +1,6 @@
 //! Pooling. The backward passes are linear, and differentiable themselves.
 
-use crate::Var;
+use crate::graph::Var;
 use lethe_tensor::plan::{Pool2d, PoolKind};
 use lethe_tensor::{INFER, PoolOptions, Tensor, adaptive_plan};
 
@@ -23,8 +23,8 @@ impl Var {
         let (shape, index) = (self.shape().to_vec(), index.clone());
         Var::record("max_pool2d_backward", &[self], dx, move |ddx| {
             let [n, c, h, w] = <[usize; 4]>::try_from(ddx.shape()).expect("four axes");
-            let places = index.reshape(&[n, c, INFER]);
-            vec![Some(ddx.reshape(&[n, c, h * w]).gather(2, &places).reshape(&shape))]
+            let index = index.reshape(&[n, c, INFER]);
+            vec![Some(ddx.reshape(&[n, c, h * w]).gather(2, &index).reshape(&shape))]
         })
     }
 

@@ -1,6 +1,6 @@
 //! Pooling of one and of three axes, and over cells of uneven size. Maxima and means of windows are separable: an axis at a time.
 
-use crate::Var;
+use crate::graph::Var;
 use lethe_tensor::PoolOptions;
 
 impl Var {

@@ -1,6 +1,6 @@
 //! Reductions.
 
-use crate::Var;
+use crate::graph::Var;
 use lethe_tensor::Tensor;
 
 impl Var {
@@ -163,7 +163,7 @@ impl Var {
         if axes.is_empty() {
             self.numel()
         } else {
-            axes.iter().filter_map(|a| self.shape().get(self.place(*a))).product()
+            axes.iter().filter_map(|a| self.shape().get(self.axis(*a))).product()
         }
     }
 

@@ -1,6 +1,6 @@
 //! Softmax and its logarithm.
 
-use crate::Var;
+use crate::graph::Var;
 
 impl Var {
     /// eˣ / Σ eˣ along an axis; `dx = y (dy − Σ dy y)`.

@@ -1,6 +1,6 @@
 //! Views. Each rule is another view, or the sum or padding that undoes it.
 
-use crate::Var;
+use crate::graph::Var;
 
 impl Var {
     /// Another shape; `dx` is dy under the old one. One extent may be [`INFER`](lethe_tensor::INFER).

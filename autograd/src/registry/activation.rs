@@ -1,9 +1,9 @@
 //! Cases of activation functions.
 
-use super::Operation;
 use super::draws::Domain::{Normal, Within};
-use super::draws::{case, place};
+use super::draws::{axis, case};
 use super::elementwise::{binary, one, unary};
+use super::operation::Operation;
 
 /// An activation with one parameter, which is positive.
 macro_rules! shaped {
@@ -39,7 +39,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
         generate: |d| {
             let mut shape = d.shape(1, 3);
             let dim = d.axis(shape.len());
-            let at = place(dim, shape.len());
+            let at = axis(dim, shape.len());
             shape[at] *= 2;
             d.input(&shape, Normal);
             case!(d, [dim], |x| x[0].glu(dim))

@@ -1,15 +1,15 @@
 //! Cases of rearranging, repeating and cutting.
 
-use super::Operation;
 use super::draws::Domain::Normal;
-use super::draws::{Draws, case, place};
-use crate::Var;
+use super::draws::{Draws, axis, case};
+use super::operation::Operation;
+use crate::graph::Var;
 
 /// An input, one of its axes, and that axis's extent.
 fn along(d: &mut Draws, least: usize) -> (isize, usize) {
     let mut shape = d.shape(1, 3);
     let dim = d.axis(shape.len());
-    let at = place(dim, shape.len());
+    let at = axis(dim, shape.len());
     shape[at] = shape[at].max(least);
     d.input(&shape, Normal);
     (dim, shape[at])
@@ -61,7 +61,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
             let pieces = 1 + d.below(3);
             let mut shape = d.shape(1, 3);
             let dim = d.axis(shape.len());
-            let at = place(dim, shape.len());
+            let at = axis(dim, shape.len());
             shape[at] *= pieces;
             d.input(&shape, Normal);
             case!(d, [pieces, dim], |x| reversed(x[0].chunk(pieces, dim), dim))
@@ -72,7 +72,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
         generate: |d| {
             let mut shape = d.shape(1, 3);
             let dim = d.axis(shape.len());
-            let at = place(dim, shape.len());
+            let at = axis(dim, shape.len());
             d.input(&shape, Normal);
             let start = d.below(shape[at] + 1);
             shape[at] = d.below(shape[at] - start + 1);

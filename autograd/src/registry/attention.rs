@@ -1,9 +1,10 @@
 //! Cases of attention: fused, packed and composed; masks of both kinds that broadcast, causal, rows that see nothing.
 
+use super::case::Case;
 use super::draws::Domain::Normal;
 use super::draws::{Draws, case};
-use super::{Case, Operation};
-use crate::Var;
+use super::operation::Operation;
+use crate::graph::Var;
 
 /// What follows q, k and v.
 enum Mask {

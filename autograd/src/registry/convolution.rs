@@ -1,8 +1,8 @@
 //! Cases of convolution, its two gradients and its transpose, and of pooling.
 
-use super::Operation;
 use super::draws::Domain::Normal;
 use super::draws::{Draws, case};
+use super::operation::Operation;
 use lethe_tensor::{ConvOptions, PoolOptions};
 
 /// The shapes of an image batch and a weight that fit, and how the window moves.

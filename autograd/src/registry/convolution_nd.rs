@@ -1,8 +1,9 @@
 //! Cases of convolution and pooling over one and three axes.
 
+use super::case::Case;
 use super::draws::Domain::Normal;
 use super::draws::{Draws, case};
-use super::{Case, Operation};
+use super::operation::Operation;
 use lethe_tensor::{ConvOptions, PoolOptions};
 
 /// A batch and a weight of N axes that fit, and how the window moves.

@@ -1,8 +1,8 @@
 //! Drawing shapes, values and views, and writing down as code what was drawn. What a case means is the families' business.
 
+use super::case::{Case, Input};
 use super::views::View;
-use super::{Case, Input};
-use crate::Var;
+use crate::graph::Var;
 use lethe_tensor::random::{Draw, Philox};
 use lethe_tensor::{Device, Tensor};
 
@@ -231,8 +231,8 @@ impl Draws {
     }
 }
 
-/// The place of an axis that may be counted from the end.
-pub(super) fn place(dim: isize, rank: usize) -> usize {
+/// The number of an axis that may be counted from the end.
+pub(super) fn axis(dim: isize, rank: usize) -> usize {
     dim.rem_euclid(rank as isize) as usize
 }
 
@@ -240,7 +240,7 @@ pub(super) fn place(dim: isize, rank: usize) -> usize {
 macro_rules! case {
     ($draws:expr, [$($parameter:ident),*], |$x:ident| $body:expr) => {{
         let parameters = [$((stringify!($parameter), format!("{:?}", $parameter))),*];
-        $draws.finish(&parameters, stringify!($body), move |$x: &[crate::Var]| $body)
+        $draws.finish(&parameters, stringify!($body), move |$x: &[crate::graph::Var]| $body)
     }};
 }
 pub(super) use case;

@@ -1,9 +1,9 @@
 //! Cases of Einstein's summation: products of matrices and batches, outer products, diagonals, traces, sums, three operands.
 
-use super::Operation;
 use super::draws::Domain::Normal;
 use super::draws::case;
-use crate::Var;
+use super::operation::Operation;
+use crate::graph::Var;
 
 const EQUATIONS: &[&str] = &[
     "ij,jk->ik",

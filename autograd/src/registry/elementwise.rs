@@ -1,8 +1,8 @@
 //! Cases of elementwise operations: any shape, broadcast operands, scalars of every regime.
 
-use super::Operation;
 use super::draws::Domain::{Away, Normal, Positive, Within};
 use super::draws::{Domain, Draws, case};
+use super::operation::Operation;
 
 /// An operation of one input.
 macro_rules! unary {

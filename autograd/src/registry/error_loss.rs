@@ -1,9 +1,9 @@
 //! Cases of losses of each element or row.
 
-use super::Operation;
 use super::draws::Domain::{Normal, Within};
 use super::draws::case;
 use super::elementwise::binary;
+use super::operation::Operation;
 
 pub(super) const OPERATIONS: &[Operation] = &[
     binary!(mse_loss, Normal, Normal),

@@ -1,8 +1,9 @@
 //! Cases of reading and adding by index: repeated indices, indices smaller than what they read.
 
+use super::case::Case;
 use super::draws::Domain::Normal;
-use super::draws::{Draws, case, place};
-use super::{Case, Operation};
+use super::draws::{Draws, axis, case};
+use super::operation::Operation;
 
 pub(super) const OPERATIONS: &[Operation] = &[
     Operation {
@@ -36,7 +37,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
             let (dim, rank) = (d.axis(shape.len()), shape.len());
             d.input(&shape, Normal);
             // Places of one line are distinct: a permutation of the axis, cut off, for each.
-            let at = place(dim, rank);
+            let at = axis(dim, rank);
             let mut index = shape.clone();
             index[at] = d.below(shape[at] + 1);
             let lines: usize = shape.iter().product::<usize>() / shape[at];
@@ -59,7 +60,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
             let shape = d.full_shape(1, 3);
             let dim = d.axis(shape.len());
             d.distinct_input(&shape, Normal);
-            let k = d.below(shape[place(dim, shape.len())] + 1);
+            let k = d.below(shape[axis(dim, shape.len())] + 1);
             case!(d, [k, dim], |x| x[0].topk(k, dim).0)
         },
     },
@@ -87,7 +88,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
 fn index_add(d: &mut Draws) -> Case {
     let (dim, mut shape, [count, n]) = along(d);
     d.index(&[count], n);
-    let at = place(dim, shape.len());
+    let at = axis(dim, shape.len());
     shape[at] = count;
     d.input(&shape, Normal);
     case!(d, [dim], |x| x[0].index_add(dim, x[1].tensor(), &x[2]))
@@ -97,7 +98,7 @@ fn index_add(d: &mut Draws) -> Case {
 fn along(d: &mut Draws) -> (isize, Vec<usize>, [usize; 2]) {
     let mut shape = d.shape(1, 3);
     let dim = d.axis(shape.len());
-    let at = place(dim, shape.len());
+    let at = axis(dim, shape.len());
     shape[at] = d.positive();
     d.input(&shape, Normal);
     let n = shape[at];
@@ -106,7 +107,7 @@ fn along(d: &mut Draws) -> (isize, Vec<usize>, [usize; 2]) {
 
 /// The shape of an index into `shape`: at most as large on other axes, of any extent on `dim`; and the extent of that axis.
 fn smaller(d: &mut Draws, shape: &[usize], dim: isize) -> (Vec<usize>, usize) {
-    let at = place(dim, shape.len());
+    let at = axis(dim, shape.len());
     let mut index: Vec<usize> = shape.iter().map(|&n| if d.once_in(3) { d.below(n + 1) } else { n }).collect();
     index[at] = d.extent();
     (index, shape[at])

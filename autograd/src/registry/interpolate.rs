@@ -1,8 +1,8 @@
 //! Cases of resizing.
 
-use super::Operation;
 use super::draws::Domain::Normal;
 use super::draws::{Draws, case};
+use super::operation::Operation;
 
 /// An image batch, and the size that it shall have.
 fn image(d: &mut Draws) -> [usize; 2] {

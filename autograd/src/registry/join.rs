@@ -1,9 +1,9 @@
 //! Cases of joining, padding and dropping out.
 
-use super::Operation;
 use super::draws::Domain::Normal;
-use super::draws::{case, place};
-use crate::Var;
+use super::draws::{axis, case};
+use super::operation::Operation;
+use crate::graph::Var;
 
 pub(super) const OPERATIONS: &[Operation] = &[
     Operation {
@@ -11,7 +11,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
         generate: |d| {
             let mut shape = d.shape(1, 3);
             let dim = d.axis(shape.len());
-            let at = place(dim, shape.len());
+            let at = axis(dim, shape.len());
             for _ in 0..1 + d.below(3) {
                 shape[at] = d.extent();
                 d.input(&shape, Normal);

@@ -1,8 +1,8 @@
 //! Cases of the sizes that kernels are made for: tiles of 64 and 128, several workgroups a line, second passes.
 
-use super::Operation;
 use super::draws::Domain::Normal;
 use super::draws::case;
+use super::operation::Operation;
 use lethe_tensor::{ConvOptions, PoolOptions};
 
 pub(super) const OPERATIONS: &[Operation] = &[

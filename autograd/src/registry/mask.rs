@@ -1,8 +1,8 @@
 //! Cases of masks and triangles.
 
-use super::Operation;
 use super::draws::Domain::Normal;
 use super::draws::{Draws, case};
+use super::operation::Operation;
 
 /// An input and a mask that broadcasts to it.
 fn masked(d: &mut Draws) {

@@ -1,8 +1,8 @@
 //! Cases of matrix products: broadcast batches, empty extents.
 
-use super::Operation;
 use super::draws::Domain::Normal;
 use super::draws::case;
+use super::operation::Operation;
 
 pub(super) const OPERATIONS: &[Operation] = &[
     Operation {

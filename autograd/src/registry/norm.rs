@@ -1,8 +1,8 @@
 //! Cases of normalisations. The stabilisers are large: with a small one, rows of equal elements are almost singular.
 
-use super::Operation;
 use super::draws::Domain::{Normal, Positive};
 use super::draws::{Draws, case};
+use super::operation::Operation;
 
 /// An image batch or rows, at least two elements a channel, with weight and bias for each; its number of channels.
 fn channels(d: &mut Draws, multiple: usize) -> usize {

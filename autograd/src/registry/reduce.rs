@@ -1,8 +1,8 @@
 //! Cases of reductions: any axes in any order, kept or not; of nothing where that has a value.
 
-use super::Operation;
 use super::draws::Domain::{Normal, Sparse};
 use super::draws::{Domain, Draws, case};
+use super::operation::Operation;
 
 /// A reduction of any shape, or with `full_shape` of any that is not empty.
 macro_rules! reduction {

@@ -1,8 +1,8 @@
 //! Cases of softmax, its logarithm, and the losses over it.
 
-use super::Operation;
 use super::draws::Domain::{Normal, Within};
 use super::draws::case;
+use super::operation::Operation;
 use lethe_tensor::plan::Likelihood;
 
 /// Softmax or its logarithm along any axis.

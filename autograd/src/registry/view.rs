@@ -1,8 +1,8 @@
 //! Cases of views.
 
-use super::Operation;
 use super::draws::Domain::Normal;
-use super::draws::{case, place};
+use super::draws::{axis, case};
+use super::operation::Operation;
 
 pub(super) const OPERATIONS: &[Operation] = &[
     Operation {
@@ -56,7 +56,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
             let shape = d.shape(1, 3);
             d.input(&shape, Normal);
             let dim = d.axis(shape.len());
-            let n = shape[place(dim, shape.len())];
+            let n = shape[axis(dim, shape.len())];
             let end = d.below(n + 1);
             let start = d.below(end + 1);
             case!(d, [dim, start, end], |x| x[0].slice(dim, start, end))
@@ -68,7 +68,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
             let shape = d.shape(1, 3);
             d.input(&shape, Normal);
             let dim = d.axis(shape.len());
-            let n = shape[place(dim, shape.len())];
+            let n = shape[axis(dim, shape.len())];
             let end = n - d.below(n.min(1) + 1);
             let (start, step) = (d.below(end + 1), 1 + d.below(4));
             case!(d, [dim, start, end, step], |x| x[0].slice_step(dim, start, end, step))
@@ -106,7 +106,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
         generate: |d| {
             let mut shape = d.shape(1, 4);
             let dim = d.axis(shape.len());
-            let at = place(dim, shape.len());
+            let at = axis(dim, shape.len());
             shape[at] = 1;
             d.input(&shape, Normal);
             case!(d, [dim], |x| x[0].squeeze(dim))

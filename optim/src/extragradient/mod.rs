@@ -14,18 +14,16 @@ mod surrogate_gap;
 
 pub use batch::{Batch, Samples, StepOutput};
 pub use geometry::{Adaptive, Direction, Geometry, Scale, Scope};
+pub use pass::Outputs;
 pub use perturbation::Perturbation;
 pub use random::random_direction;
 pub use surrogate_gap::{Backup, SurrogateGap};
 
 use lethe_autograd::Var;
 use lethe_nn::loss::{Obf, Objective, TaskLoss};
-use lethe_nn::{Forward, Pass, State, Theta};
+use lethe_nn::{Pass, State, Theta};
 use lethe_tensor::{Tensor, store};
 use pass::{infer, record};
-
-/// A model: its output for inputs, such as logits.
-pub type Outputs<'a> = &'a dyn Fn(&Forward<'_>, &Var) -> Var;
 
 /// A way to take the gradient of a batch, for a loss `L` and a perturbation that may ascend an objective `P` of its own. Both are
 /// [objectives](Objective): those of `lethe_nn::loss`, or closures over the model's output and the targets.
@@ -61,7 +59,7 @@ pub enum UpdateOn {
 
 /// Which slice of which update: with the seed, the key of its dropout masks and of its random direction.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Place {
+pub struct SliceIndex {
     /// The number of the update.
     pub update: u64,
     /// The number of the slice in it.
@@ -134,11 +132,11 @@ impl<L: Objective, P: Objective> Extragradient<L, P> {
         let slices = n / m;
         let mut sum: Option<StepOutput> = None;
         for slice in 0..slices {
-            let place = Place { update, slice };
+            let index = SliceIndex { update, slice };
             let before = sum.as_ref().map_or(state, |s| &s.state);
             let samples = batch.part(slice * m, (slice + 1) * m);
-            let ascent = self.ascent(theta, before, &samples, place, model);
-            let one = self.descend(theta, ascent, (batch, &samples), rho, place, model);
+            let ascent = self.ascent(theta, before, &samples, index, model);
+            let one = self.descend(theta, ascent, (batch, &samples), rho, index, model);
             sum = Some(match sum {
                 None => one,
                 Some(mut s) => {
@@ -167,24 +165,24 @@ impl<L: Objective, P: Objective> Extragradient<L, P> {
         state: &State,
         slice: &Batch,
         rho: f64,
-        place: Place,
+        index: SliceIndex,
         model: Outputs<'_>,
     ) -> Theta {
         match self.perturbation {
             Perturbation::None => theta.clone(),
-            _ => self.geometry.direction(theta, self.ascent(theta, state, slice, place, model).p).step_from(theta, rho),
+            _ => self.geometry.direction(theta, self.ascent(theta, state, slice, index, model).p).step_from(theta, rho),
         }
     }
 
     /// Steps 1.1 and 1.2 of the update (specification, section 0): the direction of a slice's perturbation, from a pass at θ. A random one needs no
     /// backward pass, but the forward pass is run all the same: it updates the state.
     #[track_caller]
-    pub fn ascent(&self, theta: &Theta, state: &State, slice: &Batch, place: Place, model: Outputs<'_>) -> Ascent {
-        let (pass, targets) = (self.pass(place), &slice.targets);
+    pub fn ascent(&self, theta: &Theta, state: &State, slice: &Batch, index: SliceIndex, model: Outputs<'_>) -> Ascent {
+        let (pass, targets) = (self.pass(index), &slice.targets);
         if matches!(self.perturbation, Perturbation::Random) {
             let (output, state) = infer(theta, state, slice, pass, model);
             let loss = self.loss.value(&Var::constant(&output), targets).tensor().reshape(&[]);
-            let p = random_direction(theta, self.seed, place.update as u32, place.slice as u32);
+            let p = random_direction(theta, self.seed, index.update as u32, index.slice as u32);
             return Ascent { p, state, loss, correct: self.loss.correct(&output, targets), output };
         }
         let (first, state) = record(theta, state, slice, pass, model);
@@ -209,7 +207,7 @@ impl<L: Objective, P: Objective> Extragradient<L, P> {
         ascent: Ascent,
         (batch, slice): (&dyn Samples, &Batch),
         rho: f64,
-        place: Place,
+        index: SliceIndex,
         model: Outputs<'_>,
     ) -> StepOutput {
         let Ascent { p, state, loss, correct, .. } = ascent;
@@ -221,8 +219,8 @@ impl<L: Objective, P: Objective> Extragradient<L, P> {
         let kept = self.surrogate_gap.map(|gap| (gap, gap.backup(&direction)));
         drop(direction);
         let (gradient, perturbed_loss) = match self.update_on {
-            UpdateOn::Slice => self.slope(&perturbed, &state, slice, place, model),
-            UpdateOn::Batch => self.mean_slope(&perturbed, &state, (batch, slice.len()), place, model),
+            UpdateOn::Slice => self.slope(&perturbed, &state, slice, index, model),
+            UpdateOn::Batch => self.mean_slope(&perturbed, &state, (batch, slice.len()), index, model),
         };
         drop(perturbed);
         let update = match kept {
@@ -234,26 +232,33 @@ impl<L: Objective, P: Objective> Extragradient<L, P> {
 
     /// The gradient of the mean loss over a slice at the perturbed parameters, and that loss. Running statistics stay.
     #[track_caller]
-    fn slope(&self, at: &Theta, state: &State, slice: &Batch, place: Place, model: Outputs<'_>) -> (Tensor, Tensor) {
-        let (second, _) = record(at, state, slice, self.pass(place).frozen(), model);
+    fn slope(
+        &self,
+        at: &Theta,
+        state: &State,
+        slice: &Batch,
+        index: SliceIndex,
+        model: Outputs<'_>,
+    ) -> (Tensor, Tensor) {
+        let (second, _) = record(at, state, slice, self.pass(index).frozen(), model);
         let (loss, cotangent) = self.loss.value_and_cotangent(second.output.tensor(), &slice.targets);
         (second.pull_back(&cotangent), loss)
     }
 
-    /// The same over all slices of m samples of a batch, each with the dropout masks of its own place.
+    /// The same over all slices of m samples of a batch, each with its own dropout masks.
     #[track_caller]
     fn mean_slope(
         &self,
         at: &Theta,
         state: &State,
         (batch, m): (&dyn Samples, usize),
-        place: Place,
+        index: SliceIndex,
         model: Outputs<'_>,
     ) -> (Tensor, Tensor) {
         let slices = batch.count() / m;
         let slope = |slice: usize| {
             let samples = batch.part(slice * m, (slice + 1) * m);
-            self.slope(at, state, &samples, Place { slice, ..place }, model)
+            self.slope(at, state, &samples, SliceIndex { slice, ..index }, model)
         };
         let (mut gradient, mut loss) = slope(0);
         for slice in 1..slices {
@@ -265,7 +270,7 @@ impl<L: Objective, P: Objective> Extragradient<L, P> {
         (gradient.mul_scalar(share), loss.mul_scalar(share))
     }
 
-    fn pass(&self, place: Place) -> Pass {
-        Pass::train(self.seed, place.update as u32, place.slice as u32)
+    fn pass(&self, index: SliceIndex) -> Pass {
+        Pass::train(self.seed, index.update as u32, index.slice as u32)
     }
 }

@@ -1,9 +1,12 @@
 //! One forward pass of a model, and one back.
 
-use super::{Batch, Outputs};
+use super::batch::Batch;
 use lethe_autograd::{Mode, Parameters, Tape, Var};
 use lethe_nn::{Forward, Pass, State, Theta};
 use lethe_tensor::Tensor;
+
+/// A model: its output for inputs, such as logits.
+pub type Outputs<'a> = &'a dyn Fn(&Forward<'_>, &Var) -> Var;
 
 /// A model's output on a tape of its own.
 pub(super) struct Recorded {

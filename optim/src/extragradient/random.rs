@@ -13,10 +13,10 @@ pub fn random_direction(theta: &Theta, seed: u64, update: u32, slice: u32) -> Te
     const STREAM: u32 = 0xD12E;
     let values = theta.values();
     let drawn = table(theta, |p, real| [if p.tags.frozen { 0.0 } else { real as f64 }]);
-    let places: Vec<f64> = (0..ALIGNMENT).map(|i| i as f64).collect();
+    let offsets: Vec<f64> = (0..ALIGNMENT).map(|i| i as f64).collect();
     let shape = [drawn.shape()[0], ALIGNMENT];
     let noise =
         Tensor::normal(values.device(), values.computed_type(), &shape, Draw::new(seed, [STREAM, update, slice]));
-    let inside = values.constant_like(&places, &[1, ALIGNMENT]).lt(&drawn);
+    let inside = values.constant_like(&offsets, &[1, ALIGNMENT]).lt(&drawn);
     inside.where_(&noise, &noise.scalar_like(0.0)).reshape(values.shape())
 }

@@ -5,7 +5,7 @@ use lethe_autograd::{ParamLayout, Tags, Var};
 use lethe_nn::loss::{Likelihood, TaskLoss};
 use lethe_nn::models::{Pooling, ResNet, ResNetConfig, Vit, VitConfig};
 use lethe_nn::{Forward, Model, State, Theta};
-use lethe_optim::{Batch, Direction, Extragradient, Perturbation, Place, StepOutput};
+use lethe_optim::{Batch, Direction, Extragradient, Perturbation, SliceIndex, StepOutput};
 use lethe_tensor::random::Draw;
 use lethe_tensor::{DType, Device, Tensor};
 use std::sync::Arc;
@@ -76,7 +76,8 @@ pub fn update(rule: &Extragradient, model: &dyn Model, at: &(Theta, State), batc
 
 /// The direction of the whole batch as one slice.
 pub fn direction(rule: &Extragradient, model: &dyn Model, at: &(Theta, State), batch: &Batch) -> Direction {
-    let ascent = rule.ascent(&at.0, &at.1, batch, Place::default(), &|f: &Forward<'_>, x: &Var| model.forward(f, x));
+    let ascent =
+        rule.ascent(&at.0, &at.1, batch, SliceIndex::default(), &|f: &Forward<'_>, x: &Var| model.forward(f, x));
     rule.geometry.direction(&at.0, ascent.p)
 }
 

@@ -1,6 +1,8 @@
 //! The rules of the house that naga does not know.
 
-use super::{GateError, Kernel, MAX_INVOCATIONS, MAX_PARAMS_BYTES, MAX_STORAGE_BUFFERS, MAX_WORKGROUP_BYTES, Report};
+use super::kernel::{
+    GateError, Kernel, MAX_INVOCATIONS, MAX_PARAMS_BYTES, MAX_STORAGE_BUFFERS, MAX_WORKGROUP_BYTES, Report,
+};
 use naga::{
     AddressSpace, BinaryOperator, Expression, Function, Handle, Literal, MathFunction, Module, ScalarKind, TypeInner,
 };

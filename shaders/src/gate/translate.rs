@@ -1,6 +1,6 @@
 //! Translation to the other shading languages, as wgpu would do it. A failure means that a language lacks something.
 
-use super::{GateError, Kernel};
+use super::kernel::{GateError, Kernel};
 use naga::{ShaderStage, back, proc};
 
 /// Translates to all four and returns the length of the SPIR-V in words.

@@ -3,17 +3,13 @@
 
 #![allow(unsafe_code)]
 
-use super::batch_norm_rows::{Backward, Forward};
-use super::simd::{Level, dispatch_at, level};
+use super::batch_norm_rows::{Backward, COLUMNS, Forward, Slab};
+use super::levels::{Level, dispatch_at, level};
 use super::tasks::{TASK, by_blocks};
 use super::threads::Parts;
 use super::{Input, Output, reference};
 use crate::dtype::DType;
 use crate::plan::{BatchNorm, BatchNormBackward};
-use std::ops::Range;
-
-/// Columns whose sums stay in the first cache.
-pub(super) const COLUMNS: usize = 2048;
 
 /// Runs the plan.
 pub fn run(p: &BatchNorm, inputs: &[Input<'_>], outputs: &mut [Output<'_>]) {
@@ -28,35 +24,6 @@ pub fn backward(p: &BatchNormBackward, inputs: &[Input<'_>], outputs: &mut [Outp
     match p.0.dtype {
         DType::F64 => reference::norm::batch_norm_backward::<f64>(p, inputs, outputs),
         _ => gradients(level(), p, inputs, outputs),
-    }
-}
-
-/// Neighbouring channels of all images.
-#[derive(Clone)]
-pub(super) struct Slab {
-    pub batch: usize,
-    /// Elements of an image.
-    pub pitch: usize,
-    /// Pixels of a channel.
-    pub area: usize,
-    pub channels: Range<usize>,
-}
-
-impl Slab {
-    /// Elements of the slab in one image.
-    pub fn columns(&self) -> usize {
-        self.channels.len() * self.area
-    }
-
-    /// Runs of columns with short sums: (place in the slab, place in an image, length).
-    pub fn blocks(&self) -> impl Iterator<Item = (usize, usize, usize)> + use<> {
-        let (columns, first) = (self.columns(), self.channels.start * self.area);
-        (0..columns).step_by(COLUMNS).map(move |j| (j, first + j, COLUMNS.min(columns - j)))
-    }
-
-    /// Elements of a channel.
-    pub fn count(&self) -> usize {
-        self.batch * self.area
     }
 }
 

@@ -2,12 +2,43 @@
 
 #![allow(unsafe_code)]
 
-use super::batch_norm::Slab;
 use super::scratch::Scratch;
 use super::simd::{Kernel, Simd};
 use super::simd_x2::X2;
 use super::threads::Parts;
 use std::ops::Range;
+
+/// Columns whose sums stay in the first cache.
+pub const COLUMNS: usize = 2048;
+
+/// Neighbouring channels of all images.
+#[derive(Clone)]
+pub struct Slab {
+    pub batch: usize,
+    /// Elements of an image.
+    pub pitch: usize,
+    /// Pixels of a channel.
+    pub area: usize,
+    pub channels: Range<usize>,
+}
+
+impl Slab {
+    /// Elements of the slab in one image.
+    pub fn columns(&self) -> usize {
+        self.channels.len() * self.area
+    }
+
+    /// Runs of columns with short sums: (start in the slab, start in an image, length).
+    pub fn blocks(&self) -> impl Iterator<Item = (usize, usize, usize)> + use<> {
+        let (columns, first) = (self.columns(), self.channels.start * self.area);
+        (0..columns).step_by(COLUMNS).map(move |j| (j, first + j, COLUMNS.min(columns - j)))
+    }
+
+    /// Elements of a channel.
+    pub fn count(&self) -> usize {
+        self.batch * self.area
+    }
+}
 
 /// Means, variances about them, and the normalised slab. `y` is whole, the others are the slab's own.
 pub struct Forward<'a> {
@@ -138,14 +169,14 @@ impl Sums {
     /// Where this image's columns are to be added; images come in ascending order.
     fn of(&mut self, columns: Range<usize>, image: usize) -> &mut [f32] {
         if image > 0 && image.is_multiple_of(IMAGES) {
-            settle(&mut self.some[columns.clone()], &mut self.all[columns.clone()]);
+            flush(&mut self.some[columns.clone()], &mut self.all[columns.clone()]);
         }
         &mut self.some[columns]
     }
 
     /// The sum over each channel's columns, times `factor`.
     fn totals(&mut self, area: usize, factor: f64, out: &mut [f32]) {
-        settle(&mut self.some, &mut self.all);
+        flush(&mut self.some, &mut self.all);
         for (columns, out) in self.all.chunks_exact(area).zip(out) {
             // Eight sums side by side: a single one would wait for each addition.
             let mut sums = [0.0; 8];
@@ -157,7 +188,8 @@ impl Sums {
     }
 }
 
-fn settle(some: &mut [f32], all: &mut [f64]) {
+/// Moves the sums in single precision into those in double.
+fn flush(some: &mut [f32], all: &mut [f64]) {
     for (all, some) in all.iter_mut().zip(some) {
         *all += f64::from(std::mem::take(some));
     }

@@ -14,7 +14,7 @@ pub struct CpuDevice {
 impl CpuDevice {
     /// The instruction set that kernels use on this machine, in words.
     pub fn instructions() -> &'static str {
-        super::simd::level().name()
+        super::levels::level().name()
     }
 
     /// The CPU, with the threads of rayon's global pool.

@@ -63,7 +63,7 @@ fn blocks(draw: Draw, first: u32) -> [[u32; SIDE]; 4] {
 
 #[cfg(test)]
 mod tests {
-    use super::super::simd::{dispatch_at, levels};
+    use super::super::levels::{dispatch_at, levels};
     use super::*;
 
     #[test]

@@ -7,9 +7,10 @@
 
 use super::draws::Uniform;
 use super::interp::{BLOCK, Instruction, Source};
+use super::levels::{Level, dispatch_at, level};
 use super::program::{Op, Program, Src, compile};
 use super::scratch::Scratch;
-use super::simd::{Kernel, Level, Simd, dispatch_at, fence, level};
+use super::simd::{Kernel, Simd, fence};
 use super::strided::{Strided, load, load_one};
 use super::threads::{Parts, parallel};
 use super::{Input, Output, wide};

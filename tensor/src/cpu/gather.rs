@@ -59,11 +59,11 @@ fn scatter(p: &ScatterAdd, inputs: &[Input<'_>], outputs: &mut [Output<'_>]) {
     let base = p.base.then(|| inputs[2].values::<f32>());
     let out = Parts::new(outputs[0].values::<f32>());
     let task = |o: usize, rows: Range<usize>| {
-        let place = (o * p.n + rows.start) * p.inner..(o * p.n + rows.end) * p.inner;
+        let range = (o * p.n + rows.start) * p.inner..(o * p.n + rows.end) * p.inner;
         // SAFETY: each task has its own rows of one outer item.
-        let out = unsafe { out.range(place.clone()) };
+        let out = unsafe { out.range(range.clone()) };
         match base {
-            Some(base) => out.copy_from_slice(&base[place]),
+            Some(base) => out.copy_from_slice(&base[range]),
             None => out.fill(0.0),
         }
         match p.k < LONG || p.shared && is_spread(p, inputs, &rows) {

@@ -6,8 +6,9 @@
 #![allow(unsafe_code)]
 
 pub use super::gemm_tile::*;
+use super::levels::{Level, dispatch_at};
 use super::scratch::Scratch;
-use super::simd::{Kernel, Level, Simd, dispatch_at};
+use super::simd::{Kernel, Simd};
 use super::threads::{Parts, parallel};
 
 /// Block sizes for 48 KiB + 1 MiB + 32 MiB: an A block of MC x KC (336 KiB) and the B panel (64 KiB) in L2, a tile of A in L1;
@@ -125,7 +126,7 @@ fn blocked(level: Level, nr: usize, threads: usize, p: Product) {
     let tiles = p.m.div_ceil(TALLEST);
     let least = p.m.div_ceil(MC);
     let mblocks = if threads == 1 { least } else { least.max(tiles.min(threads * 4)).next_multiple_of(threads) };
-    let place = p.in_place();
+    let in_place = p.in_place();
     let mut panels = Scratch::new(p.n.min(NC).div_ceil(nr) * nr * p.k.div_ceil(kblocks));
     for j0 in (0..p.n).step_by(NC) {
         let nc = NC.min(p.n - j0);
@@ -147,7 +148,7 @@ fn blocked(level: Level, nr: usize, threads: usize, p: Product) {
                 let (i0, i1) = even(tiles, mblocks, i);
                 let (i0, i1) = (p.m * i0 / tiles, p.m * i1 / tiles);
                 if i0 < i1 {
-                    dispatch_at(level, Block { p, i0, i1, p0, kc, j0, nc, panels, first: pb == 0, place });
+                    dispatch_at(level, Block { p, i0, i1, p0, kc, j0, nc, panels, first: pb == 0, in_place });
                 }
             });
         }
@@ -166,21 +167,21 @@ struct Block<'a> {
     panels: &'a [f32],
     /// Whether this is the first block of the sum.
     first: bool,
-    place: bool,
+    in_place: bool,
 }
 
 impl Kernel for Block<'_> {
     type Out = ();
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
-        let Block { p, i0, i1, p0, kc, j0, nc, panels, first, place } = self;
+        let Block { p, i0, i1, p0, kc, j0, nc, panels, first, in_place } = self;
         let (tallest, vectors) = const { shape::<S>() };
         let nr = vectors * S::N;
         let m = i1 - i0;
         let tiles = m.div_ceil(tallest);
         let c = p.c.ptr(i0 * p.ldc + j0..(i1 - 1) * p.ldc + j0 + nc); // these rows and columns are this call's alone
-        let mut packed = Scratch::new(if place { 0 } else { m * kc });
-        if !place {
+        let mut packed = Scratch::new(if in_place { 0 } else { m * kc });
+        if !in_place {
             for t in 0..tiles {
                 let (r0, r1) = even(m, tiles, t);
                 transpose_in(p.a, i0 + r0, r1 - r0, p0, kc, r1 - r0, &mut packed[r0 * kc..r1 * kc]);
@@ -200,7 +201,7 @@ impl Kernel for Block<'_> {
                 let a = p.a.data.as_ptr().wrapping_add((i0 + r0) * p.a.rs + p0 * p.a.cs);
                 // SAFETY: `ptr` and the slices above checked C, B and the packed A; `gemm` checked A. The panels hold whole vectors.
                 unsafe {
-                    if !place {
+                    if !in_place {
                         let a = packed[r0 * kc..r1 * kc].as_ptr();
                         tile_any::<S, true>(s, mr, kc, a, mr, b, nr, c, p.ldc, n, base);
                     } else if p.a.cs == 1 {

@@ -5,6 +5,7 @@
 //! tiles of 13 or 14, never 14 tiles and a remainder of 1.
 
 #![allow(unsafe_code)]
+use super::levels::{Level, dispatch_at};
 use super::simd::*;
 
 #[derive(Clone, Copy)]

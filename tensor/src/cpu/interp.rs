@@ -4,7 +4,6 @@
 
 use super::math;
 use super::program::Op;
-use super::reference::special;
 use super::simd::{Kernel, Simd};
 use super::simd_x2::X2;
 use crate::expr::{BinaryOp, UnaryOp};
@@ -146,7 +145,7 @@ impl Kernel for Instruction {
                 BinaryOp::Le => two!(Le),
                 BinaryOp::Eq => two!(Eq),
                 BinaryOp::Ne => two!(Ne),
-                BinaryOp::Pow => self.scalar(|a, b| special::binary(op, a, b)),
+                BinaryOp::Pow => self.scalar(|a, b| op.exact(a, b)),
             },
         }
     }

@@ -1,8 +1,8 @@
 //! Branch-free f32 elementary functions, generic over the instruction set. Coefficients: own minimax fits (Lawson-weighted least squares on
 //! Chebyshev nodes, 40 digits). The tests state each function's error, over bit patterns from the whole range.
 
-use super::reference::special;
 use super::simd::Simd;
+use crate::normal;
 
 /// Horner: the most accurate order, the longest chain.
 #[inline(always)]
@@ -278,7 +278,7 @@ const fn narrow<const D: usize>(c: [f64; D]) -> [f32; D] {
     r
 }
 
-/// The quantile function of the normal distribution by the formula that defines it (`reference::special::normal_quantile`): its three
+/// The quantile function of the normal distribution by the formula that defines it (`normal::quantile`): its three
 /// quotients side by side, and one division.
 #[inline(always)]
 pub fn normal_quantile<S: Simd>(s: S, p: S::F) -> S::F {
@@ -286,12 +286,12 @@ pub fn normal_quantile<S: Simd>(s: S, p: S::F) -> S::F {
     let q = s.sub(p, s.splat(0.5));
     let tail = s.sqrt(s.sub(zero, log(s, s.select_lt(q, zero, p, s.sub(one, p)))));
     let (near, far) = (s.sub(tail, s.splat(1.6)), s.sub(tail, five));
-    let [num, den] = const { [narrow(special::NEAR[0]), narrow(special::NEAR[1])] };
+    let [num, den] = const { [narrow(normal::NEAR[0]), narrow(normal::NEAR[1])] };
     let (near_num, near_den) = (horner(s, near, num), horner(s, near, den));
-    let [num, den] = const { [narrow(special::FAR[0]), narrow(special::FAR[1])] };
+    let [num, den] = const { [narrow(normal::FAR[0]), narrow(normal::FAR[1])] };
     let num = s.select_le(tail, five, near_num, horner(s, far, num));
     let den = s.select_le(tail, five, near_den, horner(s, far, den));
-    let [central_num, central_den] = const { [narrow(special::CENTRAL[0]), narrow(special::CENTRAL[1])] };
+    let [central_num, central_den] = const { [narrow(normal::CENTRAL[0]), narrow(normal::CENTRAL[1])] };
     let r = s.fma(s.sub(zero, q), q, s.splat(0.180625));
     let (distance, limit) = (s.abs(q), s.splat(0.425));
     let num = s.select_le(distance, limit, s.mul(q, horner(s, r, central_num)), s.copysign(num, q));

@@ -3,7 +3,7 @@
 #![allow(unsafe_code)]
 
 use super::gemm::{Mat, SERIAL, gemm};
-use super::simd::{Level, level};
+use super::levels::{Level, level};
 use super::threads::{Parts, parallel};
 use super::{Input, Output, reference};
 use crate::dtype::DType;

@@ -21,6 +21,7 @@ pub(crate) mod gemm_tile;
 mod interp;
 mod lanes;
 pub(crate) mod layer_norm;
+pub(crate) mod levels;
 pub(crate) mod loss;
 mod loss_rows;
 pub(crate) mod math;

@@ -1,6 +1,5 @@
 //! An elementwise expression as a short program over registers of one block each: what the interpreter runs.
 
-use super::reference::special;
 use crate::expr::{BinaryOp, Expr, Node, UnaryOp};
 use crate::random::Draw;
 
@@ -87,7 +86,7 @@ pub(super) fn compile(expr: &Expr, in_place: impl Fn(usize) -> bool, splat: impl
                 a => push(Op::Unary(op, a)),
             },
             Node::Binary(op, a, b) => match (value[a], value[b]) {
-                (Src::Const(a), Src::Const(b)) => Src::Const(special::binary(op, f64::from(a), f64::from(b)) as f32),
+                (Src::Const(a), Src::Const(b)) => Src::Const(op.exact(f64::from(a), f64::from(b)) as f32),
                 (a, b) => binary(op, a, b, &mut push),
             },
             Node::Select(c, a, b) => match value[c] {
@@ -131,7 +130,7 @@ struct Life {
     /// The last that does.
     last: usize,
     /// Its register.
-    place: usize,
+    register: usize,
 }
 
 /// Drops dead code, fuses a product whose only reader is a sum, and gives registers out, each free again after its last reader.
@@ -163,19 +162,19 @@ fn allocate(mut ops: Vec<Op>, result: Src) -> Program {
         // An instruction may write over its own operand: element i is read before it is written.
         op.each_register(|r| {
             let life = lives[*r];
-            if life.last == i && !free.contains(&life.place) {
-                free.push(life.place);
+            if life.last == i && !free.contains(&life.register) {
+                free.push(life.register);
             }
-            *r = life.place;
+            *r = life.register;
         });
-        lives[i].place = free.pop().unwrap_or_else(|| {
+        lives[i].register = free.pop().unwrap_or_else(|| {
             program.registers += 1;
             program.registers - 1
         });
-        program.code.push((op, lives[i].place));
+        program.code.push((op, lives[i].register));
     }
     if let Src::Reg(r) = &mut program.result {
-        *r = lives[*r].place;
+        *r = lives[*r].register;
     }
     program
 }

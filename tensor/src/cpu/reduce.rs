@@ -1,20 +1,21 @@
 //! Reductions on the CPU. Rows and columns are folded in blocks of a fixed size and the blocks joined as a tree: the order depends on the
-//! sizes alone. How the places of extremes are found stands in `reduce/places.rs`, what is folded in `reduce/fold.rs`.
+//! sizes alone. How extremes are found stands in `reduce/extremes.rs`, what is folded in `reduce/fold.rs`.
 
 #![allow(unsafe_code)]
 
 mod columns;
+mod extremes;
 mod fold;
-mod places;
 
+use super::levels::{Level, dispatch_at, level};
 use super::scratch::Scratch;
-use super::simd::{Kernel, Level, Simd, dispatch_at, level};
+use super::simd::{Kernel, Simd};
 use super::tasks::{TASK, by_blocks};
 use super::threads::Parts;
 use super::{Input, Output, reference};
 use crate::dtype::DType;
 use crate::plan::{Reduce, ReduceOp, ScaledSquares};
-use fold::{Fold, Max, Min, Product, Squares, Sum};
+use fold::{Fold, Max, Min, Product, Put, Squares, Sum, row_fold};
 use std::ops::Range;
 
 /// Elements of a row that one block folds.
@@ -48,8 +49,8 @@ pub(super) fn run_at(level: Level, p: &Reduce, inputs: &[Input<'_>], outputs: &m
         ReduceOp::Prod => fold(level, Product, p, x, output),
         ReduceOp::Max => fold(level, Max, p, x, output),
         ReduceOp::Min => fold(level, Min, p, x, output),
-        ReduceOp::ArgMax => places::find(level, Max, |a, b| a > b, p, x, output.values()),
-        ReduceOp::ArgMin => places::find(level, Min, |a, b| a < b, p, x, output.values()),
+        ReduceOp::ArgMax => extremes::find(level, Max, |a, b| a > b, p, x, output.values()),
+        ReduceOp::ArgMin => extremes::find(level, Min, |a, b| a < b, p, x, output.values()),
     }
 }
 
@@ -59,24 +60,6 @@ fn fold<F: Fold>(level: Level, f: F, p: &Reduce, x: &[f32], output: &mut Output<
     match p.inner {
         1 => rows(level, f, p, x, out, put),
         _ => columns::fold(level, f, p, x, out, put),
-    }
-}
-
-/// How results are stored.
-#[derive(Clone, Copy)]
-struct Put {
-    scale: f32,
-    add: bool,
-}
-
-impl Put {
-    /// As they are.
-    const PLAIN: Put = Put { scale: 1.0, add: false };
-
-    #[inline(always)]
-    fn put(self, at: &mut f32, v: f32) {
-        let v = v * self.scale;
-        *at = if self.add { *at + v } else { v };
     }
 }
 
@@ -132,22 +115,6 @@ impl<F: Fold> Kernel for Rows<'_, F> {
             self.put.put(o, row_fold(s, self.f, &self.x[row + from..row + self.n.min(from + BLOCK)]));
         }
     }
-}
-
-/// The fold of a run of elements, in four vectors side by side.
-#[inline(always)]
-fn row_fold<S: Simd, F: Fold>(s: S, f: F, x: &[f32]) -> f32 {
-    let mut t = [s.splat(F::START); 4];
-    let mut chunks = x.chunks_exact(4 * S::N);
-    for c in &mut chunks {
-        for i in 0..4 {
-            t[i] = f.push(s, t[i], s.load(&c[i * S::N..]));
-        }
-    }
-    for (i, c) in chunks.remainder().chunks(S::N).enumerate() {
-        t[i] = f.push(s, t[i], s.load_part(c, F::START));
-    }
-    f.across(s, f.join(s, f.join(s, t[0], t[1]), f.join(s, t[2], t[3])))
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@
 use super::simd::Simd;
 use std::arch::x86_64::*;
 
-/// Proof that AVX-512 F, DQ, VL and BW are there. `simd::levels` makes it after detection, and nothing else does.
+/// Proof that AVX-512 F, DQ, VL and BW are there. `levels::levels` makes it after detection, and nothing else does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Avx512(pub(super) ());
 /// Proof that AVX2 and FMA are there.

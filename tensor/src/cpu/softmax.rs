@@ -2,8 +2,9 @@
 
 #![allow(unsafe_code)]
 
+use super::levels::{Level, dispatch_at, level};
 use super::rows::*;
-use super::simd::{Kernel, Level, Simd, dispatch_at, level};
+use super::simd::{Kernel, Simd};
 use super::simd_x2::X2;
 use super::tasks::by_rows;
 use super::threads::Parts;

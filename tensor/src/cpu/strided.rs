@@ -1,7 +1,8 @@
 //! Elements of any strides, brought into a run of floats: what the elementwise interpreters do with inputs that they cannot read in place.
 
 use super::Input;
-use super::simd::{Kernel, Level, Simd, dispatch_at};
+use super::levels::{Level, dispatch_at};
+use super::simd::{Kernel, Simd};
 use crate::dtype::{DType, Element};
 use crate::layout::Layout;
 use half::{bf16, f16};
@@ -28,13 +29,13 @@ impl Strided {
     #[inline(always)]
     pub fn runs(&self, at: usize, n: usize) -> Runs<'_> {
         let mut index = vec![0; self.shape.len()];
-        let (mut place, mut rest) = (self.offset, at);
+        let (mut offset, mut rest) = (self.offset, at);
         for axis in (0..index.len()).rev() {
             index[axis] = rest % self.shape[axis];
             rest /= self.shape[axis];
-            place += index[axis] as isize * self.strides[axis];
+            offset += index[axis] as isize * self.strides[axis];
         }
-        Runs { of: self, index, place, left: n }
+        Runs { of: self, index, offset, left: n }
     }
 }
 
@@ -42,14 +43,14 @@ impl Strided {
 pub struct Runs<'a> {
     of: &'a Strided,
     index: Vec<usize>,
-    place: isize,
+    offset: isize,
     left: usize,
 }
 
-/// `count` elements at `place`, `place + stride`, …
+/// `count` elements at `offset`, `offset + stride`, …
 pub struct Run {
-    /// The first one's place in the storage.
-    pub place: isize,
+    /// The first one's offset in the storage.
+    pub offset: isize,
     /// From one to the next.
     pub stride: isize,
     /// How many.
@@ -66,13 +67,13 @@ impl Iterator for Runs<'_> {
         let inner = self.index.len() - 1;
         let stride = self.of.strides[inner];
         let count = (self.of.shape[inner] - self.index[inner]).min(self.left);
-        let run = Run { place: self.place, stride, count };
+        let run = Run { offset: self.offset, stride, count };
         self.left -= count;
         self.index[inner] += count;
-        self.place += count as isize * stride;
+        self.offset += count as isize * stride;
         let mut axis = inner;
         while self.index[axis] == self.of.shape[axis] && axis > 0 {
-            self.place += self.of.strides[axis - 1] - self.of.strides[axis] * self.of.shape[axis] as isize;
+            self.offset += self.of.strides[axis - 1] - self.of.strides[axis] * self.of.shape[axis] as isize;
             self.index[axis] = 0;
             axis -= 1;
             self.index[axis] += 1;
@@ -89,14 +90,14 @@ pub fn gather<T: Element, U: Copy>(x: &[T], from: &Strided, at: usize, out: &mut
         let (out, tail) = rest.split_at_mut(run.count);
         rest = tail;
         match run.stride {
-            0 => out.fill(convert(x[run.place as usize])),
+            0 => out.fill(convert(x[run.offset as usize])),
             1 => {
-                let x = &x[run.place as usize..][..run.count];
+                let x = &x[run.offset as usize..][..run.count];
                 out.iter_mut().zip(x).for_each(|(o, x)| *o = convert(*x));
             }
             _ => {
                 for (i, o) in out.iter_mut().enumerate() {
-                    *o = convert(x[(run.place + i as isize * run.stride) as usize]);
+                    *o = convert(x[(run.offset + i as isize * run.stride) as usize]);
                 }
             }
         }
@@ -162,8 +163,8 @@ pub fn load_wide(input: &Input<'_>, from: &Strided, at: usize, out: &mut [f64]) 
 }
 
 /// The element at `place` of an input's storage.
-pub fn load_one(input: &Input<'_>, place: usize) -> f64 {
-    storage_of!(input, x => x[place].to_f64())
+pub fn load_one(input: &Input<'_>, offset: usize) -> f64 {
+    storage_of!(input, x => x[offset].to_f64())
 }
 
 #[cfg(test)]
@@ -182,16 +183,16 @@ mod tests {
             Layout::contiguous(&[]),
         ];
         for l in layouts {
-            let places: Vec<isize> = l.places().map(|p| p as isize).collect();
+            let offsets: Vec<isize> = l.offsets().map(|p| p as isize).collect();
             let strided = Strided::new(&l);
-            for at in 0..places.len() {
-                for n in [1, 2, 7, places.len() - at] {
-                    let n = n.min(places.len() - at);
+            for at in 0..offsets.len() {
+                for n in [1, 2, 7, offsets.len() - at] {
+                    let n = n.min(offsets.len() - at);
                     let got: Vec<isize> = strided
                         .runs(at, n)
-                        .flat_map(|r| (0..r.count).map(move |i| r.place + i as isize * r.stride))
+                        .flat_map(|r| (0..r.count).map(move |i| r.offset + i as isize * r.stride))
                         .collect();
-                    assert_eq!(got, places[at..at + n], "{l:?} from {at}");
+                    assert_eq!(got, offsets[at..at + n], "{l:?} from {at}");
                 }
             }
         }

@@ -1,7 +1,7 @@
 //! For the tests of this back end: a plan run by its fast kernels, at every SIMD level and with several numbers of threads, against the
 //! reference of the same plan in double precision.
 
-use super::simd::{Level, levels};
+use super::levels::{Level, levels};
 use super::{CpuBuffer, CpuDevice, Input, Output};
 use crate::dtype::{DType, Element};
 use crate::layout::{Layout, numel};

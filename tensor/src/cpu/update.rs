@@ -3,7 +3,8 @@
 #![allow(unsafe_code)]
 
 use super::lanes::Lanes;
-use super::simd::{Kernel, Level, Simd, dispatch_at, level};
+use super::levels::{Level, dispatch_at, level};
+use super::simd::{Kernel, Simd};
 use super::tasks::by_blocks;
 use super::threads::Parts;
 use super::{Input, Output};

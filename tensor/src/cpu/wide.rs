@@ -4,7 +4,6 @@
 #![allow(unsafe_code)]
 
 use super::reference::elementwise::{rounded, store};
-use super::reference::special;
 use super::strided::{Strided, load_wide};
 use super::threads::{Parts, parallel};
 use super::{Input, Output};
@@ -89,6 +88,6 @@ fn binary(op: BinaryOp, a: &[f64], b: &[f64], out: &mut [f64]) {
         BinaryOp::Sub => ab.for_each(|(o, (a, b))| *o = a - b),
         BinaryOp::Mul => ab.for_each(|(o, (a, b))| *o = a * b),
         BinaryOp::Div => ab.for_each(|(o, (a, b))| *o = a / b),
-        _ => ab.for_each(|(o, (a, b))| *o = special::binary(op, *a, *b)),
+        _ => ab.for_each(|(o, (a, b))| *o = op.exact(*a, *b)),
     }
 }

@@ -6,6 +6,7 @@
 use std::fmt::Write;
 
 use super::caps::PARAMS_WORDS;
+use super::types::held_as;
 use crate::dtype::DType;
 use crate::expr::{BinaryOp, Expr, Node, UnaryOp};
 use crate::functions::unary_functions;
@@ -186,16 +187,6 @@ impl<'a> Program<'a> {
         });
         let integers = !self.expr.compute.is_float() || self.targets.iter().any(|t| !t.dtype.computed_as().is_float());
         flags.chain(integers.then_some("CASTS")).collect()
-    }
-}
-
-/// The type that a shader holds elements in.
-pub(crate) fn held_as(dtype: DType) -> &'static str {
-    match dtype {
-        DType::F32 => "f32",
-        DType::I32 => "i32",
-        DType::U32 | DType::F16 | DType::BF16 => "u32",
-        DType::F64 => unreachable!("f64 tensors live on the CPU"),
     }
 }
 

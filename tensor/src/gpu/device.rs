@@ -185,7 +185,7 @@ impl GpuDevice {
     /// device works on while the host prepares the next, and the next step gets the same buffers as this one.
     pub fn submit(&self) {
         lock(&self.0.work).recorder.submit();
-        self.0.pool.settle();
+        self.0.pool.sort_free();
     }
 
     /// Submits what is recorded and waits until all is done.
@@ -200,7 +200,7 @@ impl GpuDevice {
             let mut work = lock(&self.0.work);
             work.recorder.submit();
             work.recorder.wait_all();
-            self.0.pool.settle();
+            self.0.pool.sort_free();
             self.status()
         }
     }

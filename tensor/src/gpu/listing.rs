@@ -6,9 +6,8 @@ use std::collections::BTreeMap;
 
 use super::codegen::{Access, Program, Target};
 use crate::dtype::DType;
-use crate::layout::numel;
+use crate::layout::{Layout, numel};
 use crate::plan::Elementwise;
-use crate::tensor::Tensor;
 
 thread_local! {
     static CAUGHT: RefCell<Option<BTreeMap<String, String>>> = const { RefCell::new(None) };
@@ -22,19 +21,17 @@ pub fn expressions(f: impl FnOnce()) -> BTreeMap<String, String> {
     CAUGHT.with(|c| c.take()).unwrap_or_default()
 }
 
-/// Writes an expression down if somebody listens.
-pub(crate) fn catch(plan: &Elementwise, leaves: &[Tensor]) {
-    let wide = plan.expr.compute == DType::F64 || leaves.iter().any(|l| l.dtype() == DType::F64);
+/// Writes an expression over inputs of these layouts down if somebody listens.
+pub(crate) fn catch<'a>(plan: &Elementwise, layouts: impl Iterator<Item = &'a Layout>) {
+    let wide = plan.expr.compute == DType::F64 || plan.dtypes.contains(&DType::F64);
     if wide || numel(&plan.shape) == 0 || CAUGHT.with(|c| c.borrow().is_none()) {
         return;
     }
-    let accesses: Vec<Access> = leaves
-        .iter()
-        .map(|l| {
-            let (shape, strides) = l.layout().merged();
-            Access { dtype: l.dtype(), at: 0, shape, strides }
-        })
-        .collect();
+    let access = |(layout, dtype): (&Layout, &DType)| {
+        let (shape, strides) = layout.merged();
+        Access { dtype: *dtype, at: 0, shape, strides }
+    };
+    let accesses: Vec<Access> = layouts.zip(&plan.dtypes).map(access).collect();
     let mut structure = format!("{:?} in {} to {}", plan.expr.nodes, plan.expr.compute, plan.dtype);
     for a in &accesses {
         let kinds: Vec<isize> = a.strides.iter().map(|s| (*s).clamp(-1, 2)).collect();

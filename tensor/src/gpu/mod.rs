@@ -10,7 +10,7 @@
 //! bytes in, `tables` keeps small ones there, `readback` takes them out, `counters` counts, `error` keeps the first failure. `device` ties them together;
 //! `transfer` and `read` are the rest of its methods. None of these knows of tensors, shapes or plans.
 //!
-//! Above them, `operand` turns tensors into bindings, `codegen` turns expressions into kernels (`listing` writes those down), and `plans` dispatches: a file for each
+//! Above them, `operand` turns tensors into bindings, `types` says how elements are held, `codegen` turns expressions into kernels (`listing` writes those down), and `plans` dispatches: a file for each
 //! file of [`crate::plan`].
 
 mod adapter;
@@ -35,6 +35,7 @@ mod tables;
 #[cfg(not(target_arch = "wasm32"))]
 mod testing;
 mod transfer;
+pub(crate) mod types;
 
 #[cfg(not(target_arch = "wasm32"))]
 pub use adapter::adapters;

@@ -1,13 +1,12 @@
 //! What a plan's GPU code is given: inputs as views of buffers, outputs as runs of elements; and [`Span`], the aligned range of
-//! a buffer that a kernel binds. Where a view or a run does not start where a binding may, the elements are moved here, so that
-//! kernels see whole operands only.
+//! a buffer that a kernel binds. Where a view or a run does not start where a binding may, its elements are moved (`plans/copy.rs`), so
+//! that kernels see whole operands only.
 
 use std::ops::Range;
 
 use super::bindings::Binding;
 use super::caps::BINDING_ALIGNMENT;
 use super::device::GpuDevice;
-use super::plans::{copy, elementwise};
 use super::pool::Buffer;
 use crate::dtype::DType;
 use crate::layout::Layout;
@@ -86,23 +85,13 @@ impl Span {
     }
 
     /// The whole as an input of `layout`, whose offset counts from the span's start.
-    fn input<'a>(&'a self, dtype: DType, layout: &'a Layout) -> Input<'a> {
+    pub fn input<'a>(&'a self, dtype: DType, layout: &'a Layout) -> Input<'a> {
         debug_assert!(self.offset == 0, "only fresh memory is read again");
         Input { buffer: &self.buffer, dtype, layout }
     }
 }
 
 impl Input<'_> {
-    /// The elements row-major in one span: in place where they lie so and start at a multiple of 256 bytes, else copied.
-    pub fn span(&self, gpu: &GpuDevice) -> Span {
-        let in_place = self.layout.is_contiguous().then(|| self.in_place(self.layout.numel())).flatten();
-        in_place.unwrap_or_else(|| {
-            let to = Span::new(gpu, self.dtype, self.layout.numel());
-            copy::view(gpu, self, &to);
-            to
-        })
-    }
-
     /// `len` elements of the buffer from the view's first one on, in place, whatever the strides: for kernels that take strides. `None`
     /// where a binding cannot start there.
     pub fn in_place(&self, len: usize) -> Option<Span> {
@@ -111,23 +100,9 @@ impl Input<'_> {
 }
 
 impl Output<'_> {
-    /// Has `write` fill the run: in place, or, where a binding cannot start there or the elements are to be added, in memory of its own
-    /// that is moved or added after.
-    pub fn fill(&self, gpu: &GpuDevice, write: impl FnOnce(&Span)) {
-        if let (false, Some(place)) = (self.add, self.place()) {
-            return write(&place);
-        }
-        let own = Span::new(gpu, self.dtype, self.len);
-        write(&own);
-        self.take(gpu, &own);
-    }
-
-    /// [`Output::fill`] for a kernel that can add to what it finds: `write` is told whether to.
-    pub fn fill_or_add(&self, gpu: &GpuDevice, write: impl FnOnce(&Span, bool)) {
-        match self.place() {
-            Some(place) => write(&place, self.add),
-            None => self.fill(gpu, |own| write(own, false)),
-        }
+    /// The run in place; `None` where a binding cannot start there.
+    pub fn in_place(&self) -> Option<Span> {
+        Span::of(self.buffer, self.dtype, self.start, self.len)
     }
 
     /// The run in place, for a kernel that updates what it finds.
@@ -135,16 +110,6 @@ impl Output<'_> {
     /// # Panics
     /// If a binding cannot start there: plans that update in place are given whole tensors.
     pub fn whole(&self) -> Span {
-        self.place().expect("a tensor that is updated in place starts at element 0")
-    }
-
-    fn place(&self) -> Option<Span> {
-        Span::of(self.buffer, self.dtype, self.start, self.len)
-    }
-
-    /// Moves or adds the elements of `own` to their place.
-    fn take(&self, gpu: &GpuDevice, own: &Span) {
-        let layout = Layout::contiguous(&[self.len]);
-        elementwise::identity(gpu, &own.input(self.dtype, &layout), self);
+        self.in_place().expect("a tensor that is updated in place starts at element 0")
     }
 }

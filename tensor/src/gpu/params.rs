@@ -19,16 +19,16 @@ pub(super) struct UniformParams {
 }
 
 impl UniformParams {
-    /// For at most `places` dispatches between two submissions.
+    /// For at most `slots` dispatches between two submissions.
     pub fn new(
         device: &wgpu::Device,
         counts: &Arc<Counts>,
         layout: &wgpu::BindGroupLayout,
-        places: u32,
+        slots: u32,
     ) -> UniformParams {
         let buffer = device.create_buffer(&wgpu::BufferDescriptor {
             label: Some("parameters"),
-            size: u64::from(places) * STRIDE as u64,
+            size: u64::from(slots) * STRIDE as u64,
             usage: wgpu::BufferUsages::UNIFORM | wgpu::BufferUsages::COPY_DST,
             mapped_at_creation: false,
         });
@@ -40,7 +40,7 @@ impl UniformParams {
         });
         add(&counts.buffers_created, 1);
         add(&counts.bind_groups_created, 1);
-        UniformParams { buffer, group, bytes: Vec::with_capacity(places as usize * STRIDE) }
+        UniformParams { buffer, group, bytes: Vec::with_capacity(slots as usize * STRIDE) }
     }
 
     /// Keeps the words for the next dispatch; returns the dynamic offset of their place.

@@ -107,8 +107,8 @@ impl Pipelines {
                 &self.generated[key]
             }
             Origin::Custom { source, entry } => {
-                let place = |all: &Vec<(String, Pipeline)>| all.iter().position(|(known, _)| known == entry);
-                let known = self.custom.get(source).and_then(place);
+                let position = |all: &Vec<(String, Pipeline)>| all.iter().position(|(known, _)| known == entry);
+                let known = self.custom.get(source).and_then(position);
                 let at = known.unwrap_or_else(|| {
                     let pipeline = self.create(kernel, signature, layouts);
                     let all = self.custom.entry(source.to_string()).or_default();

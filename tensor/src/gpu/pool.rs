@@ -129,7 +129,7 @@ impl Pool {
 
     /// Puts the free buffers of each class in the order of their ids, whatever order they came back in: steps that begin so, and allocate
     /// and free alike, get the same buffers, so that their bind groups are there already.
-    pub fn settle(&self) {
+    pub fn sort_free(&self) {
         for free in lock(&self.shelves).free.values_mut() {
             free.sort_by_key(|(id, _)| std::cmp::Reverse(*id));
         }

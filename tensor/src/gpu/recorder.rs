@@ -92,8 +92,8 @@ impl Recorder {
         match &mut self.uniform {
             None => pass.set_immediates(0, bytemuck::bytes_of(&words)),
             Some(uniform) => {
-                let place = uniform.push(&words);
-                pass.set_bind_group(1, &uniform.group, &[place]);
+                let offset = uniform.push(&words);
+                pass.set_bind_group(1, &uniform.group, &[offset]);
             }
         }
         pass.dispatch_workgroups(groups[0], groups[1], groups[2]);

@@ -3,7 +3,6 @@
 use std::collections::HashMap;
 use std::sync::Mutex;
 
-use super::device::GpuDevice;
 use super::error::lock;
 use super::pool::Buffer;
 
@@ -17,13 +16,13 @@ const MOST_TABLES: usize = 1 << 10;
 #[derive(Default)]
 pub(super) struct Tables(Mutex<HashMap<TableKey, Buffer>>);
 
-impl GpuDevice {
-    /// The table of this key; `words` makes it where the device does not hold it yet. What `words` returns must follow from the key.
-    pub(super) fn cached_table(&self, key: TableKey, words: impl FnOnce() -> Vec<i32>) -> Buffer {
-        let mut known = lock(&self.0.tables.0);
+impl Tables {
+    /// The table of this key, which `make` makes where it is not there yet.
+    pub fn get(&self, key: TableKey, make: impl FnOnce() -> Buffer) -> Buffer {
+        let mut known = lock(&self.0);
         if known.len() >= MOST_TABLES && !known.contains_key(&key) {
             known.clear();
         }
-        known.entry(key).or_insert_with(|| self.upload(bytemuck::cast_slice(&words()))).clone()
+        known.entry(key).or_insert_with(make).clone()
     }
 }

@@ -6,6 +6,7 @@ use super::device::GpuDevice;
 use super::error::lock;
 use super::pipeline::Kernel;
 use super::pool::Buffer;
+use super::tables::TableKey;
 
 impl GpuDevice {
     /// A new buffer with these contents, zeros up to the next multiple of 4 bytes and arbitrary bytes after.
@@ -15,6 +16,11 @@ impl GpuDevice {
             lock(&self.0.work).recorder.write(buffer.raw(), 0, bytes);
         }
         buffer
+    }
+
+    /// The table of this key; `words` makes it where the device does not hold it yet. What `words` returns must follow from the key.
+    pub(super) fn cached_table(&self, key: TableKey, words: impl FnOnce() -> Vec<i32>) -> Buffer {
+        self.0.tables.get(key, || self.upload(bytemuck::cast_slice(&words())))
     }
 
     /// Overwrites a range, after all that was recorded before.

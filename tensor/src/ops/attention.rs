@@ -1,8 +1,8 @@
 //! Scaled dot-product attention.
 
-use super::attention_parts::Cut;
-use crate::dtype::DType;
-use crate::plan::{Attention, AttentionBackward, Mask, MaskKind};
+use super::attention_mask;
+use super::attention_parts::{Cut, KEYS, Part, QUERIES, apart, joined, merged, ranges, sizes, unpacked};
+use crate::plan::{Attention, AttentionBackward};
 use crate::run::execute;
 use crate::tensor::Tensor;
 
@@ -42,7 +42,7 @@ pub fn plan(q: &Tensor, k: &Tensor, v: &Tensor, mask: Option<&Tensor>, scale: f6
         packed: false,
     };
     if let Some(mask) = mask {
-        plan.mask = Some(describe(mask, &plan));
+        plan.mask = Some(attention_mask::describe(mask, &plan));
     }
     plan
 }
@@ -62,38 +62,6 @@ pub fn packed_plan(qkv: &Tensor, scale: f64, causal: bool) -> Attention {
     Attention { dtype, batch, heads, queries, keys, dim, scale, causal, shift: 0, mask: None, packed: true }
 }
 
-/// Broadcasts a mask and makes its key axis dense.
-#[track_caller]
-fn dense_mask(m: &Tensor, p: &Attention) -> Tensor {
-    let full = [p.batch, p.heads, p.queries, p.keys];
-    let direct = m.layout().expand(&full);
-    let usable =
-        direct.as_ref().is_some_and(|l| l.strides.iter().all(|s| *s >= 0) && (l.strides[3] == 1 || p.keys == 1));
-    assert!(direct.is_some(), "attention: the mask {:?} does not broadcast to {full:?}", m.shape());
-    if usable {
-        return m.clone();
-    }
-    // Only the axis of keys is spread out; broadcasting over the others stays free.
-    let mut shape = m.shape().to_vec();
-    match shape.last_mut() {
-        Some(last) => *last = p.keys,
-        None => shape.push(p.keys),
-    }
-    crate::run::copy(&m.expand(&shape))
-}
-
-/// What a mask of these strides is for a plan.
-#[track_caller]
-pub(super) fn describe(m: &Tensor, p: &Attention) -> Mask {
-    let kind = match m.computed_type() {
-        DType::U32 => MaskKind::Bool,
-        d if d == p.dtype => MaskKind::Additive,
-        d => panic!("attention: a mask is u32 (1 = attend) or {} (added), this one is {d}", p.dtype),
-    };
-    let l = dense_mask(m, p).layout().expand(&[p.batch, p.heads, p.queries, p.keys]).expect("checked");
-    Mask { kind, strides: [0, 1, 2].map(|i| if l.shape[i] == 1 { 0 } else { l.strides[i] as usize }) }
-}
-
 /// Runs a plan of [`plan`] or [`packed_plan`]: (o, stats).
 ///
 /// # Panics
@@ -102,10 +70,10 @@ pub(super) fn describe(m: &Tensor, p: &Attention) -> Mask {
 pub fn forward(plan: &Attention, inputs: &[&Tensor], mask: Option<&Tensor>) -> (Tensor, Tensor) {
     inputs[0].device().check_room("attention", plan.dtype, &plan.output_shape());
     if let Some(cut) = Cut::of(plan, inputs[0].device()) {
-        return cut.forward(plan, inputs, mask);
+        return forward_in_parts(plan, &cut, inputs, mask);
     }
     let mut all: Vec<Tensor> = inputs.iter().map(|t| t.contiguous()).collect();
-    all.extend(mask.map(|m| dense_mask(m, plan)));
+    all.extend(mask.map(|m| attention_mask::dense(m, plan)));
     let mut out = execute(plan.clone(), &all.iter().collect::<Vec<_>>());
     let stats = out.swap_remove(1);
     (out.swap_remove(0), stats)
@@ -125,10 +93,65 @@ pub fn backward(
     mask: Option<&Tensor>,
 ) -> Vec<Tensor> {
     if let Some(cut) = Cut::of(plan, inputs[0].device()) {
-        return cut.backward(plan, inputs, [o, stats, go], mask);
+        return backward_in_parts(plan, &cut, inputs, [o, stats, go], mask);
     }
     let mut all: Vec<Tensor> = inputs.iter().map(|t| t.contiguous()).collect();
     all.extend([o.contiguous(), stats.contiguous(), go.contiguous()]);
-    all.extend(mask.map(|m| dense_mask(m, plan)));
+    all.extend(mask.map(|m| attention_mask::dense(m, plan)));
     execute(AttentionBackward(plan.clone()), &all.iter().collect::<Vec<_>>())
+}
+
+/// [`forward`] of a plan that is cut.
+#[track_caller]
+fn forward_in_parts(p: &Attention, cut: &Cut, inputs: &[&Tensor], mask: Option<&Tensor>) -> (Tensor, Tensor) {
+    let Cut::Axis(axis, parts) = *cut else {
+        let (o, stats) = forward(&apart(p), &unpacked(inputs[0]).each_ref(), mask);
+        return (o.transpose(1, 2).contiguous(), stats);
+    };
+    let done: Vec<(Tensor, Tensor)> = ranges(sizes(p)[axis], parts)
+        .map(|range| {
+            let part = Part::new(p, axis, &range, mask);
+            forward(&part.plan, &part.rows(inputs).iter().collect::<Vec<_>>(), part.mask.as_ref())
+        })
+        .collect();
+    if axis == KEYS {
+        return done.into_iter().reduce(|a, b| merged(p, a, b)).expect("there are parts");
+    }
+    let (o, stats): (Vec<Tensor>, Vec<Tensor>) = done.into_iter().unzip();
+    (joined(&o).reshape(&p.output_shape()), joined(&stats).reshape(&[p.batch, p.heads, p.queries, 2]))
+}
+
+/// [`backward`] of a plan that is cut, given o, the statistics and the gradient of o.
+#[track_caller]
+fn backward_in_parts(
+    p: &Attention,
+    cut: &Cut,
+    inputs: &[&Tensor],
+    [o, stats, go]: [&Tensor; 3],
+    mask: Option<&Tensor>,
+) -> Vec<Tensor> {
+    let Cut::Axis(axis, parts) = *cut else {
+        let [o, go] = [o, go].map(|t| t.transpose(1, 2));
+        let grads = backward(&apart(p), &unpacked(inputs[0]).each_ref(), &o, stats, &go, mask);
+        let all = joined(&grads.iter().map(|g| g.transpose(1, 2)).collect::<Vec<_>>());
+        let three = all.reshape(&[3, p.batch, p.queries, p.heads, p.dim]);
+        return vec![three.permute(&[1, 2, 0, 3, 4]).contiguous()];
+    };
+    let done: Vec<Vec<Tensor>> = ranges(sizes(p)[axis], parts)
+        .map(|range| {
+            let part = Part::new(p, axis, &range, mask);
+            let rows = part.rows(inputs);
+            let [o, stats, go] = [o, stats, go].map(|t| part.of_queries(t));
+            backward(&part.plan, &rows.iter().collect::<Vec<_>>(), &o, &stats, &go, part.mask.as_ref())
+        })
+        .collect();
+    let gradient = |i: usize| {
+        let parts: Vec<Tensor> = done.iter().map(|d| d[i].clone()).collect();
+        // What all parts share gets a share of its gradient from each.
+        if matches!((axis, i), (QUERIES, 1 | 2) | (KEYS, 0)) {
+            return parts.into_iter().reduce(|a, b| a.add(&b).force().clone()).expect("there are parts");
+        }
+        joined(&parts).reshape(inputs[i].shape())
+    };
+    (0..3).map(gradient).collect()
 }

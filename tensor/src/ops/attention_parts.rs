@@ -1,7 +1,7 @@
-//! Attention whose operands are larger than a GPU can bind, or longer than a thread of it may run: by parts. Items first, then heads, then
-//! queries or keys, whose parts are merged by their rows' statistics. It knows nothing of kernels, and what fits goes another way.
+//! Attention whose operands are larger than a GPU can bind, or longer than a thread of it may run: how it is cut, and how parts
+//! are joined. Items first, then heads, then queries or keys, whose parts are merged by their rows' statistics.
 
-use super::attention::{backward, describe, forward};
+use super::attention_mask::describe;
 use crate::device::Device;
 use crate::plan::Attention;
 use crate::run::store;
@@ -16,8 +16,8 @@ pub(super) enum Cut {
     Axis(usize, usize),
 }
 
-const QUERIES: usize = 2;
-const KEYS: usize = 3;
+pub(super) const QUERIES: usize = 2;
+pub(super) const KEYS: usize = 3;
 
 /// The bytes of the largest operand and of the largest that can be bound, and the most rows that a thread goes through; `None` where there are no
 /// such limits.
@@ -64,74 +64,19 @@ impl Cut {
         };
         Some(Cut::Axis(axis, parts.min(sizes[axis])))
     }
-
-    /// As [`forward`].
-    #[track_caller]
-    pub(super) fn forward(&self, p: &Attention, inputs: &[&Tensor], mask: Option<&Tensor>) -> (Tensor, Tensor) {
-        let Cut::Axis(axis, parts) = *self else {
-            let (o, stats) = forward(&apart(p), &unpacked(inputs[0]).each_ref(), mask);
-            return (o.transpose(1, 2).contiguous(), stats);
-        };
-        let done: Vec<(Tensor, Tensor)> = ranges(sizes(p)[axis], parts)
-            .map(|range| {
-                let part = Part::new(p, axis, &range, mask);
-                forward(&part.plan, &part.rows(inputs).iter().collect::<Vec<_>>(), part.mask.as_ref())
-            })
-            .collect();
-        if axis == KEYS {
-            return done.into_iter().reduce(|a, b| merged(p, a, b)).expect("there are parts");
-        }
-        let (o, stats): (Vec<Tensor>, Vec<Tensor>) = done.into_iter().unzip();
-        (joined(&o).reshape(&p.output_shape()), joined(&stats).reshape(&[p.batch, p.heads, p.queries, 2]))
-    }
-
-    /// As [`backward`], given o, the statistics and the gradient of o.
-    #[track_caller]
-    pub(super) fn backward(
-        &self,
-        p: &Attention,
-        inputs: &[&Tensor],
-        [o, stats, go]: [&Tensor; 3],
-        mask: Option<&Tensor>,
-    ) -> Vec<Tensor> {
-        let Cut::Axis(axis, parts) = *self else {
-            let [o, go] = [o, go].map(|t| t.transpose(1, 2));
-            let grads = backward(&apart(p), &unpacked(inputs[0]).each_ref(), &o, stats, &go, mask);
-            let all = joined(&grads.iter().map(|g| g.transpose(1, 2)).collect::<Vec<_>>());
-            let three = all.reshape(&[3, p.batch, p.queries, p.heads, p.dim]);
-            return vec![three.permute(&[1, 2, 0, 3, 4]).contiguous()];
-        };
-        let done: Vec<Vec<Tensor>> = ranges(sizes(p)[axis], parts)
-            .map(|range| {
-                let part = Part::new(p, axis, &range, mask);
-                let rows = part.rows(inputs);
-                let [o, stats, go] = [o, stats, go].map(|t| part.of_queries(t));
-                backward(&part.plan, &rows.iter().collect::<Vec<_>>(), &o, &stats, &go, part.mask.as_ref())
-            })
-            .collect();
-        let gradient = |i: usize| {
-            let parts: Vec<Tensor> = done.iter().map(|d| d[i].clone()).collect();
-            // What all parts share gets a share of its gradient from each.
-            if matches!((axis, i), (QUERIES, 1 | 2) | (KEYS, 0)) {
-                return parts.into_iter().reduce(|a, b| a.add(&b).force().clone()).expect("there are parts");
-            }
-            joined(&parts).reshape(inputs[i].shape())
-        };
-        (0..3).map(gradient).collect()
-    }
 }
 
-fn sizes(p: &Attention) -> [usize; 4] {
+pub(super) fn sizes(p: &Attention) -> [usize; 4] {
     [p.batch, p.heads, p.queries, p.keys]
 }
 
 /// `0..n` in so many parts.
-fn ranges(n: usize, parts: usize) -> impl Iterator<Item = Range<usize>> {
+pub(super) fn ranges(n: usize, parts: usize) -> impl Iterator<Item = Range<usize>> {
     (0..parts).map(move |i| n * i / parts..n * (i + 1) / parts)
 }
 
 /// Parts one behind the other. An axis is cut only where those before it are 1, so that this joins them along theirs.
-fn joined(parts: &[Tensor]) -> Tensor {
+pub(super) fn joined(parts: &[Tensor]) -> Tensor {
     let len = parts.iter().map(Tensor::numel).sum();
     let mut all = Tensor::zeros(parts[0].device(), parts[0].dtype(), &[len]);
     let mut start = 0;
@@ -143,26 +88,26 @@ fn joined(parts: &[Tensor]) -> Tensor {
 }
 
 /// The plan of the three parts of a packed projection.
-fn apart(p: &Attention) -> Attention {
+pub(super) fn apart(p: &Attention) -> Attention {
     Attention { packed: false, ..p.clone() }
 }
 
 /// q, k and v of [batch, tokens, 3, heads, dim].
-fn unpacked(qkv: &Tensor) -> [Tensor; 3] {
+pub(super) fn unpacked(qkv: &Tensor) -> [Tensor; 3] {
     [0, 1, 2].map(|i| qkv.slice(2, i, i + 1).squeeze(2).transpose(1, 2))
 }
 
 /// A part of a plan.
-struct Part<'a> {
-    plan: Attention,
-    mask: Option<Tensor>,
+pub(super) struct Part<'a> {
+    pub plan: Attention,
+    pub mask: Option<Tensor>,
     axis: usize,
     range: &'a Range<usize>,
 }
 
 impl<'a> Part<'a> {
     #[track_caller]
-    fn new(p: &Attention, axis: usize, range: &'a Range<usize>, mask: Option<&Tensor>) -> Part<'a> {
+    pub fn new(p: &Attention, axis: usize, range: &'a Range<usize>, mask: Option<&Tensor>) -> Part<'a> {
         let mut sizes = sizes(p);
         sizes[axis] = range.len();
         let [batch, heads, queries, keys] = sizes;
@@ -179,12 +124,12 @@ impl<'a> Part<'a> {
     }
 
     /// q, k and v.
-    fn rows(&self, inputs: &[&Tensor]) -> [Tensor; 3] {
+    pub fn rows(&self, inputs: &[&Tensor]) -> [Tensor; 3] {
         [self.of_queries(inputs[0]), self.of_keys(inputs[1]), self.of_keys(inputs[2])]
     }
 
     /// What has an axis of queries.
-    fn of_queries(&self, t: &Tensor) -> Tensor {
+    pub fn of_queries(&self, t: &Tensor) -> Tensor {
         if self.axis == KEYS { t.clone() } else { self.cut(t, self.axis) }
     }
 
@@ -202,7 +147,11 @@ impl<'a> Part<'a> {
 }
 
 /// Outputs and statistics of the same queries with two sets of keys, as with both.
-fn merged(p: &Attention, (a, stats_a): (Tensor, Tensor), (b, stats_b): (Tensor, Tensor)) -> (Tensor, Tensor) {
+pub(super) fn merged(
+    p: &Attention,
+    (a, stats_a): (Tensor, Tensor),
+    (b, stats_b): (Tensor, Tensor),
+) -> (Tensor, Tensor) {
     let part = |stats: &Tensor, i: usize| stats.slice(-1, i, i + 1);
     let [top_a, top_b] = [&stats_a, &stats_b].map(|s| part(s, 0));
     let top = top_a.maximum(&top_b);

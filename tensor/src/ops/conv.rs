@@ -1,6 +1,6 @@
 //! Two-dimensional convolution and its gradients, and the options of convolutions of any number of axes.
 
-use super::conv_parts;
+use super::conv_parts::{ConvCut, Halves};
 use super::view::INFER;
 use crate::plan::{Conv2d, ConvGeometry, ConvPass};
 use crate::run::execute_one;
@@ -142,13 +142,7 @@ impl Tensor {
     }
 
     #[track_caller]
-    pub(super) fn convolve(
-        &self,
-        other: &Tensor,
-        bias: Option<&Tensor>,
-        pass: ConvPass,
-        geometry: ConvGeometry,
-    ) -> Tensor {
+    fn convolve(&self, other: &Tensor, bias: Option<&Tensor>, pass: ConvPass, geometry: ConvGeometry) -> Tensor {
         let plan = Conv2d { dtype: self.computed_type(), pass, geometry, bias: bias.is_some() };
         let shape = &crate::plan::Plan::outputs(&plan)[0].shape;
         self.device().check_room("conv2d", self.computed_type(), shape);
@@ -156,8 +150,10 @@ impl Tensor {
             let zeros = Tensor::zeros(self.device(), self.computed_type(), shape);
             return bias.map_or(zeros.clone(), |b| zeros.add(&b.reshape(&[INFER, 1, 1])));
         }
-        if let Some(cut) = cut(&plan.geometry, pass, self) {
-            return conv_parts::convolve([self, other], bias, pass, &plan.geometry, cut);
+        if let Some(cut) = ConvCut::of(&plan.geometry, pass, self) {
+            let halves = Halves::of(&plan.geometry, pass, cut);
+            let parts = halves.operands([self, other]).map(|([a, b], part)| a.convolve(&b, None, pass, part));
+            return halves.joined(parts, bias);
         }
         #[cfg(feature = "gpu")]
         if let (false, Err((found, most))) =
@@ -171,66 +167,5 @@ impl Tensor {
             Some(bias) => execute_one(plan, &[&a, &b, &bias.contiguous()]),
             None => execute_one(plan, &[&a, &b]),
         }
-    }
-}
-
-/// What a convolution is cut along.
-#[derive(Clone, Copy)]
-pub(super) enum ConvCut {
-    /// Rows or columns of the output.
-    Outputs(usize),
-    /// Rows or columns of the kernel.
-    Taps(usize),
-    /// Channels of the input, where there is one group.
-    Channels,
-    /// Channels of the output, where there is one group.
-    Filters,
-    /// Groups.
-    Groups,
-}
-
-/// How a convolution must be cut that a device's kernels do not take: they address so many pixels along an axis, see so much of an image or
-/// of a weight at once, and no thread sums more terms than `LONGEST`.
-fn cut(g: &ConvGeometry, pass: ConvPass, x: &Tensor) -> Option<ConvCut> {
-    const PIXELS: usize = (1 << 15) - 1;
-    const AREA: usize = 1 << 22;
-    const LONGEST: usize = 1 << 14;
-    let most = x.device().most_elements();
-    if x.device().is_cpu() {
-        return None;
-    }
-    const BLOCKS: usize = 65_535;
-    let (area, taps) = (g.output[0] * g.output[1], g.kernel[0] * g.kernel[1]);
-    let phases = if pass == ConvPass::InputGrad { g.stride[0] * g.stride[1] } else { 1 };
-    if g.groups * phases > BLOCKS && g.groups > 1 {
-        return Some(ConvCut::Groups);
-    }
-    let window = |axis: usize| g.dilation[axis] * (g.kernel[axis] - 1);
-    let padding = |axis: usize| g.padding[axis][0].max(g.padding[axis][1]);
-    let longest = |v: [usize; 2]| usize::from(v[1] > v[0]);
-    // A slab's padding and what it reads are little more than its window.
-    let wide = |axis: usize| g.input[axis].max(g.output[axis]).max(padding(axis)) > PIXELS;
-    if let Some(axis) = (0..2).find(|axis| wide(*axis) && g.output[*axis] > 1) {
-        return Some(ConvCut::Outputs(axis));
-    }
-    let images = (g.c_in * g.input[0] * g.input[1]).max(g.c_out * area);
-    if (images > most || area.max(g.input[0] * g.input[1]) > AREA || phases > BLOCKS) && area > 1 {
-        return Some(ConvCut::Outputs(longest(g.output)));
-    }
-    if let Some(axis) = (0..2).find(|axis| (wide(*axis) || window(*axis) > PIXELS) && g.kernel[*axis] > 1) {
-        return Some(ConvCut::Taps(axis));
-    }
-    let channels = if pass == ConvPass::InputGrad { g.c_out } else { g.c_in } / g.groups;
-    let weight = g.w_shape().iter().product::<usize>();
-    // A tap takes four words of the kernels' tables.
-    let large = weight.max(4 * (taps * channels + 2 * g.stride[0] * g.stride[1])) > most;
-    let long = pass != ConvPass::WeightGrad && channels * taps > LONGEST;
-    match () {
-        () if !large && !long => None,
-        () if taps > 1 => Some(ConvCut::Taps(longest(g.kernel))),
-        () if g.groups > 1 => Some(ConvCut::Groups),
-        () if g.c_in > 1 && (pass != ConvPass::InputGrad || channels <= LONGEST) => Some(ConvCut::Channels),
-        () if g.c_out > 1 => Some(ConvCut::Filters),
-        () => None,
     }
 }

@@ -45,6 +45,11 @@ impl Tensor {
         Tensor::full(device, dtype, shape, 0.0)
     }
 
+    /// Zeros of the type that this tensor is computed in, of its shape, on its device.
+    pub fn zeros_like(&self) -> Tensor {
+        Tensor::zeros(self.device(), self.computed_type(), self.shape())
+    }
+
     /// Ones.
     ///
     /// # Panics

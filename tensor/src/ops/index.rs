@@ -14,7 +14,7 @@ fn check_index(op: &str, index: &Tensor) {
 
 /// A contiguous index whose every entry names one of the `n` places of an axis. On a GPU nobody looks: there an entry that does not gives NaN.
 #[track_caller]
-fn places(op: &str, index: &Tensor, n: usize) -> Tensor {
+fn checked_indices(op: &str, index: &Tensor, n: usize) -> Tensor {
     let index = index.contiguous();
     if let Some(found) = index.first_not_below(n, false) {
         panic!("{op}: the index {found} names no place of an axis of {n} elements; indices are 0 to n − 1");
@@ -49,7 +49,7 @@ impl Tensor {
         let x = cut("gather", self, index.shape(), d);
         let ([outer, n, inner], k) = (around(x.shape(), d), index.shape()[d]);
         assert!(n > 0 || index.numel() == 0, "gather: axis {d} of x {:?} is empty", self.shape());
-        let index = places("gather", index, n);
+        let index = checked_indices("gather", index, n);
         let most = self.device().most_elements();
         if inner > most && index.numel() > 0 {
             // A single place of the axis is more than a kernel sees at once.
@@ -73,7 +73,7 @@ impl Tensor {
         assert!(index.rank() == 1, "index_select: the index {:?} needs one axis", index.shape());
         let ([outer, n, inner], k) = (around(self.shape(), d), index.numel());
         assert!(n > 0 || k == 0, "index_select: axis {d} of x {:?} is empty", self.shape());
-        let index = places("index_select", index, n);
+        let index = checked_indices("index_select", index, n);
         let mut shape = self.shape().to_vec();
         shape[d] = k;
         let most = self.device().most_elements();
@@ -103,7 +103,7 @@ impl Tensor {
         let whole = region.shape() == self.shape();
         let ([outer, n, inner], k) = (around(region.shape(), d), index.shape()[d]);
         let shape = region.shape().to_vec();
-        let (index, src) = (places("scatter_add", index, n), src.contiguous());
+        let (index, src) = (checked_indices("scatter_add", index, n), src.contiguous());
         let most = self.device().most_elements();
         if whole && inner > most && self.numel() > 0 {
             let [x, i, src] = [(self, n), (&index, k), (&src, k)].map(|(t, n)| t.reshape(&[outer, n, inner]));
@@ -154,7 +154,7 @@ impl Tensor {
         expected[d] = index.numel();
         assert!(index.rank() == 1 && src.shape() == expected, "{op}: src {:?} is not {expected:?}", src.shape());
         let ([outer, n, inner], k) = (around(self.shape(), d), index.numel());
-        let (shape, index, src) = (self.shape().to_vec(), places(op, index, n), src.contiguous());
+        let (shape, index, src) = (self.shape().to_vec(), checked_indices(op, index, n), src.contiguous());
         let most = self.device().most_elements();
         if inner > most && self.numel() > 0 {
             let [x, src] = [(self, n), (&src, k)].map(|(t, n)| t.reshape(&[outer, n, inner]));

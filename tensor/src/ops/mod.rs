@@ -2,6 +2,7 @@
 
 pub(crate) mod array;
 pub mod attention;
+mod attention_mask;
 mod attention_parts;
 pub mod conv;
 mod conv_parts;
@@ -24,15 +25,15 @@ mod softmax;
 mod sort;
 pub mod view;
 
-/// The place of an axis that may be counted from the end.
+/// The number of an axis that may be counted from the end.
 ///
 /// # Panics
 /// If there is no such axis.
 #[track_caller]
 pub(crate) fn axis(op: &str, axis: isize, rank: usize) -> usize {
-    let place = if axis < 0 { axis + rank as isize } else { axis };
-    assert!((0..rank as isize).contains(&place), "{op}: there is no axis {axis} in a tensor of rank {rank}");
-    place as usize
+    let number = if axis < 0 { axis + rank as isize } else { axis };
+    assert!((0..rank as isize).contains(&number), "{op}: there is no axis {axis} in a tensor of rank {rank}");
+    number as usize
 }
 
 /// Elements before, along and behind an axis.

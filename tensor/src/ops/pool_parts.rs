@@ -78,10 +78,10 @@ fn pool_one(p: &Pool2d, inputs: &[&Tensor]) -> Vec<Tensor> {
     match (p.pass, inputs) {
         (PoolPass::Forward, [x, ..]) if p.kind == PoolKind::Max => {
             let x = part(x, &at).reshape(&[n, c, h * w]);
-            let place = x.argmax(2, true);
+            let index = x.argmax(2, true);
             let start = (at[0].start * p.input[1] + at[1].start) as f64;
-            let y = x.gather(2, &place).unsqueeze(-1);
-            vec![y, moved(&place, w, p.input[1], start).unsqueeze(-1)]
+            let y = x.gather(2, &index).unsqueeze(-1);
+            vec![y, moved(&index, w, p.input[1], start).unsqueeze(-1)]
         }
         (PoolPass::Forward, _) => vec![part(inputs[0], &at).sum_axes(&[2, 3], true).mul_scalar(share)],
         (PoolPass::Backward, [dy, index]) => {

@@ -236,8 +236,8 @@ impl Tensor {
         }
         let (pieces, rest) = self.pieces(rows);
         let best = |t: &Tensor| {
-            let place = t.arg("arg", op, 1, true);
-            (t.gather(1, &place), place)
+            let index = t.arg("arg", op, 1, true);
+            (t.gather(1, &index), index)
         };
         let (values, places) = best(&pieces);
         let shape = [outer, n / rows, inner];

@@ -3,25 +3,17 @@
 use crate::config::{AnalysisConfig, Config, Problem, Protocol};
 use crate::data::{Dataset, Loader, Preparation};
 use crate::error::Error;
-use crate::evaluation::{Network, upload};
+use crate::network::{Network, upload};
+use crate::training::Ascent;
 use crate::words::count;
 use lethe_autograd::Var;
 use lethe_nn::{Forward, Theta};
-use lethe_optim::{Batch, Extragradient, Place};
+use lethe_optim::{Batch, SliceIndex};
 use lethe_tensor::Tensor;
 use std::sync::Arc;
 
 /// Distinguishes the slices, dropout masks and random directions of a collection from those of training: a bit that no epoch or update number reaches.
 const COLLECTION: u32 = 1 << 31;
-
-/// A perturbation as in training.
-#[derive(Clone, Copy, Debug)]
-pub struct Ascent {
-    /// The step.
-    pub step: Extragradient,
-    /// Its radius ρ.
-    pub rho: f64,
-}
 
 /// Log-likelihoods (by softmax, whatever the loss) of all images: a vector of n × classes for each network.
 pub struct Outputs {
@@ -127,8 +119,9 @@ fn filled(images: &Dataset, m: usize) -> Dataset {
 /// θ + ε of a slice, as in training: with the slice's batch statistics; running statistics are not updated.
 pub(super) fn perturbed(network: Network<'_>, ascent: Ascent, slice: &Batch, key: u32, j: usize) -> Theta {
     let Network { model, theta, state } = network;
-    let (place, forward) = (Place { update: key.into(), slice: j }, |f: &Forward<'_>, x: &Var| model.forward(f, x));
-    network.device().scope(|| ascent.step.perturbed(theta, state, slice, ascent.rho, place, &forward))
+    let (index, forward) =
+        (SliceIndex { update: key.into(), slice: j }, |f: &Forward<'_>, x: &Var| model.forward(f, x));
+    network.device().scope(|| ascent.step.perturbed(theta, state, slice, ascent.rho, index, &forward))
 }
 
 /// Log-likelihoods of all images of a loader, n × classes.

@@ -1,24 +1,16 @@
 //! What a perturbation makes a network forget: the record of one collection, with everything that figure 2 of the paper needs.
 
-use super::collect::{Ascent, Collector};
+use super::collect::Collector;
 use super::companion::{Companion, companion, mean_likelihoods};
 use super::information::{Curves, MOST_CLASSES, curves, exponents};
 use super::threshold::{Adjustment, Forgetting, adjusted_thresholds};
 use crate::config::{Config, Problem, Protocol, Split};
 use crate::data::Dataset;
 use crate::error::Error;
-use crate::evaluation::Network;
+use crate::network::Network;
+use crate::training::{Ascent, Progress};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
-
-/// The progress of a training.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Progress {
-    /// The number of epochs done.
-    pub epochs: usize,
-    /// The number of updates made.
-    pub updates: u64,
-}
 
 /// The record of one collection.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

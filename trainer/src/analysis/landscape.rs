@@ -1,9 +1,10 @@
 //! The loss along the directions of perturbations: L(θ + t d) for d of unit length, with the loss as in evaluation.
 
-use super::collect::{Ascent, perturbed};
+use super::collect::perturbed;
 use crate::data::Loader;
 use crate::error::Error;
-use crate::evaluation::{Network, upload};
+use crate::network::{Network, upload};
+use crate::training::Ascent;
 use lethe_nn::loss::{Likelihood, TaskLoss};
 use lethe_optim::{Batch, Extragradient};
 use lethe_tensor::Tensor;

@@ -2,7 +2,7 @@
 //! loss, and the rank correlation of such numbers over a pool of models.
 //!
 //! [`information`], [`companion`], [`threshold`] and [`kendall`] are functions of numbers, without networks or devices. [`collect`], [`landscape`] and
-//! [`sharpness`] run networks, and [`forgetting`] evaluates a collection.
+//! [`sharpness`] run networks, [`forgetting`] evaluates a collection, and [`observer`] does so during a training.
 
 pub mod collect;
 pub mod companion;
@@ -10,5 +10,6 @@ pub mod forgetting;
 pub mod information;
 pub mod kendall;
 pub mod landscape;
+pub mod observer;
 pub mod sharpness;
 pub mod threshold;

@@ -3,7 +3,7 @@
 
 use crate::data::Loader;
 use crate::error::Error;
-use crate::evaluation::{Network, upload};
+use crate::network::{Network, upload};
 use lethe_autograd::{Parameters, Var, hessian_vector_product};
 use lethe_nn::loss::TaskLoss;
 use lethe_nn::{Forward, Pass};

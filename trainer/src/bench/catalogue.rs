@@ -1,6 +1,7 @@
 //! The cases that can be measured, by name and shape.
 
-use super::{Work, operations, steps};
+use super::work::Work;
+use super::{operations, steps};
 use lethe_optim::{AdamW, Sgd};
 use lethe_tensor::{Device, DeviceError};
 

@@ -1,6 +1,6 @@
 //! Measures a case by repeated calls.
 
-use super::{Step, Work};
+use super::work::{Step, Work};
 use lethe_tensor::{Device, DeviceError, Tensor};
 use serde::Serialize;
 use std::time::{Duration, Instant};

@@ -1,52 +1,21 @@
 //! `lethe bench`: measures how long operations and training steps take on a device, with output that can be compared with other libraries'.
 //!
 //! `catalogue` lists the cases by name and shape; `operations` and `steps` build them from the public API, so that they run on any
-//! device; `measure` times one by repeated calls; `record` is the line that is printed.
+//! device; `work` is what they give; `measure` times it by repeated calls; `record` is the line that is printed.
 
 mod catalogue;
 mod measure;
 mod operations;
 mod record;
 mod steps;
+mod work;
 
 pub use catalogue::{CASES, Case, Extent, Selection, UnknownShape, names, select};
 pub use measure::{Effort, StepFigures};
 pub use record::{Figures, GpuFigures, Outcome, Record};
 
-use lethe_tensor::{Device, DeviceError, Tensor};
+use lethe_tensor::Device;
 use measure::measure;
-
-/// One call of a case: it does the work and returns the tensors that must live until the device is synchronised.
-type Call = Box<dyn FnMut() -> Result<Vec<Tensor>, DeviceError> + Send>;
-
-/// A case on a device, ready to be called.
-struct Work {
-    call: Call,
-    /// The number of floating-point operations of a call; 0 if the case measures memory traffic.
-    flops: f64,
-    /// The number of bytes that a call must move; 0 if the case measures arithmetic.
-    bytes: f64,
-    /// The expected results, if the case is a step that is made once.
-    step: Option<Step>,
-}
-
-/// A training step that is made once, at the initial parameters. Its call returns the loss there, the loss at the perturbed parameters, and the squared
-/// norm of the update gradient.
-#[derive(Clone, Copy)]
-struct Step {
-    /// The expected loss at the initial parameters, if it does not depend on the images.
-    loss: Option<f32>,
-}
-
-impl Work {
-    fn arithmetic(flops: f64, call: impl FnMut() -> Result<Vec<Tensor>, DeviceError> + Send + 'static) -> Work {
-        Work { call: Box::new(call), flops, bytes: 0.0, step: None }
-    }
-
-    fn memory(bytes: f64, call: impl FnMut() -> Result<Vec<Tensor>, DeviceError> + Send + 'static) -> Work {
-        Work { call: Box::new(call), flops: 0.0, bytes, step: None }
-    }
-}
 
 /// Measures these cases on a device with `threads` CPU threads and passes each record to `report` as soon as it is done. A failing case gives
 /// a record with the error; the others are measured nevertheless.

@@ -1,6 +1,6 @@
 //! Cases of single operations, with or without their gradients.
 
-use super::Work;
+use super::work::Work;
 use lethe_autograd::{Mode, Tape, Var};
 use lethe_tensor::random::Draw;
 use lethe_tensor::{ConvOptions, DType, Device, DeviceError, Tensor};

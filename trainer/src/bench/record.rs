@@ -1,6 +1,6 @@
 //! A line of output.
 
-use super::Case;
+use super::catalogue::Case;
 use super::measure::{Failure, Measured, StepFigures};
 use lethe_tensor::Device;
 use serde::Serialize;

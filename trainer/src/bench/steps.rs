@@ -1,6 +1,6 @@
 //! Complete training steps: forward pass, mean cross-entropy, backward pass, AdamW, reading the loss.
 
-use super::{Step, Work};
+use super::work::{Step, Work};
 use lethe_autograd::{ParamLayout, Tags, Var};
 use lethe_nn::loss::{Likelihood, TaskLoss};
 use lethe_nn::models::{

@@ -1,16 +1,17 @@
 //! `lethe analyze`: measurements of a run that cost more than an evaluation.
 
 use super::landscape::{LandscapeArgs, landscape};
-use super::{Common, Prepared, Source, prepare_trained, say};
-use crate::analysis::forgetting::{ForgettingProbe, ForgettingRecord, Progress, Side};
+use super::options::{Common, Source, not_negative, number};
+use super::output::say;
+use super::prepared::{Prepared, prepare_trained};
+use crate::analysis::forgetting::{ForgettingProbe, ForgettingRecord, Side};
 use crate::analysis::sharpness::{Dominant, Landscape, Stopping};
 use crate::config::LossKind;
 use crate::data::{Loader, Preparation};
 use crate::error::Error;
 use crate::experiment;
-use crate::training::{Parts, Restored};
+use crate::training::{Parts, Progress, Restored};
 use crate::words::count;
-use clap::builder::RangedU64ValueParser;
 use clap::{Args, Subcommand};
 use lethe_nn::loss::TaskLoss;
 use serde::Serialize;
@@ -25,17 +26,6 @@ pub enum Analysis {
     Forgetting(ForgettingArgs),
     /// The loss along the directions of perturbations; written to analysis/landscape.json, .svg and .png.
     Landscape(LandscapeArgs),
-}
-
-/// A finite number, 0 or more.
-pub(super) fn not_negative(text: &str) -> Result<f64, String> {
-    let number = text.parse::<f64>().ok().filter(|x| x.is_finite() && *x >= 0.0);
-    number.ok_or_else(|| "expected a finite number, 0 or more".into())
-}
-
-/// A count of at least 1.
-pub(super) fn number() -> RangedU64ValueParser<usize> {
-    RangedU64ValueParser::new().range(1..=1_000_000_000)
 }
 
 /// How to compute the eigenvalue.

@@ -1,7 +1,7 @@
 //! `lethe bench`.
 
-use super::device::DeviceArg;
-use super::{say_or_end, threads};
+use super::device::{DeviceArg, threads};
+use super::output::say_or_end;
 use crate::bench::{self, Effort, Selection};
 use crate::config::MOST_THREADS;
 use crate::error::Error;

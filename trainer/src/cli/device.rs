@@ -20,6 +20,11 @@ pub struct DeviceArg {
     pub choice: DeviceChoice,
 }
 
+/// The number of threads requested, or for 0, the number of the machine's.
+pub fn threads(asked: usize) -> usize {
+    if asked > 0 { asked } else { std::thread::available_parallelism().map_or(1, |n| n.get()) }
+}
+
 /// The device to compute on.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum DeviceChoice {
@@ -87,7 +92,7 @@ fn cpu(threads: usize) -> Result<Device, Error> {
 
 /// A line for each device that `--device` can name.
 pub fn list() -> Vec<String> {
-    let mut lines = vec![format!("cpu    {}, {}", count(super::threads(0), "thread"), CpuDevice::instructions())];
+    let mut lines = vec![format!("cpu    {}, {}", count(threads(0), "thread"), CpuDevice::instructions())];
     #[cfg(feature = "gpu")]
     match &lethe_tensor::gpu::adapters()[..] {
         [] => lines.push(match std::env::var("WGPU_BACKEND") {

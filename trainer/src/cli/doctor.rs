@@ -1,7 +1,7 @@
 //! `lethe doctor`.
 
-use super::device::{DeviceArg, list};
-use super::{say, say_or_end, threads, write_json};
+use super::device::{DeviceArg, list, threads};
+use super::output::{say, say_or_end, write_json};
 use crate::doctor::{self, Checkup, Finding};
 use crate::error::Error;
 use crate::words::count;

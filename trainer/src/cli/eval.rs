@@ -1,6 +1,8 @@
 //! `lethe eval`.
 
-use super::{Common, Prepared, Source, note, prepare, say, write_json};
+use super::options::{Common, Source};
+use super::output::{note, say, write_json};
+use super::prepared::{Prepared, prepare};
 use crate::classes::Classes;
 use crate::config::{Config, Problem};
 use crate::data::{SearchPath, TestSet, read_right_labels};

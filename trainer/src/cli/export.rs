@@ -1,6 +1,7 @@
 //! `lethe export`.
 
-use super::{Source, say};
+use super::options::Source;
+use super::output::say;
 use crate::config::Config;
 use crate::error::Error;
 use crate::weights;

@@ -1,14 +1,16 @@
 //! `lethe analyze landscape`: the loss along the directions of perturbations, as numbers and as a picture. The geometry is the run's, and for a run with OBF also λ, γ
 //! and the likelihood; other runs take their defaults.
 
-use super::{Common, Prepared, Source, note, prepare_trained, say};
-use crate::analysis::forgetting::Progress;
+use super::options::{Common, Source, not_negative, number};
+use super::output::{note, say};
+use super::prepared::{Prepared, prepare_trained};
 use crate::analysis::landscape::{Direction, Slice, direction, slice};
 use crate::data::{Loader, Preparation};
 use crate::error::Error;
-use crate::evaluation::upload;
 use crate::experiment;
+use crate::network::upload;
 use crate::plot::{self, Area, Backend, Drawn, Picture};
+use crate::training::Progress;
 use crate::training::{Parts, Restored};
 use clap::Args;
 use lethe_optim::{Extragradient, Perturbation};
@@ -28,7 +30,7 @@ pub struct LandscapeArgs {
     #[arg(long, value_name = "N", default_value_t = 41, value_parser = clap::value_parser!(u16).range(2..=10_001))]
     points: u16,
     /// Compute the loss over the first N training images, or over all if there are fewer.
-    #[arg(long, value_name = "N", default_value_t = 1024, value_parser = super::analyze::number())]
+    #[arg(long, value_name = "N", default_value_t = 1024, value_parser = number())]
     samples: usize,
     /// Change a key of the run's perturb, analysis or loss section, such as perturb.gamma=0; may be repeated.
     #[arg(long, value_name = "KEY=VALUE")]
@@ -48,10 +50,7 @@ struct LandscapeRecord {
 
 /// A finite number above 0.
 fn distance(text: &str) -> Result<f64, String> {
-    super::analyze::not_negative(text)
-        .ok()
-        .filter(|x| *x > 0.0)
-        .ok_or_else(|| "expected a finite number above 0".into())
+    not_negative(text).ok().filter(|x| *x > 0.0).ok_or_else(|| "expected a finite number above 0".into())
 }
 
 /// Computes, draws and writes the landscape.

@@ -1,6 +1,10 @@
 //! What commands print: results on standard output, and progress, notes and warnings on standard error.
 
+use crate::error::Error;
+use crate::files;
+use serde::Serialize;
 use std::io::{self, Write};
+use std::path::Path;
 use std::process::{self, ExitCode};
 use std::sync::OnceLock;
 
@@ -51,4 +55,10 @@ fn code() -> u8 {
 /// Prints a line on standard error. If that fails, the work continues.
 pub fn note(line: &str) {
     let _ = writeln!(io::stderr(), "{line}");
+}
+
+/// Writes a record as JSON to the file that the command line names.
+pub fn write_json(path: &Path, record: &impl Serialize) -> Result<(), Error> {
+    let text = serde_json::to_string_pretty(record).expect("records can be written as JSON") + "\n";
+    files::write(path, text.as_bytes()).map(drop)
 }

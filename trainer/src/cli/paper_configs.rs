@@ -1,6 +1,6 @@
 //! `lethe paper-configs`: the paper's hyper-parameter table as experiment files.
 
-use super::say;
+use super::output::say;
 use crate::error::Error;
 use crate::files;
 use crate::paper::rows;

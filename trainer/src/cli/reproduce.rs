@@ -1,6 +1,8 @@
 //! `lethe reproduce`: the paper's tables and figures.
 
-use super::{Common, DeviceChoice, note, say, threads};
+use super::device::{DeviceChoice, threads};
+use super::options::Common;
+use super::output::{note, say};
 use crate::config::{MOST_THREADS, Problem};
 use crate::data::SearchPath;
 use crate::error::Error;

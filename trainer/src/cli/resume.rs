@@ -1,6 +1,10 @@
 //! `lethe resume`.
 
-use super::{Common, Prepared, Source, finish, note, prepared};
+use super::options::{Common, Source};
+use super::output::note;
+use super::prepared::{Prepared, prepared};
+use super::train::finish;
+use crate::analysis::observer::observers;
 use crate::config::{Change, Config, ConfigError};
 use crate::error::Error;
 use crate::run::{Changed, Checkpoint};
@@ -31,7 +35,7 @@ pub fn resume(args: &ResumeArgs) -> Result<(), Error> {
     let new = Config::load(&run.config(), &args.set)?;
     let Prepared { config, split, device, threads } = prepared(new, &run.config(), &args.common)?;
     check(&args.set, &Change::between(&old, &config))?;
-    let training = Training::resumed(&config, split, &device, threads, &run, &checkpoint)?;
+    let training = Training::resumed(&config, split, &device, threads, &observers, &run, &checkpoint)?;
     check_epochs(&args.set, &config, training.epochs())?;
     if args.source.checkpoint.is_some() {
         run.go_back(&checkpoint)?;

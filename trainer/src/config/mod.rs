@@ -41,7 +41,7 @@ pub use perturb::{ForgettingConfig, Gamma, Lambda, Likelihood, PerturbConfig};
 pub use shrink::{ShrinkConfig, ShrinkScaling};
 pub use train::{MOST_THREADS, TrainConfig};
 
-use crate::data::ImageShape;
+use crate::shape::ImageShape;
 use crate::words::count;
 use error::require;
 
@@ -257,7 +257,7 @@ impl Config {
     }
 
     /// Batch norm normalises over the images and pixels of a slice, and needs more than one value per channel in the last stage.
-    fn check_slices(&self, images: crate::data::ImageShape) -> Result<(), Problem> {
+    fn check_slices(&self, images: crate::shape::ImageShape) -> Result<(), Problem> {
         let ModelConfig::Resnet(resnet) = &self.model else { return Ok(()) };
         let slice = self.perturb.ascent().map_or(self.train.batch / self.train.accumulate, |ascent| ascent.m);
         if slice > 1 || resnet.last_pixels(images) > 1 {

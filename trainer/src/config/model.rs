@@ -7,7 +7,7 @@ use toml::Table;
 use super::error::{Problem, require};
 use super::loss::LossKind;
 use super::reading::{fields, number_or, section, take_choice};
-use crate::data::ImageShape;
+use crate::shape::ImageShape;
 
 /// The section `[model]`.
 #[derive(Clone, Debug, PartialEq, Serialize)]

@@ -2,8 +2,8 @@
 
 use lethe_tensor::random::Philox;
 
-use super::shape::ImageShape;
 use crate::config::AugmentConfig;
+use crate::shape::ImageShape;
 
 /// The augmentation of one image: its crop out of the padded image, and whether it is flipped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -6,8 +6,8 @@ use super::dataset::{DataSplit, Dataset};
 use super::error::DataError;
 use super::locate::{SearchPath, find};
 use super::names;
-use super::shape::ImageShape;
 use crate::classes::Classes;
+use crate::shape::ImageShape;
 
 const SHAPE: ImageShape = ImageShape { channels: 3, height: 32, width: 32 };
 

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::seen::Stamp;
-use super::shape::ImageShape;
 use super::stand_in::StandIn;
 use crate::classes::Classes;
+use crate::shape::ImageShape;
 
 /// Images of one size in memory.
 #[derive(Clone, Debug, PartialEq, Eq)]

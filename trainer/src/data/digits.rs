@@ -1,8 +1,8 @@
 //! The embedded digits as a data set.
 
 use super::dataset::{DataSplit, Dataset};
-use super::shape::ImageShape;
 use crate::digits::{CLASSES, Images, SIDE, TEST};
+use crate::shape::ImageShape;
 
 /// The [digits](crate::digits): 1,437 training and 360 test images, stratified by class; both in the order of the file.
 pub fn digits() -> DataSplit {

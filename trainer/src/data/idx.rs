@@ -8,7 +8,7 @@ use std::path::Path;
 use flate2::read::MultiGzDecoder;
 
 use super::error::DataError;
-use super::shape::ImageShape;
+use crate::shape::ImageShape;
 
 const IMAGES: u32 = 0x0000_0803; // unsigned bytes, three axes
 const LABELS: u32 = 0x0000_0801; // unsigned bytes, one axis

@@ -15,8 +15,8 @@ use lethe_tensor::random::{Draw, Philox};
 use super::dataset::Dataset;
 use super::error::DataError;
 use super::pipeline::{Pipeline, Preparation, Scratch};
-use super::shape::ImageShape;
 use crate::config::AugmentConfig;
+use crate::shape::ImageShape;
 
 /// The largest number of images of a piece.
 const PIECE: usize = 64;

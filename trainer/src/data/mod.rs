@@ -25,7 +25,6 @@ mod names;
 mod pipeline;
 mod resize;
 mod seen;
-mod shape;
 mod stand_in;
 mod test_set;
 
@@ -45,6 +44,5 @@ pub use locate::SearchPath;
 pub use pipeline::Preparation;
 pub use resize::Filter;
 pub use seen::Stamp;
-pub use shape::ImageShape;
 pub use stand_in::StandIn;
 pub use test_set::{Judged, TestSet, read_right_labels};

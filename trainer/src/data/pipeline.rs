@@ -10,8 +10,8 @@ use super::dataset::{Dataset, Images, Pixels};
 use super::decode::decode_again;
 use super::error::DataError;
 use super::resize::{Filter, Resampler, View};
-use super::shape::ImageShape;
 use crate::config::{AugmentConfig, DataConfig};
+use crate::shape::ImageShape;
 
 /// The largest number of channels of an image.
 const CHANNELS: usize = 3;

@@ -7,7 +7,7 @@ use fast_image_resize::images::{CroppedImage, Image, ImageRef};
 use fast_image_resize::{FilterType, IntoImageView, PixelType, ResizeAlg, ResizeOptions, Resizer};
 
 use super::crop::Region;
-use super::shape::ImageShape;
+use crate::shape::ImageShape;
 
 /// The resampling filter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

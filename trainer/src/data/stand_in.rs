@@ -5,11 +5,11 @@
 
 use std::fmt::{Display, Formatter};
 
-use lethe_tensor::cpu::reference::special::normal_quantile;
+use lethe_tensor::normal;
 use lethe_tensor::random::{Draw, Philox};
 use serde::{Deserialize, Serialize};
 
-use super::shape::ImageShape;
+use crate::shape::ImageShape;
 
 /// The noise's standard deviation, as a fraction of full brightness.
 const NOISE: f64 = 0.15;
@@ -74,7 +74,7 @@ impl StandIn {
         let altered = match self {
             StandIn::GaussianNoise => {
                 let mut random = Philox::new(Draw::new(SEED, [index as u32, 0, 0]));
-                values.iter().map(|v| v + NOISE * full * normal_quantile(random.uniform())).collect()
+                values.iter().map(|v| v + NOISE * full * normal::quantile(random.uniform())).collect()
             }
             StandIn::Blur => each_plane(&|p| blurred(p, shape)),
             StandIn::Contrast => {

@@ -5,13 +5,12 @@ mod multi_label;
 mod sets;
 mod tally;
 
-use crate::data::{Batch, Loader};
+use crate::data::Loader;
 use crate::error::Error;
+use crate::network::{Network, upload};
 use lethe_autograd::Var;
 use lethe_nn::loss::{Likelihood, TaskLoss};
-use lethe_nn::{Forward, Model, Pass, State, Theta};
-use lethe_optim::Samples;
-use lethe_tensor::{Device, Tensor};
+use lethe_tensor::Tensor;
 
 pub use calibration::{BINS, Calibration};
 pub use multi_label::multi_label_accuracy;
@@ -20,60 +19,6 @@ pub use tally::{ClassScore, Evaluation, Tally};
 
 /// Added to the logits of excluded classes: large, and finite because shaders need that.
 const MASKED: f32 = -1e30;
-
-/// A model with its parameters and its state.
-#[derive(Clone, Copy)]
-pub struct Network<'a> {
-    /// The model.
-    pub model: &'a dyn Model,
-    /// Its parameters.
-    pub theta: &'a Theta,
-    /// Its running statistics.
-    pub state: &'a State,
-}
-
-impl Network<'_> {
-    /// The device of its parameters.
-    pub fn device(&self) -> &Device {
-        self.theta.values().device()
-    }
-
-    /// Logits (n, classes) of inputs, in evaluation mode: with running statistics and without dropout.
-    pub fn logits(&self, inputs: &Tensor) -> Var {
-        let params = self.theta.constants();
-        self.model.forward(&Forward::new(&params, self.state, Pass::evaluate()), &Var::constant(inputs))
-    }
-}
-
-/// A batch on the host that is uploaded slice by slice.
-pub struct HostBatch<'a> {
-    /// The device that slices are uploaded to.
-    pub device: &'a Device,
-    /// The batch.
-    pub batch: &'a Batch,
-}
-
-impl Samples for HostBatch<'_> {
-    fn count(&self) -> usize {
-        self.batch.labels.len()
-    }
-
-    #[track_caller]
-    fn part(&self, start: usize, end: usize) -> lethe_optim::Batch {
-        let Batch { images, labels, shape } = self.batch;
-        let (n, pixels) = (end - start, shape.len());
-        let images = &images[start * pixels..end * pixels];
-        lethe_optim::Batch {
-            inputs: Tensor::from_slice(self.device, images, &[n, shape.channels, shape.height, shape.width]),
-            targets: Tensor::from_slice(self.device, &labels[start..end], &[n]),
-        }
-    }
-}
-
-/// Uploads a whole batch: images (n, c, h, w), labels (n).
-pub fn upload(device: &Device, batch: &Batch) -> lethe_optim::Batch {
-    HostBatch { device, batch }.part(0, batch.labels.len())
-}
 
 /// Evaluates a network on all images of a loader. The loss is plain cross-entropy, whatever loss was trained (specification, section 1.3), so that losses are comparable;
 /// `likelihood` is used for the calibration.

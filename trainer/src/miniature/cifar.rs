@@ -1,7 +1,7 @@
 //! Miniatures of CIFAR-10 and CIFAR-100: fewer records, in files of the same names.
 
 use super::painting::{Style, paint};
-use super::put;
+use super::put::put;
 use crate::error::Error;
 use lethe_tensor::random::{Draw, Philox};
 use std::path::Path;

@@ -1,7 +1,7 @@
 //! A miniature of ImageNet and its evaluation sets: 20 classes, JPEGs of various sizes and aspect ratios.
 
 use super::painting::{Style, paint};
-use super::put;
+use super::put::put;
 use crate::error::Error;
 use image::codecs::jpeg::JpegEncoder;
 use lethe_tensor::random::{Draw, Philox};

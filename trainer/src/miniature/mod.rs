@@ -6,6 +6,7 @@
 mod cifar;
 mod imagenet;
 mod painting;
+mod put;
 
 use crate::error::Error;
 use std::path::Path;
@@ -25,10 +26,4 @@ pub fn write(folder: &Path) -> Result<(), Error> {
     }
     imagenet::write(folder)?;
     cifar::write(folder)
-}
-
-/// Writes a file, and creates its folders.
-fn put(path: &Path, bytes: &[u8]) -> Result<(), Error> {
-    let folder = path.parent().map_or(Ok(()), std::fs::create_dir_all);
-    folder.and_then(|()| std::fs::write(path, bytes)).map_err(|error| Error::Write { path: path.to_owned(), error })
 }

@@ -1,8 +1,9 @@
 //! Whether the paper's orderings are reproduced: differences between methods, seed by seed. Runs with the same seed share their initial weights and the order of their
 //! images, so that much of the variation between seeds cancels.
 
+use super::measures::Measures;
+use super::statistics::Summary;
 use super::table::{Row, Table, cell};
-use super::{Measures, Summary};
 use std::fmt::Write;
 
 /// The note above a table of differences.

@@ -1,11 +1,15 @@
 //! Figure 2: over a pool of models that differ in m, the rank correlation of the final accuracy with what perturbations make them forget, by threshold, and
 //! with flatness (specification, section 8.4).
 
+use super::experiment::Experiment;
 use super::measures::{Measures, Wanted};
+use super::panel;
+use super::planned::Planned;
 use super::pool::{Correlation, Member, Panel};
+use super::scale::Scale;
 use super::statistics::mean;
+use super::study::Study;
 use super::table::csv_field;
-use super::{Experiment, Planned, Scale, Study, panel};
 use crate::analysis::forgetting::ForgettingRecord;
 use crate::analysis::threshold::{ADJUSTED_GRID, adjusted_thresholds};
 use crate::config::{Config, Problem};

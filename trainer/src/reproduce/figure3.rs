@@ -1,8 +1,11 @@
 //! Figure 3: the accuracy of SAM with OBF as a function of γ (λ = 1/C) and of λ (γ = 1).
 
+use super::experiment::Experiment;
 use super::measures::{Measures, Wanted};
+use super::scale::Scale;
+use super::statistics::Summary;
+use super::study::Study;
 use super::table::cell;
-use super::{Experiment, Scale, Study, Summary};
 use crate::error::Error;
 use crate::paper::{Direction, Family, Method, Row, Task, rows};
 use crate::plot::{self, Area, Backend, Drawn, Picture};

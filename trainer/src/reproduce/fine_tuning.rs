@@ -1,10 +1,13 @@
 //! Table 2: fine-tuning, with a perturbation in pre-training or in fine-tuning. Each pre-trained model is fine-tuned twice.
 
 use super::comparisons::{self, Pair};
-use super::measures::Wanted;
+use super::experiment::Experiment;
+use super::measures::{Measures, Wanted};
+use super::planned::Planned;
+use super::scale::Scale;
 use super::statistics::mean;
+use super::study::Study;
 use super::table::{Row as Line, Table};
-use super::{Experiment, Measures, Planned, Scale, Study};
 use crate::error::Error;
 use crate::paper::{Architecture, Direction, Draft, FINE_TUNING, FineTuning, Method, Row, Task, rows};
 use lethe_tensor::Device;

@@ -1,6 +1,8 @@
 //! The measures of a finished run: its accuracy on every evaluation set of the scale, and its sharpness. They are computed once, and kept in the run folder.
 
-use super::{Planned, Scale, Study};
+use super::planned::Planned;
+use super::scale::Scale;
+use super::study::Study;
 use crate::analysis::sharpness::{Landscape, Stopping};
 use crate::config::{DataConfig, DatasetKind};
 use crate::data::{DataSplit, Loader, Preparation, SearchPath, TestSet};

@@ -1,6 +1,7 @@
 //! A run that an experiment needs: trained once, resumed after an interruption, and found the next time.
 
-use super::Study;
+use super::study::Study;
+use crate::analysis::observer::observers;
 use crate::classes::Classes;
 use crate::config::Config;
 use crate::data::{DataSplit, load};
@@ -92,12 +93,13 @@ impl Planned {
             Standing::Interrupted => own_config(&run, &config)?,
         };
         let mut training = if run.has_checkpoint() {
-            let training = Training::resumed(&config, split, device, study.threads, &run, &run.load(None)?)?;
+            let training =
+                Training::resumed(&config, split, device, study.threads, &observers, &run, &run.load(None)?)?;
             let (done, epochs) = (training.epochs(), count(config.train.epochs, "epoch"));
             (study.say)(&format!("{}: resumes after {done} of {epochs}", self.name));
             training
         } else {
-            let training = Training::new(&config, split, device, study.threads)?;
+            let training = Training::new(&config, split, device, study.threads, &observers)?;
             (study.say)(&format!("{}: {}", self.name, count(config.train.epochs, "epoch")));
             run.begin(&config)?;
             training

@@ -1,9 +1,11 @@
 //! Tunes the radii of the reduced scales: every perturbation at several radii, evaluated on images that no table uses. The best ones are in [`super::scale`];
 //! the paper's own scale has the paper's radii.
 
+use super::experiment::Experiment;
 use super::measures::{Measures, Wanted};
+use super::scale::Scale;
+use super::study::Study;
 use super::table::{Row as Line, Table};
-use super::{Experiment, Scale, Study};
 use crate::config::Problem;
 use crate::error::Error;
 use crate::paper::{Draft, Family, Method, Row, Task, rows};

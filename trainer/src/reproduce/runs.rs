@@ -1,7 +1,8 @@
 //! The runs of a study: checked before the first is trained, trained by several jobs at once, and measured.
 
 use super::measures::{Measures, Wanted};
-use super::{Planned, Study};
+use super::planned::Planned;
+use super::study::Study;
 use crate::classes::Classes;
 use crate::config::{DataConfig, DataFacts};
 use crate::error::Error;

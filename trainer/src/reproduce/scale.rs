@@ -20,7 +20,7 @@ pub enum Scale {
 
 impl Display for Scale {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&super::word(self))
+        f.write_str(&super::experiment::word(self))
     }
 }
 

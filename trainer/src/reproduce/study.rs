@@ -1,6 +1,7 @@
 //! A study: the scale, the folders and the number of seeds of experiments, and their execution by several jobs at once.
 
-use super::{Experiment, Scale};
+use super::experiment::Experiment;
+use super::scale::Scale;
 use crate::data::SearchPath;
 use crate::error::Error;
 use crate::files;

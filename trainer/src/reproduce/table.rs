@@ -1,6 +1,9 @@
 //! A table of results: rows of runs by name, columns of measures, as Markdown and as CSV.
 
-use super::{Experiment, Measures, Study, Summary};
+use super::experiment::Experiment;
+use super::measures::Measures;
+use super::statistics::Summary;
+use super::study::Study;
 use crate::error::Error;
 use std::fmt::Write;
 use std::path::PathBuf;

@@ -1,8 +1,10 @@
 //! Tables 1, B.1 and B.2: one row per method, over seeds, with the paper's results beside it.
 
-use super::measures::Wanted;
+use super::comparisons;
+use super::experiment::Experiment;
+use super::measures::{Measures, Wanted};
+use super::study::Study;
 use super::table::{Row as Line, Table};
-use super::{Experiment, Measures, Study, comparisons};
 use crate::error::Error;
 use crate::paper::{Anchor, Direction, FIXED_ALPHA, Family, Method, Row, TABLE_1, TABLE_B1, Task, rows};
 use std::path::PathBuf;

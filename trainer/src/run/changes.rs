@@ -2,13 +2,12 @@
 
 use super::checkpoint::Checkpoint;
 use super::error::RunError;
+use super::files::CHANGES;
 use super::folder::{RunFolder, remove};
 use crate::config::{Change, Config};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::{fs, io};
-
-pub(super) const CHANGES: &str = "changes.jsonl";
 
 /// A line of `changes.jsonl`: what was changed at one time.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -1,24 +1,15 @@
 //! Checkpoints: named f32 tensors and notes in a safetensors file, which a run needs to be resumed or evaluated.
 
 use super::checkpoint_error::CheckpointError;
-use super::classes::CLASSES;
-use super::tensors::{self, Content, Origin};
+use super::tensors::{self, Content, NamedTensor, Origin};
 use crate::config::nearest;
 use lethe_nn::atomic::{write_atomically, write_keeping};
 use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// A tensor with its name.
-#[derive(Clone, Debug, PartialEq)]
-pub struct NamedTensor {
-    /// Its name, unique in a file.
-    pub name: String,
-    /// Its shape.
-    pub shape: Vec<usize>,
-    /// Its values, in row-major order.
-    pub data: Vec<f32>,
-}
+/// The note with the names of the classes, in checkpoints and in exported files.
+pub(super) const CLASSES: &str = "classes";
 
 /// The content of a checkpoint.
 #[derive(Clone, Debug, Default, PartialEq)]

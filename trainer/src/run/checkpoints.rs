@@ -3,12 +3,11 @@
 use super::checkpoint::Checkpoint;
 use super::checkpoint_error::CheckpointError;
 use super::error::RunError;
+use super::files::{CHECKPOINT, PREVIOUS};
 use super::folder::{RunFolder, remove};
 use std::path::{Path, PathBuf};
 use std::{fs, io};
 
-pub(super) const CHECKPOINT: &str = "checkpoint.safetensors";
-pub(super) const PREVIOUS: &str = "checkpoint-previous.safetensors";
 /// The folder of kept checkpoints.
 const CHECKPOINTS: &str = "checkpoints";
 

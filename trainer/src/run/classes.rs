@@ -1,12 +1,11 @@
 //! The names of the classes in a run folder and in its checkpoints.
 
-use super::{Checkpoint, CheckpointError, RunError, RunFolder};
+use super::checkpoint::{CLASSES, Checkpoint};
+use super::checkpoint_error::CheckpointError;
+use super::error::RunError;
+use super::files;
+use super::folder::RunFolder;
 use crate::classes::Classes;
-
-/// The run's file of class names: a JSON list.
-pub(super) const FILE: &str = "classes.json";
-/// The name of the note in checkpoints and in exported files.
-pub(super) const CLASSES: &str = "classes";
 
 impl RunFolder {
     /// Saves the names of the classes.
@@ -14,7 +13,7 @@ impl RunFolder {
     /// # Errors
     /// If they cannot be written.
     pub fn note_classes(&self, classes: &Classes) -> Result<(), RunError> {
-        self.replace(FILE, (text(classes) + "\n").as_bytes())
+        self.replace(files::CLASSES, (text(classes) + "\n").as_bytes())
     }
 
     /// Checks that these are the classes that the run began with, if it has saved them.
@@ -22,7 +21,7 @@ impl RunFolder {
     /// # Errors
     /// If they are not, or the file cannot be read.
     pub fn expect_classes(&self, classes: &Classes) -> Result<(), RunError> {
-        let path = self.file(FILE);
+        let path = self.file(files::CLASSES);
         let noted = match std::fs::read_to_string(&path) {
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(()),
             noted => noted.and_then(|text| parse(&text).map_err(Into::into)),

@@ -4,15 +4,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::checkpoint_error::CheckpointError;
-use super::classes::FILE as CLASS_FILE;
+use super::files::{CLASSES, CONFIG, DATA, LOCK};
 use crate::config::{Change, ConfigError};
-
-/// The file with a run's config.
-pub(super) const CONFIG: &str = "config.toml";
-/// The file with the checksums of a run's data.
-pub(super) const DATA: &str = "data.txt";
-/// The file that is locked while a program writes the folder; it is empty and never removed.
-pub(super) const LOCK: &str = "lock";
 
 /// A run folder that cannot be created, opened or written.
 #[derive(Debug, thiserror::Error)]
@@ -67,7 +60,7 @@ pub enum RunError {
     },
     /// The classes differ from those that the run began with.
     #[error(
-        "{} began with other classes than the data has now: {difference}; restore the names of the classes ({CLASS_FILE} in the run folder lists them), give the folder of the right data with --data-dir, or start again", path.display()
+        "{} began with other classes than the data has now: {difference}; restore the names of the classes ({CLASSES} in the run folder lists them), give the folder of the right data with --data-dir, or start again", path.display()
     )]
     OtherClasses {
         /// The run.

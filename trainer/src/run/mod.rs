@@ -23,20 +23,24 @@ mod checkpoints;
 mod classes;
 mod clock;
 mod error;
+mod files;
 mod folder;
 mod foreign;
 mod log;
 mod note;
 mod records;
 mod seal;
+mod start;
 mod tensors;
 #[cfg(test)]
 mod testing;
 
 pub use changes::Changed;
-pub use checkpoint::{Checkpoint, NamedTensor, Weights};
+pub use checkpoint::{Checkpoint, Weights};
 pub use checkpoint_error::CheckpointError;
 pub use clock::timestamp;
 pub use error::RunError;
-pub use folder::{Existing, RunFolder};
+pub use folder::RunFolder;
 pub use log::Log;
+pub use start::Existing;
+pub use tensors::NamedTensor;

@@ -1,6 +1,5 @@
 //! Named tensors in safetensors files: Lethe's own, which have a checksum, and those of other programs.
 
-use super::checkpoint::NamedTensor;
 use super::checkpoint_error::CheckpointError;
 use super::foreign::{self, Foreign};
 use super::seal::{self, Sealed};
@@ -14,6 +13,17 @@ use std::path::Path;
 
 /// The key of Lethe's notes in a file's metadata: one JSON object with all notes.
 const NOTES: &str = "lethe";
+
+/// A tensor with its name.
+#[derive(Clone, Debug, PartialEq)]
+pub struct NamedTensor {
+    /// Its name, unique in a file.
+    pub name: String,
+    /// Its shape.
+    pub shape: Vec<usize>,
+    /// Its values, in row-major order.
+    pub data: Vec<f32>,
+}
 
 /// The program that wrote a file.
 #[derive(Clone, Copy, PartialEq, Eq)]

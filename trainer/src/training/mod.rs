@@ -1,22 +1,24 @@
-//! The training loop: updates, evaluations, analyses and checkpoints, and what is logged.
+//! The training loop: updates, evaluations and checkpoints, what is logged, and who observes it.
 
+mod observer;
 mod parts;
 mod restored;
 mod session;
 mod state;
 
-use crate::analysis::forgetting::ForgettingProbe;
 use crate::classes::Classes;
 use crate::config::{Config, DataFacts};
 use crate::data::{DataSplit, Loader, Preparation};
 use crate::error::Error;
-use crate::evaluation::{Evaluation, HostBatch};
-use crate::progress::{EpochFigures, Progress};
+use crate::evaluation::Evaluation;
+use crate::network::HostBatch;
+use crate::progress::{EpochFigures, Progress as Display};
 use crate::run::{Checkpoint, Log, RunFolder};
 use crate::weights::Transfer;
 use lethe_tensor::Device;
 use serde::Serialize;
 
+pub use observer::{Ascent, Observed, Observer, Observers, Progress};
 pub use parts::Parts;
 pub use restored::Restored;
 pub use session::{Pending, Session, StepRecord};
@@ -72,21 +74,26 @@ pub struct Training<'a> {
     session: Session<'a>,
     loader: Loader,
     test_loader: Loader,
-    /// The protocols, each with the suffix of its records' names.
-    probes: Vec<(ForgettingProbe, &'static str)>,
-    /// The loader of the analysed images.
+    observers: Vec<Box<dyn Observer>>,
+    /// The checksums that identify the images.
     fingerprint: String,
     classes: Classes,
     quiet: bool,
 }
 
 impl<'a> Training<'a> {
-    /// The training that a resolved config describes. All memory for its vectors is allocated.
+    /// The training that a resolved config describes, with its observers. All memory for its vectors is allocated.
     ///
     /// # Errors
-    /// If there is not enough memory, the initial weights cannot be loaded, or the analysis needs more images than the data has.
-    pub fn new(config: &'a Config, split: DataSplit, device: &Device, workers: usize) -> Result<Training<'a>, Error> {
-        Training::at(config, split, device, workers, None)
+    /// If there is not enough memory, the initial weights cannot be loaded, or an observer cannot be made.
+    pub fn new(
+        config: &'a Config,
+        split: DataSplit,
+        device: &Device,
+        workers: usize,
+        observers: Observers<'_>,
+    ) -> Result<Training<'a>, Error> {
+        Training::at(config, split, device, workers, observers, None)
     }
 
     /// The same at a checkpoint of a run. The weights that the run started from are not needed any more.
@@ -101,10 +108,11 @@ impl<'a> Training<'a> {
         split: DataSplit,
         device: &Device,
         workers: usize,
+        observers: Observers<'_>,
         run: &RunFolder,
         checkpoint: &Checkpoint,
     ) -> Result<Training<'a>, Error> {
-        Training::at(config, split, device, workers, Some((run, checkpoint)))
+        Training::at(config, split, device, workers, observers, Some((run, checkpoint)))
     }
 
     fn at(
@@ -112,6 +120,7 @@ impl<'a> Training<'a> {
         split: DataSplit,
         device: &Device,
         workers: usize,
+        observers: Observers<'_>,
         resumed: Option<(&RunFolder, &Checkpoint)>,
     ) -> Result<Training<'a>, Error> {
         let fingerprint = split.fingerprint();
@@ -119,13 +128,13 @@ impl<'a> Training<'a> {
             run.expect_classes(&split.train.names)?;
             run.expect_data(&fingerprint)?;
         }
-        let Parts { train, test, analysed } = Parts::of(config, split);
+        let parts = Parts::of(config, split);
+        let observers = observers(config, &parts, workers)?;
+        let Parts { train, test, .. } = parts;
         let (images, classes) = (train.shape, train.names.clone());
         let prepare = Preparation::of(&config.data);
         let batch = config.train.batch;
         let augment = config.data.augment.clone();
-        let probes = (config.analysis.every > 0).then(|| ForgettingProbe::each(config, &train, &analysed, workers));
-        let probes = probes.transpose()?.unwrap_or_default();
         let loader = Loader::training(train, prepare, batch, workers, config.train.seed, augment);
         let test_loader =
             Loader::evaluation(test, Preparation::of_test(&config.data), config.train.eval_batch, workers);
@@ -134,7 +143,7 @@ impl<'a> Training<'a> {
             Some((_, checkpoint)) => Session::resumed(config, images, &classes, device, loader.batches(), checkpoint),
         }?;
         let device = device.clone();
-        Ok(Training { config, device, session, loader, test_loader, probes, fingerprint, classes, quiet: false })
+        Ok(Training { config, device, session, loader, test_loader, observers, fingerprint, classes, quiet: false })
     }
 
     /// Makes every update search for the first operation that produces a NaN or an infinity. Slow.
@@ -170,7 +179,7 @@ impl<'a> Training<'a> {
         run.note_classes(&self.classes)?;
         let (mut metrics, mut timing) = (run.metrics()?, run.timing()?);
         let train = &self.config.train;
-        let show = if self.quiet { Progress::hidden } else { Progress::new };
+        let show = if self.quiet { Display::hidden } else { Display::new };
         let mut progress = show(self.epochs(), train.epochs, self.loader.images());
         // A run that was stopped between a checkpoint and its measurements makes them now.
         let mut last = None;
@@ -178,7 +187,7 @@ impl<'a> Training<'a> {
             if !run.is_evaluated(epoch)? {
                 last = self.evaluate(epoch, &mut metrics, &mut progress)?;
             }
-            self.analyse(epoch, run)?;
+            self.observe(epoch, run)?;
         }
         for epoch in self.epochs()..train.epochs {
             progress.begin_epoch();
@@ -193,7 +202,7 @@ impl<'a> Training<'a> {
                 self.save(run)?;
             }
             let measured = self.evaluate(epoch, &mut metrics, &mut progress);
-            let measured = measured.and_then(|test| self.analyse(epoch, run).map(|()| test));
+            let measured = measured.and_then(|test| self.observe(epoch, run).map(|()| test));
             // Nor, if no checkpoint was due, the epochs since the last one.
             if measured.is_err() && !is_saved {
                 run.save(&self.checkpoint()?)?;
@@ -218,7 +227,7 @@ impl<'a> Training<'a> {
     }
 
     /// Evaluates on the test set, if that is due after this epoch.
-    fn evaluate(&self, epoch: usize, metrics: &mut Log, progress: &mut Progress) -> Result<Option<Evaluation>, Error> {
+    fn evaluate(&self, epoch: usize, metrics: &mut Log, progress: &mut Display) -> Result<Option<Evaluation>, Error> {
         if !self.config.train.is_due(self.config.train.eval_every, epoch) {
             return Ok(None);
         }
@@ -228,16 +237,9 @@ impl<'a> Training<'a> {
         Ok(Some(e))
     }
 
-    /// Makes the analyses that are due after this epoch, unless their records exist.
-    fn analyse(&self, epoch: usize, run: &RunFolder) -> Result<(), Error> {
-        let session = &self.session;
-        for (probe, suffix) in self.probes.iter().filter(|_| self.config.analysis.is_due(epoch)) {
-            if !run.has_epoch_record(epoch + 1, suffix) {
-                let record = probe.measure(session.network(), session.ascent(), session.progress())?;
-                run.record_epoch(record.progress.epochs, suffix, &record)?;
-            }
-        }
-        Ok(())
+    /// Tells the observers of this epoch.
+    fn observe(&self, epoch: usize, run: &RunFolder) -> Result<(), Error> {
+        self.observers.iter().try_for_each(|observer| observer.after_epoch(epoch, self.session.observed(), run))
     }
 
     /// Replaces the run's checkpoint, and also keeps it if the config asks for that.
@@ -270,7 +272,7 @@ impl<'a> Training<'a> {
     }
 
     /// The updates of one epoch. The results of an update are read while the next one is running.
-    fn epoch(&mut self, epoch: usize, progress: &mut Progress, metrics: &mut Log) -> Result<(), Error> {
+    fn epoch(&mut self, epoch: usize, progress: &mut Display, metrics: &mut Log) -> Result<(), Error> {
         let mut report = |session: &Session<'_>, done: Pending| {
             let images = done.images;
             let record = session.read(done)?;

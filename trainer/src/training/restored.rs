@@ -1,13 +1,12 @@
 //! The network of a checkpoint, for evaluation and analysis.
 
+use super::observer::{Ascent, Progress};
 use super::state::{UPDATES, vector};
-use crate::analysis::collect::Ascent;
-use crate::analysis::forgetting::Progress;
 use crate::config::Config;
 use crate::data::Dataset;
 use crate::error::Error;
-use crate::evaluation::Network;
 use crate::experiment;
+use crate::network::Network;
 use crate::run::Checkpoint;
 use lethe_nn::{Model, State, Theta};
 use lethe_tensor::Device;

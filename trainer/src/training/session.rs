@@ -1,15 +1,16 @@
 //! The state of a training: model, optimiser and step of a config, and the updates.
 
+use super::observer::{Ascent, Observed, Progress};
 use super::state::{UPDATES, named, vector};
-use crate::analysis::collect::Ascent;
-use crate::analysis::forgetting::Progress;
 use crate::classes::Classes;
 use crate::config::Config;
-use crate::data::{ImageShape, Loader};
+use crate::data::Loader;
 use crate::error::Error;
-use crate::evaluation::{Evaluation, Network, evaluate};
+use crate::evaluation::{Evaluation, evaluate};
 use crate::experiment;
+use crate::network::Network;
 use crate::run::{Checkpoint, CheckpointError};
+use crate::shape::ImageShape;
 use crate::weights::{self, Transfer};
 use lethe_autograd::Var;
 use lethe_autograd::anomaly::{self, Anomaly};
@@ -212,6 +213,11 @@ impl<'a> Session<'a> {
     /// The number of epochs and updates done.
     pub fn progress(&self) -> Progress {
         Progress { epochs: self.epochs(), updates: self.update }
+    }
+
+    /// What an observer sees now.
+    pub fn observed(&self) -> Observed<'_> {
+        Observed { network: self.network(), ascent: self.ascent(), progress: self.progress() }
     }
 
     /// Makes one update, without waiting for the device.

@@ -1,11 +1,11 @@
 //! Exports a run's parameters and running statistics to a file that PyTorch loads: `load_state_dict` of timm's `VisionTransformer` or torchvision's `ResNet`, in strict mode.
 
 use crate::config::{Config, ModelConfig};
-use crate::data::ImageShape;
 use crate::error::Error;
 use crate::experiment;
 use crate::files;
 use crate::run::{Checkpoint, NamedTensor};
+use crate::shape::ImageShape;
 use std::collections::HashSet;
 use std::path::Path;
 

@@ -2,12 +2,13 @@
 
 #![allow(unsafe_code)]
 
-use super::heads::{HeadMask, Part, Places, Rows, transposed};
+use super::blocks::{LINE, ROWS, key_block, visible};
+use super::heads::{Part, RowLayout, Rows, transposed};
+use super::mask::HeadMask;
 use super::rows::{Block, Dots, Gradients};
-use super::{LINE, ROWS, key_block, visible};
 use crate::cpu::gemm::{Sweep, copy_row, panel_width};
+use crate::cpu::levels::{Level, dispatch_at};
 use crate::cpu::scratch::Scratch;
-use crate::cpu::simd::{Level, dispatch_at};
 use crate::cpu::tasks::share;
 use crate::cpu::threads::{Parts, parallel};
 use crate::cpu::{Input, Output};
@@ -29,21 +30,21 @@ pub fn run(level: Level, p: &Attention, inputs: &[Input<'_>], outputs: &mut [Out
         for block in 0..blocks {
             let queries = share(p.queries, blocks, block);
             let dq = head.queries(queries.clone(), &stats[i * p.queries..(i + 1) * p.queries], &mut dk, &mut dv);
-            let places = Places::of(p, Part::Q, i);
-            leave(&dq, head.width, p.dim, queries.map(|r| places.row(r, p.dim)), target(Part::Q));
+            let layout = RowLayout::of(p, Part::Q, i);
+            leave(&dq, head.width, p.dim, queries.map(|r| layout.row(r, p.dim)), target(Part::Q));
         }
         for (part, rows) in [(Part::K, &dk), (Part::V, &dv)] {
-            let places = Places::of(p, part, i);
-            leave(rows, head.width, p.dim, (0..p.keys).map(|r| places.row(r, p.dim)), target(part));
+            let layout = RowLayout::of(p, part, i);
+            leave(rows, head.width, p.dim, (0..p.keys).map(|r| layout.row(r, p.dim)), target(part));
         }
     });
 }
 
-/// Copies rows to their places, which are those of one head.
-fn leave(rows: &[f32], width: usize, dim: usize, places: impl Iterator<Item = Range<usize>>, out: Parts<f32>) {
-    for (row, place) in rows.chunks_exact(width).zip(places) {
+/// Copies rows to these ranges, which are those of one head.
+fn leave(rows: &[f32], width: usize, dim: usize, ranges: impl Iterator<Item = Range<usize>>, out: Parts<f32>) {
+    for (row, range) in rows.chunks_exact(width).zip(ranges) {
         // SAFETY: each head is one task, and the rows of all heads and parts are disjoint.
-        copy_row(unsafe { out.range(place) }, &row[..dim]);
+        copy_row(unsafe { out.range(range) }, &row[..dim]);
     }
 }
 
@@ -74,7 +75,7 @@ impl<'a> Head<'a> {
     ) -> Head<'a> {
         let nr = panel_width(level);
         let width = p.dim.next_multiple_of(nr / 2);
-        let rows = |x, part, n| Rows::new(x, Places::of(p, part, i), n, p.dim, width);
+        let rows = |x, part, n| Rows::new(x, RowLayout::of(p, part, i), n, p.dim, width);
         let k = rows(parts[1], Part::K, p.keys);
         let v = rows(parts[2], Part::V, p.keys);
         let [keys, values] = [&k, &v].map(|rows| transposed(rows, p.keys, p.dim, nr));

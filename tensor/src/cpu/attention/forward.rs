@@ -2,12 +2,13 @@
 
 #![allow(unsafe_code)]
 
-use super::heads::{HeadMask, Part, Places, Rows, transposed};
+use super::blocks::{LINE, ROWS, key_block, visible};
+use super::heads::{Part, RowLayout, Rows, transposed};
+use super::mask::HeadMask;
 use super::rows::{Block, Finish, Running, Weights};
-use super::{LINE, ROWS, key_block, visible};
 use crate::cpu::gemm::{Sweep, panel_width};
+use crate::cpu::levels::{Level, dispatch_at};
 use crate::cpu::scratch::Scratch;
-use crate::cpu::simd::{Level, dispatch_at};
 use crate::cpu::tasks::share;
 use crate::cpu::threads::{Parts, parallel};
 use crate::cpu::{Input, Output};
@@ -49,17 +50,17 @@ struct Head<'a> {
     /// The keys, transposed into panels.
     keys: Scratch,
     mask: HeadMask<'a>,
-    out: Places,
+    out: RowLayout,
 }
 
 impl<'a> Head<'a> {
     fn new(level: Level, p: &'a Attention, parts: [&'a [f32]; 3], mask: Option<&Input<'a>>, i: usize) -> Head<'a> {
         let nr = panel_width(level);
         let width = p.dim.next_multiple_of(nr / 2);
-        let rows = |part, n| Rows::new(parts[part as usize], Places::of(p, part, i), n, p.dim, width);
+        let rows = |part, n| Rows::new(parts[part as usize], RowLayout::of(p, part, i), n, p.dim, width);
         let keys = transposed(&rows(Part::K, p.keys), p.keys, p.dim, nr);
         let (q, v) = (rows(Part::Q, p.queries), rows(Part::V, p.keys));
-        Head { level, p, width, q, v, keys, mask: HeadMask::of(p, mask, i), out: Places::of(p, Part::O, i) }
+        Head { level, p, width, q, v, keys, mask: HeadMask::of(p, mask, i), out: RowLayout::of(p, Part::O, i) }
     }
 
     /// The outputs of a block of queries, with a running maximum over blocks of keys.
@@ -84,8 +85,8 @@ impl<'a> Head<'a> {
                 Sweep::<false> { m, n: width, k: n, a: &scores, sa: ld, b, sb, panel: nr, c, ldc: width, add };
             dispatch_at(level, product);
         }
-        let places = Places { start: self.out.row(queries.start, p.dim).start, ..self.out };
+        let to = RowLayout { start: self.out.row(queries.start, p.dim).start, ..self.out };
         let (query, mask, rows) = (queries.start, self.mask, &rows[..m]);
-        dispatch_at(level, Finish { plan: p, query, mask, rows, o: &o, width, places, out, stats });
+        dispatch_at(level, Finish { plan: p, query, mask, rows, o: &o, width, to, out, stats });
     }
 }

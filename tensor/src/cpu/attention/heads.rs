@@ -1,10 +1,8 @@
-//! Where the rows of one head lie, packed or apart, and what masks hide from them.
+//! Where the rows of one head lie, packed or apart.
 
-use super::rows::Bias;
-use crate::cpu::Input;
 use crate::cpu::gemm::{Mat, copy_row, pack_all};
 use crate::cpu::scratch::Scratch;
-use crate::plan::{Attention, MaskKind};
+use crate::plan::Attention;
 use std::ops::{Deref, Range};
 
 /// The part of an input that a row belongs to.
@@ -23,25 +21,25 @@ impl Part {
     }
 }
 
-/// The rows of a part of one head: row r begins at `start + r · stride`.
+/// Where the rows of a part of one head lie: row r begins at `start + r · stride`.
 #[derive(Clone, Copy)]
-pub struct Places {
+pub struct RowLayout {
     pub start: usize,
     pub stride: usize,
 }
 
-impl Places {
+impl RowLayout {
     /// Those of a part of head `i` of batch · heads.
-    pub fn of(p: &Attention, part: Part, i: usize) -> Places {
+    pub fn of(p: &Attention, part: Part, i: usize) -> RowLayout {
         let (b, h) = (i / p.heads, i % p.heads);
         let (row, parts) = (p.heads * p.dim, if part == Part::O { 1 } else { 3 });
         match (p.packed, part) {
-            (true, Part::O) => Places { start: b * p.queries * row + h * p.dim, stride: row },
+            (true, Part::O) => RowLayout { start: b * p.queries * row + h * p.dim, stride: row },
             (true, _) => {
-                Places { start: (b * p.queries * parts + part as usize) * row + h * p.dim, stride: parts * row }
+                RowLayout { start: (b * p.queries * parts + part as usize) * row + h * p.dim, stride: parts * row }
             }
-            (false, Part::K | Part::V) => Places { start: i * p.keys * p.dim, stride: p.dim },
-            (false, _) => Places { start: i * p.queries * p.dim, stride: p.dim },
+            (false, Part::K | Part::V) => RowLayout { start: i * p.keys * p.dim, stride: p.dim },
+            (false, _) => RowLayout { start: i * p.queries * p.dim, stride: p.dim },
         }
     }
 
@@ -68,14 +66,14 @@ const FEW_SETS: usize = 128;
 
 impl<'a> Rows<'a> {
     /// `n` rows of `dim` elements, padded with zeros to `width`.
-    pub fn new(x: &'a [f32], places: Places, n: usize, dim: usize, width: usize) -> Rows<'a> {
-        let Places { start, stride } = places;
+    pub fn new(x: &'a [f32], layout: RowLayout, n: usize, dim: usize, width: usize) -> Rows<'a> {
+        let RowLayout { start, stride } = layout;
         if width == dim && (stride == dim || !stride.is_multiple_of(FEW_SETS)) {
             return Rows { held: Held::There(&x[start..][..(n - 1) * stride + dim]), stride };
         }
         let mut copy = Scratch::new(n * width);
         for (r, row) in copy.chunks_exact_mut(width).enumerate() {
-            copy_row(&mut row[..dim], &x[places.row(r, dim)]);
+            copy_row(&mut row[..dim], &x[layout.row(r, dim)]);
             row[dim..].fill(0.0);
         }
         Rows { held: Held::Copied(copy), stride: width }
@@ -102,42 +100,4 @@ pub fn transposed(rows: &Rows<'_>, n: usize, dim: usize, nr: usize) -> Scratch {
     let mut panels = Scratch::new(n.div_ceil(nr) * nr * dim);
     pack_all(nr, Mat::rows(rows, rows.stride).t(), dim, n, &mut panels);
     panels
-}
-
-/// The mask of one head.
-#[derive(Clone, Copy)]
-pub enum HeadMask<'a> {
-    None,
-    Bool(&'a [u32], usize),
-    Additive(&'a [f32], usize),
-}
-
-impl<'a> HeadMask<'a> {
-    /// That of head `i`.
-    pub fn of(p: &Attention, input: Option<&Input<'a>>, i: usize) -> HeadMask<'a> {
-        let (Some(mask), Some(input)) = (&p.mask, input) else { return HeadMask::None };
-        let start = i / p.heads * mask.strides[0] + i % p.heads * mask.strides[1];
-        match mask.kind {
-            MaskKind::Bool => HeadMask::Bool(&input.from_offset()[start..], mask.strides[2]),
-            MaskKind::Additive => HeadMask::Additive(&input.from_offset()[start..], mask.strides[2]),
-        }
-    }
-
-    /// What it adds to the scores of query `r` with some keys.
-    pub fn row(self, r: usize, keys: Range<usize>) -> Bias<'a> {
-        match self {
-            HeadMask::None => Bias::None,
-            HeadMask::Bool(mask, stride) => Bias::Bool(&mask[r * stride..][keys]),
-            HeadMask::Additive(mask, stride) => Bias::Additive(&mask[r * stride..][keys]),
-        }
-    }
-
-    /// Whether query `r` sees one of some keys.
-    pub fn shows(self, r: usize, keys: Range<usize>) -> bool {
-        match self.row(r, keys.clone()) {
-            Bias::None => !keys.is_empty(),
-            Bias::Bool(mask) => mask.iter().any(|m| *m != 0),
-            Bias::Additive(mask) => mask.iter().any(|m| *m != f32::NEG_INFINITY),
-        }
-    }
 }

@@ -2,26 +2,20 @@
 //! where these are many, that stay in cache: nothing of the size queries × keys is stored. The backward pass makes them again.
 
 mod backward;
+mod blocks;
 mod forward;
 mod heads;
+mod mask;
 mod rows;
 
-use super::simd::{Level, level};
+use super::levels::{Level, level};
 use super::threads::parallel;
 use super::{Input, Output, reference};
 use crate::dtype::DType;
 use crate::plan::{Attention, AttentionBackward};
-use heads::{Part, Places};
+use heads::{Part, RowLayout};
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::Relaxed;
-
-/// Query rows of a block: whole tiles of the widest instruction set.
-const ROWS: usize = 56;
-/// Keys of a block, if there are more than twice as many.
-const KEYS: usize = 512;
-
-/// Lines of scores are whole pairs of the widest vectors.
-const LINE: usize = 32;
 
 /// Runs the plan.
 pub fn run(p: &Attention, inputs: &[Input<'_>], outputs: &mut [Output<'_>]) {
@@ -78,24 +72,14 @@ fn mend(p: &Attention, outputs: &mut [Output<'_>], parts: &[Part], again: impl F
     parallel(found.len(), |i| {
         let is_nan = |part: &Part| {
             let own = values[if p.packed || *part == Part::O { 0 } else { *part as usize }];
-            let (places, rows) = (Places::of(p, *part, i), if part.is_of_keys() { p.keys } else { p.queries });
-            (0..rows).any(|r| own[places.row(r, p.dim)].iter().fold(false, |any, x| any | x.is_nan()))
+            let (layout, rows) = (RowLayout::of(p, *part, i), if part.is_of_keys() { p.keys } else { p.queries });
+            (0..rows).any(|r| own[layout.row(r, p.dim)].iter().fold(false, |any, x| any | x.is_nan()))
         };
         found[i].store(parts.iter().any(is_nan), Relaxed);
     });
     for (i, _) in found.iter().enumerate().filter(|(_, found)| found.load(Relaxed)) {
         again(i, outputs);
     }
-}
-
-/// The most keys that a block of scores holds.
-fn key_block(p: &Attention) -> usize {
-    if p.keys <= 2 * KEYS { p.keys } else { KEYS }
-}
-
-/// The number of keys that the query rows below `end` can see.
-fn visible(p: &Attention, end: usize) -> usize {
-    p.reach(end - 1)
 }
 
 #[cfg(test)]

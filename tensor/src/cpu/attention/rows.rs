@@ -3,7 +3,8 @@
 
 #![allow(unsafe_code)]
 
-use super::heads::{HeadMask, Places};
+use super::heads::RowLayout;
+use super::mask::{Bias, HeadMask};
 use crate::cpu::math;
 use crate::cpu::simd::{Kernel, Simd};
 use crate::cpu::simd_x2::X2;
@@ -13,44 +14,6 @@ use std::ops::Range;
 
 /// The statistics of a query that sees nothing.
 const NOTHING: [f32; 2] = [f32::MIN, 0.0];
-
-/// What a mask adds to a row of scores.
-#[derive(Clone, Copy)]
-pub enum Bias<'a> {
-    None,
-    /// Nothing; where the mask is 0, the score becomes −∞.
-    Bool(&'a [u32]),
-    Additive(&'a [f32]),
-}
-
-impl Bias<'_> {
-    /// `row = factor · row + bias`; what is hidden becomes −∞.
-    #[inline(always)]
-    fn apply<S: Simd>(self, s: S, factor: f32, row: &mut [f32]) {
-        if matches!(self, Bias::None) && factor == 1.0 {
-            return;
-        }
-        let factor = s.splat(factor);
-        for (i, x) in row.chunks_mut(S::N).enumerate() {
-            let own = i * S::N..i * S::N + x.len();
-            let score = s.load_part(x, 0.0);
-            let v = match self {
-                Bias::None => s.mul(score, factor),
-                Bias::Additive(bias) => s.fma(score, factor, s.load_part(&bias[own], 0.0)),
-                Bias::Bool(mask) => {
-                    let mut seen = [0.0; 32];
-                    for (seen, mask) in seen.iter_mut().zip(&mask[own]) {
-                        *seen = f32::from(u8::from(*mask != 0));
-                    }
-                    // Chosen, not added: a hidden score may be anything, also NaN.
-                    let seen = s.load_part(&seen, 0.0);
-                    s.select_lt(s.splat(0.0), seen, s.mul(score, factor), s.splat(f32::NEG_INFINITY))
-                }
-            };
-            s.store_part(x, v);
-        }
-    }
-}
 
 /// A block of scores: query rows from `query` on, in rows of `ld` (whole pairs of vectors), with the keys of `keys`.
 pub struct Block<'a> {
@@ -149,7 +112,7 @@ impl Kernel for Weights<'_> {
     }
 }
 
-/// Weighted sums to means, at their places; and the statistics of the rows.
+/// Weighted sums to means, where they belong; and the statistics of the rows.
 pub struct Finish<'a> {
     pub plan: &'a Attention,
     /// The first row.
@@ -158,8 +121,8 @@ pub struct Finish<'a> {
     pub rows: &'a [Running],
     pub o: &'a [f32],
     pub width: usize,
-    /// The place of the first row.
-    pub places: Places,
+    /// The rows from the first one on.
+    pub to: RowLayout,
     /// The whole output.
     pub out: Parts<f32>,
     pub stats: &'a mut [[f32; 2]],
@@ -173,7 +136,7 @@ impl Kernel for Finish<'_> {
         let rows = self.rows.iter().zip(self.o.chunks_exact(self.width)).zip(self.stats);
         for (r, ((row, o), stats)) in rows.enumerate() {
             // SAFETY: a head's row is finished by one task.
-            let out = unsafe { self.out.range(self.places.row(r, dim)) };
+            let out = unsafe { self.out.range(self.to.row(r, dim)) };
             let query = self.query + r;
             if row.sum == 0.0 && !self.mask.shows(query, 0..self.plan.reach(query)) {
                 out.fill(0.0);

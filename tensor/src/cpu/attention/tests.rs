@@ -1,6 +1,6 @@
 //! Every layout, mask and block of attention against the reference.
 
-use super::heads::{Part, Places};
+use super::heads::{Part, RowLayout};
 use super::*;
 use crate::cpu::testing::{EPS, Random, Value, check, expected};
 use crate::plan::{Mask, MaskKind};
@@ -257,7 +257,7 @@ fn parts_of_all_heads_are_disjoint_and_cover_everything() {
     let mut seen = vec![0; p.batch * p.queries * 3 * p.heads * p.dim];
     for head in 0..p.batch * p.heads {
         for part in [Part::Q, Part::K, Part::V] {
-            (0..p.queries).for_each(|r| Places::of(&p, part, head).row(r, p.dim).for_each(|e| seen[e] += 1));
+            (0..p.queries).for_each(|r| RowLayout::of(&p, part, head).row(r, p.dim).for_each(|e| seen[e] += 1));
         }
     }
     assert!(seen.iter().all(|n| *n == 1));

@@ -7,8 +7,8 @@ use super::frame::Frame;
 use super::panels::{AddTo, Columns, Pack};
 use super::shifted::fill_all;
 use crate::cpu::gemm::{Sweep, panel_width};
+use crate::cpu::levels::{Level, dispatch_at};
 use crate::cpu::scratch::Scratch;
-use crate::cpu::simd::{Level, dispatch_at};
 use crate::cpu::tasks::share;
 use crate::cpu::threads::{Parts, parallel};
 use crate::plan::ConvGeometry;
@@ -80,8 +80,8 @@ impl Product<'_> {
         let (ci, co, nr) = (g.c_in / g.groups, g.c_out / g.groups, panel_width(level));
         let channels = share(co, cuts, cut.start);
         let offsets = frame.offsets(group * ci..(group + 1) * ci);
-        let place = Columns::new(g.output, frame.steps(), frame.len, columns.clone(), nr);
-        let (taps, ld) = (offsets.len(), place.padded());
+        let strip = Columns::new(g.output, frame.steps(), frame.len, columns.clone(), nr);
+        let (taps, ld) = (offsets.len(), strip.padded());
         let depths = taps.div_ceil(DEPTH);
         let mut panels = Scratch::new(ld * taps.min(DEPTH));
         let mut sums = Scratch::new(channels.len() * ld);
@@ -89,17 +89,17 @@ impl Product<'_> {
         for depth in 0..depths {
             let own = share(taps, depths, depth);
             let (offsets, panel) = (&offsets[own.clone()], own.len() * nr);
-            dispatch_at(level, Pack { frame: held, offsets, columns: &place, out: &mut panels });
+            dispatch_at(level, Pack { frame: held, offsets, columns: &strip, out: &mut panels });
             let blocks = channels.len().div_ceil(ROWS);
             for block in 0..blocks {
                 let rows = share(channels.len(), blocks, block);
                 let product = Sweep::<false> {
                     m: rows.len(),
-                    n: place.len,
+                    n: strip.len,
                     k: own.len(),
                     a: &weights[rows.start * taps + own.start..],
                     sa: taps,
-                    b: &panels[..place.panels() * panel],
+                    b: &panels[..strip.panels() * panel],
                     sb: nr,
                     panel,
                     c: &mut sums[rows.start * ld..rows.end * ld],

@@ -15,7 +15,7 @@ mod weight_patches;
 mod weight_tiles;
 
 use super::gemm::panel_width;
-use super::simd::{Level, level};
+use super::levels::{Level, level};
 use super::{Input, Output, reference};
 use crate::dtype::DType;
 use crate::plan::{Conv2d, ConvGeometry, ConvPass};

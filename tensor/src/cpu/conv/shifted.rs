@@ -5,8 +5,9 @@
 
 use super::frame::Frame;
 use crate::cpu::gemm::{Mat, shape, tile_rows, transpose_in};
+use crate::cpu::levels::{Level, dispatch_at};
 use crate::cpu::scratch::Scratch;
-use crate::cpu::simd::{Kernel, Level, Simd, dispatch_at};
+use crate::cpu::simd::{Kernel, Simd};
 use crate::cpu::tasks::share;
 use crate::cpu::threads::{Parts, parallel};
 use crate::plan::ConvGeometry;

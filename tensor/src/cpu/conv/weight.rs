@@ -6,8 +6,8 @@
 use super::frame::Frame;
 use super::weight_tiles::{Segment, Tiles};
 use crate::cpu::gemm::{Mat, panel_width, transpose_in};
+use crate::cpu::levels::{Level, dispatch_at};
 use crate::cpu::scratch::Scratch;
-use crate::cpu::simd::{Level, dispatch_at};
 use crate::cpu::tasks::{add_partials, share};
 use crate::cpu::threads::{Parts, parallel};
 use crate::plan::ConvGeometry;
@@ -144,13 +144,13 @@ impl<'a> Work<'a> {
                     self.turn(image, group, &mut own[i * len..(i + 1) * len]);
                 }
             }
-            let place = |image: usize| match turned {
+            let start_of = |image: usize| match turned {
                 Some(_) => (image * g.groups + group) * len,
                 None => (image - first) * len,
             };
             let segments: Vec<Segment> = images
                 .clone()
-                .flat_map(|image| segments((image - first) * frame.len, place(image), frame.pixels(), self.nr))
+                .flat_map(|image| segments((image - first) * frame.len, start_of(image), frame.pixels(), self.nr))
                 .collect();
             let tiles = Tiles {
                 x: &frames,

@@ -4,8 +4,9 @@
 #![allow(unsafe_code)]
 
 use super::frame::Frame;
+use crate::cpu::levels::{Level, dispatch_at};
 use crate::cpu::scratch::Scratch;
-use crate::cpu::simd::{Kernel, Level, Simd, dispatch_at};
+use crate::cpu::simd::{Kernel, Simd};
 use crate::cpu::tasks::by_rows;
 use crate::cpu::threads::Parts;
 use crate::plan::ConvGeometry;

@@ -1,8 +1,8 @@
 //! The block interpreter against the reference in double precision: random expressions over inputs of every kind of layout, with an error
 //! bound that is carried through each expression, at every SIMD level and with several numbers of threads.
 
-use super::super::reference::{elementwise as reference, special};
-use super::super::simd::levels;
+use super::super::levels::levels;
+use super::super::reference::elementwise as reference;
 use super::super::testing::{EPS, Random};
 use super::super::{CpuBuffer, CpuDevice};
 use super::*;
@@ -85,12 +85,12 @@ fn plan(expr: &Expr, shape: &[usize], leaves: &[Leaf], boolean: bool, wide: bool
 /// For every element, how far from exact the result in `f32` may be: each function passes its operands' errors on, times its slope, and adds
 /// its own.
 fn bounds(expr: &Expr, leaves: &[Leaf], len: usize) -> Vec<f64> {
-    let places: Vec<Vec<usize>> = leaves.iter().map(|l| l.layout.places().collect()).collect();
+    let offsets: Vec<Vec<usize>> = leaves.iter().map(|l| l.layout.offsets().collect()).collect();
     let element = |i: usize| {
         let mut v: Vec<(f64, f64)> = vec![];
         for node in &expr.nodes {
             v.push(match *node {
-                Node::Input(l) => (leaves[l].data[places[l][i]], 0.0),
+                Node::Input(l) => (leaves[l].data[offsets[l][i]], 0.0),
                 Node::Const(c) => (c, EPS * c.abs()),
                 Node::Uniform(d) => (d.uniform(i), 0.0),
                 Node::Unary(op, a) => {
@@ -101,7 +101,7 @@ fn bounds(expr: &Expr, leaves: &[Leaf], len: usize) -> Vec<f64> {
                 }
                 Node::Binary(op, a, b) => {
                     let ((x, e), (y, f)) = (v[a], v[b]);
-                    let z = special::binary(op, x, y);
+                    let z = op.exact(x, y);
                     let passed = if op == BinaryOp::Mul { x.abs() * f + y.abs() * e + e * f } else { e + f };
                     (z, passed + EPS * (z.abs() + passed))
                 }

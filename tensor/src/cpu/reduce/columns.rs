@@ -3,10 +3,10 @@
 
 #![allow(unsafe_code)]
 
-use super::Put;
-use super::fold::Fold;
+use super::fold::{Fold, Put};
+use crate::cpu::levels::{Level, dispatch_at};
 use crate::cpu::scratch::Scratch;
-use crate::cpu::simd::{Kernel, Level, Simd, dispatch_at};
+use crate::cpu::simd::{Kernel, Simd};
 use crate::cpu::tasks::{TASK, by_blocks};
 use crate::cpu::threads::Parts;
 use crate::plan::Reduce;

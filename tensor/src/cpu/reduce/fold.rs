@@ -1,4 +1,4 @@
-//! What reductions fold: sums, sums of squares, products and extremes, a vector at a time.
+//! What reductions fold: sums, sums of squares, products and extremes, a vector at a time; and how results are stored.
 
 use crate::cpu::math::{max_nan, min_nan};
 use crate::cpu::simd::Simd;
@@ -72,4 +72,39 @@ folds! {
     Product 1.0, false, |s, t, x| s.mul(t, x), |a, b| s.mul(a, b), a * b;
     Max f32::NEG_INFINITY, false, |s, t, x| max_nan(s, t, x), |a, b| max_nan(s, a, b), if a >= b || a.is_nan() { a } else { b };
     Min f32::INFINITY, false, |s, t, x| min_nan(s, t, x), |a, b| min_nan(s, a, b), if a <= b || a.is_nan() { a } else { b };
+}
+
+/// The fold of a run of elements, in four vectors side by side.
+#[inline(always)]
+pub fn row_fold<S: Simd, F: Fold>(s: S, f: F, x: &[f32]) -> f32 {
+    let mut t = [s.splat(F::START); 4];
+    let mut chunks = x.chunks_exact(4 * S::N);
+    for c in &mut chunks {
+        for i in 0..4 {
+            t[i] = f.push(s, t[i], s.load(&c[i * S::N..]));
+        }
+    }
+    for (i, c) in chunks.remainder().chunks(S::N).enumerate() {
+        t[i] = f.push(s, t[i], s.load_part(c, F::START));
+    }
+    f.across(s, f.join(s, f.join(s, t[0], t[1]), f.join(s, t[2], t[3])))
+}
+
+/// How results are stored.
+#[derive(Clone, Copy)]
+pub struct Put {
+    pub scale: f32,
+    pub add: bool,
+}
+
+impl Put {
+    /// As they are.
+    pub const PLAIN: Put = Put { scale: 1.0, add: false };
+
+    /// Stores a result.
+    #[inline(always)]
+    pub fn put(self, at: &mut f32, v: f32) {
+        let v = v * self.scale;
+        *at = if self.add { *at + v } else { v };
+    }
 }

@@ -101,7 +101,7 @@ fn a_sum_of_many_equal_numbers_keeps_its_digits() {
     let n = 1 << 24;
     let x = [Value::Real(vec![f64::from(0.1f32); n])];
     let plan = plan(ReduceOp::Sum, [1, n, 1], 1.0)(DType::F32);
-    for level in super::super::simd::levels() {
+    for level in super::super::levels::levels() {
         let sum =
             run_values(DType::F32, 2, &crate::plan::Plan::outputs(&plan), &x, None, |i, o| run_at(level, &plan, i, o))
                 [0][0];

@@ -6,9 +6,9 @@ use crate::dtype::Float;
 use crate::plan::{Attention, AttentionBackward, MaskKind};
 
 /// Where q, k, v and o keep row `r` of (batch, head): packed or apart.
-struct Places<'a>(&'a Attention);
+struct Offsets<'a>(&'a Attention);
 
-impl Places<'_> {
+impl Offsets<'_> {
     fn apart(&self, rows: usize, b: usize, h: usize, r: usize) -> usize {
         ((b * self.0.heads + h) * rows + r) * self.0.dim
     }
@@ -51,12 +51,12 @@ impl<'a, T: Float> Head<'a, T> {
 
     /// Where row `r` of part 0 (q), 1 (k) or 2 (v) lies.
     fn at(&self, part: usize, r: usize) -> usize {
-        Places(self.p).part(part, self.b, self.h, r)
+        Offsets(self.p).part(part, self.b, self.h, r)
     }
 
     /// Where row `r` of o lies.
     fn output(&self, r: usize) -> usize {
-        Places(self.p).output(self.b, self.h, r)
+        Offsets(self.p).output(self.b, self.h, r)
     }
 
     /// The keys that query `i` sees, with their scores in the plan's units.

@@ -1,6 +1,5 @@
 //! Expressions, element by element, in double precision whatever the type of computation.
 
-use super::special::binary;
 use crate::cpu::strided::load_one;
 use crate::cpu::{Input, Output};
 use crate::dtype::{DType, Element};
@@ -19,13 +18,13 @@ pub fn rounded(v: f64, compute: DType) -> f64 {
 
 /// Evaluates the plan.
 pub fn run(p: &Elementwise, inputs: &[Input<'_>], outputs: &mut [Output<'_>]) {
-    let mut places: Vec<_> = inputs.iter().map(|i| i.layout.places()).collect();
+    let mut offsets: Vec<_> = inputs.iter().map(|i| i.layout.offsets()).collect();
     let mut at = vec![0; inputs.len()];
     let mut values = vec![0.0; p.expr.nodes.len()];
     let add = outputs[0].add;
     for index in 0..crate::layout::numel(&p.shape) {
-        for (at, places) in at.iter_mut().zip(&mut places) {
-            *at = places.next().expect("inputs have the output's shape");
+        for (at, offsets) in at.iter_mut().zip(&mut offsets) {
+            *at = offsets.next().expect("inputs have the output's shape");
         }
         for (n, node) in p.expr.nodes.iter().enumerate() {
             let v = match *node {
@@ -33,7 +32,7 @@ pub fn run(p: &Elementwise, inputs: &[Input<'_>], outputs: &mut [Output<'_>]) {
                 Node::Const(c) => c,
                 Node::Uniform(draw) => draw.uniform(index),
                 Node::Unary(op, a) => op.exact(values[a]),
-                Node::Binary(op, a, b) => binary(op, values[a], values[b]),
+                Node::Binary(op, a, b) => op.exact(values[a], values[b]),
                 Node::Select(c, a, b) => values[if values[c] != 0.0 { a } else { b }],
             };
             values[n] = rounded(v, p.expr.compute);

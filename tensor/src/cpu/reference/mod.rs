@@ -7,7 +7,6 @@ pub mod elementwise;
 pub mod norm;
 pub mod pool;
 pub mod rows;
-pub mod special;
 
 use crate::cpu::{Input, Output};
 use crate::dtype::{DType, Element, Float};
@@ -51,15 +50,15 @@ pub fn reduce<T: Float>(p: &Reduce, inputs: &[Input<'_>], outputs: &mut [Output<
     for o in 0..p.outer {
         for i in 0..p.inner {
             let at = |r: usize| x[(o * p.n + r) * p.inner + i];
-            let place = o * p.inner + i;
+            let to = o * p.inner + i;
             match p.op {
-                ReduceOp::Sum => outputs[0].put(place, tree_sum(p.n, &at) * T::from_f64(p.scale)),
-                ReduceOp::SumSquares => outputs[0].put(place, tree_sum(p.n, &|r| at(r) * at(r)) * T::from_f64(p.scale)),
-                ReduceOp::Prod => outputs[0].put(place, (0..p.n).fold(T::ONE, |a, r| a * at(r))),
-                ReduceOp::Max => outputs[0].put(place, at(best(p.n, &at, |a, b| a > b))),
-                ReduceOp::Min => outputs[0].put(place, at(best(p.n, &at, |a, b| a < b))),
-                ReduceOp::ArgMax => outputs[0].values::<u32>()[place] = best(p.n, &at, |a, b| a > b) as u32,
-                ReduceOp::ArgMin => outputs[0].values::<u32>()[place] = best(p.n, &at, |a, b| a < b) as u32,
+                ReduceOp::Sum => outputs[0].put(to, tree_sum(p.n, &at) * T::from_f64(p.scale)),
+                ReduceOp::SumSquares => outputs[0].put(to, tree_sum(p.n, &|r| at(r) * at(r)) * T::from_f64(p.scale)),
+                ReduceOp::Prod => outputs[0].put(to, (0..p.n).fold(T::ONE, |a, r| a * at(r))),
+                ReduceOp::Max => outputs[0].put(to, at(best(p.n, &at, |a, b| a > b))),
+                ReduceOp::Min => outputs[0].put(to, at(best(p.n, &at, |a, b| a < b))),
+                ReduceOp::ArgMax => outputs[0].values::<u32>()[to] = best(p.n, &at, |a, b| a > b) as u32,
+                ReduceOp::ArgMin => outputs[0].values::<u32>()[to] = best(p.n, &at, |a, b| a < b) as u32,
             }
         }
     }
@@ -74,13 +73,13 @@ pub fn scaled_squares<T: Float>(inputs: &[Input<'_>], outputs: &mut [Output<'_>]
 
 /// The place of the first element that no other beats; of the first NaN, if there is one.
 fn best<T: Float>(n: usize, at: &impl Fn(usize) -> T, beats: impl Fn(T, T) -> bool) -> usize {
-    let mut place = 0;
+    let mut first = 0;
     for r in 1..n {
-        if !at(place).is_nan() && (beats(at(r), at(place)) || at(r).is_nan()) {
-            place = r;
+        if !at(first).is_nan() && (beats(at(r), at(first)) || at(r).is_nan()) {
+            first = r;
         }
     }
-    place
+    first
 }
 
 /// Running sums.
@@ -136,7 +135,7 @@ pub fn gather<T: Element>(p: &Gather, inputs: &[Input<'_>], outputs: &mut [Outpu
 pub fn copy<A: Element, B: Element>(inputs: &[Input<'_>], outputs: &mut [Output<'_>]) {
     let x = inputs[0].storage::<A>();
     let add = outputs[0].add;
-    for (out, at) in outputs[0].values::<B>().iter_mut().zip(inputs[0].layout.places()) {
+    for (out, at) in outputs[0].values::<B>().iter_mut().zip(inputs[0].layout.offsets()) {
         let v = x[at].to_f64();
         *out = B::from_f64(if add { out.to_f64() + v } else { v });
     }

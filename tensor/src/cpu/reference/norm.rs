@@ -59,12 +59,12 @@ pub fn batch_norm<T: Float>(p: &BatchNorm, inputs: &[Input<'_>], outputs: &mut [
     let unbias = T::from_f64(count as f64 / (count as f64 - 1.0).max(1.0));
     let blend = |old: T, new: T| old + T::from_f64(p.momentum) * (new - old);
     for c in 0..p.channels {
-        let place = |e: usize| (e / p.area * p.channels + c) * p.area + e % p.area;
-        let (mean, var) = moments(count, &|e| x[place(e)]);
+        let offset = |e: usize| (e / p.area * p.channels + c) * p.area + e % p.area;
+        let (mean, var) = moments(count, &|e| x[offset(e)]);
         let rstd = T::ONE / (var + T::from_f64(p.eps)).sqrt();
         (stats[2 * c], stats[2 * c + 1]) = (mean, rstd);
         for e in 0..count {
-            y[place(e)] = (x[place(e)] - mean) * rstd * weight[c] + bias[c];
+            y[offset(e)] = (x[offset(e)] - mean) * rstd * weight[c] + bias[c];
         }
         new_mean.values::<T>()[c] = blend(running_mean[c], mean);
         new_var.values::<T>()[c] = blend(running_var[c], var * unbias);
@@ -78,14 +78,14 @@ pub fn batch_norm_backward<T: Float>(p: &BatchNormBackward, inputs: &[Input<'_>]
     let count = p.batch * p.area;
     let scale = T::ONE / T::from_f64(count as f64);
     for c in 0..p.channels {
-        let place = |e: usize| (e / p.area * p.channels + c) * p.area + e % p.area;
+        let offset = |e: usize| (e / p.area * p.channels + c) * p.area + e % p.area;
         let (mean, rstd) = (stats[2 * c], stats[2 * c + 1]);
-        let hat = |e: usize| (x[place(e)] - mean) * rstd;
-        let dbias = tree_sum(count, &|e| dy[place(e)]);
-        let dweight = tree_sum(count, &|e| dy[place(e)] * hat(e));
+        let hat = |e: usize| (x[offset(e)] - mean) * rstd;
+        let dbias = tree_sum(count, &|e| dy[offset(e)]);
+        let dweight = tree_sum(count, &|e| dy[offset(e)] * hat(e));
         for e in 0..count {
-            let g = dy[place(e)] - dbias * scale - hat(e) * dweight * scale;
-            outputs[0].values::<T>()[place(e)] = weight[c] * rstd * g;
+            let g = dy[offset(e)] - dbias * scale - hat(e) * dweight * scale;
+            outputs[0].values::<T>()[offset(e)] = weight[c] * rstd * g;
         }
         outputs[1].values::<T>()[c] = dweight;
         outputs[2].values::<T>()[c] = dbias;

@@ -1,6 +1,6 @@
 //! Optimiser steps against the same in double precision, at every SIMD level, with several numbers of threads.
 
-use super::super::simd::levels;
+use super::super::levels::levels;
 use super::super::testing::{EPS, Random};
 use super::super::{CpuBuffer, CpuDevice};
 use super::*;

@@ -131,7 +131,7 @@ impl<'a> Job<'a> {
         }
         let to = self.wide(rows);
         gpu.fill(&to.buffer, 0, to.size, 0);
-        concat::place(gpu, input, rows, dim, (0, self.dim), &to);
+        concat::write_columns(gpu, input, rows, dim, (0, self.dim), &to);
         to
     }
 

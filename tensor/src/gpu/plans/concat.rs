@@ -11,14 +11,14 @@ pub fn run(p: &Concat, gpu: &GpuDevice, inputs: &[Input<'_>], outputs: &[Output<
     outputs[0].fill(gpu, |y| {
         let mut start = 0;
         for (input, &block) in inputs.iter().zip(&p.blocks) {
-            place(gpu, input, p.outer, block, (start, pitch), y);
+            write_columns(gpu, input, p.outer, block, (start, pitch), y);
             start += block;
         }
     });
 }
 
-/// Puts [outer, block] at column `start` of [outer, pitch]. A single row is a run of elements, which may be of any length.
-pub fn place(
+/// Writes [outer, block] at column `start` of [outer, pitch]. A single row is a run of elements, which may be of any length.
+pub fn write_columns(
     gpu: &GpuDevice,
     input: &Input<'_>,
     outer: usize,

@@ -1,4 +1,4 @@
-//! Views made contiguous, and conversions, on the GPU.
+//! Views made contiguous, and conversions, on the GPU; and the whole operands that the kernels of the other plans see.
 
 use super::elementwise::identity;
 use super::parts::GRAIN;
@@ -27,11 +27,50 @@ fn fits(gpu: &GpuDevice, output: &Output<'_>) -> bool {
 }
 
 /// The elements of a view row-major, at the start of `to`.
-pub fn view(gpu: &GpuDevice, input: &Input<'_>, to: &Span) {
+fn view(gpu: &GpuDevice, input: &Input<'_>, to: &Span) {
     let (from, dtype) = (input.dtype, input.dtype);
     let plan = Copy { from, to: dtype, shape: input.layout.shape.clone() };
     let output = Output { buffer: &to.buffer, dtype, start: 0, len: input.layout.numel(), add: false };
     run(&plan, gpu, &[*input], &[output]);
+}
+
+impl Input<'_> {
+    /// The elements row-major in one span: in place where they lie so and start at a multiple of 256 bytes, else copied.
+    pub fn span(&self, gpu: &GpuDevice) -> Span {
+        let in_place = self.layout.is_contiguous().then(|| self.in_place(self.layout.numel())).flatten();
+        in_place.unwrap_or_else(|| {
+            let to = Span::new(gpu, self.dtype, self.layout.numel());
+            view(gpu, self, &to);
+            to
+        })
+    }
+}
+
+impl Output<'_> {
+    /// Has `write` fill the run: in place, or, where a binding cannot start there or the elements are to be added, in memory of its own
+    /// that is moved or added after.
+    pub fn fill(&self, gpu: &GpuDevice, write: impl FnOnce(&Span)) {
+        if let (false, Some(run)) = (self.add, self.in_place()) {
+            return write(&run);
+        }
+        let own = Span::new(gpu, self.dtype, self.len);
+        write(&own);
+        self.take(gpu, &own);
+    }
+
+    /// [`Output::fill`] for a kernel that can add to what it finds: `write` is told whether to.
+    pub fn fill_or_add(&self, gpu: &GpuDevice, write: impl FnOnce(&Span, bool)) {
+        match self.in_place() {
+            Some(run) => write(&run, self.add),
+            None => self.fill(gpu, |own| write(own, false)),
+        }
+    }
+
+    /// Moves or adds the elements of `own` to the run.
+    fn take(&self, gpu: &GpuDevice, own: &Span) {
+        let layout = Layout::contiguous(&[self.len]);
+        identity(gpu, &own.input(self.dtype, &layout), self);
+    }
 }
 
 /// Any view in a 16-bit type, two elements to a word.

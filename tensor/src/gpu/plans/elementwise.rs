@@ -88,8 +88,8 @@ impl Job<'_> {
                 Access { dtype: input.dtype, at: layout.offset - w.first, shape, strides }
             })
             .collect();
-        let places = self.outputs.iter().zip(outputs).zip(self.roots);
-        let targets: Vec<Target> = places
+        let written = self.outputs.iter().zip(outputs).zip(self.roots);
+        let targets: Vec<Target> = written
             .map(|((o, w), root)| Target { root: *root, dtype: o.dtype, at: o.start + results.1 - w.first, add: o.add })
             .collect();
         let program = Program::new(self.expr, &accesses, &targets, results);

@@ -15,6 +15,6 @@ pub fn run(p: &Pad, gpu: &GpuDevice, inputs: &[Input<'_>], outputs: &[Output<'_>
     let pitch = p.before + p.block + p.after;
     outputs[0].fill(gpu, |y| {
         gpu.fill(&y.buffer, y.offset, y.size, value);
-        concat::place(gpu, &inputs[0], p.outer, p.block, (p.before, pitch), y);
+        concat::write_columns(gpu, &inputs[0], p.outer, p.block, (p.before, pitch), y);
     });
 }

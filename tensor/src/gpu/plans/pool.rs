@@ -84,9 +84,9 @@ fn dispatch(p: &Pool2d, gpu: &GpuDevice, (file, entry, flag): (&str, &str, &str)
         (0..).zip(&bound).map(|(slot, (s, write))| if *write { s.write(slot) } else { s.read(slot) }).collect();
     let sizes = [[planes].as_slice(), &[p.input, p.output, p.kernel, p.stride, p.padding].concat()].concat();
     let groups = fold_groups((planes * if forward { out_area } else { area }).div_ceil(256) as u64);
-    for (number, place) in boxes(reach(p)).enumerate() {
+    for (number, bounds) in boxes(reach(p)).enumerate() {
         let last = usize::from(number > 0) + count_pad;
-        let params: Vec<u32> = sizes.iter().chain(&place).chain(&[last]).map(|v| *v as u32).collect();
+        let params: Vec<u32> = sizes.iter().chain(&bounds).chain(&[last]).map(|v| *v as u32).collect();
         gpu.dispatch(kernel, &bindings, &params, groups);
     }
 }

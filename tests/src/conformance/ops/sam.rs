@@ -9,7 +9,7 @@ use crate::conformance::vectors::{assemble, layout, row, split, stacked};
 use lethe_autograd::{ParamLayout, Var};
 use lethe_nn::{Forward, State, Theta};
 use lethe_optim::{
-    Adaptive, Ascent, Backup, Batch, Extragradient, Geometry, Perturbation, Place, RhoSchedule, Scale, Scope,
+    Adaptive, Ascent, Backup, Batch, Extragradient, Geometry, Perturbation, RhoSchedule, Scale, Scope, SliceIndex,
     StepOutput, SurrogateGap, UpdateOn,
 };
 use lethe_tensor::Tensor;
@@ -101,10 +101,10 @@ impl Step<'_> {
         state: &State,
         [batch, samples]: [&Batch; 2],
         rho: f64,
-        place: Place,
+        index: SliceIndex,
     ) -> Result<Slice, Unknown> {
         let (rule, model) = (&self.rule, |f: &Forward<'_>, x: &Var| self.network.forward(f, x));
-        let mut ascent: Ascent = rule.ascent(theta, state, samples, place, &model);
+        let mut ascent: Ascent = rule.ascent(theta, state, samples, index, &model);
         let perturb_loss = match rule.perturbation {
             Perturbation::Ascend(obf) => {
                 obf.rows(&Var::constant(&ascent.output), &samples.targets).mean().tensor().clone()
@@ -113,7 +113,7 @@ impl Step<'_> {
         };
         if rule.perturbation == Perturbation::Random {
             let now = |(name, v): &(String, Var)| {
-                (name.clone(), Var::constant(&row(&row(v.tensor(), place.update as usize), place.slice)))
+                (name.clone(), Var::constant(&row(&row(v.tensor(), index.update as usize), index.slice)))
             };
             let noise = assemble(self.case, &self.layout, &self.noise.iter().map(now).collect::<Vec<_>>())?;
             ascent.p = noise.mul_scalar(self.sign);
@@ -122,10 +122,10 @@ impl Step<'_> {
         let mut vectors = vec![("perturb_grad", ascent.p.clone()), ("epsilon", direction.epsilon(rho))];
         vectors.push(("perturbed", direction.step_from(theta, rho).values().clone()));
         let again = ascent.clone();
-        let out = rule.descend(theta, ascent, (batch, samples), rho, place, &model);
+        let out = rule.descend(theta, ascent, (batch, samples), rho, index, &model);
         if let Some(gap) = rule.surrogate_gap {
             let sam = Extragradient { surrogate_gap: None, ..*rule };
-            let slope = sam.descend(theta, again, (batch, samples), rho, place, &model).update;
+            let slope = sam.descend(theta, again, (batch, samples), rho, index, &model).update;
             let perpendicular = SurrogateGap::perpendicular(&gap.backup(&direction), &slope);
             vectors.extend([("orthogonal", perpendicular.reshape(slope.shape())), ("sam_grad", slope)]);
         }
@@ -143,8 +143,8 @@ impl Step<'_> {
         for j in 0..n / m {
             let before = slices.last().map_or(state, |s| &s.out.state);
             let samples = batch.slice(j * m, (j + 1) * m);
-            let place = Place { update: t as u64, slice: j };
-            slices.push(self.slice(theta, before, [batch, &samples], rho, place)?);
+            let index = SliceIndex { update: t as u64, slice: j };
+            slices.push(self.slice(theta, before, [batch, &samples], rho, index)?);
         }
         Ok(slices)
     }

@@ -69,21 +69,21 @@ impl Problem {
         })
     }
 
-    /// The places of the parameters in the vector, without the padding.
-    fn places(&self) -> Vec<usize> {
+    /// The offsets of the parameters in the vector, without the padding.
+    fn offsets(&self) -> Vec<usize> {
         self.layout.owned().flat_map(|(_, p)| p.range()).collect()
     }
 
     /// The Hessian, a column for each parameter.
     fn hessian(&self, case: &Case<'_>) -> Result<Vec<Vec<f64>>, Unknown> {
-        let places = self.places();
+        let offsets = self.offsets();
         let column = |i: &usize| {
             let mut unit = vec![0.0; self.layout.len()];
             unit[*i] = 1.0;
             let column = read(&self.product(&host(case, &unit)).2)?;
-            Ok(places.iter().map(|p| column[*p]).collect())
+            Ok(offsets.iter().map(|p| column[*p]).collect())
         };
-        places.iter().map(column).collect()
+        offsets.iter().map(column).collect()
     }
 }
 
@@ -103,8 +103,8 @@ fn eigenvalues(case: &Case<'_>) -> Answer {
     let (dominant, vector) = pairs.iter().max_by(|a, b| a.0.abs().total_cmp(&b.0.abs())).expect("parameters");
     let largest = vector.iter().copied().max_by(|a, b| a.abs().total_cmp(&b.abs())).expect("parameters");
     let mut spread = vec![0.0; problem.layout.len()];
-    for (place, x) in problem.places().into_iter().zip(vector) {
-        spread[place] = x * largest.signum();
+    for (offset, x) in problem.offsets().into_iter().zip(vector) {
+        spread[offset] = x * largest.signum();
     }
     let number = |x: f64| Var::constant(&host(case, &[x]).reshape(&[]));
     let mut outputs = one("dominant", number(*dominant));

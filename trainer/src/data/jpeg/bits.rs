@@ -1,6 +1,6 @@
 //! Reads the bits of an entropy-coded segment, and the Huffman codes in them.
 
-use super::Flaw;
+use super::flaw::Flaw;
 
 /// The number of bits that are looked up at once.
 const AHEAD: u32 = 9;

@@ -1,6 +1,6 @@
 //! Frame headers: the image's size, and the layout of its blocks.
 
-use super::Flaw;
+use super::flaw::Flaw;
 
 /// The number of samples along a side of a block.
 const SIDE: usize = 8;

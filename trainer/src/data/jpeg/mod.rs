@@ -5,14 +5,18 @@
 //! No pixels are computed. For a photograph that decodes in 0.9 ms this takes 0.6 ms, once for each file and process.
 
 mod bits;
+mod flaw;
 mod frame;
 mod scan;
+mod tables;
 
 use std::io::{Read, Seek, SeekFrom};
 
-use bits::Table;
+pub use flaw::Flaw;
+
 use frame::Frame;
 use scan::Scan;
+use tables::Tables;
 
 const SOI: u8 = 0xd8;
 const EOI: u8 = 0xd9;
@@ -23,101 +27,6 @@ const SOS: u8 = 0xda;
 
 /// The end of every JPEG, unless other data follows.
 pub(super) const END: [u8; 2] = [0xff, EOI];
-
-/// What is wrong with a JPEG.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Flaw {
-    /// It ends too early.
-    #[error("the file is truncated: it ends after {length} bytes, within the image")]
-    Cut {
-        /// The number of bytes of the file.
-        length: usize,
-    },
-    /// There is a marker within the data of the image.
-    #[error("the data is damaged: a marker at byte {position}, within the image")]
-    Early {
-        /// Its position.
-        position: usize,
-    },
-    /// There is data after the last block.
-    #[error("the data is damaged: there is more of it than the image has blocks, before byte {position}")]
-    LeftOver {
-        /// Its position.
-        position: usize,
-    },
-    /// An invalid code.
-    #[error("the data is damaged: no valid code before byte {position}")]
-    Code {
-        /// Its position.
-        position: usize,
-    },
-    /// A marker is missing.
-    #[error("the file is damaged: expected a marker at byte {position}, found none")]
-    NoMarker {
-        /// Its position.
-        position: usize,
-    },
-    /// A header that contradicts itself or the file.
-    #[error("the file is damaged: the {what} at byte {position} is invalid")]
-    Segment {
-        /// What it is.
-        what: &'static str,
-        /// Its position.
-        position: usize,
-    },
-    /// A table or component that is used but not defined.
-    #[error("the file is damaged: no {what} for the image data at byte {position}")]
-    Missing {
-        /// What it is.
-        what: &'static str,
-        /// Its position.
-        position: usize,
-    },
-    /// It ends before all of its scans.
-    #[error("the data is damaged: the image ends at byte {position}, before all of its scans")]
-    Scans {
-        /// Its position.
-        position: usize,
-    },
-    /// An unsupported kind of JPEG.
-    #[error("a JPEG with {what} is not supported; save it as a baseline or progressive JPEG")]
-    Unsupported {
-        /// What is unsupported.
-        what: &'static str,
-    },
-}
-
-/// The current Huffman tables.
-#[derive(Default)]
-struct Tables {
-    dc: [Option<Table>; 4],
-    ac: [Option<Table>; 4],
-}
-
-impl Tables {
-    fn dc(&self, number: usize, position: usize) -> Result<&Table, Flaw> {
-        self.dc.get(number).and_then(Option::as_ref).ok_or(Flaw::Missing { what: "Huffman table", position })
-    }
-
-    fn ac(&self, number: usize, position: usize) -> Result<&Table, Flaw> {
-        self.ac.get(number).and_then(Option::as_ref).ok_or(Flaw::Missing { what: "Huffman table", position })
-    }
-
-    /// Reads the tables of a segment.
-    fn define(&mut self, mut content: &[u8], position: usize) -> Result<(), Flaw> {
-        let flaw = Flaw::Segment { what: "Huffman table", position };
-        while !content.is_empty() {
-            let (head, rest) = content.split_at_checked(17).ok_or(flaw)?;
-            let count = head[1..].iter().map(|count| usize::from(*count)).sum();
-            let (symbols, rest) = rest.split_at_checked(count).ok_or(flaw)?;
-            let tables = if head[0] >> 4 == 0 { &mut self.dc } else { &mut self.ac };
-            let table = tables.get_mut(usize::from(head[0] & 15)).filter(|_| head[0] >> 4 < 2).ok_or(flaw)?;
-            *table = Some(Table::new(&head[1..], symbols).ok_or(flaw)?);
-            content = rest;
-        }
-        Ok(())
-    }
-}
 
 /// The quantisation tables that a segment defines, as a bit mask of their numbers.
 fn quantisation(mut content: &[u8], position: usize) -> Result<u8, Flaw> {

@@ -2,8 +2,9 @@
 //! the image has blocks.
 
 use super::bits::{Bits, Table};
+use super::flaw::Flaw;
 use super::frame::{Frame, UNSENT};
-use super::{Flaw, Tables};
+use super::tables::Tables;
 
 /// The largest number of bits that follow the code of a DC coefficient.
 const LONGEST: u8 = 11;

@@ -1,33 +1,31 @@
-//! Functions of one and two numbers in double precision: the definition that fast kernels and shaders are measured against.
-
-use crate::expr::BinaryOp;
+//! The normal distribution in double precision: what kernels and shaders are measured against, and the coefficients that they share.
 
 const SQRT_2PI: f64 = 2.506_628_274_631_000_5;
 
 /// Φ(x), the standard normal distribution, accurate in both tails.
-pub fn normal_cdf(x: f64) -> f64 {
+pub fn cdf(x: f64) -> f64 {
     0.5 * libm::erfc(-x * std::f64::consts::FRAC_1_SQRT_2)
 }
 
 /// φ(x), its density.
-pub fn normal_pdf(x: f64) -> f64 {
+pub fn pdf(x: f64) -> f64 {
     (-0.5 * x * x).exp() / SQRT_2PI
 }
 
 /// Numerator and denominator of Φ⁻¹ in the middle: coefficients of 0.180625 − (p − 1/2)², constant first.
-pub const CENTRAL: [[f64; 4]; 2] =
+pub(crate) const CENTRAL: [[f64; 4]; 2] =
     [[3.3871327179, 50.434271938, 159.29113202, 59.109374720], [1.0, 17.895169469, 78.757757664, 67.187563600]];
 /// The same for √(−ln tail) up to 5: coefficients of that minus 1.6.
-pub const NEAR: [[f64; 4]; 2] =
+pub(crate) const NEAR: [[f64; 4]; 2] =
     [[1.4234372777, 2.7568153900, 1.3067284816, 0.17023821103], [1.0, 0.73700164250, 0.12021132975, 0.0]];
 /// And beyond: of that minus 5.
-pub const FAR: [[f64; 4]; 2] =
+pub(crate) const FAR: [[f64; 4]; 2] =
     [[6.6579051150, 3.0812263860, 0.42868294337, 0.017337203997], [1.0, 0.24197894225, 0.012258202635, 0.0]];
 
 /// Φ⁻¹(p): the rational approximation PPND7 of M. J. Wichura, "Algorithm AS 241: the percentage points of the normal distribution"
 /// (Applied Statistics 37, 1988), with a relative error of about 1e-7. It needs a logarithm and a square root alone, which every
 /// device computes well, so that normal draws agree between devices; it is the definition, not an approximation, of a draw here.
-pub fn normal_quantile(p: f64) -> f64 {
+pub fn quantile(p: f64) -> f64 {
     let quotient = |[num, den]: [[f64; 4]; 2], r: f64| {
         let polynomial = |c: [f64; 4]| ((c[3] * r + c[2]) * r + c[1]) * r + c[0];
         polynomial(num) / polynomial(den)
@@ -41,24 +39,6 @@ pub fn normal_quantile(p: f64) -> f64 {
     if q < 0.0 { -x } else { x }
 }
 
-/// A function of two numbers.
-pub fn binary(op: BinaryOp, a: f64, b: f64) -> f64 {
-    match op {
-        BinaryOp::Add => a + b,
-        BinaryOp::Sub => a - b,
-        BinaryOp::Mul => a * b,
-        BinaryOp::Div => a / b,
-        BinaryOp::Max | BinaryOp::Min if a.is_nan() || b.is_nan() => f64::NAN,
-        BinaryOp::Max => a.max(b),
-        BinaryOp::Min => a.min(b),
-        BinaryOp::Pow => a.powf(b),
-        BinaryOp::Eq => f64::from(a == b),
-        BinaryOp::Ne => f64::from(a != b),
-        BinaryOp::Lt => f64::from(a < b),
-        BinaryOp::Le => f64::from(a <= b),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -67,11 +47,11 @@ mod tests {
     fn the_quantile_inverts_the_distribution() {
         for i in 1..2000 {
             let p = f64::from(i) / 2000.0;
-            let x = normal_quantile(p);
-            let error = (normal_cdf(x) - p) / normal_pdf(x);
+            let x = quantile(p);
+            let error = (cdf(x) - p) / pdf(x);
             assert!(error.abs() <= 1.5e-7 * x.abs() + 1e-15, "{p}: {error}");
         }
-        let x = normal_quantile(1e-8);
-        assert!(((normal_cdf(x) - 1e-8) / normal_pdf(x) / x).abs() < 1.5e-7);
+        let x = quantile(1e-8);
+        assert!(((cdf(x) - 1e-8) / pdf(x) / x).abs() < 1.5e-7);
     }
 }

@@ -2,9 +2,9 @@
 
 #![allow(unsafe_code)]
 
-use super::fold::Fold;
-use super::row_fold;
-use crate::cpu::simd::{Kernel, Level, Simd, dispatch_at};
+use super::fold::{Fold, row_fold};
+use crate::cpu::levels::{Level, dispatch_at};
+use crate::cpu::simd::{Kernel, Simd};
 use crate::cpu::tasks::{TASK, by_blocks, by_rows};
 use crate::cpu::threads::Parts;
 use crate::plan::Reduce;
@@ -55,14 +55,14 @@ impl<F: Fold> Kernel for Rows<'_, F> {
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
         for (row, o) in self.x.chunks_exact(self.n).zip(self.out) {
-            *o = place(row, row_fold(s, self.f, row)) as u32;
+            *o = position(row, row_fold(s, self.f, row)) as u32;
         }
     }
 }
 
-/// The first place of `v`, or of a NaN if that is what `v` is.
+/// The first position of `v`, or of a NaN if that is what `v` is.
 #[inline(always)]
-fn place(row: &[f32], v: f32) -> usize {
+fn position(row: &[f32], v: f32) -> usize {
     const SIDE: usize = 16;
     let here = |x: f32| x == v || (v.is_nan() && x.is_nan());
     let mut at = 0;

@@ -1,0 +1,68 @@
+//! A vector of parameters on a tape.
+
+use crate::graph::{Kind, Node, Var};
+use crate::params::{ParamId, ParamLayout};
+use lethe_tensor::Tensor;
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::rc::Rc;
+use std::sync::Arc;
+
+/// A vector of parameters on a tape: what a forward pass reads them from. The tape is not kept alive.
+#[derive(Clone)]
+pub struct Parameters {
+    /// The number of this set on its tape.
+    set: usize,
+    vector: Var,
+    layout: Arc<ParamLayout>,
+    views: Rc<RefCell<HashMap<usize, Var>>>,
+}
+
+impl Parameters {
+    pub(crate) fn new(set: usize, vector: Var, layout: Arc<ParamLayout>) -> Parameters {
+        Parameters { set, vector, layout, views: Rc::default() }
+    }
+
+    /// Parameters without a tape, for inference: nothing is recorded.
+    ///
+    /// # Panics
+    /// If the vector has not the layout's length.
+    #[track_caller]
+    pub fn constant(vector: &Tensor, layout: &Arc<ParamLayout>) -> Parameters {
+        layout.check(vector);
+        Parameters::new(0, Var::constant(vector), layout.clone())
+    }
+
+    /// The whole vector.
+    pub fn vector(&self) -> &Var {
+        &self.vector
+    }
+
+    /// The layout.
+    pub fn layout(&self) -> &Arc<ParamLayout> {
+        &self.layout
+    }
+
+    /// One parameter. Each use on a tape adds to the same gradient.
+    ///
+    /// # Panics
+    /// If the parameters were put on a tape that is gone.
+    #[track_caller]
+    pub fn get(&self, id: ParamId) -> Var {
+        if let Some(view) = self.views.borrow().get(&id.0) {
+            return view.clone();
+        }
+        let view = self.layout.view(self.vector.tensor(), id);
+        let var = match &self.vector.node {
+            Some(whole) if !self.layout.get(id).tags.frozen => {
+                let Some(graph) = whole.graph.upgrade() else { panic!("the tape of these parameters is gone") };
+                let node = Node::without_rule("parameter", view.shape(), Kind::Parameter(self.set, id));
+                let index = graph.push(node);
+                Var::at(view, &graph, index)
+            }
+            _ => Var::constant(&view),
+        };
+        self.views.borrow_mut().insert(id.0, var.clone());
+        var
+    }
+}

@@ -1,0 +1,65 @@
+//! The options that commands share.
+
+use super::device::DeviceArg;
+use crate::config::MOST_THREADS;
+use crate::error::Error;
+use crate::run::{Checkpoint, RunFolder};
+use crate::training::Progress;
+use clap::Args;
+use clap::builder::RangedU64ValueParser;
+use std::path::PathBuf;
+
+/// The options of every command that loads data and computes.
+#[derive(Args)]
+pub struct Common {
+    #[command(flatten)]
+    pub device: DeviceArg,
+    /// The folder that holds the data set, or that holds a folder named after it; by default $LETHE_DATA, then the system's data folders.
+    #[arg(long, value_name = "DIR")]
+    pub data_dir: Option<PathBuf>,
+    /// CPU threads; by default, and with 0, as many as the config says, or all. Results do not depend on the number.
+    #[arg(long, value_name = "N", value_parser = RangedU64ValueParser::<usize>::new().range(..=MOST_THREADS as u64))]
+    pub threads: Option<usize>,
+}
+
+/// A run, and which of its checkpoints to use.
+#[derive(Args)]
+pub struct Source {
+    /// The run's folder.
+    #[arg(value_name = "RUN")]
+    pub run: PathBuf,
+    /// Use this checkpoint of the run instead of the last one, such as RUN/checkpoints/epoch-025.safetensors (see train.keep_checkpoints).
+    #[arg(long, value_name = "FILE")]
+    pub checkpoint: Option<PathBuf>,
+}
+
+impl Source {
+    /// Opens its folder, to read it.
+    pub fn open(&self) -> Result<RunFolder, Error> {
+        Ok(RunFolder::open(&self.run)?)
+    }
+
+    /// Reads the checkpoint.
+    pub fn checkpoint(&self, run: &RunFolder) -> Result<Checkpoint, Error> {
+        Ok(run.load(self.checkpoint.as_deref())?)
+    }
+
+    /// The name of a record; it includes the epoch if a checkpoint was named, so that the records of several checkpoints do not overwrite each other.
+    pub fn record_name(&self, analysis: &str, progress: Progress) -> String {
+        match self.checkpoint {
+            None => analysis.to_owned(),
+            Some(_) => format!("{analysis}-epoch-{:03}", progress.epochs),
+        }
+    }
+}
+
+/// A finite number, 0 or more.
+pub fn not_negative(text: &str) -> Result<f64, String> {
+    let number = text.parse::<f64>().ok().filter(|x| x.is_finite() && *x >= 0.0);
+    number.ok_or_else(|| "expected a finite number, 0 or more".into())
+}
+
+/// A count of at least 1.
+pub fn number() -> RangedU64ValueParser<usize> {
+    RangedU64ValueParser::new().range(1..=1_000_000_000)
+}

@@ -1,0 +1,57 @@
+//! What commands need before they begin: the config, the data and the device.
+
+use super::device::threads;
+use super::options::Common;
+use super::output::note;
+use crate::config::{Config, Problem};
+use crate::data::{DataSplit, SearchPath, load};
+use crate::error::Error;
+use crate::training;
+use crate::words::count;
+use lethe_tensor::Device;
+use std::path::Path;
+
+/// A config, the data that matches it, and where to compute.
+pub struct Prepared {
+    pub config: Config,
+    pub split: DataSplit,
+    pub device: Device,
+    pub threads: usize,
+}
+
+/// For a config to train.
+pub fn prepare(path: &Path, set: &[String], common: &Common) -> Result<Prepared, Error> {
+    prepared(Config::load(path, set)?, path, common)
+}
+
+/// For the config of a run that is evaluated or analysed.
+pub fn prepare_trained(path: &Path, set: &[String], common: &Common) -> Result<Prepared, Error> {
+    let config = Config::load_trained(path, set)?;
+    if config.analysis.split != Config::load_trained(path, &[])?.analysis.split {
+        let reason = "cannot change after training: the run held out other images";
+        return Err(Problem::value("analysis.split", format!("{:?}", config.analysis.split), reason).into());
+    }
+    prepared(config, path, common)
+}
+
+/// For this config, which was read from a file.
+pub fn prepared(config: Config, path: &Path, common: &Common) -> Result<Prepared, Error> {
+    let split = load(&config.data, &SearchPath::of_process(common.data_dir.clone()))?;
+    [&split.train, &split.test]
+        .into_iter()
+        .flat_map(|set| &set.remarks)
+        .for_each(|remark| note(&format!("note: {remark}")));
+    let config = config.resolve(training::facts(&split)).map_err(|p| p.in_file(path))?;
+    let (device, threads) = device(common, &config)?;
+    Ok(Prepared { config, split, device, threads })
+}
+
+/// The device that the command line names, with the number of CPU threads that it, or else the config, asks for.
+fn device(common: &Common, config: &Config) -> Result<(Device, usize), Error> {
+    let threads = threads(common.threads.filter(|t| *t > 0).unwrap_or(config.train.threads));
+    let cores = self::threads(0);
+    if threads > cores {
+        note(&format!("warning: {threads} threads share {}; --threads {cores} is faster", count(cores, "core")));
+    }
+    Ok((common.device.choice.open(threads)?, threads))
+}

@@ -1,0 +1,67 @@
+//! `lethe train`.
+
+use super::options::Common;
+use super::output::{note, say};
+use super::prepared::{Prepared, prepare};
+use crate::analysis::observer::observers;
+use crate::error::Error;
+use crate::run::{Existing, RunFolder, timestamp};
+use crate::training::Training;
+use crate::words::count;
+use clap::Args;
+use std::path::{Path, PathBuf};
+
+/// What to train, where to write it, and how to look at it.
+#[derive(Args)]
+pub struct TrainArgs {
+    /// The config file.
+    #[arg(value_name = "CONFIG.toml")]
+    config: PathBuf,
+    /// Change a key of the config: section.key=value; may be repeated.
+    #[arg(long, value_name = "KEY=VALUE")]
+    set: Vec<String>,
+    /// The run folder to create; by default a new one under runs/.
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// Replace the run in --out, if there is one.
+    #[arg(long)]
+    overwrite: bool,
+    /// Stop at the first operation that produces a NaN or an infinity, and name it with its source line and inputs. Slow: every result is read back.
+    #[arg(long)]
+    detect_anomaly: bool,
+    #[command(flatten)]
+    common: Common,
+}
+
+/// Trains what a config describes.
+pub fn train(args: &TrainArgs) -> Result<(), Error> {
+    let Prepared { config, split, device, threads } = prepare(&args.config, &args.set, &args.common)?;
+    let images = (split.train.len(), split.test.len());
+    let mut training = Training::new(&config, split, &device, threads, &observers)?;
+    if args.detect_anomaly {
+        training.detect_anomaly();
+    }
+    let existing = if args.overwrite { Existing::Overwrite } else { Existing::Refuse };
+    let run = match &args.out {
+        Some(out) => RunFolder::create(out, existing, &config),
+        None => {
+            let now = timestamp(std::time::SystemTime::now());
+            RunFolder::create_new(Path::new("runs"), &args.config, &now, &config)
+        }
+    }?;
+    let (path, (train, test)) = (run.path().display(), images);
+    let (test, threads) = (count(test, "test image"), count(threads, "thread"));
+    note(&format!("{path}: {train} training and {test}, {threads}"));
+    if let Some(origin) = training.origin() {
+        note(&format!("{path} {origin}"));
+    }
+    finish(training, &run)
+}
+
+/// Trains to the end, and says how it went.
+pub fn finish(training: Training<'_>, run: &RunFolder) -> Result<(), Error> {
+    let summary = training.run(run)?;
+    say(&format!("run {}", run.path().display()));
+    say(&format!("test accuracy {:.2} % after {}", summary.test_accuracy, count(summary.updates, "update")));
+    Ok(())
+}
