@@ -2,41 +2,24 @@
 //!
 //! What distinguishes two kernels is in the key: the nodes, the types, and how each operand lies (literal extents and strides, so that the
 //! compiler turns divisions into multiplications). Constants and random draws are parameters, since they change from step to step.
+//!
+//! A kernel has two parts: `value`, the expression for one element, and around it what loads operands and stores results. A thread has four results
+//! where they can be stored at once: loads of four numbers cost hardly more than loads of one.
+
+mod access;
+mod operators;
+
+pub use access::{Access, Target};
 
 use std::fmt::Write;
 
 use super::caps::PARAMS_WORDS;
 use super::types::held_as;
 use crate::dtype::DType;
-use crate::expr::{BinaryOp, Expr, Node, UnaryOp};
-use crate::functions::unary_functions;
+use crate::expr::{BinaryOp, Expr, Node};
 use crate::random::Draw;
-
-/// How a kernel finds the element of an operand that belongs to result `i`: `at + Σ (index along axis) · stride`, axes outermost first.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Access {
-    /// The type of the elements.
-    pub dtype: DType,
-    /// The place of the first element, counted from the start of the binding.
-    pub at: usize,
-    /// Extents of the merged axes.
-    pub shape: Vec<usize>,
-    /// Their strides.
-    pub strides: Vec<isize>,
-}
-
-/// Where a kernel writes one of its results.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Target {
-    /// The node that is written.
-    pub root: usize,
-    /// The type of the elements.
-    pub dtype: DType,
-    /// The first element, counted from the start of the binding.
-    pub at: usize,
-    /// Whether it is added to what is there.
-    pub add: bool,
-}
+use access::{Reach, linear};
+use operators::{binary, converted, flag, unary};
 
 /// An expression with the layouts of its operands: what is needed to dispatch. Inputs that the expression numbers after those of `inputs` are what
 /// the targets held before.
@@ -46,7 +29,9 @@ pub struct Program<'a> {
     targets: &'a [Target],
     /// Where the value of each node begins among the parameters, if it is one.
     words: Vec<usize>,
-    /// The parameters' words: the number of results, the row-major place of the first one, constants and draws.
+    /// Results of a thread: 4 or 1.
+    pub per_thread: usize,
+    /// The parameters' words: the number of results, the row-major index of the first one, constants and draws.
     pub params: Vec<u32>,
     /// What tells the kernel from all others.
     pub key: String,
@@ -55,8 +40,11 @@ pub struct Program<'a> {
 /// Words before the constants.
 const FIXED: usize = 2;
 
+/// The components of a vector of four.
+const COMPONENTS: [&str; 4] = ["x", "y", "z", "w"];
+
 impl<'a> Program<'a> {
-    /// For `n` results, of which the first is at row-major place `first`.
+    /// For `n` results, of which the first is at row-major index `first`.
     ///
     /// # Panics
     /// If constants and draws take more than the 14 words that are left for them; those of tensors' own methods do not.
@@ -77,18 +65,20 @@ impl<'a> Program<'a> {
                 _ => {}
             }
         }
-        let mut program = Program { expr, inputs, targets, words, params, key: String::new() };
+        let fours = [n, first].into_iter().chain(targets.iter().map(|t| t.at)).all(|at| at.is_multiple_of(4));
+        let per_thread = if fours { 4 } else { 1 };
+        let mut program = Program { expr, inputs, targets, words, per_thread, params, key: String::new() };
         program.key = program.key();
         program
     }
 
     fn key(&self) -> String {
-        let mut key = format!("elementwise {}", self.expr.compute);
+        let mut key = format!("elementwise {} by {}", self.expr.compute, self.per_thread);
         for Target { root, dtype, at, add } in self.targets {
             let _ = write!(key, " {root} {dtype} {at} {}", u8::from(*add));
         }
         for a in self.inputs {
-            // No place depends on the outermost extent, so that tensors of any length share a kernel.
+            // No index depends on the outermost extent, so that tensors of any length share a kernel.
             let inner = a.shape.get(1..).unwrap_or_default();
             let _ = write!(key, "|{} {} {inner:?} {:?}", a.dtype, a.at, a.strides);
         }
@@ -104,75 +94,190 @@ impl<'a> Program<'a> {
 
     /// The WGSL text; its entry is `elementwise`.
     pub fn source(&self) -> String {
+        let mut text = self.declarations();
+        text += &lethe_shaders::functions(&self.functions());
+        text += &self.value();
+        text += "\n@compute @workgroup_size(256)\nfn elementwise(\n  @builtin(local_invocation_index) li: u32,\n  @builtin(workgroup_id) w: vec3<u32>,\n  \
+                 @builtin(num_workgroups) nw: vec3<u32>,\n) {\n";
+        text += if self.per_thread == 4 {
+            "  let q = (w.y * nw.x + w.x) * 256u + li;\n  let i = 4u * q;\n"
+        } else {
+            "  let i = (w.y * nw.x + w.x) * 256u + li;\n"
+        };
+        text += "  if (i >= p.n) { return; }\n";
+        text += &if self.per_thread == 4 { self.four() } else { self.one() };
+        text + "}\n"
+    }
+
+    /// Parameters and buffers; of four results a thread, those that are read or written by fours hold vectors.
+    fn declarations(&self) -> String {
         let mut text = String::from("struct Params { n: u32, first: u32");
         for i in FIXED..self.params.len() {
             let _ = write!(text, ", w{i}: u32");
         }
         text += " }\nvar<immediate> p: Params;\n";
         for (slot, a) in self.inputs.iter().enumerate() {
-            let _ =
-                writeln!(text, "@group(0) @binding({slot}) var<storage, read> x{slot}: array<{}>;", held_as(a.dtype));
+            let held = match (self.reach(a), a.dtype) {
+                (Some(Reach::Four), DType::F16 | DType::BF16) => "vec2<u32>".to_string(),
+                (Some(Reach::Four), dtype) => format!("vec4<{}>", held_as(dtype)),
+                (_, dtype) => held_as(dtype).to_string(),
+            };
+            let _ = writeln!(text, "@group(0) @binding({slot}) var<storage, read> x{slot}: array<{held}>;");
         }
         for (k, target) in self.targets.iter().enumerate() {
             let (slot, held) = (self.inputs.len() + k, held_as(target.dtype));
+            let held = if self.per_thread == 4 { format!("vec4<{held}>") } else { held.to_string() };
             let _ = writeln!(text, "@group(0) @binding({slot}) var<storage, read_write> y{k}: array<{held}>;");
         }
-        text += "\n";
-        text += &lethe_shaders::functions(&self.functions());
-        text += "\n@compute @workgroup_size(256)\nfn elementwise(\n  @builtin(local_invocation_index) li: u32,\n  @builtin(workgroup_id) w: vec3<u32>,\n  \
-                 @builtin(num_workgroups) nw: vec3<u32>,\n) {\n  let i = (w.y * nw.x + w.x) * 256u + li;\n  if (i >= p.n) { return; }\n";
-        for (n, node) in self.expr.nodes.iter().enumerate() {
-            let _ = writeln!(text, "  let v{n} = {};", self.value(n, node));
-        }
-        for (k, target) in self.targets.iter().enumerate() {
-            let result = converted(&format!("v{}", target.root), self.expr.compute, target.dtype);
-            let sign = if target.add { "+=" } else { "=" };
-            let _ = writeln!(text, "  y{k}[{}] {sign} {result};", place("i", target.at, &[], &[]));
-        }
-        text + "}\n"
+        text + "\n"
     }
 
-    fn value(&self, n: usize, node: &Node) -> String {
+    /// What four results of a thread read of an operand; `None` where a thread has one result.
+    fn reach(&self, a: &Access) -> Option<Reach> {
+        (self.per_thread == 4).then(|| a.reach())
+    }
+
+    /// The function of one element: from the operands' elements, random words, and what the targets held, to what they become.
+    fn value(&self) -> String {
+        let mut parameters = vec![];
+        let mut body = String::new();
+        for (n, node) in self.expr.nodes.iter().enumerate() {
+            match *node {
+                Node::Input(input) => parameters.push(format!("e{n}: {}", held_as(self.loaded(input)))),
+                Node::Uniform(_) => parameters.push(format!("e{n}: u32")),
+                _ => {}
+            }
+            let _ = writeln!(body, "  let v{n} = {};", self.node(n, node));
+        }
+        let result = |t: &Target| converted(&format!("v{}", t.root), self.expr.compute, t.dtype);
+        let parameters = parameters.join(", ");
+        match self.targets {
+            [target] => {
+                let (held, result) = (held_as(target.dtype), result(target));
+                format!("\nfn value({parameters}) -> {held} {{\n{body}  return {result};\n}}\n")
+            }
+            targets => {
+                let members = |(k, t): (usize, &Target)| format!("y{k}: {}", held_as(t.dtype));
+                let members: Vec<String> = targets.iter().enumerate().map(members).collect();
+                let results: Vec<String> = targets.iter().map(result).collect();
+                format!(
+                    "\nstruct Results {{ {} }}\n\nfn value({parameters}) -> Results {{\n{body}  return Results({});\n}}\n",
+                    members.join(", "),
+                    results.join(", ")
+                )
+            }
+        }
+    }
+
+    /// A node of one element; `e{n}` is what was loaded for it.
+    fn node(&self, n: usize, node: &Node) -> String {
         let t = held_as(self.expr.compute);
         match *node {
-            Node::Input(i) => self.load(i),
+            Node::Input(input) => converted(&format!("e{n}"), self.loaded(input), self.expr.compute),
             Node::Const(_) => format!("bitcast<{t}>(p.w{})", self.words[n]),
-            Node::Uniform(_) => self.uniform(self.words[n]),
+            // In (0, 1): the middle of one of 2²³ cells, as [`Draw::uniform`].
+            Node::Uniform(_) => format!("(f32(e{n} >> 9u) + 0.5) * {:?}", 1.0 / (1u32 << 23) as f32),
             Node::Unary(op, a) => unary(op, &format!("v{a}"), self.expr.compute),
             Node::Binary(op, a, b) => binary(op, &format!("v{a}"), &format!("v{b}"), self.expr.compute),
             Node::Select(c, a, b) => format!("select(v{b}, v{a}, v{c} != {t}(0))"),
         }
     }
 
-    /// Element `i` of an input, in the type of computation.
-    fn load(&self, input: usize) -> String {
-        let Some(a) = self.inputs.get(input) else {
-            let k = input - self.inputs.len();
-            let held = format!("y{k}[{}]", place("i", self.targets[k].at, &[], &[]));
-            return converted(&held, self.targets[k].dtype, self.expr.compute);
-        };
-        let at = match a.strides[..] {
-            [1] => place("i", a.at, &[], &[]),
-            _ => place("", a.at, &a.shape, &a.strides),
-        };
-        match a.dtype {
-            DType::F16 | DType::BF16 => {
-                let half = format!("(x{input}[({at}) >> 1u] >> ((({at}) & 1u) * 16u))");
-                let float = match a.dtype {
-                    DType::F16 => format!("unpack2x16float({half} & 0xffffu).x"),
-                    _ => format!("bitcast<f32>({half} << 16u)"),
-                };
-                converted(&float, DType::F32, self.expr.compute)
-            }
-            dtype => converted(&format!("x{input}[{at}]"), dtype, self.expr.compute),
+    /// The type of an operand's element when it has been loaded: 16-bit floats have been widened.
+    fn loaded(&self, input: usize) -> DType {
+        match self.inputs.get(input) {
+            Some(a) if matches!(a.dtype, DType::F16 | DType::BF16) => DType::F32,
+            Some(a) => a.dtype,
+            None => self.targets[input - self.inputs.len()].dtype,
         }
     }
 
-    /// A number in (0, 1): the middle of one of 2²³ cells, as [`Draw::uniform`].
-    fn uniform(&self, word: usize) -> String {
-        let [k0, k1, a, b, c] = std::array::from_fn(|i| format!("p.w{}", word + i));
-        let block = format!("philox(vec4<u32>((p.first + i) / 4u, {a}, {b}, {c}), vec2<u32>({k0}, {k1}))");
-        format!("(f32({block}[(p.first + i) % 4u] >> 9u) + 0.5) * {:?}", 1.0 / (1u32 << 23) as f32)
+    /// The statements of a thread with one result.
+    fn one(&self) -> String {
+        let mut text = String::new();
+        let mut arguments = vec![];
+        for (n, node) in self.expr.nodes.iter().enumerate() {
+            match *node {
+                Node::Input(input) => arguments.push(match self.inputs.get(input) {
+                    Some(a) => element(input, a, "i"),
+                    None => self.old(input, "i"),
+                }),
+                Node::Uniform(_) => {
+                    let _ = writeln!(text, "  let b{n} = {};", self.block(n));
+                    arguments.push(format!("b{n}[(p.first + i) % 4u]"));
+                }
+                _ => {}
+            }
+        }
+        let _ = writeln!(text, "  let r = value({});", arguments.join(", "));
+        for (k, target) in self.targets.iter().enumerate() {
+            let result = if self.targets.len() == 1 { "r".to_string() } else { format!("r.y{k}") };
+            let sign = if target.add { "+=" } else { "=" };
+            let _ = writeln!(text, "  y{k}[{}] {sign} {result};", linear("i", target.at));
+        }
+        text
+    }
+
+    /// The statements of a thread with four results.
+    fn four(&self) -> String {
+        let mut text = String::new();
+        let mut arguments: [Vec<String>; 4] = std::array::from_fn(|_| vec![]);
+        for (n, node) in self.expr.nodes.iter().enumerate() {
+            let loaded = match *node {
+                Node::Input(input) => self.load_four(input),
+                Node::Uniform(_) => (self.block(n), true),
+                _ => continue,
+            };
+            let _ = writeln!(text, "  let e{n} = {};", loaded.0);
+            for (arguments, component) in arguments.iter_mut().zip(COMPONENTS) {
+                arguments.push(if loaded.1 { format!("e{n}.{component}") } else { format!("e{n}") });
+            }
+        }
+        for (result, arguments) in ["r", "s", "t", "u"].iter().zip(&arguments) {
+            let _ = writeln!(text, "  let {result} = value({});", arguments.join(", "));
+        }
+        for (k, target) in self.targets.iter().enumerate() {
+            let member = if self.targets.len() == 1 { String::new() } else { format!(".y{k}") };
+            let (held, sign) = (held_as(target.dtype), if target.add { "+=" } else { "=" });
+            let at = linear("q", target.at / 4);
+            let _ = writeln!(text, "  y{k}[{at}] {sign} vec4<{held}>(r{member}, s{member}, t{member}, u{member});");
+        }
+        text
+    }
+
+    /// What four results read of an input, and whether it is a vector.
+    fn load_four(&self, input: usize) -> (String, bool) {
+        let Some(a) = self.inputs.get(input) else {
+            return (self.old(input, "q"), true);
+        };
+        match a.reach() {
+            Reach::One => (element(input, a, "i"), false),
+            Reach::Four => match a.dtype {
+                DType::F16 | DType::BF16 => {
+                    let (words, at) = (format!("x{input}"), a.four("q"));
+                    let half = |word: &str, upper: bool| widened(&format!("{words}[{at}].{word}"), upper, a.dtype);
+                    let halves = [half("x", false), half("x", true), half("y", false), half("y", true)];
+                    (format!("vec4<f32>({})", halves.join(", ")), true)
+                }
+                _ => (format!("x{input}[{}]", a.four("q")), true),
+            },
+            Reach::Each => {
+                let each = ["i", "(i + 1u)", "(i + 2u)", "(i + 3u)"].map(|i| element(input, a, i));
+                (format!("vec4<{}>({})", held_as(self.loaded(input)), each.join(", ")), true)
+            }
+        }
+    }
+
+    /// What a target held before; `at` counts as the target's array does.
+    fn old(&self, input: usize, at: &str) -> String {
+        let k = input - self.inputs.len();
+        format!("y{k}[{}]", linear(at, self.targets[k].at / self.per_thread))
+    }
+
+    /// Four random words, of which result `i` has number (first + i) mod 4.
+    fn block(&self, n: usize) -> String {
+        let [k0, k1, a, b, c] = std::array::from_fn(|i| format!("p.w{}", self.words[n] + i));
+        format!("philox(vec4<u32>((p.first + i) / 4u, {a}, {b}, {c}), vec2<u32>({k0}, {k1}))")
     }
 
     /// Flags of the functions that the expression needs.
@@ -190,6 +295,28 @@ impl<'a> Program<'a> {
     }
 }
 
+/// The element of an input that belongs to result `i`, widened if it is a 16-bit float.
+fn element(input: usize, a: &Access, i: &str) -> String {
+    let at = a.element(i);
+    match a.dtype {
+        DType::F16 | DType::BF16 => {
+            let word = format!("(x{input}[({at}) >> 1u] >> ((({at}) & 1u) * 16u))");
+            widened(&word, false, a.dtype)
+        }
+        _ => format!("x{input}[{at}]"),
+    }
+}
+
+/// One half of a word as a single-precision number.
+fn widened(word: &str, upper: bool, dtype: DType) -> String {
+    match (dtype, upper) {
+        (DType::F16, false) => format!("unpack2x16float({word}).x"),
+        (DType::F16, true) => format!("unpack2x16float({word}).y"),
+        (_, false) => format!("bitcast<f32>({word} << 16u)"),
+        (_, true) => format!("bitcast<f32>({word} & 0xffff0000u)"),
+    }
+}
+
 fn constant(c: f64, compute: DType) -> u32 {
     match compute {
         DType::I32 | DType::U32 => c as i64 as u32, // wraps, as on the CPU
@@ -200,94 +327,4 @@ fn constant(c: f64, compute: DType) -> u32 {
 fn draw(d: Draw) -> [u32; 5] {
     let ([k0, k1], [a, b, c]) = (d.key(), d.stream);
     [k0, k1, a, b, c]
-}
-
-/// Integers saturate, also those of integers; 16-bit floats have been widened.
-fn converted(value: &str, from: DType, to: DType) -> String {
-    match (from, to) {
-        _ if from == to => value.to_string(),
-        (DType::F32, DType::I32) => format!("to_i32({value})"),
-        (DType::F32, DType::U32) => format!("to_u32({value})"),
-        (DType::I32, DType::U32) => format!("u32(max({value}, 0))"),
-        (DType::U32, DType::I32) => format!("i32(min({value}, 0x7fffffffu))"),
-        _ => format!("{}({value})", held_as(to)),
-    }
-}
-
-/// The place of result `i`: all in u32, where a negative stride is its complement and products wrap as they should.
-fn place(linear: &str, at: usize, shape: &[usize], strides: &[isize]) -> String {
-    let mut terms = vec![];
-    if !linear.is_empty() {
-        terms.push(linear.to_string());
-    }
-    let mut below = 1;
-    for (axis, (&n, &stride)) in shape.iter().zip(strides).enumerate().rev() {
-        if stride != 0 {
-            let quotient = if below == 1 { "i".to_string() } else { format!("i / {below}u") };
-            let index = if axis == 0 { quotient } else { format!("{quotient} % {n}u") };
-            terms.push(if stride == 1 { format!("({index})") } else { format!("({index}) * {}u", stride as u32) });
-        }
-        below *= n;
-    }
-    if at > 0 || terms.is_empty() {
-        terms.push(format!("{at}u"));
-    }
-    terms.join(" + ")
-}
-
-macro_rules! texts {
-    ($($(#[$doc:meta])* $Op:ident $(as $method:ident)?, exact |$x:ident| $exact:expr, simd |$s:ident, $v:ident| $simd:expr,
-       wgsl |$a:ident, $ty:ident| $wgsl:expr, needs $flag:literal;)*) => {
-        fn unary(op: UnaryOp, operand: &str, compute: DType) -> String {
-            match op {
-                $(UnaryOp::$Op => {
-                    let ($a, $ty) = (operand, compute);
-                    let _ = $ty;
-                    $wgsl
-                })*
-            }
-        }
-
-        /// The flag of the WGSL functions that a function's text calls.
-        fn flag(op: UnaryOp) -> Option<&'static str> {
-            let flag = match op {
-                $(UnaryOp::$Op => $flag,)*
-            };
-            Some(flag).filter(|f| !f.is_empty())
-        }
-    };
-}
-unary_functions!(texts);
-
-fn binary(op: BinaryOp, a: &str, b: &str, compute: DType) -> String {
-    let t = held_as(compute);
-    // A shader may compare as if there were no NaN: it is told by its bits.
-    let numbers = if compute == DType::F32 { format!(" && !is_nan({a}) && !is_nan({b})") } else { String::new() };
-    let truth = |sign: &str| format!("select({t}(0), {t}(1), {a} {sign} {b}{numbers})");
-    if a == b && compute == DType::F32 {
-        // A number is itself, whatever it is; a compiler that sees both sides to be one value need not look.
-        match op {
-            BinaryOp::Eq | BinaryOp::Le => return format!("select({t}(1), {t}(0), is_nan({a}))"),
-            BinaryOp::Ne => return format!("select({t}(0), {t}(1), is_nan({a}))"),
-            BinaryOp::Lt => return format!("{t}(0)"),
-            _ => {}
-        }
-    }
-    match op {
-        BinaryOp::Add => format!("{a} + {b}"),
-        BinaryOp::Sub => format!("{a} - {b}"),
-        BinaryOp::Mul => format!("{a} * {b}"),
-        BinaryOp::Div if compute == DType::F32 => format!("{a} / {b}"),
-        BinaryOp::Div => format!("{a} / select({b}, {t}(1), {b} == {t}(0))"), // nothing is divided by 0
-        BinaryOp::Max if compute == DType::F32 => format!("larger({a}, {b})"),
-        BinaryOp::Min if compute == DType::F32 => format!("smaller({a}, {b})"),
-        BinaryOp::Max => format!("max({a}, {b})"),
-        BinaryOp::Min => format!("min({a}, {b})"),
-        BinaryOp::Pow if compute == DType::F32 => format!("power({a}, {b})"),
-        BinaryOp::Pow => converted(&format!("power(f32({a}), f32({b}))"), DType::F32, compute),
-        BinaryOp::Eq => truth("=="),
-        BinaryOp::Ne => format!("select({t}(1), {t}(0), {a} == {b}{numbers})"), // true for NaN
-        BinaryOp::Lt => truth("<"),
-        BinaryOp::Le => truth("<="),
-    }
 }

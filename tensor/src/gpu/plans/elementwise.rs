@@ -101,7 +101,8 @@ impl Job<'_> {
             .collect();
         let write = || program.source();
         let kernel = Kernel::generated(&program.key, "elementwise", &write);
-        self.gpu.dispatch(kernel, &bindings, &program.params, fold_groups(results.0.div_ceil(256) as u64));
+        let groups = results.0.div_ceil(256 * program.per_thread) as u64;
+        self.gpu.dispatch(kernel, &bindings, &program.params, fold_groups(groups));
     }
 }
 
