@@ -32,10 +32,7 @@ macro_rules! unary_functions {
             /// −1, 0 or 1; NaN stays NaN
             Sign as sign,
                 exact |x| if x == 0.0 || x.is_nan() { x } else { x.signum() },
-                simd |s, x| {
-                    let z = s.splat(0.0);
-                    s.select_lt(z, x, s.splat(1.0), s.select_lt(x, z, s.splat(-1.0), x))
-                },
+                simd |s, x| crate::cpu::math::sign(s, x),
                 wgsl |a, ty| match ty {
                     crate::dtype::DType::U32 => format!("min({a}, 1u)"),
                     crate::dtype::DType::I32 => format!("sign({a})"),

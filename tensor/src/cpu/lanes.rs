@@ -59,9 +59,7 @@ impl<S: Simd> Numeric for Lanes<S> {
     }
     #[inline(always)]
     fn sign(self) -> Self {
-        let (s, zero) = (self.s, self.s.splat(0.0));
-        let v = s.select_lt(self.v, zero, s.splat(-1.0), self.v);
-        Lanes { v: s.select_lt(zero, self.v, s.splat(1.0), v), ..self }
+        Lanes { v: math::sign(self.s, self.v), ..self }
     }
     #[inline(always)]
     fn exp(self) -> Self {

@@ -84,6 +84,13 @@ pub fn softplus<S: Simd>(s: S, x: S::F) -> S::F {
     s.add(s.max(zero, x), log1p(s, exp(s, s.sub(zero, s.abs(x)))))
 }
 
+/// −1, 0 or 1; NaN stays NaN.
+#[inline(always)]
+pub fn sign<S: Simd>(s: S, x: S::F) -> S::F {
+    let zero = s.splat(0.0);
+    s.select_lt(zero, x, s.splat(1.0), s.select_lt(x, zero, s.splat(-1.0), x))
+}
+
 /// The larger; NaN if either is.
 #[inline(always)]
 pub fn max_nan<S: Simd>(s: S, a: S::F, b: S::F) -> S::F {
