@@ -33,7 +33,7 @@ impl Builder {
         result
     }
 
-    /// A parameter. Weight decay passes by those of at most one axis.
+    /// A parameter. Parameters with at most one axis are not decayed.
     ///
     /// # Panics
     /// If the name is taken.

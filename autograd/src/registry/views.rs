@@ -11,7 +11,7 @@ pub(super) enum View {
     Unevaluated,
     /// Axes in another order.
     Permuted(Vec<usize>),
-    /// A part of an axis, every so-manieth element: an offset, and memory between the elements.
+    /// A part of an axis, every k-th element: an offset, and memory between the elements.
     Sliced { axis: usize, start: usize, end: usize, step: usize },
     /// An axis from its end: a negative stride.
     Flipped(usize),

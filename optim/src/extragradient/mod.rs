@@ -52,8 +52,8 @@ pub enum UpdateOn {
     /// The slice itself: `1/K Σ_j ∇L(S_j)|θ+ε(S_j)`, the meaning of m-sharpness.
     #[default]
     Slice,
-    /// The whole batch, as equation (4) of the paper is written, and K times dearer: `1/K Σ_j ∇L(S)|θ+ε(S_j)`. It is computed slice by slice, so that it
-    /// needs no more memory, and batch norm's statistics are a slice's in both passes.
+    /// The whole batch, as equation (4) of the paper is written: `1/K Σ_j ∇L(S)|θ+ε(S_j)`, at K times the cost for K slices. It is computed slice by slice,
+    /// so that it needs no more memory, and batch norm's statistics are a slice's in both passes.
     Batch,
 }
 

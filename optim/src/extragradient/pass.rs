@@ -32,7 +32,7 @@ pub(super) fn record(theta: &Theta, state: &State, batch: &Batch, pass: Pass, mo
     (Recorded { tape, params, output }, state)
 }
 
-/// The output alone, and the state after the pass: nothing is kept for a way back.
+/// The output alone, and the state after the pass: nothing is kept for a backward pass.
 #[track_caller]
 pub(super) fn infer(theta: &Theta, state: &State, batch: &Batch, pass: Pass, model: Outputs<'_>) -> (Tensor, State) {
     let (output, state) = forward(&theta.constants(), state, batch, pass, model);

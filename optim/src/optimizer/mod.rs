@@ -82,7 +82,7 @@ pub struct Descent<R, const V: usize> {
 }
 
 impl<R: Rule<V>, const V: usize> Descent<R, V> {
-    /// At its first step, without clipping. Decay passes by parameters that are not tagged for it; a parameter in group i has the scales of
+    /// An optimiser before its first step, without clipping. Only parameters tagged as decayed are decayed; a parameter in group i has the scales of
     /// `groups[i]`, and one in group 0 those of 1 if none are given.
     ///
     /// # Panics

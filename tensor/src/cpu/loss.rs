@@ -94,19 +94,19 @@ impl Rows<'_> {
         let loss = match (self.likelihood, self.targets) {
             (Likelihood::Softmax, Targets::Labels(labels)) => {
                 let label = (labels[r] as usize).min(self.c - 1);
-                let loss = softmax_label(s, Lengthwise, q, z, s.splat(z[label]), grad);
+                let loss = softmax_label(s, AlongRow, q, z, s.splat(z[label]), grad);
                 grad[label] -= q.keep;
                 loss
             }
-            (Likelihood::Softmax, Targets::Distributions(t)) => softmax(s, Lengthwise, q, z, &t[at], grad),
+            (Likelihood::Softmax, Targets::Distributions(t)) => softmax(s, AlongRow, q, z, &t[at], grad),
             (Likelihood::Sigmoid, Targets::Labels(labels)) => {
                 grad.fill(0.0);
                 grad[(labels[r] as usize).min(self.c - 1)] = 1.0;
-                sigmoid(s, Lengthwise, q, z, grad)
+                sigmoid(s, AlongRow, q, z, grad)
             }
             (Likelihood::Sigmoid, Targets::Distributions(t)) => {
                 grad.copy_from_slice(&t[at]);
-                sigmoid(s, Lengthwise, q, z, grad)
+                sigmoid(s, AlongRow, q, z, grad)
             }
         };
         s.store_part(&mut self.loss[r..r + 1], loss);
@@ -127,21 +127,21 @@ impl Rows<'_> {
                 for (lane, label) in labels[r..end].iter().enumerate() {
                     own[lane] = z[(*label as usize).min(c - 1) * S::N + lane];
                 }
-                softmax_label(s, Sideways, q, z, s.load(&own), grad_lanes)
+                softmax_label(s, AcrossRows, q, z, s.load(&own), grad_lanes)
             }
             (Likelihood::Softmax, Targets::Distributions(targets)) => {
                 to_lanes(&targets[at.clone()], c, S::N, &mut t);
-                softmax(s, Sideways, q, z, &t[..block], grad_lanes)
+                softmax(s, AcrossRows, q, z, &t[..block], grad_lanes)
             }
             (Likelihood::Sigmoid, Targets::Labels(labels)) => {
                 for (lane, label) in labels[r..end].iter().enumerate() {
                     grad_lanes[(*label as usize).min(c - 1) * S::N + lane] = 1.0;
                 }
-                sigmoid(s, Sideways, q, z, grad_lanes)
+                sigmoid(s, AcrossRows, q, z, grad_lanes)
             }
             (Likelihood::Sigmoid, Targets::Distributions(targets)) => {
                 to_lanes(&targets[at.clone()], c, S::N, &mut grad);
-                sigmoid(s, Sideways, q, z, &mut grad[..block])
+                sigmoid(s, AcrossRows, q, z, &mut grad[..block])
             }
         };
         s.store_part(&mut self.loss[r..end], loss);

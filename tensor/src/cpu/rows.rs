@@ -18,11 +18,11 @@ pub trait Along: Copy {
     fn max<S: Simd>(self, s: S, v: S::F) -> S::F;
 }
 
-/// One row: its result, in every lane.
+/// A vector holds consecutive elements of one row: the row's result goes to every lane.
 #[derive(Clone, Copy)]
-pub struct Lengthwise;
+pub struct AlongRow;
 
-impl Along for Lengthwise {
+impl Along for AlongRow {
     #[inline(always)]
     fn sum<S: Simd>(self, s: S, v: S::F) -> S::F {
         s.splat(s.sum(v))
@@ -33,11 +33,11 @@ impl Along for Lengthwise {
     }
 }
 
-/// A row in every lane: its result is there already.
+/// A vector holds an element each of as many rows as it has lanes: every lane has its row's result already.
 #[derive(Clone, Copy)]
-pub struct Sideways;
+pub struct AcrossRows;
 
-impl Along for Sideways {
+impl Along for AcrossRows {
     #[inline(always)]
     fn sum<S: Simd>(self, _: S, v: S::F) -> S::F {
         v
@@ -58,7 +58,7 @@ pub fn to_lanes(rows: &[f32], n: usize, lanes: usize, out: &mut Lanes) {
     }
 }
 
-/// The way back.
+/// The reverse of [`to_lanes`].
 #[inline(always)]
 pub fn from_lanes(lanes: &Lanes, n: usize, count: usize, rows: &mut [f32]) {
     for (r, row) in rows.chunks_exact_mut(n).enumerate() {

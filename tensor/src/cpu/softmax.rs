@@ -67,14 +67,14 @@ impl Kernel for Forward<'_> {
         let (n, block) = (self.n, self.n * S::N);
         if n > NARROW {
             for (x, y) in self.x.chunks_exact(n).zip(self.y.chunks_exact_mut(n)) {
-                forward_row(X2(s), Lengthwise, self.log, x, y);
+                forward_row(X2(s), AlongRow, self.log, x, y);
             }
             return;
         }
         let (mut xs, mut ys): (Lanes, Lanes) = ([0.0; _], [0.0; _]);
         for (x, y) in self.x.chunks(block).zip(self.y.chunks_mut(block)) {
             to_lanes(x, n, S::N, &mut xs);
-            forward_row(s, Sideways, self.log, &xs[..block], &mut ys[..block]);
+            forward_row(s, AcrossRows, self.log, &xs[..block], &mut ys[..block]);
             from_lanes(&ys, n, S::N, y);
         }
     }
@@ -112,7 +112,7 @@ impl Kernel for Backward<'_> {
         let (n, block) = (self.n, self.n * S::N);
         if n > NARROW {
             for ((y, dy), dx) in self.y.chunks_exact(n).zip(self.dy.chunks_exact(n)).zip(self.dx.chunks_exact_mut(n)) {
-                backward_row(X2(s), Lengthwise, self.log, y, dy, dx);
+                backward_row(X2(s), AlongRow, self.log, y, dy, dx);
             }
             return;
         }
@@ -120,7 +120,7 @@ impl Kernel for Backward<'_> {
         for ((y, dy), dx) in self.y.chunks(block).zip(self.dy.chunks(block)).zip(self.dx.chunks_mut(block)) {
             to_lanes(y, n, S::N, &mut ys);
             to_lanes(dy, n, S::N, &mut dys);
-            backward_row(s, Sideways, self.log, &ys[..block], &dys[..block], &mut dxs[..block]);
+            backward_row(s, AcrossRows, self.log, &ys[..block], &dys[..block], &mut dxs[..block]);
             from_lanes(&dxs, n, S::N, dx);
         }
     }

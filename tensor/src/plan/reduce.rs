@@ -80,7 +80,7 @@ impl Plan for Reduce {
     back_ends!(reduce);
 }
 
-/// `Σ (s x)²` of all elements for a scale s, where s is not 1; where it is, 0, and x is not read: whoever asks has that sum already.
+/// `Σ (s x)²` of all elements for a scale s, where s is not 1; where it is, 0, and x is not read, since the caller has that sum already.
 /// Inputs: x `[n]`, contiguous, and s [].
 #[derive(Clone, Debug)]
 pub struct ScaledSquares {

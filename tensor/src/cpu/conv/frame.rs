@@ -163,7 +163,7 @@ impl Frame {
         }
     }
 
-    /// The way back: `x = frame + bias` for one channel, whose frame begins at 0; inputs that no output needs become the bias.
+    /// The reverse, for gradients: `x = frame + bias` for one channel, whose frame begins at 0; inputs that no output needs become the bias.
     pub fn drain(&self, frame: &[f32], bias: f32, x: &mut [f32]) {
         let [rows, columns] = &self.axes;
         x.fill(bias);

@@ -102,7 +102,7 @@ impl Kernel for Pack<'_> {
     }
 }
 
-/// The way back: adds rows of `ld` floats, a row for each offset and a column for each of some panels, to the frame.
+/// The reverse, for gradients: adds rows of `ld` floats, a row for each offset and a column for each of some panels, to the frame.
 pub struct Scatter<'a> {
     pub rows: &'a [f32],
     pub ld: usize,
