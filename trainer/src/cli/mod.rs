@@ -15,7 +15,7 @@ mod reproduce;
 mod resume;
 mod session;
 #[cfg(feature = "gpu")]
-mod shaders;
+pub mod shaders;
 mod train;
 
 use crate::miniature;
