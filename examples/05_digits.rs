@@ -25,7 +25,7 @@ fn main() -> Result<(), DeviceError> {
     for epoch in 0..15 {
         let mut losses = vec![];
         for batch in train.shuffled(epoch).batches(64) {
-            let step = gradient.gradient(&theta, &state, &batch, 0.0, 0, &logits);
+            let step = gradient.gradient(&theta, &state, &batch, 0.0, adamw.steps(), &logits);
             adamw.step(&mut theta, &step.update, 3e-3);
             losses.push(step.loss);
         }

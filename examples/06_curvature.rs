@@ -13,7 +13,7 @@ fn main() -> Result<(), DeviceError> {
         MlpClassifier::new(&MlpConfig { inputs: 64, hidden: vec![16], classes: 10, activation: Activation::Tanh });
     let (mut theta, state) = model.init(&device, 0);
 
-    let loss = |params: &lethe::autograd::Parameters| {
+    let loss = |params: &Parameters| {
         let f = Forward::new(params, &state, Pass::evaluate());
         TaskLoss::cross_entropy().mean(&model.forward(&f, &Var::constant(&some.inputs)), &some.targets)
     };

@@ -7,7 +7,7 @@ use lethe::prelude::*;
 
 struct Transformer {
     patches: PatchEmbedding,
-    positions: lethe::autograd::ParamId,
+    positions: ParamId,
     layers: Vec<EncoderLayer>,
     norm: LayerNorm,
     head: Linear,
@@ -57,12 +57,13 @@ fn main() -> Result<(), DeviceError> {
     let right = answers.eq(&test.targets).to_dtype(DType::F32).mean().item::<f32>()?;
     println!("after {update} updates right on {:.1} % of the test images", 100.0 * right);
 
-    // Without their order the same patches mean less: shuffle the positions, and see what is left.
-    let shuffled =
+    // Without their order the same patches mean less: reverse the positions, and see what is left.
+    let positions =
         theta.layout().iter().find(|(_, p)| p.name == "positions").map(|(_, p)| p.range()).expect("it is there");
-    let mixed = theta.values().slice(0, shuffled.start, shuffled.end).reshape(&[16, 32]).flip(&[0]).reshape(&[16 * 32]);
+    let mixed =
+        theta.values().slice(0, positions.start, positions.end).reshape(&[16, 32]).flip(&[0]).reshape(&[16 * 32]);
     let mut other = theta.clone();
-    lethe::tensor::store(&mixed, other.values_mut(), shuffled.start, false);
+    lethe::tensor::store(&mixed, other.values_mut(), positions.start, false);
     let answers = predict(&other, &state, &test.inputs, &logits).argmax(-1, false);
     let left = answers.eq(&test.targets).to_dtype(DType::F32).mean().item::<f32>()?;
     println!("with its positions in reverse order: {:.1} %", 100.0 * left);

@@ -18,7 +18,7 @@ fn main() -> Result<(), DeviceError> {
     let mut adamw = AdamW::new(&theta, 0.01, &[]);
     for epoch in 0..15 {
         for batch in train.shuffled(epoch).batches(64) {
-            let step = plain.gradient(&theta, &state, &batch, 0.0, 0, &logits);
+            let step = plain.gradient(&theta, &state, &batch, 0.0, adamw.steps(), &logits);
             adamw.step(&mut theta, &step.update, 3e-3);
         }
     }

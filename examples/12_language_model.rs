@@ -11,7 +11,7 @@ const PLACES: usize = 48;
 
 struct Model {
     characters: Embedding,
-    positions: lethe::autograd::ParamId,
+    positions: ParamId,
     layers: [EncoderLayer; 2],
     norm: LayerNorm,
     head: Linear,
@@ -59,7 +59,7 @@ fn main() -> Result<(), DeviceError> {
     for epoch in 0..10 {
         let mut losses = vec![];
         for batch in text.shuffled(epoch).batches(32) {
-            let step = sam.gradient(&theta, &state, &batch, 0.05, epoch, &logits);
+            let step = sam.gradient(&theta, &state, &batch, 0.05, adamw.steps(), &logits);
             adamw.step(&mut theta, &step.update, 3e-3);
             losses.push(step.loss);
         }

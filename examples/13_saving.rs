@@ -3,7 +3,6 @@
 //! θ and the state are saved under the names of their parts, as safetensors: the format that PyTorch's `safetensors.torch.save_file` writes. Names
 //! and shapes of layers are PyTorch's, so a `state_dict` loads as it is.
 
-use lethe::nn::weights;
 use lethe::prelude::*;
 
 fn net(b: &mut Builder) -> Sequential {

@@ -8,6 +8,19 @@ use std::collections::HashMap;
 use std::rc::{Rc, Weak};
 
 /// The gradients of leaves and of vectors of parameters. They know the tape they belong to: asked for anything of another one, they say so.
+///
+/// # Examples
+/// ```
+/// use lethe_autograd::Tape;
+/// use lethe_tensor::{Device, Tensor};
+/// let tape = Tape::new();
+/// let [x, unused] = [1.0f32, 2.0].map(|number| tape.leaf(&Tensor::new(&Device::cpu(), number)));
+/// let gradients = tape.backward(&x.mul_scalar(3.0));
+/// assert_eq!(gradients.of(&x).item::<f32>()?, 3.0);
+/// assert!(gradients.get(&unused).is_none()); // none arrived,
+/// assert_eq!(gradients.of(&unused).item::<f32>()?, 0.0); // which is a gradient of 0
+/// # Ok::<(), lethe_tensor::DeviceError>(())
+/// ```
 pub struct Gradients {
     graph: Weak<Graph>,
     /// The node that was differentiated: nothing made after it can have a gradient.

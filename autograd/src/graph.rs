@@ -11,10 +11,35 @@ use std::rc::{Rc, Weak};
 use std::sync::Arc;
 
 /// A record of operations. It belongs to one thread; clones are the same tape.
+///
+/// # Examples
+/// ```
+/// use lethe_autograd::Tape;
+/// use lethe_tensor::{Device, Tensor};
+/// let tape = Tape::new();
+/// let x = tape.leaf(&Tensor::new(&Device::cpu(), [1.0, 2.0]));
+/// let y = x.square().sum();
+/// assert_eq!(tape.operations()[..2], ["leaf", "square"]);
+/// assert_eq!(tape.backward(&y).of(&x).to_vec::<f32>()?, [2.0, 4.0]); // 2 x
+/// # Ok::<(), lethe_tensor::DeviceError>(())
+/// ```
 #[derive(Clone, Default)]
 pub struct Tape(pub(crate) Rc<Graph>);
 
 /// A value of a computation. Untracked ones (constants) cost nothing beyond their tensor.
+///
+/// # Examples
+/// ```
+/// use lethe_autograd::{Tape, Var};
+/// use lethe_tensor::{Device, Tensor};
+/// let tape = Tape::new();
+/// let x = tape.leaf(&Tensor::new(&Device::cpu(), 3.0));
+/// let c = Var::constant(&Tensor::new(&Device::cpu(), 2.0));
+/// let y = &x * &c + x.detach();
+/// assert!(y.is_tracked() && !c.is_tracked());
+/// assert_eq!(tape.backward(&y).of(&x).item::<f32>()?, 2.0); // 3 with the part that is detached
+/// # Ok::<(), lethe_tensor::DeviceError>(())
+/// ```
 #[derive(Clone)]
 pub struct Var {
     pub(crate) tensor: Tensor,

@@ -140,7 +140,10 @@ fn the_graph_is_explained_with_what_is_cut_off() {
     );
     assert!(line("exp").starts_with("· #"), "{text}");
     assert!(line("parameter `used`").contains("[2]") && line(" sum ").contains("[]"), "{text}");
-    assert!(line("for `detached`").contains("exp at ") && line("for `detached`").contains("no recorded way"), "{text}");
+    assert!(
+        line("for `detached`").contains("exp at ") && line("for `detached`").contains("no recorded path"),
+        "{text}"
+    );
     assert!(line("for `read`").contains("it was read at"), "{text}");
     assert!(line("for `never`").ends_with("the forward pass never read it"), "{text}");
     assert!(!text.contains("`used`:") && !text.contains("frozen"), "{text}");

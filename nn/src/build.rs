@@ -1,4 +1,4 @@
-//! Building a model: layers ask for places, and get numbers to remember.
+//! Building a model: layers register parameters, and keep the ids that they get.
 
 use crate::init::Init;
 use crate::theta::{State, Theta};
@@ -7,6 +7,19 @@ use lethe_tensor::{Device, Tensor};
 use std::sync::Arc;
 
 /// Collects the parameters and the other state of a model, with names that follow the model's levels.
+///
+/// # Examples
+/// ```
+/// use lethe_nn::Builder;
+/// use lethe_nn::layers::Linear;
+/// let mut b = Builder::new();
+/// for level in ["encoder", "decoder"] {
+///     b.within(level, |b| Linear::new(b, 3, 2));
+/// }
+/// let blueprint = b.finish();
+/// let names: Vec<&str> = blueprint.layout().iter().map(|(_, p)| &*p.name).collect();
+/// assert_eq!(names, ["encoder.weight", "encoder.bias", "decoder.weight", "decoder.bias"]);
+/// ```
 #[derive(Clone, Debug, Default)]
 pub struct Builder {
     prefix: String,

@@ -19,6 +19,16 @@ pub enum Statistics {
 }
 
 /// What kind of pass this is.
+///
+/// # Examples
+/// ```
+/// use lethe_nn::{Pass, Statistics};
+/// let first = Pass::train(7, 0, 0); // seed 7, update 0, slice 0
+/// let second = first.frozen();
+/// assert_eq!(second.dropout, first.dropout); // the same masks,
+/// assert_eq!(second.statistics, Statistics::BatchFrozen); // and running values stay
+/// assert_eq!(Pass::evaluate().dropout, None);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Pass {
     /// Where normalisation takes its statistics from.
@@ -46,6 +56,23 @@ impl Pass {
 }
 
 /// A forward pass under way.
+///
+/// # Examples
+/// ```
+/// # use lethe_autograd::Tape;
+/// # use lethe_nn::{Builder, Forward, Init, Pass};
+/// # use lethe_tensor::Device;
+/// let mut b = Builder::new();
+/// let scale = b.param("scale", &[2], Init::Constant(3.0));
+/// let (theta, state) = b.finish().init(&Device::cpu(), 0);
+/// let tape = Tape::new();
+/// let params = tape.parameters(theta.values(), theta.layout());
+/// let f = Forward::new(&params, &state, Pass::train(0, 0, 0));
+/// let y = f.param(scale).square().sum();
+/// let gradient = tape.backward(&y).into_vector(&params); // a vector of θ's layout
+/// assert_eq!(theta.layout().view(&gradient, scale).to_vec::<f32>()?, [6.0, 6.0]);
+/// # Ok::<(), lethe_tensor::DeviceError>(())
+/// ```
 pub struct Forward<'a> {
     params: &'a Parameters,
     state: &'a State,
@@ -63,6 +90,16 @@ impl<'a> Forward<'a> {
     #[track_caller]
     pub fn param(&self, id: ParamId) -> Var {
         self.params.get(id)
+    }
+
+    /// A parameter that a layer may lack, recorded at the line that calls, as by [`Forward::param`].
+    #[track_caller]
+    #[expect(clippy::manual_map, reason = "a closure would be recorded at this line")]
+    pub fn optional_param(&self, id: Option<ParamId>) -> Option<Var> {
+        match id {
+            Some(id) => Some(self.param(id)),
+            None => None,
+        }
     }
 
     /// One part of the state, as it was before the pass.

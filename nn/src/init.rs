@@ -3,7 +3,7 @@
 use lethe_tensor::normal;
 use lethe_tensor::random::{Draw, Philox};
 
-/// How a parameter starts.
+/// How a parameter is initialised.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Init {
     /// The same number everywhere.

@@ -1,7 +1,7 @@
 //! Parameters as one vector, layers, losses and models.
 //!
-//! A layer holds only the numbers of its parameters; the numbers themselves stand in [`Theta`], one vector. A [`Builder`] gives out the places, a
-//! [`Forward`] reads them: on a tape for training, without one for inference.
+//! A layer holds the ids of its parameters; their values live in [`Theta`], one vector. A [`Builder`] gives out the ids, and a [`Forward`] reads the
+//! values: on a tape for training, without one for inference.
 //!
 //! With the feature `serde` (off by default), the choices of a model that the program's configs name can be read and written.
 

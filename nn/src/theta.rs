@@ -4,7 +4,21 @@ use lethe_autograd::{ParamLayout, Parameters};
 use lethe_tensor::{Device, DeviceError, Tensor};
 use std::sync::Arc;
 
-/// A vector with the layout that names its parts.
+/// All parameters of a model as one flat vector, with the layout that names its parts.
+///
+/// # Examples
+/// ```
+/// use lethe_nn::{Builder, Init};
+/// use lethe_tensor::Device;
+/// let mut b = Builder::new();
+/// let weight = b.param("weight", &[2, 3], Init::Constant(0.5));
+/// b.param("bias", &[2], Init::Constant(0.0));
+/// let (theta, _) = b.finish().init(&Device::cpu(), 0);
+/// assert_eq!(theta.layout().count(), 8);
+/// assert_eq!(theta.values().shape(), [128]); // every parameter starts at a multiple of 64
+/// assert_eq!(theta.layout().view(theta.values(), weight).to_vec::<f32>()?, [0.5; 6]);
+/// # Ok::<(), lethe_tensor::DeviceError>(())
+/// ```
 #[derive(Clone)]
 pub struct Theta {
     values: Tensor,
@@ -68,6 +82,20 @@ impl Theta {
 }
 
 /// State that is not trained: running statistics, in a vector of their own layout. A forward pass in training mode returns the new state.
+///
+/// # Examples
+/// ```
+/// use lethe_nn::{Builder, State};
+/// use lethe_tensor::{Device, Tensor};
+/// let mut b = Builder::new();
+/// let mean = b.state("running_mean", &[2], 0.0);
+/// let (_, state) = b.finish().init(&Device::cpu(), 0);
+/// let moved = state.with(&[(mean, Tensor::new(&Device::cpu(), [1.0, 2.0]))]);
+/// let read = |state: &State| state.layout().view(state.values(), mean).to_vec::<f32>();
+/// assert_eq!(read(&moved)?, [1.0, 2.0]);
+/// assert_eq!(read(&state)?, [0.0, 0.0]); // the old state is as it was
+/// # Ok::<(), lethe_tensor::DeviceError>(())
+/// ```
 #[derive(Clone)]
 pub struct State {
     values: Tensor,

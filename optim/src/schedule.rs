@@ -6,6 +6,13 @@
 /// lr(t) = start + t (max − start) / W               t < W
 /// lr(t) = min + (max − min) (1 − (t − W) / (T − W))  t ≥ W
 /// ```
+///
+/// # Examples
+/// ```
+/// use lethe_optim::LinearSchedule;
+/// let schedule = LinearSchedule { start: 0.0, max: 1.0, min: 0.0, warmup: 2, total: 6 };
+/// assert_eq!([0, 1, 2, 4, 6].map(|t| schedule.at(t)), [0.0, 0.5, 1.0, 0.5, 0.0]);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct LinearSchedule {
     /// At t = 0, if there is a warm-up.

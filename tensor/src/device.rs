@@ -7,6 +7,14 @@ use crate::layout::numel;
 use std::io::Write;
 
 /// A cheap handle on a CPU or a GPU: made explicitly and passed on, never global.
+///
+/// # Examples
+/// ```
+/// use lethe_tensor::{Device, Tensor};
+/// let device = Device::cpu(); // Device::best() takes a GPU where there is one
+/// let x = Tensor::new(&device, [1.0, 2.0]);
+/// assert!((&x + &x).device().same(&device)); // a result is where its operands are
+/// ```
 #[derive(Clone)]
 pub enum Device {
     /// The CPU back end.

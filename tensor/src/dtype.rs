@@ -4,6 +4,17 @@ use half::{bf16, f16};
 use std::fmt;
 
 /// The type of a tensor's elements. Booleans are `U32` tensors that hold 0 and 1, on every device.
+///
+/// # Examples
+/// ```
+/// use lethe_tensor::{DType, Device, Tensor};
+/// let x = Tensor::new(&Device::cpu(), [0.125, 0.5]);
+/// let half = x.to_dtype(DType::F16);
+/// assert_eq!((half.dtype(), half.dtype().size()), (DType::F16, 2));
+/// assert_eq!(half.add(&half).dtype(), DType::F32); // stored in 16 bits, computed in 32
+/// assert_eq!(x.gt_scalar(0.25).to_vec::<u32>()?, [0, 1]); // false and true
+/// # Ok::<(), lethe_tensor::DeviceError>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum DType {
     /// 32-bit float: what everything is computed in.

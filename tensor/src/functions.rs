@@ -2,7 +2,8 @@
 //! form in a shader. The enumeration, the methods of tensors and the dispatch of every back end are made of this table.
 //!
 //! To add one: an entry here, its rule in `autograd/src/ops/elementwise.rs` and its case in `autograd/src/registry/elementwise.rs`; where it is not
-//! made of functions that are there, also its vector form in `cpu/math.rs`, or a WGSL function behind a flag in `shaders/wgsl/functions.wgsl`.
+//! made of functions that are there, also its vector form in `cpu/math.rs`, and a WGSL function behind a flag in `shaders/wgsl/functions.wgsl` if its
+//! text does not fit the entry.
 
 /// Hands the table to the macro named, an entry as
 ///

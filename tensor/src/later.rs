@@ -8,7 +8,7 @@ use crate::storage::Storage;
 use crate::tensor::Tensor;
 use std::marker::PhantomData;
 
-/// What [`Tensor::to_vec_later`] promises.
+/// A pending readback, from [`Tensor::to_vec_later`].
 pub struct Later<T> {
     source: Source,
     elements: PhantomData<T>,

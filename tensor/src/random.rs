@@ -17,6 +17,16 @@ pub fn philox(counter: [u32; 4], key: [u32; 2]) -> [u32; 4] {
 
 /// The identity of one random tensor: a seed, and a stream that tells apart what is drawn under that seed
 /// (say: layer, update, slice).
+///
+/// # Examples
+/// ```
+/// use lethe_tensor::{DType, Device, Tensor, random::Draw};
+/// let draw = Draw::new(7, [0, 0, 1]);
+/// let numbers = || Tensor::uniform(&Device::cpu(), DType::F32, &[4], draw).to_vec::<f32>();
+/// assert_eq!(numbers()?, numbers()?); // no draw is used up
+/// assert_eq!(f64::from(numbers()?[2]), draw.uniform(2)); // element 2 without the others
+/// # Ok::<(), lethe_tensor::DeviceError>(())
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Draw {
     /// The run's seed.

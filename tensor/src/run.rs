@@ -25,7 +25,7 @@ fn deferring(on: bool) -> impl Drop {
     Reset(DEFERRING.replace(on))
 }
 
-/// Runs `f`; plans of one output that it executes are put off until somebody needs their result, so that the caller can give the last
+/// Runs `f`; plans of one output that it executes are deferred until their result is needed, so that the caller can give the last
 /// of them a destination ([`store`]). This is how a backward pass writes a weight's gradient where it belongs.
 pub fn defer<R>(f: impl FnOnce() -> R) -> R {
     let _reset = deferring(true);
@@ -109,7 +109,7 @@ fn widened(plan: &dyn Plan, inputs: &[&Tensor]) -> Option<Vec<Tensor>> {
     halves.then(|| inputs.iter().map(|t| t.to_dtype(t.computed_type())).collect())
 }
 
-/// Writes `value` to elements `start ..` of a vector, or adds it to what is there. Work that was put off is done straight into its place.
+/// Writes `value` to elements `start ..` of a vector, or adds it to what is there. Deferred work is done straight into its place.
 ///
 /// # Panics
 /// If it does not fit, or the types differ.
@@ -146,7 +146,7 @@ pub(crate) fn copy(t: &Tensor) -> Tensor {
     Tensor::view(t.device(), t.dtype(), Layout::contiguous(t.shape()), storages.swap_remove(0))
 }
 
-/// Does the work that a tensor put off.
+/// Does a tensor's deferred work.
 #[track_caller]
 fn evaluate(t: &Tensor, pending: Pending) -> Storage {
     let spec = [Spec::new(t.shape(), t.dtype())];
@@ -180,7 +180,7 @@ impl Tensor {
         Tensor::view(&self.0.device, self.0.dtype, layout, self.storage().clone())
     }
 
-    /// The storage; work that was put off is done now, and its result kept.
+    /// The storage; deferred work is done now, and its result kept.
     ///
     /// No lock is held meanwhile: a thread that waits for others in a kernel may run another job, and that may want this very tensor. Two
     /// threads may then do the work twice, with the same result; the first one's stays.
@@ -208,7 +208,7 @@ impl Tensor {
         inner.storage.get_mut().expect("evaluated above")
     }
 
-    /// Does the work that was put off, if any.
+    /// Does the deferred work, if any.
     ///
     /// # Panics
     /// If the CPU has not so much memory.
@@ -218,7 +218,7 @@ impl Tensor {
         self
     }
 
-    /// Does the work now if it is a plan that [`crate::defer`] put off; an elementwise expression stays one.
+    /// Does the work now if it is a plan deferred by [`crate::defer`]; an elementwise expression stays one.
     pub fn run_deferred(&self) {
         if let Some(Pending::Plan { .. }) = self.unevaluated() {
             self.storage();
@@ -250,7 +250,7 @@ fn fresh(device: &Device, plan: &dyn Plan, inputs: &[&Tensor], specs: &[Spec]) -
 }
 
 fn dispatch(device: &Device, plan: &dyn Plan, inputs: &[&Tensor], targets: &mut [Target<'_>]) {
-    // While a kernel waits for other threads, this one may run somebody else's job: that is not to be put off.
+    // While a kernel waits for other threads, this one may run somebody else's job: that must not be deferred.
     let _reset = deferring(false);
     match device {
         Device::Cpu(cpu) => {

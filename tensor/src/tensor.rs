@@ -14,6 +14,17 @@ use crate::storage::Storage;
 use std::sync::{Arc, Mutex, OnceLock};
 
 /// An n-dimensional array on a device. Cloning and making views is cheap; contents never change behind a view.
+///
+/// # Examples
+/// ```
+/// use lethe_tensor::{Device, Tensor};
+/// let x = Tensor::new(&Device::cpu(), [[1.0, 2.0], [3.0, 4.0]]);
+/// let row = Tensor::new(&Device::cpu(), [10.0, 20.0]);
+/// let sum = &x + &row; // the row is repeated for every row of x
+/// assert_eq!(sum.to_vec::<f32>()?, [11.0, 22.0, 13.0, 24.0]);
+/// assert_eq!(x.t().to_vec::<f32>()?, [1.0, 3.0, 2.0, 4.0]); // a view: the transpose moves no number
+/// # Ok::<(), lethe_tensor::DeviceError>(())
+/// ```
 #[derive(Clone)]
 pub struct Tensor(pub(crate) Arc<Inner>);
 
@@ -30,7 +41,7 @@ pub(crate) struct Inner {
 pub(crate) enum Pending {
     /// An expression over leaves that are broadcast to the tensor's shape.
     Elementwise { expr: Expr, leaves: Vec<Tensor> },
-    /// A plan of one output, put off by [`crate::defer`].
+    /// A plan of one output, deferred by [`crate::defer`].
     Plan { plan: Arc<dyn Plan>, inputs: Vec<Tensor> },
 }
 

@@ -39,6 +39,7 @@ const NAMES: &[(&str, &str)] = &[
     ("pad", "F.pad, one axis at a time"),
     ("assemble", "none: pieces at offsets of a vector"),
     ("dropout", "F.dropout, of a draw"),
+    ("expand", "Tensor.expand, torch.broadcast_to"),
     ("repeat", "Tensor.repeat, torch.tile"),
     ("slice_assign", "torch.slice_scatter"),
     ("pad_reflect", "F.pad(mode=\"reflect\")"),
@@ -125,6 +126,7 @@ pub fn page() -> String {
     }
     page.push_str(
         "\nBesides: indexing `x[:, 0, 1:3]` is `x.i((.., 0, 1..3))`, `None` in an index `NewAxis`, `...` `Ellipsis`, `-1` in a reshape `INFER`; \
+         `sort`, `argsort`, `argmax`, `argmin`, `one_hot`, `multinomial` and comparisons (`eq`, `ne`, `lt`, `le`, `gt`, `ge`) have PyTorch's names; \
          `torch.tensor([[1., 2.]])` is `Tensor::new(&device, [[1.0, 2.0]])`; `requires_grad_()` is `Tape::leaf`; `loss.backward()` is \
          `tape.backward(&loss)`, and gradients are asked of what it gives; `torch.no_grad()` needs no counterpart: constants are not recorded; \
          `nn.Module` is `Layer`, its parameters are parts of one vector θ; `torch.utils.checkpoint` is `Recompute`.\n",

@@ -126,7 +126,7 @@ impl PRelu {
     /// If there is none.
     #[track_caller]
     pub fn new(b: &mut Builder, slopes: usize) -> PRelu {
-        assert!(slopes > 0, "PRelu: there is no slope");
+        assert!(slopes > 0, "PRelu: at least one slope is needed, got 0");
         PRelu { weight: b.param("weight", &[slopes], Init::Constant(0.25)), slopes }
     }
 }

@@ -41,7 +41,7 @@ impl AttentionMask {
         AttentionMask { tokens: Some(tokens.clone()), ..self }
     }
 
-    /// The same for sequences of these lengths, padded behind to so many keys.
+    /// The same for sequences of these lengths, padded at the end to this many keys.
     ///
     /// # Panics
     /// If a sequence is longer.

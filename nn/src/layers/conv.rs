@@ -116,7 +116,7 @@ macro_rules! layers {
         impl Layer for Conv<$n> {
             #[track_caller]
             fn forward(&self, f: &Forward<'_>, x: &Var) -> Var {
-                x.$op(&f.param(self.weight), self.bias.map(|b| f.param(b)).as_ref(), &self.options)
+                x.$op(&f.param(self.weight), f.optional_param(self.bias).as_ref(), &self.options)
             }
         }
     )* };

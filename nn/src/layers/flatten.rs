@@ -4,7 +4,7 @@ use super::Layer;
 use crate::Forward;
 use lethe_autograd::Var;
 
-/// All axes from one on made one: by default (n, …) to (n, the product of the others).
+/// Flattens all axes from one on into one axis: by default (n, …) to (n, the product of the others).
 #[derive(Clone, Copy, Debug)]
 pub struct Flatten {
     first: usize,

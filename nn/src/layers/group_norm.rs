@@ -79,7 +79,7 @@ impl Layer for InstanceNorm {
             Var::constant(&of(&like))
         };
         let [weight, bias] = match self.affine {
-            Some(ids) => ids.map(|id| f.param(id)),
+            Some([weight, bias]) => [f.param(weight), f.param(bias)],
             None => [constant(|zeros| zeros.add_scalar(1.0)), constant(Tensor::clone)],
         };
         x.instance_norm(&weight, &bias, self.eps)

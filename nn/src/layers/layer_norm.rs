@@ -4,7 +4,26 @@ use super::Layer;
 use crate::{Builder, Forward, Init};
 use lethe_autograd::{ParamId, Var};
 
-/// `(x − mean(x)) / √(var(x) + eps) · weight + bias` over the last axis of x […, width]; `weight` and `bias` (width).
+/// Layer normalisation: `(x − mean(x)) / √(var(x) + eps) · weight + bias` over the last axis of x […, width]; `weight` and `bias` (width).
+///
+/// # Examples
+/// ```
+/// # use lethe_autograd::Var;
+/// # use lethe_nn::layers::LayerNorm;
+/// # use lethe_nn::{Builder, Forward, Layer, Pass};
+/// # use lethe_tensor::{Device, Tensor};
+/// # let mut b = Builder::new();
+/// let layer = LayerNorm::new(&mut b, 2);
+/// # let (theta, state) = b.finish().init(&Device::cpu(), 0);
+/// # let params = theta.constants();
+/// # let f = Forward::new(&params, &state, Pass::evaluate());
+/// let x = Var::constant(&Tensor::new(&Device::cpu(), [[1.0, 3.0], [10.0, 30.0]]));
+/// let y = layer.forward(&f, &x).to_vec::<f32>()?;
+/// for (got, expected) in y.into_iter().zip([-1.0f32, 1.0, -1.0, 1.0]) {
+///     assert!((got - expected).abs() < 1e-4); // the second row is as the first, whatever its scale
+/// }
+/// # Ok::<(), lethe_tensor::DeviceError>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct LayerNorm {
     weight: ParamId,
@@ -36,7 +55,7 @@ impl Layer for LayerNorm {
     }
 }
 
-/// `x / √(mean(x²) + eps) · weight` over the last axis of x […, width]; `weight` (width).
+/// Root-mean-square normalisation: `x / √(mean(x²) + eps) · weight` over the last axis of x […, width]; `weight` (width).
 #[derive(Clone, Debug)]
 pub struct RmsNorm {
     weight: ParamId,

@@ -60,6 +60,6 @@ impl Linear {
 impl Layer for Linear {
     #[track_caller]
     fn forward(&self, f: &Forward<'_>, x: &Var) -> Var {
-        x.linear(&f.param(self.weight), self.bias.map(|b| f.param(b)).as_ref())
+        x.linear(&f.param(self.weight), f.optional_param(self.bias).as_ref())
     }
 }

@@ -4,7 +4,7 @@ use super::{Dropout, Layer, Linear};
 use crate::{Builder, Forward, Init};
 use lethe_autograd::Var;
 
-/// `fc2(gelu(fc1(x)))` of x […, width], with dropout behind each.
+/// `fc2(gelu(fc1(x)))` of x […, width], with dropout after each.
 #[derive(Clone, Debug)]
 pub struct Mlp {
     fc1: Linear,

@@ -33,7 +33,7 @@ pub struct AvgPool<const N: usize> {
     count_pad: bool,
 }
 
-/// The means over an even division of (n, c, extents…) into so many cells: cell j covers elements ⌊j · extent / cells⌋ to ⌈(j + 1) · extent / cells⌉.
+/// Average pooling to an output of a given size: the means over an even division of (n, c, extents…) into cells, of which cell j covers elements ⌊j · extent / cells⌋ to ⌈(j + 1) · extent / cells⌉.
 /// One cell is global pooling.
 #[derive(Clone, Debug)]
 pub struct AdaptiveAvgPool<const N: usize> {
@@ -76,14 +76,14 @@ impl<const N: usize> AvgPool<N> {
 }
 
 impl<const N: usize> AdaptiveAvgPool<N> {
-    /// So many cells along each axis.
+    /// Pools to this many cells along each axis.
     pub fn new(cells: [usize; N]) -> AdaptiveAvgPool<N> {
         AdaptiveAvgPool { cells }
     }
 }
 
 impl<const N: usize> AdaptiveMaxPool<N> {
-    /// So many cells along each axis.
+    /// Pools to this many cells along each axis.
     pub fn new(cells: [usize; N]) -> AdaptiveMaxPool<N> {
         AdaptiveMaxPool { cells }
     }

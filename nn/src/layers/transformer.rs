@@ -7,9 +7,9 @@ use lethe_autograd::Var;
 /// Where a layer normalises.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NormOrder {
-    /// Before each branch: `x + branch(norm(x))`. Trains without a warm-up, and wants a last norm behind the last layer.
+    /// Before each branch: `x + branch(norm(x))`. Trains without a warm-up, and needs a final norm after the last layer.
     Pre,
-    /// Behind each sum: `norm(x + branch(x))`, as in the first transformer and by default in PyTorch.
+    /// After each sum: `norm(x + branch(x))`, as in the first transformer and by default in PyTorch.
     Post,
 }
 
@@ -22,7 +22,7 @@ pub struct TransformerConfig {
     pub heads: usize,
     /// The hidden width of the perceptron.
     pub hidden: usize,
-    /// Dropout behind attention, and behind both layers of the perceptron.
+    /// The dropout probability after attention and after both layers of the perceptron.
     pub dropout: f64,
     /// The perceptron's activation.
     pub activation: Activation,
@@ -56,6 +56,26 @@ impl TransformerConfig {
 ///
 /// of x (n, tokens, width). Names are those of PyTorch's `TransformerEncoderLayer`: `self_attn.…`, `linear1.…`, `linear2.…`, `norm1.…`, `norm2.…`. As a
 /// [`Layer`] it has no mask.
+///
+/// # Examples
+/// ```
+/// # use lethe_autograd::Var;
+/// # use lethe_nn::layers::{AttentionMask, EncoderLayer, TransformerConfig};
+/// # use lethe_nn::{Builder, Forward, Pass};
+/// # use lethe_tensor::{Device, Tensor};
+/// # let mut b = Builder::new();
+/// let layer = EncoderLayer::new(&mut b, &TransformerConfig::new(16, 4)); // width 16, 4 heads
+/// # let (theta, state) = b.finish().init(&Device::cpu(), 0);
+/// # let params = theta.constants();
+/// # let f = Forward::new(&params, &state, Pass::evaluate());
+/// let x = Tensor::randn(&Device::cpu(), &[2, 5, 16], 0); // 2 sequences of 5 tokens
+/// let y = |x: &Tensor| layer.masked(&f, &Var::constant(x), &AttentionMask::causal()).tensor().clone();
+/// let (all, first) = (y(&x), y(&x.slice(1, 0, 1)));
+/// assert_eq!(all.shape(), [2, 5, 16]);
+/// // Under a causal mask the first token sees none of those after it.
+/// assert!(all.slice(1, 0, 1).sub(&first).norm().item::<f32>()? < 1e-4);
+/// # Ok::<(), lethe_tensor::DeviceError>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct EncoderLayer {
     self_attn: MultiHeadAttention,
@@ -80,7 +100,7 @@ impl EncoderLayer {
         }
     }
 
-    /// The layer with attention to what the mask shows.
+    /// The layer with a mask for its attention.
     ///
     /// # Panics
     /// If x or the mask has another shape.
@@ -172,7 +192,7 @@ fn norm(b: &mut Builder, name: &str, c: &TransformerConfig) -> LayerNorm {
     b.within(name, |b| LayerNorm::new(b, c.width)).eps(c.eps)
 }
 
-/// `linear2(act(linear1(x)))` with dropout behind each.
+/// `linear2(act(linear1(x)))` with dropout after each.
 #[derive(Clone, Debug)]
 struct FeedForward {
     linear1: Linear,

@@ -8,6 +8,18 @@ use lethe_tensor::Tensor;
 /// Cross-entropy of the next token: the mean of `−ln softmax(z)_y` over all places of all sequences, z being logits (n, places, tokens) and y
 /// labels (n, places) `U32`, at each place the token that comes after it. Places of `u32::MAX`, such as padding, are left out, and the mean is
 /// over the others; 0 if there are none.
+///
+/// # Examples
+/// ```
+/// use lethe_autograd::Var;
+/// use lethe_nn::loss::{NextToken, Objective};
+/// use lethe_tensor::{DType, Device, Tensor};
+/// let logits = Var::constant(&Tensor::zeros(&Device::cpu(), DType::F32, &[1, 3, 5])); // all 5 tokens are as likely
+/// let next = Tensor::new(&Device::cpu(), [[2, 4, u32::MAX]]); // the last place is padding
+/// let loss = NextToken::default().value(&logits, &next).item::<f32>()?;
+/// assert!((loss - 5f32.ln()).abs() < 1e-5); // the mean over the other two
+/// # Ok::<(), lethe_tensor::DeviceError>(())
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct NextToken {
     /// s of the label smoothing `q = (1 − s) e_y + s / tokens`.

@@ -4,7 +4,7 @@ use super::{Likelihood, Objective};
 use lethe_autograd::Var;
 use lethe_tensor::{DType, Tensor};
 
-/// Per sample `L^BF(y, z) = (1 − α) L(e_y, z) − L(U, z)`, U = 1/C for every class, to be maximised, with
+/// The objective of output bias forgetting. Per sample `L^BF(y, z) = (1 − α) L(e_y, z) − L(U, z)`, U = 1/C for every class, to be maximised, with
 ///
 /// ```text
 /// α = γ max((1 − λ / ŷ_y) / (1 − λ), 0)            constant in differentiation; λ = 0: α = γ
@@ -13,6 +13,18 @@ use lethe_tensor::{DType, Tensor};
 ///
 /// where ŷ are the likelihoods. A sample whose label is `u32::MAX` is left out: its α, loss and gradient are 0, whatever its logits are. Any
 /// other label beyond the classes is a panic on the CPU, and gives NaN on a GPU.
+///
+/// # Examples
+/// ```
+/// use lethe_nn::loss::{Likelihood, Obf};
+/// use lethe_tensor::{Device, Tensor};
+/// let logits = Tensor::new(&Device::cpu(), [[3.0, 0.0], [0.0, 0.0]]);
+/// let labels = Tensor::new(&Device::cpu(), [0u32, 1]);
+/// let seed = Obf::new(0.0, 1.0, Likelihood::Softmax).seed(&logits, &labels).to_vec::<f32>()?;
+/// assert!(seed[0] < 0.0 && seed[1] > 0.0); // what is likely becomes less so,
+/// assert!(seed[2].abs() < 1e-6 && seed[3].abs() < 1e-6); // and of a uniform answer there is nothing to forget
+/// # Ok::<(), lethe_tensor::DeviceError>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Obf {
     /// λ in [0, 1): the likelihood of the label below which nothing is forgotten.

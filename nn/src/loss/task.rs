@@ -7,6 +7,18 @@ use lethe_tensor::{DType, Tensor};
 
 /// Cross-entropy of a softmax (CE) or of independent sigmoids (BCE): summed over classes, averaged over samples, with label smoothing
 /// `q = (1 − s) e_y + s / C`.
+///
+/// # Examples
+/// ```
+/// use lethe_nn::loss::{Objective, TaskLoss};
+/// use lethe_tensor::{DType, Device, Tensor};
+/// let logits = Tensor::zeros(&Device::cpu(), DType::F32, &[2, 4]); // all 4 classes are as likely
+/// let labels = Tensor::new(&Device::cpu(), [0u32, 3]);
+/// let (loss, slope) = TaskLoss::cross_entropy().value_and_cotangent(&logits, &labels);
+/// assert!((loss.item::<f32>()? - 4f32.ln()).abs() < 1e-5);
+/// assert!((slope.i((0, 0)).item::<f32>()? + 0.375).abs() < 1e-5); // (1/4 − 1) / 2 samples
+/// # Ok::<(), lethe_tensor::DeviceError>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct TaskLoss {
     /// Softmax for CE, sigmoid for BCE.

@@ -21,6 +21,20 @@ pub struct MlpConfig {
 }
 
 /// Linear layers with an activation between them.
+///
+/// # Examples
+/// ```
+/// use lethe_nn::layers::Activation;
+/// use lethe_nn::models::{MlpClassifier, MlpConfig};
+/// use lethe_nn::{Model, predict};
+/// use lethe_tensor::{Device, Tensor};
+/// let config = MlpConfig { inputs: 12, hidden: vec![5], classes: 3, activation: Activation::Relu };
+/// let model = MlpClassifier::new(&config);
+/// let (theta, state) = model.init(&Device::cpu(), 0);
+/// assert_eq!(theta.layout().count(), (12 * 5 + 5) + (5 * 3 + 3));
+/// let images = Tensor::randn(&Device::cpu(), &[7, 3, 2, 2], 0); // flattened to 12 numbers each
+/// assert_eq!(predict(&theta, &state, &images, &|f, x| model.forward(f, x)).shape(), [7, 3]);
+/// ```
 pub struct MlpClassifier {
     blueprint: Blueprint,
     layers: Vec<Linear>,

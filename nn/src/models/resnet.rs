@@ -150,6 +150,21 @@ impl Block {
 }
 
 /// Stem, stages, global average pooling, linear head.
+///
+/// # Examples
+/// ```
+/// use lethe_nn::models::{ResNet, ResNetConfig};
+/// use lethe_nn::{Model, predict};
+/// use lethe_tensor::{Device, Tensor};
+/// let model = ResNet::new(&ResNetConfig { blocks: vec![1, 1], width: 4, ..ResNetConfig::cifar18(10) });
+/// let (theta, state) = model.init(&Device::cpu(), 0);
+/// let logits = |side| {
+///     let images = Tensor::randn(&Device::cpu(), &[2, 3, side, side], 0);
+///     predict(&theta, &state, &images, &|f, x| model.forward(f, x))
+/// };
+/// assert_eq!(logits(8).shape(), [2, 10]);
+/// assert_eq!(logits(12).shape(), [2, 10]); // images of any size: the head sees the mean over all places
+/// ```
 pub struct ResNet {
     blueprint: Blueprint,
     stem: ConvNorm,
@@ -165,7 +180,7 @@ impl ResNet {
     /// If there is no stage.
     #[track_caller]
     pub fn new(config: &ResNetConfig) -> ResNet {
-        assert!(!config.blocks.is_empty(), "ResNet: there is no stage");
+        assert!(!config.blocks.is_empty(), "ResNet: at least one stage is needed; `blocks` is empty");
         let mut b = Builder::new();
         let (kernel, stride) = if config.stem == Stem::Large { (7, 2) } else { (3, 1) };
         let stem = ConvNorm::new(&mut b, ["conv1", "bn1"], [config.channels, config.width], kernel, stride, 1.0);

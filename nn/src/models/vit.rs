@@ -28,7 +28,7 @@ pub enum HeadNorm {
     /// Before the pooling, on all tokens.
     #[cfg_attr(feature = "serde", serde(rename = "before-pool"))]
     BeforePooling,
-    /// Behind the pooling, as in the paper's code.
+    /// After the pooling, as in the paper's code.
     #[default]
     #[cfg_attr(feature = "serde", serde(rename = "after-pool"))]
     AfterPooling,
@@ -57,7 +57,7 @@ pub struct VitConfig {
     pub pooling: Pooling,
     /// Where the last LayerNorm stands.
     pub head_norm: HeadNorm,
-    /// Dropout behind projections and in perceptrons.
+    /// The dropout probability after projections and in perceptrons.
     pub dropout: f64,
     /// The start of the head's bias; `None`: −ln C.
     pub head_bias: Option<f64>,
@@ -116,6 +116,20 @@ impl Layer for Block {
 }
 
 /// Patches, learnt positions, pre-norm blocks, pooling, norm, linear head.
+///
+/// # Examples
+/// ```
+/// use lethe_nn::models::{Vit, VitConfig};
+/// use lethe_nn::{Model, predict};
+/// use lethe_tensor::{Device, Tensor};
+/// let small = VitConfig { image: [8, 8], width: 16, depth: 1, heads: 2, mlp: 32, ..VitConfig::small(4, 10) };
+/// let model = Vit::new(small);
+/// let (theta, state) = model.init(&Device::cpu(), 0);
+/// let images = Tensor::randn(&Device::cpu(), &[2, 3, 8, 8], 0);
+/// let logits = predict(&theta, &state, &images, &|f, x| model.forward(f, x));
+/// assert_eq!(logits.to_vec::<f32>()?, [-10.0; 20]); // the head starts at 0 but for its bias
+/// # Ok::<(), lethe_tensor::DeviceError>(())
+/// ```
 pub struct Vit {
     blueprint: Blueprint,
     patches: PatchEmbedding,

@@ -26,6 +26,20 @@ impl Samples for Batch {
 
 /// A batch on the device. The first axis of both tensors counts the samples; beyond it they have whatever shapes and types the model and its
 /// objective take.
+///
+/// # Examples
+/// ```
+/// use lethe_optim::Batch;
+/// use lethe_tensor::{Device, Tensor};
+/// let (inputs, targets) = (Tensor::randn(&Device::cpu(), &[10, 4], 0), Tensor::arange(&Device::cpu(), 10));
+/// let shuffled = Batch { inputs, targets }.shuffled(1);
+/// let sizes: Vec<usize> = shuffled.batches(4).map(|batch| batch.len()).collect();
+/// assert_eq!(sizes, [4, 4, 2]);
+/// let mut order = shuffled.targets.to_vec::<u32>()?;
+/// order.sort();
+/// assert_eq!(order, (0..10).collect::<Vec<u32>>()); // every sample once
+/// # Ok::<(), lethe_tensor::DeviceError>(())
+/// ```
 pub struct Batch {
     /// (n, …), what the model is given.
     pub inputs: Tensor,
@@ -83,6 +97,15 @@ impl Batch {
         assert!(size > 0, "batches of 0 samples never come to an end");
         let n = self.len();
         (0..n).step_by(size).map(move |start| self.slice(start, n.min(start + size)))
+    }
+
+    /// Batches of exactly `size` samples, in order, as slices need them; what is left is left out (`drop_last` in PyTorch).
+    ///
+    /// # Panics
+    /// If the size is 0.
+    #[track_caller]
+    pub fn full_batches(&self, size: usize) -> impl Iterator<Item = Batch> {
+        self.batches(size).filter(move |batch| batch.len() == size)
     }
 }
 

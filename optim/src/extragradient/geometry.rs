@@ -1,4 +1,4 @@
-//! What a direction's length is measured with, and so which step a radius allows (specification, sections 3.1 and 3.2).
+//! How a radius and a direction become a perturbation: the norm in which its length is measured (specification, sections 3.1 and 3.2).
 
 use crate::blocks::{by_block, table};
 use lethe_nn::Theta;
@@ -14,6 +14,24 @@ pub(super) const EPS: f64 = 1e-12;
 /// Adaptive, before    ε = ρ T p / (n(T p) + 1e-12)                      ASAM; T = diag(|θ| + η)
 /// Adaptive, after     ε = ρ T p / (n(p) + 1e-12)
 /// Adaptive, both      ε = ρ T² p / (n(T p) + 1e-12)
+/// ```
+///
+/// # Examples
+/// ```
+/// # use lethe_nn::{Builder, Init};
+/// # use lethe_optim::{Adaptive, Geometry, Scale, Scope};
+/// # use lethe_tensor::Device;
+/// let mut b = Builder::new();
+/// let [v, w] = [("v", 3.0), ("w", 4.0)].map(|(name, at)| b.param(name, &[1], Init::Constant(at)));
+/// let (theta, _) = b.finish().init(&Device::cpu(), 0);
+/// let p = theta.values().sign(); // the same slope along both
+/// let asam = Geometry::Adaptive(Adaptive { scale: Scale::Before, eta: 0.0, scope: Scope::All });
+/// for (geometry, along_v, along_w) in [(Geometry::Euclidean, 12.5f32.sqrt(), 12.5f32.sqrt()), (asam, 3.0, 4.0)] {
+///     let epsilon = geometry.direction(&theta, p.clone()).epsilon(5.0); // of length 5
+///     assert!((theta.layout().view(&epsilon, v).item::<f32>()? - along_v).abs() < 1e-4);
+///     assert!((theta.layout().view(&epsilon, w).item::<f32>()? - along_w).abs() < 1e-4);
+/// }
+/// # Ok::<(), lethe_tensor::DeviceError>(())
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub enum Geometry {

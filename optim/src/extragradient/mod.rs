@@ -2,8 +2,7 @@
 //! and average over slices. θ is never changed: the perturbed parameters are another vector.
 //!
 //! A step is a choice of objective × perturbation × geometry × update, each in a file of its own; the objectives are those of `lethe_nn::loss`, or the
-//! program's own. In memory it holds θ, θ + ε, one gradient and the sum of the
-//! slices' updates, and for GSAM the perturbing gradient beside them.
+//! program's own. In memory it holds θ, θ + ε, one gradient and the sum of the slices' updates, and for GSAM the perturbing gradient as well.
 
 mod batch;
 mod geometry;
@@ -27,15 +26,35 @@ use pass::{infer, record};
 
 /// A way to take the gradient of a batch, for a loss `L` and a perturbation that may ascend an objective `P` of its own. Both are
 /// [objectives](Objective): those of `lethe_nn::loss`, or closures over the model's output and the targets.
+///
+/// # Examples
+/// ```
+/// # use lethe_autograd::Var;
+/// # use lethe_nn::loss::Mse;
+/// # use lethe_nn::{Builder, Forward, Init};
+/// # use lethe_optim::{Batch, Extragradient, Perturbation};
+/// # use lethe_tensor::{Device, Tensor};
+/// # let mut b = Builder::new();
+/// # let w = b.param("w", &[1], Init::Constant(1.0));
+/// # let (theta, state) = b.finish().init(&Device::cpu(), 0);
+/// let [inputs, targets] = [[[1.0f32], [2.0]], [[0.0], [0.0]]].map(|rows| Tensor::new(&Device::cpu(), rows));
+/// let batch = Batch { inputs, targets };
+/// let model = |f: &Forward<'_>, x: &Var| x * &f.param(w); // w is 1
+/// let step = Extragradient::sam(Perturbation::Steepest, Mse).gradient(&theta, &state, &batch, 0.1, 0, &model);
+/// assert!((step.loss.item::<f32>()? - 2.5).abs() < 1e-5); // 2.5 w²
+/// assert!((step.perturbed_loss.item::<f32>()? - 3.025).abs() < 1e-5); // at 1.1, a step of 0.1 uphill
+/// assert!((theta.layout().view(&step.update, w).item::<f32>()? - 5.5).abs() < 1e-5); // 5 w there; 5 at θ
+/// # Ok::<(), lethe_tensor::DeviceError>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Extragradient<L = TaskLoss, P = Obf> {
-    /// Along what a slice is perturbed.
+    /// The direction in which a slice perturbs θ.
     pub perturbation: Perturbation<P>,
-    /// How far that goes.
+    /// The norm in which the radius ρ is measured: SAM's or ASAM's.
     pub geometry: Geometry,
-    /// GSAM, if the update is to be corrected so.
+    /// GSAM's correction of the update gradient, if any.
     pub surrogate_gap: Option<SurrogateGap>,
-    /// Of which samples the update gradient is.
+    /// The samples on which the update gradient is taken.
     pub update_on: UpdateOn,
     /// The loss that is descended.
     pub loss: L,
@@ -45,7 +64,7 @@ pub struct Extragradient<L = TaskLoss, P = Obf> {
     pub seed: u64,
 }
 
-/// Of which samples the update gradient at a slice's perturbation ε(S_j) is taken; K slices make the batch S.
+/// The samples on which the update gradient at a slice's perturbation ε(S_j) is taken; K slices make the batch S.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "lowercase"))]
 pub enum UpdateOn {
@@ -104,7 +123,7 @@ impl<L, P> Extragradient<L, P> {
         Extragradient { perturbation, geometry, surrogate_gap: None, update_on, loss, slice: None, seed: 0 }
     }
 
-    /// Slices of `m` samples each: m-SAM; without a perturbation, gradient accumulation.
+    /// Slices of `m` samples each, which must divide every batch ([`Batch::full_batches`]): m-SAM; without a perturbation, gradient accumulation.
     pub fn slices_of(self, m: usize) -> Extragradient<L, P> {
         Extragradient { slice: Some(m), ..self }
     }

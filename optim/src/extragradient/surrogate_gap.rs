@@ -1,16 +1,28 @@
-//! GSAM (specification, section 3.3): what of the perturbing gradient the update would not follow is descended less, so that the gap between
-//! perturbed and plain loss closes without the perturbed loss rising.
+//! GSAM (specification, section 3.3): ξ times the component of the perturbing gradient that is orthogonal to the update is subtracted from the
+//! update, so that the gap between perturbed and plain loss closes without the perturbed loss rising.
 
 use super::geometry::{Direction, EPS};
 use lethe_tensor::Tensor;
 
-/// With c the perturbing gradient and g the task's at the perturbed point, the update gradient
+/// GSAM's correction of the update gradient: with c the perturbing gradient and g the task's at the perturbed point, it is
 ///
 /// ```text
 /// g − ξ c⊥        c⊥ = c − ⟨c, ĝ⟩ ĝ,    ĝ = g / (‖g‖ + 1e-12)
 /// ```
 ///
 /// of every slice; ξ = 0 is SAM.
+///
+/// # Examples
+/// ```
+/// use lethe_optim::{Backup, SurrogateGap};
+/// use lethe_tensor::{Device, Tensor};
+/// let [c, g] = [[3.0f32, 4.0], [2.0, 0.0]].map(|numbers| Tensor::new(&Device::cpu(), numbers));
+/// let update = SurrogateGap { xi: 0.5, backup: Backup::Raw }.close(&c, &g);
+/// // c⊥ = (0, 4): half of it is taken away, and along g nothing changes.
+/// let expected = Tensor::new(&Device::cpu(), [2.0, -2.0]);
+/// assert!(update.sub(&expected).norm().item::<f32>()? < 1e-5);
+/// # Ok::<(), lethe_tensor::DeviceError>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct SurrogateGap {
     /// ξ.

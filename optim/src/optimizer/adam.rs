@@ -5,7 +5,7 @@ use lethe_nn::Theta;
 use lethe_tensor::Numeric;
 use lethe_tensor::plan::{At, Rule};
 
-/// At step k, with the gradient g and `g' = g + decay θ`:
+/// Adam, with the weight decay added to the gradient. At step k, with the gradient g and `g' = g + decay θ`:
 ///
 /// ```text
 /// μ ← β₁ μ + (1 − β₁) g'      ν ← β₂ ν + (1 − β₂) g'²
@@ -16,9 +16,9 @@ use lethe_tensor::plan::{At, Rule};
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(default, deny_unknown_fields))]
 pub struct Adam {
-    /// β₁ and β₂: what is kept of the mean gradient and of the mean square.
+    /// β₁ and β₂: the decay rates of the first and second moment estimates.
     pub betas: [f64; 2],
-    /// Added to the root.
+    /// ε, added to the square root for numerical stability.
     pub eps: f64,
 }
 

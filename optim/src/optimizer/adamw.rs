@@ -5,18 +5,34 @@ use lethe_nn::Theta;
 use lethe_tensor::Numeric;
 use lethe_tensor::plan::{At, Rule};
 
-/// At step k, with the gradient g:
+/// Adam with decoupled weight decay. At step k, with the gradient g:
 ///
 /// ```text
 /// μ ← β₁ μ + (1 − β₁) g      ν ← β₂ ν + (1 − β₂) g²
 /// θ ← θ − lr (decay θ + (μ / (1 − β₁ᵏ)) / (√(ν / (1 − β₂ᵏ)) + eps))
 /// ```
+///
+/// # Examples
+/// ```
+/// # use lethe_nn::{Builder, Init};
+/// # use lethe_optim::{Optimizer, AdamW};
+/// # use lethe_tensor::Device;
+/// # let mut b = Builder::new();
+/// # let w = b.param("w", &[1], Init::Constant(1.0));
+/// # let (mut theta, _) = b.finish().init(&Device::cpu(), 0);
+/// let gradient = theta.values().mul_scalar(1000.0); // θ is 1
+/// let mut adamw = AdamW::new(&theta, 0.0, &[]);
+/// adamw.step(&mut theta, &gradient, 0.1);
+/// let w = theta.layout().view(theta.values(), w).item::<f32>()?;
+/// assert!((w - 0.9).abs() < 1e-5); // the first step has the length of the rate, whatever the gradient's is
+/// # Ok::<(), lethe_tensor::DeviceError>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(default, deny_unknown_fields))]
 pub struct AdamW {
-    /// β₁ and β₂: what is kept of the mean gradient and of the mean square.
+    /// β₁ and β₂: the decay rates of the first and second moment estimates.
     pub betas: [f64; 2],
-    /// Added to the root.
+    /// ε, added to the square root for numerical stability.
     pub eps: f64,
 }
 

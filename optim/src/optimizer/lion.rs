@@ -5,16 +5,32 @@ use lethe_nn::Theta;
 use lethe_tensor::Numeric;
 use lethe_tensor::plan::{At, Rule};
 
-/// With the gradient g:
+/// Lion: descent along the sign of an average of gradients, with decoupled weight decay. With the gradient g:
 ///
 /// ```text
 /// θ ← θ − lr (decay θ + sign(β₁ μ + (1 − β₁) g))
 /// μ ← β₂ μ + (1 − β₂) g
 /// ```
+///
+/// # Examples
+/// ```
+/// # use lethe_nn::{Builder, Init};
+/// # use lethe_optim::{Optimizer, Lion};
+/// # use lethe_tensor::Device;
+/// # let mut b = Builder::new();
+/// # let w = b.param("w", &[1], Init::Constant(1.0));
+/// # let (mut theta, _) = b.finish().init(&Device::cpu(), 0);
+/// let gradient = theta.values().mul_scalar(1000.0); // θ is 1
+/// let mut lion = Lion::new(&theta, 0.0, &[]);
+/// lion.step(&mut theta, &gradient, 0.25);
+/// let w = theta.layout().view(theta.values(), w).item::<f32>()?;
+/// assert_eq!(w, 0.75); // every step has the length of the rate
+/// # Ok::<(), lethe_tensor::DeviceError>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(default, deny_unknown_fields))]
 pub struct Lion {
-    /// β₁ of the step and β₂ of what is kept.
+    /// β₁ interpolates between momentum and gradient for the step; β₂ is the decay rate of the momentum μ.
     pub betas: [f64; 2],
 }
 

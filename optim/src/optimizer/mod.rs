@@ -1,7 +1,7 @@
 //! Optimisers: a formula each, which one kernel runs over θ and the vectors kept beside it.
 //!
-//! A [`Rule`] is the formula. [`Descent`] gives it the clipped gradient, the rate and the decay of each parameter's group, leaves frozen parameters
-//! and steps that are no numbers alone, and keeps the vectors. A new optimiser is one file, here or in any other program:
+//! A [`Rule`] is the formula. [`Descent`] gives it the clipped gradient, the rate and the decay of each parameter's group, leaves frozen parameters as
+//! they are, skips steps whose gradient norm is not finite, and keeps the vectors. A new optimiser is one file, here or in any other program:
 //!
 //! ```
 //! use lethe_optim::Descent;
@@ -70,7 +70,25 @@ pub trait Optimizer: Send {
     fn restore(&mut self, vectors: Vec<Tensor>, steps: u64);
 }
 
-/// A rule at work on θ, with the other `V − 1` of its vectors.
+/// An optimiser: a [`Rule`], its settings, and the `V − 1` vectors that it keeps beside θ.
+///
+/// # Examples
+/// ```
+/// # use lethe_nn::{Builder, Init};
+/// # use lethe_optim::{Optimizer, Sgd};
+/// # use lethe_tensor::Device;
+/// # let mut b = Builder::new();
+/// # b.param("v", &[1], Init::Constant(3.0));
+/// # b.param("w", &[1], Init::Constant(4.0));
+/// # let (mut theta, _) = b.finish().init(&Device::cpu(), 0);
+/// let gradient = theta.values().clone(); // θ is (3, 4), and so is the gradient
+/// let mut sgd = Sgd::new(&theta, 0.0, 0.0, &[]); // a Descent by the rule Sgd
+/// sgd.clip = 1.0;
+/// let norm = sgd.step(&mut theta, &gradient, 5.0);
+/// assert!((norm.item::<f32>()? - 5.0).abs() < 1e-5); // before clipping
+/// assert!(theta.values().norm().item::<f32>()? < 1e-4); // five times a gradient of length 1 leads to 0
+/// # Ok::<(), lethe_tensor::DeviceError>(())
+/// ```
 pub struct Descent<R, const V: usize> {
     /// The formula and its coefficients.
     pub rule: R,

@@ -1,10 +1,28 @@
-//! What the parameters' groups say to an optimiser.
+//! Scales of the learning rate and of the weight decay for groups of parameters.
 
 use crate::blocks::table;
 use lethe_nn::Theta;
 use lethe_tensor::Tensor;
 
 /// Factors of one parameter group.
+///
+/// # Examples
+/// ```
+/// # use lethe_autograd::{ParamId, Tags};
+/// # use lethe_nn::{Builder, Init};
+/// # use lethe_optim::{Group, Optimizer, Sgd};
+/// # use lethe_tensor::Device;
+/// let mut b = Builder::new();
+/// let body = b.param("body", &[1], Init::Constant(1.0)); // in group 0
+/// let head = b.param_tagged("head", &[1], Init::Constant(1.0), Tags { group: 1, ..Tags::default() });
+/// let (mut theta, _) = b.finish().init(&Device::cpu(), 0);
+/// let gradient = theta.values().clone();
+/// let groups = [Group::FROZEN, Group { lr_scale: 2.0, decay_scale: 1.0 }];
+/// Sgd::new(&theta, 0.0, 0.0, &groups).step(&mut theta, &gradient, 0.25);
+/// let at = |id: ParamId| theta.layout().view(theta.values(), id).item::<f32>();
+/// assert_eq!((at(body)?, at(head)?), (1.0, 0.5)); // the head moved at twice the rate
+/// # Ok::<(), lethe_tensor::DeviceError>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Group {
     /// Of the learning rate. At 0 the group is frozen: its parameters neither move nor decay, and what is kept beside them stays.

@@ -5,7 +5,7 @@ use lethe_nn::Theta;
 use lethe_tensor::Numeric;
 use lethe_tensor::plan::{At, Rule};
 
-/// With the gradient g and `g' = g + decay θ`:
+/// RMSprop, with the weight decay added to the gradient. With the gradient g and `g' = g + decay θ`:
 ///
 /// ```text
 /// ν ← α ν + (1 − α) g'²      θ ← θ − lr g' / (√ν + eps)
@@ -13,9 +13,9 @@ use lethe_tensor::plan::{At, Rule};
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(default, deny_unknown_fields))]
 pub struct RmsProp {
-    /// α: what is kept of the mean square.
+    /// α: the decay rate of the mean square.
     pub alpha: f64,
-    /// Added to the root.
+    /// ε, added to the square root for numerical stability.
     pub eps: f64,
 }
 

@@ -5,18 +5,35 @@ use lethe_nn::Theta;
 use lethe_tensor::Numeric;
 use lethe_tensor::plan::{At, Rule};
 
-/// With the gradient g:
+/// Stochastic gradient descent with momentum and decoupled weight decay. With the gradient g:
 ///
 /// ```text
 /// b ← momentum b + g, at the first step g
 /// θ ← θ − lr (decay θ + b), in Nesterov's form θ − lr (decay θ + g + momentum b)
 /// ```
+///
+/// # Examples
+/// ```
+/// # use lethe_nn::{Builder, Init};
+/// # use lethe_optim::{Optimizer, Sgd};
+/// # use lethe_tensor::Device;
+/// # let mut b = Builder::new();
+/// # let w = b.param("w", &[1], Init::Constant(1.0));
+/// # let (mut theta, _) = b.finish().init(&Device::cpu(), 0);
+/// let gradient = theta.values().clone(); // θ is 1, and so is the gradient
+/// let mut sgd = Sgd::new(&theta, 0.5, 0.0, &[]); // momentum 0.5, no decay
+/// sgd.step(&mut theta, &gradient, 0.5);
+/// sgd.step(&mut theta, &gradient, 0.5);
+/// let w = theta.layout().view(theta.values(), w).item::<f32>()?;
+/// assert_eq!(w, -0.25); // 1 − 0.5 · 1 − 0.5 · (0.5 + 1)
+/// # Ok::<(), lethe_tensor::DeviceError>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(default, deny_unknown_fields))]
 pub struct Sgd {
-    /// What is kept of the past.
+    /// The momentum coefficient; 0 for none.
     pub momentum: f64,
-    /// Nesterov's form.
+    /// Whether to use Nesterov momentum.
     pub nesterov: bool,
 }
 

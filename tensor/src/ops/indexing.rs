@@ -20,7 +20,7 @@ pub enum Index {
 #[derive(Clone, Copy, Debug)]
 pub struct NewAxis;
 
-/// In an index: all axes that the other entries do not speak of.
+/// In an index: all axes that are not indexed explicitly.
 #[derive(Clone, Copy, Debug)]
 pub struct Ellipsis;
 

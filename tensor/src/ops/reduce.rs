@@ -63,7 +63,7 @@ impl Tensor {
             let neutral = match op {
                 ReduceOp::Sum | ReduceOp::SumSquares => 0.0,
                 ReduceOp::Prod => 1.0,
-                _ => panic!("{op:?}: there is no extreme of no elements (shape {:?})", self.shape()),
+                _ => panic!("{op:?}: an empty axis has no maximum or minimum (shape {:?})", self.shape()),
             };
             return Tensor::full(self.device(), self.computed_type(), &shape, neutral);
         }
