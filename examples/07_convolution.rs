@@ -30,7 +30,7 @@ fn main() -> Result<(), DeviceError> {
     for epoch in 0..8 {
         let mut last = None;
         for batch in train.shuffled(epoch).batches(64) {
-            let step = plain.gradient(&theta, &state, &batch, 0.0, adamw.steps(), &logits);
+            let step = plain.gradient(&theta, &state, &batch, 0.0, sgd.steps(), &logits);
             sgd.step(&mut theta, &step.update, 0.1);
             state = step.state; // the running averages after this pass
             last = Some(step.loss);

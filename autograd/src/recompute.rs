@@ -24,7 +24,8 @@ use std::ops::Range;
 /// let x = tape.leaf(&Tensor::from_slice(&Device::cpu(), &[0.5f32, 1.0], &[2]));
 /// let y = recompute(&[&x], |inputs| inputs[0].exp().sin().tanh());
 /// let plain = tape.backward(&x.exp().sin().tanh().sum()).of(&x);
-/// assert_eq!(tape.backward(&y.sum()).of(&x).to_vec::<f32>(), plain.to_vec::<f32>());
+/// assert_eq!(tape.backward(&y.sum()).of(&x).to_vec::<f32>()?, plain.to_vec::<f32>()?);
+/// # Ok::<(), lethe_tensor::DeviceError>(())
 /// ```
 ///
 /// # Panics

@@ -1,6 +1,7 @@
 //! Files that commands write.
 
 use crate::error::Error;
+use crate::run::is_file_of_run;
 use lethe_nn::atomic::write_atomically;
 use std::fs::{self, File};
 use std::io::{self, Write};
@@ -10,13 +11,18 @@ use std::path::{Path, PathBuf};
 /// pipe or `/dev/stdout`, is written to directly.
 ///
 /// # Errors
-/// If it cannot be written.
+/// If it cannot be written, or if it is a file of a run, which would be lost.
 pub fn write(path: &Path, bytes: &[u8]) -> Result<PathBuf, Error> {
     written(path, bytes).map_err(|error| Error::Write { path: path.to_owned(), error })?;
     Ok(path.to_owned())
 }
 
 fn written(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    if is_file_of_run(path) {
+        return Err(io::Error::other(
+            "it is a file of the run in this folder, which would be lost; choose another name",
+        ));
+    }
     match fs::metadata(path) {
         Ok(there) if there.is_file() => write_atomically(&fs::canonicalize(path)?, &[bytes]),
         // Replacing it would take it away from other programs.

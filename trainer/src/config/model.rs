@@ -238,7 +238,7 @@ impl VitConfig {
         }
         require((0.0..1.0).contains(&self.dropout), "model.dropout", self.dropout, "must be at least 0 and below 1")?;
         let bias = self.head_bias.map_or(0.0, |bias| bias.value(1));
-        require(bias.is_finite(), "model.head_bias", bias, "must be a finite number")
+        require((bias as f32).is_finite(), "model.head_bias", bias, "must be a finite number, in single precision too")
     }
 }
 
@@ -257,7 +257,12 @@ impl ResnetConfig {
         check_sizes("model.blocks", &self.blocks, DEEPEST)?;
         check_size("model.width", self.width, LARGEST)?;
         let bias = self.head_bias.0.unwrap_or(0.0);
-        require(bias.is_finite(), "model.head_bias", bias, "must be a finite number")?;
+        require(
+            (bias as f32).is_finite(),
+            "model.head_bias",
+            bias,
+            "must be a finite number, in single precision too",
+        )?;
         let most = LARGEST.ilog2() as usize;
         let widest = self.blocks.len() <= most && self.width << (self.blocks.len() - 1) <= LARGEST;
         let reason = format!("with {} stages the last is wider than {LARGEST}", self.blocks.len());

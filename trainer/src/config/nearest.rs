@@ -3,7 +3,8 @@
 /// The choice with the smallest edit distance to `word`, if that is at most a third of the longer one's length (one edit is always
 /// allowed). The first of equally near ones.
 pub fn nearest<'a>(word: &str, choices: &[&'a str]) -> Option<&'a str> {
-    let (distance, choice) = choices.iter().map(|c| (distance(word, c), *c)).min_by_key(|(d, _)| *d)?;
+    let (distance, choice) =
+        choices.iter().map(|c| (distance(&word.to_lowercase(), &c.to_lowercase()), *c)).min_by_key(|(d, _)| *d)?;
     let allowed = (word.chars().count().max(choice.chars().count()) / 3).max(1);
     (distance <= allowed).then_some(choice)
 }

@@ -138,7 +138,12 @@ impl OptimCommon {
     }
 
     fn check(&self) -> Result<(), Problem> {
-        require(self.lr.is_finite() && self.lr > 0.0, "optim.lr", self.lr, "must be finite and positive")?;
+        require(
+            (self.lr as f32).is_finite() && self.lr > 0.0,
+            "optim.lr",
+            format!("{:?}", self.lr),
+            "must be finite and positive, in single precision too",
+        )?;
         let (min_lr, lr) = (self.min_lr, self.lr);
         if !(0.0..=lr).contains(&min_lr) {
             return Err(Problem::value("optim.min_lr", min_lr, format!("must be between 0 and optim.lr = {lr}")));

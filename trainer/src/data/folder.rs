@@ -163,7 +163,15 @@ fn read_part(name: String, root: &Path, folder: &Path, classes: &Classes) -> Res
         }
         return read_test_classes(name, folder, classes);
     }
-    match LABELS.map(|file| root.join(file)).into_iter().find(|file| file.is_file()) {
+    let labels = LABELS.map(|file| root.join(file));
+    if let [text, csv, ..] = &labels
+        && text.is_file()
+        && csv.is_file()
+    {
+        let expected = format!("one file: {} or {}", LABELS[0], LABELS[1]);
+        return Err(DataError::malformed(root, "labels", expected, "both".to_owned()));
+    }
+    match labels.into_iter().find(|file| file.is_file()) {
         Some(labels) => read_flat(name, folder, &labels, classes),
         None if entries.iter().any(|entry| matches!(entry.kind, Kind::Folder)) => {
             read_test_classes(name, folder, classes)

@@ -40,7 +40,8 @@ pub(super) fn read(path: &Path, images: &[ImageFile], classes: &Classes) -> Resu
             unknown.push(format!("{} in line {number}", line.trim()));
         }
     }
-    let wanted = format!("a file name, a space and a class, by name or by number below {}", classes.len());
+    let wanted =
+        format!("a file name, a space, tab or comma, and a class, by name or by number below {}", classes.len());
     if !unknown.is_empty() {
         let expected = format!("{wanted}; each line for an existing image");
         return Err(DataError::malformed(path, "lines", expected, listed(&unknown)));

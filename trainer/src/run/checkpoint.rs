@@ -263,7 +263,7 @@ mod tests {
         // A folder cannot be replaced by a file.
         fs::create_dir_all(previous.join("inside")).unwrap();
         let message = Checkpoint::default().save_keeping(&path, &previous).unwrap_err().to_string();
-        assert!(message.contains("the previous one is kept"), "{message}");
+        assert!(message.contains("no earlier checkpoint was changed"), "{message}");
         assert_eq!(bits(&Checkpoint::load(&path).unwrap()), bits(&checkpoint()));
     }
 }

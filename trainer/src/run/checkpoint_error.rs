@@ -14,8 +14,8 @@ pub enum CheckpointError {
         /// The system's error.
         source: io::Error,
     },
-    /// The file cannot be written; the previous one is kept.
-    #[error("cannot write the checkpoint {}: {source}; the previous one is kept", path.display())]
+    /// The file cannot be written; those that are there are kept.
+    #[error("cannot write the checkpoint {}: {source}; no earlier checkpoint was changed", path.display())]
     Write {
         /// The file.
         path: PathBuf,

@@ -27,6 +27,18 @@ pub enum RunError {
         /// The system's error.
         source: io::Error,
     },
+    /// A log has something else than records before its end.
+    #[error(
+        "{}, line {line}: expected a record, found something else; to resume would lose the lines after it: repair \
+         the line, or move the file away and a new log is begun",
+        path.display()
+    )]
+    BrokenLog {
+        /// The log.
+        path: PathBuf,
+        /// The line, counted from 1.
+        line: usize,
+    },
     /// The folder is not a run folder.
     #[error("{} is not a run folder: it has no {CONFIG}", .0.display())]
     NoRun(PathBuf),

@@ -1,5 +1,7 @@
 //! The names of the files in a run folder.
 
+use std::path::Path;
+
 /// The file with a run's config.
 pub(super) const CONFIG: &str = "config.toml";
 /// The file with the checksums of a run's data.
@@ -22,3 +24,11 @@ pub(super) const CHANGES: &str = "changes.jsonl";
 pub(super) const CLASSES: &str = "classes.json";
 /// All files of a run but the config, which marks the folder as a run's.
 pub(super) const FILES: [&str; 8] = [SUMMARY, CHECKPOINT, PREVIOUS, CHANGES, DATA, CLASSES, METRICS, TIMING];
+
+/// Whether a file is one that a run keeps in its folder, and without which it would be damaged.
+pub fn is_file_of_run(path: &Path) -> bool {
+    let folder = path.parent().unwrap_or(Path::new(""));
+    let of_run = |name: &str| name == CONFIG || name == LOCK || FILES.contains(&name);
+    path.file_name().and_then(|name| name.to_str()).is_some_and(of_run)
+        && [CONFIG, LOCK].iter().all(|name| folder.join(name).is_file())
+}

@@ -40,6 +40,7 @@ pub use checkpoint::{Checkpoint, Weights};
 pub use checkpoint_error::CheckpointError;
 pub use clock::timestamp;
 pub use error::RunError;
+pub use files::is_file_of_run;
 pub use folder::RunFolder;
 pub use log::Log;
 pub use start::Existing;

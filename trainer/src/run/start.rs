@@ -119,7 +119,7 @@ impl RunFolder {
     /// Truncates the logs after this number of epochs, and removes half-written lines.
     ///
     /// # Errors
-    /// If they cannot be read or written.
+    /// If they cannot be read or written, or if lines after one that is no record would be lost.
     pub fn forget_after(&self, epochs: usize) -> Result<(), RunError> {
         #[derive(Deserialize)]
         struct Line {
@@ -131,10 +131,16 @@ impl RunFolder {
                 Err(e) if e.kind() == io::ErrorKind::NotFound => continue,
                 text => text.map_err(|source| RunError::Read { path: path.clone(), source })?,
             };
-            let kept = text
-                .split_inclusive('\n')
-                .take_while(|line| serde_json::from_str::<Line>(line).is_ok_and(|line| line.epoch < epochs));
-            self.replace(name, kept.collect::<String>().as_bytes())?;
+            let mut kept = String::new();
+            for (line, record) in text.split_inclusive('\n').enumerate() {
+                match serde_json::from_str::<Line>(record) {
+                    Ok(Line { epoch }) if epoch < epochs => kept += record,
+                    // A program that was killed leaves half a line at the end, and nothing after it.
+                    Err(_) if record.ends_with('\n') => return Err(RunError::BrokenLog { path, line: line + 1 }),
+                    _ => break,
+                }
+            }
+            self.replace(name, kept.as_bytes())?;
         }
         self.forget_kept(|kept| kept > epochs)?;
         self.forget_records_after(epochs)
@@ -261,6 +267,11 @@ mod tests {
             run.forget_after(epochs).unwrap();
             assert_eq!(fs::read_to_string(folder.path().join(METRICS)).unwrap(), kept);
         }
+        let broken = "{\"epoch\":0}\ngarbage\n{\"epoch\":1}\n";
+        fs::write(folder.path().join(METRICS), broken).unwrap();
+        let error = run.forget_after(2).unwrap_err().to_string();
+        assert!(error.contains("metrics.jsonl, line 2") && error.contains("move the file away"), "{error}");
+        assert_eq!(fs::read_to_string(folder.path().join(METRICS)).unwrap(), broken);
     }
 
     #[test]
