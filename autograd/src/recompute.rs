@@ -17,14 +17,17 @@ use std::ops::Range;
 /// Without a tracked input, nothing is recorded and the block runs once. PyTorch calls this a checkpoint.
 ///
 /// ```
-/// use lethe_autograd::{Tape, recompute};
+/// use lethe_autograd::{Tape, Var, recompute};
 /// use lethe_tensor::{Device, Tensor};
 ///
-/// let tape = Tape::new();
-/// let x = tape.leaf(&Tensor::from_slice(&Device::cpu(), &[0.5f32, 1.0], &[2]));
-/// let y = recompute(&[&x], |inputs| inputs[0].exp().sin().tanh());
-/// let plain = tape.backward(&x.exp().sin().tanh().sum()).of(&x);
-/// assert_eq!(tape.backward(&y.sum()).of(&x).to_vec::<f32>()?, plain.to_vec::<f32>()?);
+/// let gradient = |of: &dyn Fn(&Var) -> Var| {
+///     let tape = Tape::new();
+///     let x = tape.leaf(&Tensor::from_slice(&Device::cpu(), &[0.5f32, 1.0], &[2]));
+///     tape.backward(&of(&x).sum()).of(&x).to_vec::<f32>()
+/// };
+/// let plain = gradient(&|x| x.exp().sin().tanh())?;
+/// let recomputed = gradient(&|x| recompute(&[x], |inputs| inputs[0].exp().sin().tanh()))?;
+/// assert_eq!(recomputed, plain); // to the bit
 /// # Ok::<(), lethe_tensor::DeviceError>(())
 /// ```
 ///

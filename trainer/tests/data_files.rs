@@ -309,6 +309,10 @@ fn test_images_without_folders_have_a_line_each() {
         ("val.txt", "v 1.png 1\nv2.png 0\nv3.png 2\n"),
     ] {
         fs::write(setup.at(file), text).unwrap();
+        if file == "val.txt" {
+            refused(&setup.train("run", &[]), &["labels: expected one file: val.txt or val.csv, found both"]);
+            fs::remove_file(setup.at("val.csv")).unwrap();
+        }
         let said = said(&setup.train("run", &[]));
         assert_eq!(said.contains("ignored"), file != "val/val_annotations.txt", "{said}");
         fs::remove_dir_all(setup.run("run")).unwrap();
