@@ -18,13 +18,13 @@ pub fn write(path: &Path, bytes: &[u8]) -> Result<PathBuf, Error> {
 }
 
 fn written(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    if is_file_of_run(path) {
-        return Err(io::Error::other(
-            "it is a file of the run in this folder, which would be lost; choose another name",
-        ));
-    }
+    let of_run = "it is a file of the run in this folder, which would be lost; choose another name";
     match fs::metadata(path) {
-        Ok(there) if there.is_file() => write_atomically(&fs::canonicalize(path)?, &[bytes]),
+        Ok(there) if there.is_file() => match fs::canonicalize(path)? {
+            target if is_file_of_run(&target) => Err(io::Error::other(of_run)),
+            target => write_atomically(&target, &[bytes]),
+        },
+        _ if is_file_of_run(path) => Err(io::Error::other(of_run)),
         // Replacing it would take it away from other programs.
         Ok(there) if !there.is_dir() => File::options().write(true).open(path)?.write_all(bytes),
         _ => {
@@ -38,6 +38,22 @@ fn written(path: &Path, bytes: &[u8]) -> io::Result<()> {
 mod tests {
     use super::*;
     use std::os::unix::fs::{FileTypeExt, symlink};
+
+    #[test]
+    fn files_of_a_run_are_not_replaced_by_their_names_or_by_links() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        let names = ["config.toml", "lock", "checkpoint.safetensors", "checkpoints/epoch-001.safetensors"];
+        fs::create_dir(at("checkpoints")).unwrap();
+        names.iter().for_each(|name| fs::write(at(name), b"old").unwrap());
+        symlink(at(names[2]), at("link")).unwrap();
+        for name in names.iter().chain(&["link", "summary.json", "checkpoints/other"]) {
+            let error = write(&at(name), b"new").unwrap_err().to_string();
+            assert!(error.contains("a file of the run"), "{error}");
+        }
+        write(&at("export.safetensors"), b"new").unwrap();
+        assert!(names.iter().all(|name| fs::read(at(name)).unwrap() == b"old"));
+    }
 
     #[test]
     fn links_and_devices_stay_what_they_are() {

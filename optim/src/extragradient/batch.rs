@@ -101,6 +101,15 @@ impl Batch {
 
     /// Batches of exactly `size` samples, in order, as slices need them; what is left is left out (`drop_last` in PyTorch).
     ///
+    /// ```
+    /// use lethe_optim::Batch;
+    /// use lethe_tensor::{DType, Device, Tensor};
+    /// let zeros = Tensor::zeros(&Device::cpu(), DType::F32, &[10, 3]);
+    /// let samples = Batch { inputs: zeros.clone(), targets: zeros };
+    /// assert_eq!(samples.batches(4).map(|batch| batch.len()).collect::<Vec<_>>(), [4, 4, 2]);
+    /// assert_eq!(samples.full_batches(4).map(|batch| batch.len()).collect::<Vec<_>>(), [4, 4]);
+    /// ```
+    ///
     /// # Panics
     /// If the size is 0.
     #[track_caller]

@@ -162,7 +162,7 @@ pub fn load_wide(input: &Input<'_>, from: &Strided, at: usize, out: &mut [f64]) 
     storage_of!(input, x => gather(x, from, at, out, Element::to_f64))
 }
 
-/// The element at `place` of an input's storage.
+/// The element at this offset of an input's storage.
 pub fn load_one(input: &Input<'_>, offset: usize) -> f64 {
     storage_of!(input, x => x[offset].to_f64())
 }

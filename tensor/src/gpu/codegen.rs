@@ -99,13 +99,12 @@ impl<'a> Program<'a> {
         text += &self.value();
         text += "\n@compute @workgroup_size(256)\nfn elementwise(\n  @builtin(local_invocation_index) li: u32,\n  @builtin(workgroup_id) w: vec3<u32>,\n  \
                  @builtin(num_workgroups) nw: vec3<u32>,\n) {\n";
-        text += if self.per_thread == 4 {
-            "  let q = (w.y * nw.x + w.x) * 256u + li;\n  let i = 4u * q;\n"
-        } else {
-            "  let i = (w.y * nw.x + w.x) * 256u + li;\n"
+        text += match self.per_thread {
+            4 => "  let q = (w.y * nw.x + w.x) * 256u + li;\n  let i = 4u * q;\n",
+            _ => "  let i = (w.y * nw.x + w.x) * 256u + li;\n",
         };
         text += "  if (i >= p.n) { return; }\n";
-        text += &if self.per_thread == 4 { self.four() } else { self.one() };
+        text += &self.statements();
         text + "}\n"
     }
 
@@ -192,86 +191,61 @@ impl<'a> Program<'a> {
         }
     }
 
-    /// The statements of a thread with one result.
-    fn one(&self) -> String {
-        let mut text = String::new();
-        let mut arguments = vec![];
+    /// The statements of a thread: what its results read, `value` for each of them, and where they go.
+    fn statements(&self) -> String {
+        let (mut text, mut arguments) = (String::new(), vec![vec![]; self.per_thread]);
         for (n, node) in self.expr.nodes.iter().enumerate() {
-            match *node {
-                Node::Input(input) => arguments.push(match self.inputs.get(input) {
-                    Some(a) => element(input, a, "i"),
-                    None => self.old(input, "i"),
-                }),
-                Node::Uniform(_) => {
-                    let _ = writeln!(text, "  let b{n} = {};", self.block(n));
-                    arguments.push(format!("b{n}[(p.first + i) % 4u]"));
-                }
-                _ => {}
-            }
-        }
-        let _ = writeln!(text, "  let r = value({});", arguments.join(", "));
-        for (k, target) in self.targets.iter().enumerate() {
-            let result = if self.targets.len() == 1 { "r".to_string() } else { format!("r.y{k}") };
-            let sign = if target.add { "+=" } else { "=" };
-            let _ = writeln!(text, "  y{k}[{}] {sign} {result};", linear("i", target.at));
-        }
-        text
-    }
-
-    /// The statements of a thread with four results.
-    fn four(&self) -> String {
-        let mut text = String::new();
-        let mut arguments: [Vec<String>; 4] = std::array::from_fn(|_| vec![]);
-        for (n, node) in self.expr.nodes.iter().enumerate() {
-            let loaded = match *node {
-                Node::Input(input) => self.load_four(input),
-                Node::Uniform(_) => (self.block(n), true),
+            let (loaded, is_vector) = match *node {
+                Node::Input(input) => self.load(input),
+                Node::Uniform(_) if self.per_thread == 4 => (self.block(n), true),
+                Node::Uniform(_) => (format!("{}[(p.first + i) % 4u]", self.block(n)), false),
                 _ => continue,
             };
-            let _ = writeln!(text, "  let e{n} = {};", loaded.0);
+            let _ = writeln!(text, "  let e{n} = {loaded};");
             for (arguments, component) in arguments.iter_mut().zip(COMPONENTS) {
-                arguments.push(if loaded.1 { format!("e{n}.{component}") } else { format!("e{n}") });
+                arguments.push(if is_vector { format!("e{n}.{component}") } else { format!("e{n}") });
             }
         }
-        for (result, arguments) in ["r", "s", "t", "u"].iter().zip(&arguments) {
-            let _ = writeln!(text, "  let {result} = value({});", arguments.join(", "));
+        for (component, arguments) in COMPONENTS.iter().zip(&arguments) {
+            let _ = writeln!(text, "  let r{component} = value({});", arguments.join(", "));
         }
         for (k, target) in self.targets.iter().enumerate() {
             let member = if self.targets.len() == 1 { String::new() } else { format!(".y{k}") };
-            let (held, sign) = (held_as(target.dtype), if target.add { "+=" } else { "=" });
-            let at = linear("q", target.at / 4);
-            let _ = writeln!(text, "  y{k}[{at}] {sign} vec4<{held}>(r{member}, s{member}, t{member}, u{member});");
+            let results: Vec<String> = COMPONENTS[..self.per_thread].iter().map(|c| format!("r{c}{member}")).collect();
+            let results = results.join(", ");
+            let result =
+                if self.per_thread == 4 { format!("vec4<{}>({results})", held_as(target.dtype)) } else { results };
+            let sign = if target.add { "+=" } else { "=" };
+            let _ = writeln!(text, "  {} {sign} {result};", self.target(k));
         }
         text
     }
 
-    /// What four results read of an input, and whether it is a vector.
-    fn load_four(&self, input: usize) -> (String, bool) {
+    /// What the results of a thread read of an input, and whether it is a vector with a component for each.
+    fn load(&self, input: usize) -> (String, bool) {
         let Some(a) = self.inputs.get(input) else {
-            return (self.old(input, "q"), true);
+            return (self.target(input - self.inputs.len()), self.per_thread == 4);
         };
-        match a.reach() {
-            Reach::One => (element(input, a, "i"), false),
-            Reach::Four => match a.dtype {
-                DType::F16 | DType::BF16 => {
-                    let (words, at) = (format!("x{input}"), a.four("q"));
-                    let half = |word: &str, upper: bool| widened(&format!("{words}[{at}].{word}"), upper, a.dtype);
-                    let halves = [half("x", false), half("x", true), half("y", false), half("y", true)];
-                    (format!("vec4<f32>({})", halves.join(", ")), true)
-                }
-                _ => (format!("x{input}[{}]", a.four("q")), true),
-            },
-            Reach::Each => {
+        match (self.reach(a), a.dtype) {
+            (None | Some(Reach::One), _) => (element(input, a, "i"), false),
+            (Some(Reach::Four), DType::F16 | DType::BF16) => {
+                let word = |half: &str| format!("x{input}[{}].{half}", a.four("q"));
+                let halves = [("x", false), ("x", true), ("y", false), ("y", true)];
+                let halves = halves.map(|(half, upper)| widened(&word(half), upper, a.dtype));
+                (format!("vec4<f32>({})", halves.join(", ")), true)
+            }
+            (Some(Reach::Four), _) => (format!("x{input}[{}]", a.four("q")), true),
+            (Some(Reach::Each), _) => {
                 let each = ["i", "(i + 1u)", "(i + 2u)", "(i + 3u)"].map(|i| element(input, a, i));
                 (format!("vec4<{}>({})", held_as(self.loaded(input)), each.join(", ")), true)
             }
         }
     }
 
-    /// What a target held before; `at` counts as the target's array does.
-    fn old(&self, input: usize, at: &str) -> String {
-        let k = input - self.inputs.len();
-        format!("y{k}[{}]", linear(at, self.targets[k].at / self.per_thread))
+    /// Where a thread finds what a target held, and puts its results.
+    fn target(&self, k: usize) -> String {
+        let i = if self.per_thread == 4 { "q" } else { "i" };
+        format!("y{k}[{}]", linear(i, self.targets[k].at / self.per_thread))
     }
 
     /// Four random words, of which result `i` has number (first + i) mod 4.

@@ -164,8 +164,18 @@ impl DataConfig {
 
     pub(super) fn check(&self) -> Result<(), Problem> {
         let channels = self.dataset.channels();
-        self.mean.check("data.mean", channels, f64::is_finite, "must be finite")?;
-        self.std.check("data.std", channels, |v| v.is_finite() && v > 0.0, "must be finite and positive")?;
+        self.mean.check(
+            "data.mean",
+            channels,
+            |v| (0.0..=1.0).contains(&v),
+            "pixels are between 0 and 1, and so is their mean",
+        )?;
+        self.std.check(
+            "data.std",
+            channels,
+            |v| v > 0.0 && v <= 1.0,
+            "must be positive; pixels are between 0 and 1, and so is their deviation",
+        )?;
         if let Some(classes) = self.classes {
             let idx = self.dataset == DatasetKind::Idx;
             require(idx, "data.classes", classes, "only dataset = \"idx\" takes a number of classes")?;

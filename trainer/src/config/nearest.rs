@@ -3,8 +3,9 @@
 /// The choice with the smallest edit distance to `word`, if that is at most a third of the longer one's length (one edit is always
 /// allowed). The first of equally near ones.
 pub fn nearest<'a>(word: &str, choices: &[&'a str]) -> Option<&'a str> {
+    let small = word.to_lowercase();
     let (distance, choice) =
-        choices.iter().map(|c| (distance(&word.to_lowercase(), &c.to_lowercase()), *c)).min_by_key(|(d, _)| *d)?;
+        choices.iter().map(|c| (distance(&small, &c.to_lowercase()), *c)).min_by_key(|(d, _)| *d)?;
     let allowed = (word.chars().count().max(choice.chars().count()) / 3).max(1);
     (distance <= allowed).then_some(choice)
 }
@@ -50,6 +51,7 @@ mod tests {
         assert_eq!(nearest("sede", &keys), Some("seed"));
         assert_eq!(nearest("evalevery", &keys), Some("eval_every"));
         assert_eq!(nearest("momentum", &keys), None);
+        assert_eq!(nearest("adamW", &["adam", "adamw"]), Some("adamw"));
         assert_eq!(nearest("x", &[]), None);
     }
 }

@@ -158,6 +158,10 @@ fn values_out_of_range_are_refused() {
     for (set, key) in [
         ("optim.lr=0", "optim.lr = 0"),
         ("optim.lr=nan", "optim.lr = NaN"),
+        ("optim.lr=1e300", "optim.lr = 1e300: must be finite and positive, in single precision too"),
+        ("model.head_bias=1e39", "in single precision too"),
+        ("data.mean=127", "pixels are between 0 and 1"),
+        ("data.std=1.5", "pixels are between 0 and 1"),
         ("optim.min_lr=1", "optim.lr = 0.001"),
         ("optim.betas=[0.9, 1.0]", "optim.betas = [0.9, 1.0]"),
         ("optim.weight_decay=-1", "0 or more"),

@@ -164,10 +164,7 @@ fn read_part(name: String, root: &Path, folder: &Path, classes: &Classes) -> Res
         return read_test_classes(name, folder, classes);
     }
     let labels = LABELS.map(|file| root.join(file));
-    if let [text, csv, ..] = &labels
-        && text.is_file()
-        && csv.is_file()
-    {
+    if labels[..2].iter().all(|file| file.is_file()) {
         let expected = format!("one file: {} or {}", LABELS[0], LABELS[1]);
         return Err(DataError::malformed(root, "labels", expected, "both".to_owned()));
     }

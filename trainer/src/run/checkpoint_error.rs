@@ -61,6 +61,14 @@ pub enum CheckpointError {
         /// The file.
         path: PathBuf,
     },
+    /// It says nothing of a run.
+    #[error(
+        "{} contains weights alone, as an exported file does, and not how far a run had come: it is no checkpoint; to start from its weights use `[init] from`", path.display()
+    )]
+    WeightsAlone {
+        /// The file.
+        path: PathBuf,
+    },
     /// A tensor is missing or not as expected.
     #[error("{}: tensor `{tensor}`: expected {expected}, found {found}", path.display())]
     Tensor {

@@ -3,13 +3,10 @@
 use super::checkpoint::Checkpoint;
 use super::checkpoint_error::CheckpointError;
 use super::error::RunError;
-use super::files::{CHECKPOINT, PREVIOUS};
+use super::files::{CHECKPOINT, CHECKPOINTS, PREVIOUS};
 use super::folder::{RunFolder, remove};
 use std::path::{Path, PathBuf};
 use std::{fs, io};
-
-/// The folder of kept checkpoints.
-const CHECKPOINTS: &str = "checkpoints";
 
 impl RunFolder {
     /// Replaces the last checkpoint, which becomes the previous one.
@@ -47,6 +44,9 @@ impl RunFolder {
             Some(file) => Checkpoint::load(file).map_err(|source| self.explain(source)),
             None => self.last(),
         }?;
+        if checkpoint.number(Checkpoint::UPDATES).is_err() {
+            return Err(self.explain(CheckpointError::WeightsAlone { path: checkpoint.path }));
+        }
         self.expect_config(&checkpoint)?;
         Ok(checkpoint)
     }

@@ -98,7 +98,7 @@ pub enum RunError {
     },
     /// The run's config is not the one that its checkpoint was trained with.
     #[error(
-        "{} is not the config that {} was trained with: {}; undo that; use `lethe resume RUN --set KEY=VALUE` to change what can be changed, with a record of it",
+        "{} is not the config that {} was trained with: {}; undo that, or use `lethe resume RUN --set KEY=VALUE` to change what can be changed, with a record of it",
         config.display(), checkpoint.display(), list(changes)
     )]
     ConfigChanged {

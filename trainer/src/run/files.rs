@@ -16,6 +16,8 @@ pub(super) const TIMING: &str = "timing.jsonl";
 pub(super) const SUMMARY: &str = "summary.json";
 /// The last checkpoint.
 pub(super) const CHECKPOINT: &str = "checkpoint.safetensors";
+/// The folder of the kept checkpoints.
+pub(super) const CHECKPOINTS: &str = "checkpoints";
 /// The checkpoint before it.
 pub(super) const PREVIOUS: &str = "checkpoint-previous.safetensors";
 /// What was changed when the run was resumed.
@@ -25,10 +27,16 @@ pub(super) const CLASSES: &str = "classes.json";
 /// All files of a run but the config, which marks the folder as a run's.
 pub(super) const FILES: [&str; 8] = [SUMMARY, CHECKPOINT, PREVIOUS, CHANGES, DATA, CLASSES, METRICS, TIMING];
 
-/// Whether a file is one that a run keeps in its folder, and without which it would be damaged.
+/// Whether a folder is a run's.
+pub(super) fn is_run(folder: &Path) -> bool {
+    folder.join(CONFIG).exists() && folder.join(LOCK).exists()
+}
+
+/// Whether a file is one that a run keeps in its folder, or among its kept checkpoints, and without which it would be damaged.
 pub fn is_file_of_run(path: &Path) -> bool {
-    let folder = path.parent().unwrap_or(Path::new(""));
-    let of_run = |name: &str| name == CONFIG || name == LOCK || FILES.contains(&name);
-    path.file_name().and_then(|name| name.to_str()).is_some_and(of_run)
-        && [CONFIG, LOCK].iter().all(|name| folder.join(name).is_file())
+    let Some((folder, name)) = path.parent().zip(path.file_name().and_then(|name| name.to_str())) else {
+        return false;
+    };
+    let of_run = name == CONFIG || name == LOCK || FILES.contains(&name);
+    of_run && is_run(folder) || folder.ends_with(CHECKPOINTS) && folder.parent().is_some_and(is_run)
 }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 use super::error::RunError;
-use super::files::{CONFIG, FILES, LOCK, METRICS, TIMING};
+use super::files::{CONFIG, FILES, LOCK, METRICS, TIMING, is_run};
 use super::folder::{RunFolder, remove};
 use super::records::epoch_of;
 use crate::config::Config;
@@ -125,10 +125,10 @@ impl RunFolder {
         struct Line {
             epoch: usize,
         }
-        for name in [METRICS, TIMING] {
+        let kept = |name: &'static str| {
             let path = self.file(name);
             let text = match fs::read_to_string(&path) {
-                Err(e) if e.kind() == io::ErrorKind::NotFound => continue,
+                Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
                 text => text.map_err(|source| RunError::Read { path: path.clone(), source })?,
             };
             let mut kept = String::new();
@@ -140,8 +140,11 @@ impl RunFolder {
                     _ => break,
                 }
             }
-            self.replace(name, kept.as_bytes())?;
-        }
+            Ok(Some((name, kept)))
+        };
+        // Both are read before one is written, so that an error changes nothing.
+        let logs = [kept(METRICS)?, kept(TIMING)?];
+        logs.into_iter().flatten().try_for_each(|(name, kept)| self.replace(name, kept.as_bytes()))?;
         self.forget_kept(|kept| kept > epochs)?;
         self.forget_records_after(epochs)
     }
@@ -156,8 +159,7 @@ fn check_free(path: &Path, existing: Existing) -> Result<(), RunError> {
     // A lock alone, or a part of a config, was left by a program that died before it wrote the config.
     let left = |name: &str| name == LOCK || replaced_by(name) == Some(CONFIG);
     let mut others = entries.filter(|entry| entry.as_ref().map_or(true, |e| !e.file_name().to_str().is_some_and(left)));
-    let is_run = path.join(CONFIG).exists() && path.join(LOCK).exists();
-    match (is_run, existing) {
+    match (is_run(path), existing) {
         (true, Existing::Overwrite) => Ok(()),
         (true, Existing::Refuse) => Err(RunError::Exists(path.to_owned())),
         (false, _) if others.next().is_none() => Ok(()),
@@ -267,11 +269,15 @@ mod tests {
             run.forget_after(epochs).unwrap();
             assert_eq!(fs::read_to_string(folder.path().join(METRICS)).unwrap(), kept);
         }
-        let broken = "{\"epoch\":0}\ngarbage\n{\"epoch\":1}\n";
-        fs::write(folder.path().join(METRICS), broken).unwrap();
-        let error = run.forget_after(2).unwrap_err().to_string();
-        assert!(error.contains("metrics.jsonl, line 2") && error.contains("move the file away"), "{error}");
-        assert_eq!(fs::read_to_string(folder.path().join(METRICS)).unwrap(), broken);
+        let (sound, broken) = ("{\"epoch\":0}\n{\"epoch\":1}\n", "{\"epoch\":0}\ngarbage\n{\"epoch\":1}\n");
+        for (metrics, timing, named) in [(broken, sound, METRICS), (sound, broken, TIMING)] {
+            let logs = [(METRICS, metrics), (TIMING, timing)];
+            logs.iter().for_each(|(name, text)| fs::write(folder.path().join(name), text).unwrap());
+            let error = run.forget_after(1).unwrap_err().to_string();
+            assert!(error.contains(&format!("{named}, line 2")) && error.contains("move the file away"), "{error}");
+            logs.iter()
+                .for_each(|(name, text)| assert_eq!(fs::read_to_string(folder.path().join(name)).unwrap(), *text));
+        }
     }
 
     #[test]

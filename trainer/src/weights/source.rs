@@ -74,16 +74,25 @@ impl Source {
     /// The values of the tensor with this name and shape.
     ///
     /// # Errors
-    /// If there is none, it has another shape, or it does not contain floating-point numbers.
+    /// If there is none, it has another shape, or it does not contain finite floating-point numbers.
     pub fn tensor(&self, name: &str, shape: &[usize]) -> Result<&[f32], CheckpointError> {
-        match self.others.iter().find(|(other, _)| other == name) {
-            None => self.tensors.tensor(name, shape),
-            Some((_, dtype)) => Err(CheckpointError::Tensor {
-                path: self.tensors.path.clone(),
-                tensor: name.to_owned(),
-                expected: "numbers of type F64, F32, F16 or BF16".to_owned(),
-                found: format!("{dtype}; quantised weights must be dequantised by the program that made them"),
-            }),
+        let error = |expected: &str, found| CheckpointError::Tensor {
+            path: self.tensors.path.clone(),
+            tensor: name.to_owned(),
+            expected: expected.to_owned(),
+            found,
+        };
+        if let Some((_, dtype)) = self.others.iter().find(|(other, _)| other == name) {
+            let found = format!("{dtype}; quantised weights must be dequantised by the program that made them");
+            return Err(error("numbers of type F64, F32, F16 or BF16", found));
+        }
+        let values = self.tensors.tensor(name, shape)?;
+        match values.iter().position(|x| !x.is_finite()) {
+            Some(i) => Err(error(
+                "finite numbers",
+                format!("{} at element {i}; the training that made them diverged", values[i]),
+            )),
+            None => Ok(values),
         }
     }
 }
