@@ -75,6 +75,10 @@ fn a_flipped_byte_is_found_by_every_command_and_the_checkpoint_before_is_whole()
     // Damage in an exported file is noticed too.
     fs::write(&last, &intact).unwrap();
     runs(&["export", &path, "--out", &out]);
+    // What was exported is no checkpoint, and does not take the place of one.
+    fails(&["eval", &path, "--checkpoint", &out], 1, &["w.safetensors contains weights alone", "`[init] from`"]);
+    fails(&["export", &path, "--out", &last.display().to_string()], 1, &["a file of the run", "another name"]);
+    assert!(fs::read(&last).unwrap() == intact);
     flip(Path::new(&out), |length| length - 1);
     fails(&["train", &config, "--set", &format!("init.from={out}")], 1, &["w.safetensors is damaged"]);
 }

@@ -168,6 +168,11 @@ fn tensors_that_hold_no_weights_are_named() {
     write(&file, &all);
     let error = start().err().unwrap();
     assert!(error.contains("expected numbers within the range of f32"), "{error}");
+    let mut all = rewritten(str::to_owned, Dtype::F32);
+    all[0].3[4..8].copy_from_slice(&f32::NAN.to_le_bytes());
+    write(&file, &all);
+    let error = start().err().unwrap();
+    assert!(error.contains(&all[0].0) && error.contains("expected finite numbers, found NaN at element 1"), "{error}");
 }
 
 #[test]

@@ -1,10 +1,9 @@
-//! Prints docs/public-api.txt from what rustdoc says of the libraries as JSON; `.ci/public-api` calls it.
+//! Lists the public items of the libraries that rustdoc describes in these JSON files; `.ci/public-api` makes docs/public-api.txt of them.
 
 use public_api::Builder;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    println!("# The public API. Made by `.ci/public-api docs/public-api.txt`; CI compares it.");
     for path in std::env::args().skip(1) {
         let api = Builder::from_rustdoc_json(&path)
             .omit_blanket_impls(true)
