@@ -36,14 +36,14 @@ fn two_steps_have_their_golden_values() {
     let single_precision = Device::all_for_tests().into_iter().map(|device| (device, DType::F32, 2e-7));
     for (device, dtype, tolerance) in single_precision.chain([(Device::cpu(), DType::F64, 2e-9)]) {
         let mut theta = single(&device, dtype);
-        let mut adamw = AdamW::new(&theta, 0.3, &[]);
+        let mut adamw = AdamW::new(&theta, 0.3);
         for (g, expected) in [(0.1, 0.9961000003), (-0.2, 0.9963018208)] {
             let update = update(&theta, g);
             adamw.step(&mut theta, &update, 0.003);
             assert!((first(&theta) - expected).abs() < tolerance, "{} on {device}", first(&theta));
         }
         let mut theta = single(&device, dtype);
-        let mut sgd = Sgd::new(&theta, 0.9, 1e-3, &[]);
+        let mut sgd = Sgd::new(&theta, 0.9, 1e-3);
         for (g, expected) in [(0.1, 0.8384), (-0.2, 1.01305856)] {
             let update = update(&theta, g);
             sgd.step(&mut theta, &update, 1.6);
@@ -56,7 +56,7 @@ fn two_steps_have_their_golden_values() {
 #[test]
 fn moments_move_at_a_rate_of_zero() {
     let mut theta = single(&Device::cpu(), DType::F64);
-    let mut adamw = AdamW::new(&theta, 0.0, &[]);
+    let mut adamw = AdamW::new(&theta, 0.0);
     let [still, moving] = [0.1, -0.2].map(|g| update(&theta, g));
     adamw.step(&mut theta, &still, 0.0);
     assert_eq!(first(&theta), 1.0);
@@ -69,7 +69,7 @@ fn moments_move_at_a_rate_of_zero() {
 #[test]
 fn an_update_that_is_not_finite_moves_nothing_and_clipping_bounds_the_step() {
     let mut theta = single(&Device::cpu(), DType::F64);
-    let mut sgd = Sgd::new(&theta, 0.0, 0.0, &[]);
+    let mut sgd = Sgd::new(&theta, 0.0, 0.0);
     sgd.clip = 0.5;
     let [nan, long] = [f64::NAN, -100.0].map(|g| update(&theta, g));
     sgd.step(&mut theta, &nan, 1.0);
@@ -84,8 +84,7 @@ fn what_has_one_axis_and_the_positions_do_not_decay() {
     for (device, model) in Device::all_for_tests().iter().flat_map(|device| models.iter().map(move |m| (device, m))) {
         let (start, _) = started(device, &**model);
         let (before, zero) = (host(start.values()), start.values().zeros_like());
-        let rules: [Box<dyn Optimizer>; 2] =
-            [Box::new(Sgd::new(&start, 0.0, 0.5, &[])), Box::new(AdamW::new(&start, 0.5, &[]))];
+        let rules: [Box<dyn Optimizer>; 2] = [Box::new(Sgd::new(&start, 0.0, 0.5)), Box::new(AdamW::new(&start, 0.5))];
         for mut rule in rules {
             let mut theta = start.clone();
             rule.step(&mut theta, &zero, 0.1);
@@ -109,7 +108,7 @@ fn an_update_longer_than_the_bound_is_cut_to_it_and_a_shorter_one_is_not() {
         for (clip, expected) in [(length / 3.0, length / 3.0), (length * 3.0, length)] {
             // From 0 on, so that no digit of the step is lost.
             let mut theta = Theta::new(at.0.values().zeros_like(), at.0.layout());
-            let mut sgd = Sgd::new(&theta, 0.0, 0.0, &[]);
+            let mut sgd = Sgd::new(&theta, 0.0, 0.0);
             sgd.clip = clip;
             sgd.step(&mut theta, &gradient, 1.0);
             let moved = norm(&host(theta.values()));
@@ -128,7 +127,7 @@ fn gradients_whose_squares_have_no_number_are_clipped_or_stop_the_step() {
         let long = 1e25 * (layout.len() as f64).sqrt();
         for clip in [1.0, f64::INFINITY] {
             let mut theta = Theta::new(at.0.values().zeros_like(), at.0.layout());
-            let mut adamw = AdamW::new(&theta, 0.0, &[]);
+            let mut adamw = AdamW::new(&theta, 0.0);
             adamw.clip = clip;
             let found = f64::from(adamw.step(&mut theta, &wide, 0.1).item::<f32>().unwrap());
             let moved = norm(&host(theta.values()));

@@ -120,7 +120,7 @@ fn agrees<R: Rule<V>, const V: usize>(rule: impl Fn() -> R, equations: Equations
         let mut expected = drawn(&layout, 0);
         let mut state = vec![[0.0; 2]; layout.len()];
         let mut theta = Theta::new(on(&expected), &layout);
-        let mut descent = Descent::new(rule(), &theta, DECAY, &GROUPS);
+        let mut descent = Descent::with_groups(rule(), &theta, DECAY, &GROUPS);
         descent.clip = CLIP;
         for step in 1..=STEPS {
             let mut g = drawn(&layout, step as u32);
@@ -200,9 +200,9 @@ fn a_restored_optimiser_goes_on() {
             Tensor::from_slice(&device, &v, &[v.len()])
         };
         let mut theta = Theta::new(on(0), &layout);
-        let mut whole = Descent::new(AdamW::default(), &theta, DECAY, &GROUPS);
+        let mut whole = Descent::with_groups(AdamW::default(), &theta, DECAY, &GROUPS);
         (1..3).for_each(|i| _ = whole.step(&mut theta, &on(i), 0.1));
-        let mut second = Descent::new(AdamW::default(), &theta, DECAY, &GROUPS);
+        let mut second = Descent::with_groups(AdamW::default(), &theta, DECAY, &GROUPS);
         second.restore(whole.state().into_iter().map(|(_, t)| t.clone()).collect(), whole.steps());
         let mut other = theta.clone();
         whole.step(&mut theta, &on(3), 0.1);
@@ -212,9 +212,9 @@ fn a_restored_optimiser_goes_on() {
 }
 
 #[test]
-#[should_panic(expected = "p2: there is no group 1")]
+#[should_panic(expected = "p2 is in parameter group 1")]
 fn every_parameter_has_a_group() {
     let layout = layout();
     let theta = Theta::new(Tensor::zeros(&Device::cpu(), DType::F32, &[layout.len()]), &layout);
-    Descent::new(Lion::default(), &theta, 0.0, &GROUPS[..1]);
+    Descent::with_groups(Lion::default(), &theta, 0.0, &GROUPS[..1]);
 }

@@ -1,6 +1,6 @@
 //! Adam, with the weight decay in the gradient.
 
-use super::{Descent, Group};
+use super::Descent;
 use lethe_nn::Theta;
 use lethe_tensor::Numeric;
 use lethe_tensor::plan::{At, Rule};
@@ -35,8 +35,8 @@ impl Adam {
     /// As [`Descent::new`].
     #[track_caller]
     #[allow(clippy::new_ret_no_self)] // what is made is the optimiser by this rule
-    pub fn new(theta: &Theta, weight_decay: f64, groups: &[Group]) -> Descent<Adam, 3> {
-        Descent::new(Adam::default(), theta, weight_decay, groups)
+    pub fn new(theta: &Theta, weight_decay: f64) -> Descent<Adam, 3> {
+        Descent::new(Adam::default(), theta, weight_decay)
     }
 }
 

@@ -1,6 +1,6 @@
 //! Adam with decoupled weight decay.
 
-use super::{Descent, Group};
+use super::Descent;
 use lethe_nn::Theta;
 use lethe_tensor::Numeric;
 use lethe_tensor::plan::{At, Rule};
@@ -21,7 +21,7 @@ use lethe_tensor::plan::{At, Rule};
 /// # let w = b.param("w", &[1], Init::Constant(1.0));
 /// # let (mut theta, _) = b.finish().init(&Device::cpu(), 0);
 /// let gradient = theta.values().mul_scalar(1000.0); // θ is 1
-/// let mut adamw = AdamW::new(&theta, 0.0, &[]);
+/// let mut adamw = AdamW::new(&theta, 0.0);
 /// adamw.step(&mut theta, &gradient, 0.1);
 /// let w = theta.layout().view(theta.values(), w).item::<f32>()?;
 /// assert!((w - 0.9).abs() < 1e-5); // the first step has the length of the rate, whatever the gradient's is
@@ -49,8 +49,8 @@ impl AdamW {
     /// As [`Descent::new`].
     #[track_caller]
     #[allow(clippy::new_ret_no_self)] // what is made is the optimiser by this rule
-    pub fn new(theta: &Theta, weight_decay: f64, groups: &[Group]) -> Descent<AdamW, 3> {
-        Descent::new(AdamW::default(), theta, weight_decay, groups)
+    pub fn new(theta: &Theta, weight_decay: f64) -> Descent<AdamW, 3> {
+        Descent::new(AdamW::default(), theta, weight_decay)
     }
 }
 

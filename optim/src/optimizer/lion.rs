@@ -1,6 +1,6 @@
 //! Lion: descent along the sign of an average (Chen et al., "Symbolic Discovery of Optimization Algorithms", 2023).
 
-use super::{Descent, Group};
+use super::Descent;
 use lethe_nn::Theta;
 use lethe_tensor::Numeric;
 use lethe_tensor::plan::{At, Rule};
@@ -21,7 +21,7 @@ use lethe_tensor::plan::{At, Rule};
 /// # let w = b.param("w", &[1], Init::Constant(1.0));
 /// # let (mut theta, _) = b.finish().init(&Device::cpu(), 0);
 /// let gradient = theta.values().mul_scalar(1000.0); // θ is 1
-/// let mut lion = Lion::new(&theta, 0.0, &[]);
+/// let mut lion = Lion::new(&theta, 0.0);
 /// lion.step(&mut theta, &gradient, 0.25);
 /// let w = theta.layout().view(theta.values(), w).item::<f32>()?;
 /// assert_eq!(w, 0.75); // every step has the length of the rate
@@ -47,8 +47,8 @@ impl Lion {
     /// As [`Descent::new`].
     #[track_caller]
     #[allow(clippy::new_ret_no_self)] // what is made is the optimiser by this rule
-    pub fn new(theta: &Theta, weight_decay: f64, groups: &[Group]) -> Descent<Lion, 2> {
-        Descent::new(Lion::default(), theta, weight_decay, groups)
+    pub fn new(theta: &Theta, weight_decay: f64) -> Descent<Lion, 2> {
+        Descent::new(Lion::default(), theta, weight_decay)
     }
 }
 

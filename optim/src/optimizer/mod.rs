@@ -25,7 +25,7 @@
 //! # layout.add("w", &[2], lethe_autograd::Tags::default());
 //! # let zeros = lethe_tensor::Tensor::zeros(&lethe_tensor::Device::cpu(), lethe_tensor::DType::F32, &[layout.len()]);
 //! # let theta = lethe_nn::Theta::new(zeros, &layout.into());
-//! let optimizer = Descent::new(Signs, &theta, 0.1, &[]);
+//! let optimizer = Descent::new(Signs, &theta, 0.1); // weight decay 0.1
 //! ```
 
 mod adam;
@@ -82,7 +82,7 @@ pub trait Optimizer: Send {
 /// # b.param("w", &[1], Init::Constant(4.0));
 /// # let (mut theta, _) = b.finish().init(&Device::cpu(), 0);
 /// let gradient = theta.values().clone(); // θ is (3, 4), and so is the gradient
-/// let mut sgd = Sgd::new(&theta, 0.0, 0.0, &[]); // a Descent by the rule Sgd
+/// let mut sgd = Sgd::new(&theta, 0.0, 0.0); // a Descent by the rule Sgd
 /// sgd.clip = 1.0;
 /// let norm = sgd.step(&mut theta, &gradient, 5.0);
 /// assert!((norm.item::<f32>()? - 5.0).abs() < 1e-5); // before clipping
@@ -100,13 +100,21 @@ pub struct Descent<R, const V: usize> {
 }
 
 impl<R: Rule<V>, const V: usize> Descent<R, V> {
-    /// An optimiser before its first step, without clipping. Only parameters tagged as decayed are decayed; a parameter in group i has the scales of
-    /// `groups[i]`, and one in group 0 those of 1 if none are given.
+    /// An optimiser before its first step, without clipping, for parameters that are all in group 0. Only those tagged as decayed are decayed.
+    ///
+    /// # Panics
+    /// If a parameter is in another group: [`Descent::with_groups`] gives each its scales.
+    #[track_caller]
+    pub fn new(rule: R, theta: &Theta, weight_decay: f64) -> Descent<R, V> {
+        Descent::with_groups(rule, theta, weight_decay, &[Group::default()])
+    }
+
+    /// The same, where a parameter in group i has the scales of `groups[i]`.
     ///
     /// # Panics
     /// If a parameter is in a group that is not given.
     #[track_caller]
-    pub fn new(rule: R, theta: &Theta, weight_decay: f64, groups: &[Group]) -> Descent<R, V> {
+    pub fn with_groups(rule: R, theta: &Theta, weight_decay: f64, groups: &[Group]) -> Descent<R, V> {
         const { assert!(V > 0, "a rule moves θ") };
         let state = (1..V).map(|_| theta.values().zeros_like()).collect();
         Descent { rule, clip: f64::INFINITY, rates: rates(theta, weight_decay, groups), state, steps: 0 }

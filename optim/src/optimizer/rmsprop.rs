@@ -1,6 +1,6 @@
 //! RMSprop, with the weight decay in the gradient.
 
-use super::{Descent, Group};
+use super::Descent;
 use lethe_nn::Theta;
 use lethe_tensor::Numeric;
 use lethe_tensor::plan::{At, Rule};
@@ -32,8 +32,8 @@ impl RmsProp {
     /// As [`Descent::new`].
     #[track_caller]
     #[allow(clippy::new_ret_no_self)] // what is made is the optimiser by this rule
-    pub fn new(theta: &Theta, weight_decay: f64, groups: &[Group]) -> Descent<RmsProp, 2> {
-        Descent::new(RmsProp::default(), theta, weight_decay, groups)
+    pub fn new(theta: &Theta, weight_decay: f64) -> Descent<RmsProp, 2> {
+        Descent::new(RmsProp::default(), theta, weight_decay)
     }
 }
 

@@ -1,6 +1,6 @@
 //! Stochastic gradient descent with momentum and decoupled weight decay.
 
-use super::{Descent, Group};
+use super::Descent;
 use lethe_nn::Theta;
 use lethe_tensor::Numeric;
 use lethe_tensor::plan::{At, Rule};
@@ -21,7 +21,7 @@ use lethe_tensor::plan::{At, Rule};
 /// # let w = b.param("w", &[1], Init::Constant(1.0));
 /// # let (mut theta, _) = b.finish().init(&Device::cpu(), 0);
 /// let gradient = theta.values().clone(); // θ is 1, and so is the gradient
-/// let mut sgd = Sgd::new(&theta, 0.5, 0.0, &[]); // momentum 0.5, no decay
+/// let mut sgd = Sgd::new(&theta, 0.5, 0.0); // momentum 0.5, no decay
 /// sgd.step(&mut theta, &gradient, 0.5);
 /// sgd.step(&mut theta, &gradient, 0.5);
 /// let w = theta.layout().view(theta.values(), w).item::<f32>()?;
@@ -50,8 +50,8 @@ impl Sgd {
     /// As [`Descent::new`].
     #[track_caller]
     #[allow(clippy::new_ret_no_self)] // what is made is the optimiser by this rule
-    pub fn new(theta: &Theta, momentum: f64, weight_decay: f64, groups: &[Group]) -> Descent<Sgd, 2> {
-        Descent::new(Sgd { momentum, nesterov: false }, theta, weight_decay, groups)
+    pub fn new(theta: &Theta, momentum: f64, weight_decay: f64) -> Descent<Sgd, 2> {
+        Descent::new(Sgd { momentum, nesterov: false }, theta, weight_decay)
     }
 }
 

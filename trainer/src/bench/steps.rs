@@ -48,7 +48,7 @@ fn training(
     let loss = TaskLoss { likelihood, smoothing: 0.0 };
     let step = Extragradient::sam(perturbation, loss);
     let (mut theta, mut state) = model.init(device, SEED);
-    let mut adamw = Descent::new(AdamW::default(), &theta, WEIGHT_DECAY, &[]);
+    let mut adamw = Descent::new(AdamW::default(), &theta, WEIGHT_DECAY);
     let device = device.clone();
     let call = move || {
         let forward = |f: &Forward<'_>, x: &Var| model.forward(f, x);
@@ -76,7 +76,7 @@ pub fn optimizer<R: Rule<V>, const V: usize>(device: &Device, rule: R) -> Result
         Tensor::normal(device, DType::F32, &[layout.len()], draw).force().clone()
     };
     let (mut theta, gradient) = (Theta::new(drawn(2), &layout), drawn(3));
-    let mut descent = Descent::new(rule, &theta, WEIGHT_DECAY, &[]);
+    let mut descent = Descent::new(rule, &theta, WEIGHT_DECAY);
     // The gradient is read for its norm, and once more; θ and the vectors beside it are read and written.
     let bytes = (4 * layout.len() * (2 + 2 * V)) as f64;
     let device = device.clone();

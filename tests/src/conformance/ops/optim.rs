@@ -108,13 +108,13 @@ pub fn optimizer(case: &Case<'_>, theta: &Theta) -> Result<Box<dyn Optimizer>, U
     Ok(match o.str("name")? {
         "adamw" => {
             let rule = AdamW { betas: [o.f64("beta1")?, o.f64("beta2")?], eps: o.f64("eps")? };
-            let mut adamw = Descent::new(rule, theta, decay, &[]);
+            let mut adamw = Descent::new(rule, theta, decay);
             adamw.clip = clip;
             Box::new(adamw)
         }
         "sgd" => {
             let rule = Sgd { momentum: o.f64("momentum")?, nesterov: o.flag("nesterov")? };
-            let mut sgd = Descent::new(rule, theta, decay, &[]);
+            let mut sgd = Descent::new(rule, theta, decay);
             sgd.clip = clip;
             Box::new(sgd)
         }
