@@ -21,7 +21,7 @@ fn main() -> Result<(), DeviceError> {
 
     let logits = |f: &Forward<'_>, x: &Var| net.forward(f, x);
     let gradient = Extragradient::none(TaskLoss::cross_entropy()); // plain gradients; lesson 9 perturbs them
-    let mut adamw = AdamW::new(&theta, 0.01, &[]);
+    let mut adamw = AdamW::new(&theta, 0.01);
     for epoch in 0..15 {
         let mut losses = vec![];
         for batch in train.shuffled(epoch).batches(64) {
@@ -35,10 +35,10 @@ fn main() -> Result<(), DeviceError> {
         }
     }
 
-    let answers = predict(&theta, &state, &test.inputs, &logits).argmax(-1, false);
-    let right = answers.eq(&test.targets).to_dtype(DType::F32).mean().item::<f32>()?;
+    let output = predict(&theta, &state, &test.inputs, &logits);
+    let right = accuracy(&output, &test.targets)?;
     println!("right on {:.1} % of the test images", 100.0 * right);
-    println!("the first ones: {}", answers.i(..12));
+    println!("the first ones: {}", output.argmax(-1, false).i(..12));
     println!("their labels:   {}", test.targets.i(..12));
     assert!(right > 0.9);
     Ok(())

@@ -26,7 +26,7 @@ fn main() -> Result<(), DeviceError> {
 
     let logits = |f: &Forward<'_>, x: &Var| net.forward(f, x);
     let plain = Extragradient::none(TaskLoss::cross_entropy());
-    let mut sgd = Sgd::new(&theta, 0.9, 1e-4, &[]);
+    let mut sgd = Sgd::new(&theta, 0.9, 1e-4);
     for epoch in 0..8 {
         let mut last = None;
         for batch in train.shuffled(epoch).batches(64) {
@@ -39,13 +39,13 @@ fn main() -> Result<(), DeviceError> {
         println!("epoch {}: loss of the last batch {loss:.4}", epoch + 1);
     }
 
-    let answers = predict(&theta, &state, &test.inputs, &logits).argmax(-1, false);
-    let right = answers.eq(&test.targets).to_dtype(DType::F32).mean().item::<f32>()?;
+    let output = predict(&theta, &state, &test.inputs, &logits);
+    let right = accuracy(&output, &test.targets)?;
     println!("right on {:.1} % of the test images", 100.0 * right);
 
     // One image alone gets the same answer: in evaluation, a sample does not depend on the others of its batch.
-    let alone = predict(&theta, &state, &test.inputs.i(..1), &logits).argmax(-1, false);
-    assert_eq!(alone.item::<u32>()?, answers.i(0).item::<u32>()?);
+    let alone = predict(&theta, &state, &test.inputs.i(..1), &logits);
+    assert_eq!(alone.argmax(-1, false).item::<u32>()?, output.argmax(-1, false).i(0).item::<u32>()?);
     assert!(right > 0.9);
     Ok(())
 }

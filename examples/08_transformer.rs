@@ -43,19 +43,15 @@ fn main() -> Result<(), DeviceError> {
 
     let logits = |f: &Forward<'_>, x: &Var| net.logits(f, x);
     let plain = Extragradient::none(TaskLoss::cross_entropy());
-    let mut adamw = AdamW::new(&theta, 0.05, &[]);
+    let mut adamw = AdamW::new(&theta, 0.05);
     let schedule = LinearSchedule { start: 0.0, max: 3e-3, min: 0.0, warmup: 22, total: 220 };
-    let mut update = 0;
-    for epoch in 0..10 {
-        for batch in train.shuffled(epoch).batches(64) {
-            let step = plain.gradient(&theta, &state, &batch, 0.0, update, &logits);
-            adamw.step(&mut theta, &step.update, schedule.at(update));
-            update += 1;
-        }
+    for batch in train.epochs(10, 64) {
+        let update = adamw.steps();
+        let step = plain.gradient(&theta, &state, &batch, 0.0, update, &logits);
+        adamw.step(&mut theta, &step.update, schedule.at(update));
     }
-    let answers = predict(&theta, &state, &test.inputs, &logits).argmax(-1, false);
-    let right = answers.eq(&test.targets).to_dtype(DType::F32).mean().item::<f32>()?;
-    println!("after {update} updates right on {:.1} % of the test images", 100.0 * right);
+    let right = accuracy(&predict(&theta, &state, &test.inputs, &logits), &test.targets)?;
+    println!("after {} updates right on {:.1} % of the test images", adamw.steps(), 100.0 * right);
 
     // Without their order the same patches mean less: reverse the positions, and see what is left.
     let positions =
@@ -64,8 +60,7 @@ fn main() -> Result<(), DeviceError> {
         theta.values().slice(0, positions.start, positions.end).reshape(&[16, 32]).flip(&[0]).reshape(&[16 * 32]);
     let mut other = theta.clone();
     lethe::tensor::store(&mixed, other.values_mut(), positions.start, false);
-    let answers = predict(&other, &state, &test.inputs, &logits).argmax(-1, false);
-    let left = answers.eq(&test.targets).to_dtype(DType::F32).mean().item::<f32>()?;
+    let left = accuracy(&predict(&other, &state, &test.inputs, &logits), &test.targets)?;
     println!("with its positions in reverse order: {:.1} %", 100.0 * left);
     assert!(right > 0.85 && left < right);
     Ok(())

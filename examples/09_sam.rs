@@ -37,15 +37,12 @@ fn main() -> Result<(), DeviceError> {
     println!("  ρ      test accuracy   test loss   loss at θ + 0.2 g/‖g‖");
     for rho in [0.0, 0.05, 0.2] {
         let mut theta = start.clone();
-        let mut adamw = AdamW::new(&theta, 0.01, &[]);
-        for epoch in 0..15 {
-            for batch in train.shuffled(epoch).batches(64) {
-                let update = sam_gradient(&theta, &batch, rho);
-                adamw.step(&mut theta, &update, 3e-3);
-            }
+        let mut adamw = AdamW::new(&theta, 0.01);
+        for batch in train.epochs(15, 64) {
+            let update = sam_gradient(&theta, &batch, rho);
+            adamw.step(&mut theta, &update, 3e-3);
         }
-        let output = predict(&theta, &state, &test.inputs, &logits);
-        let right = output.argmax(-1, false).eq(&test.targets).to_dtype(DType::F32).mean().item::<f32>()?;
+        let right = accuracy(&predict(&theta, &state, &test.inputs, &logits), &test.targets)?;
         // How far the loss rises at a fixed distance uphill: what SAM flattens.
         let up = library.gradient(&theta, &state, &test, 0.2, 0, &logits);
         let (flat, risen) = (up.loss.item::<f32>()?, up.perturbed_loss.item::<f32>()?);

@@ -15,12 +15,10 @@ fn main() -> Result<(), DeviceError> {
     let task = TaskLoss::cross_entropy();
 
     let plain = Extragradient::none(task);
-    let mut adamw = AdamW::new(&theta, 0.01, &[]);
-    for epoch in 0..15 {
-        for batch in train.shuffled(epoch).batches(64) {
-            let step = plain.gradient(&theta, &state, &batch, 0.0, adamw.steps(), &logits);
-            adamw.step(&mut theta, &step.update, 3e-3);
-        }
+    let mut adamw = AdamW::new(&theta, 0.01);
+    for batch in train.epochs(15, 64) {
+        let step = plain.gradient(&theta, &state, &batch, 0.0, adamw.steps(), &logits);
+        adamw.step(&mut theta, &step.update, 3e-3);
     }
 
     // Of every digit, the mean likelihood of the right answer over its test images; and the mean entropy of what is said.

@@ -28,7 +28,7 @@ fn on_cpu<T: Float>(inputs: &[cpu::Input<'_>], outputs: &mut [cpu::Output<'_>]) 
 }
 
 /// ln cosh x; `dx = dy tanh x`. The rule is written in differentiable operations, so second derivatives come with it.
-fn log_cosh(x: &Var) -> Var {
+pub fn log_cosh(x: &Var) -> Var {
     let (n, dtype) = (x.numel(), x.tensor().computed_type());
     let plan = Custom {
         name: "log_cosh",

@@ -55,7 +55,7 @@ fn main() -> Result<(), DeviceError> {
     let (mut theta, state) = b.finish().init(&device, 0);
     let logits = |f: &Forward<'_>, x: &Var| model.logits(f, x);
     let sam = Extragradient::sam(Perturbation::Steepest, NextToken::default());
-    let mut adamw = AdamW::new(&theta, 0.01, &[]);
+    let mut adamw = AdamW::new(&theta, 0.01);
     for epoch in 0..10 {
         let mut losses = vec![];
         for batch in text.shuffled(epoch).batches(32) {

@@ -5,6 +5,7 @@
 //!
 //! With the feature `serde` (off by default), the choices of a model that the program's configs name can be read and written.
 
+mod accuracy;
 pub mod atomic;
 mod build;
 mod forward;
@@ -16,6 +17,7 @@ mod predict;
 mod theta;
 pub mod weights;
 
+pub use accuracy::accuracy;
 pub use build::{Blueprint, Builder};
 pub use forward::{Forward, Pass, Statistics};
 pub use init::Init;

@@ -7,7 +7,7 @@ pub use lethe_autograd::{
 pub use lethe_nn::layers::*;
 pub use lethe_nn::loss::*;
 pub use lethe_nn::models::{MlpClassifier, MlpConfig, Model, ResNet, ResNetConfig, Vit, VitConfig};
-pub use lethe_nn::{Builder, Forward, Init, Pass, State, Theta, predict, weights};
+pub use lethe_nn::{Builder, Forward, Init, Pass, State, Theta, accuracy, predict, weights};
 pub use lethe_optim::*;
 pub use lethe_tensor::random::Draw;
 pub use lethe_tensor::{

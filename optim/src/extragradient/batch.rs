@@ -94,9 +94,32 @@ impl Batch {
     /// If the size is 0.
     #[track_caller]
     pub fn batches(&self, size: usize) -> impl Iterator<Item = Batch> {
-        assert!(size > 0, "batches of 0 samples never come to an end");
+        assert!(size > 0, "{EMPTY_BATCHES}");
+        Batch { inputs: self.inputs.clone(), targets: self.targets.clone() }.into_batches(size)
+    }
+
+    fn into_batches(self, size: usize) -> impl Iterator<Item = Batch> {
         let n = self.len();
         (0..n).step_by(size).map(move |start| self.slice(start, n.min(start + size)))
+    }
+
+    /// All batches of `count` epochs: in epoch k the samples stand in the order drawn from seed k, and [`Batch::batches`] cuts them.
+    ///
+    /// ```
+    /// use lethe_optim::Batch;
+    /// use lethe_tensor::{Device, Tensor};
+    /// let numbers = Tensor::arange(&Device::cpu(), 10);
+    /// let samples = Batch { inputs: numbers.clone(), targets: numbers };
+    /// let sizes: Vec<usize> = samples.epochs(2, 4).map(|batch| batch.len()).collect();
+    /// assert_eq!(sizes, [4, 4, 2, 4, 4, 2]);
+    /// ```
+    ///
+    /// # Panics
+    /// If the size is 0.
+    #[track_caller]
+    pub fn epochs(&self, count: u64, size: usize) -> impl Iterator<Item = Batch> {
+        assert!(size > 0, "{EMPTY_BATCHES}");
+        (0..count).flat_map(move |epoch| self.shuffled(epoch).into_batches(size))
     }
 
     /// Batches of exactly `size` samples, in order, as slices need them; what is left is left out (`drop_last` in PyTorch).
@@ -117,6 +140,8 @@ impl Batch {
         self.batches(size).filter(move |batch| batch.len() == size)
     }
 }
+
+const EMPTY_BATCHES: &str = "batches of 0 samples never come to an end";
 
 /// What a step gives; every part stays on the device until it is read.
 pub struct StepOutput {
