@@ -14,7 +14,8 @@ use std::collections::BTreeSet;
 pub enum Site {
     /// The gradient of this input.
     Gradient(usize),
-    /// The n-th term of its computation, counted from 0, and what it is (`add`, `sub`, `mul`, `div`, `neg`, `add_scalar`, `mul_scalar`, `rsub_scalar`).
+    /// The n-th term of its computation, counted from 0, and what it is (`add`, `sub`, `mul`, `div`, `neg`, `add_scalar`, `mul_scalar`,
+    /// `rsub_scalar`).
     Term(usize, &'static str),
 }
 

@@ -11,8 +11,8 @@ use std::ops::Range;
 /// (as in [`Var::dropout`]), and what it writes elsewhere is written twice. Parameters and other variables may be captured. In a sweep in
 /// [`crate::Mode::Record`] the recomputed values stay, so that second derivatives are exact, but no memory is saved.
 ///
-/// The inputs and the result are evaluated ([`lethe_tensor::Tensor::force`]). Where an elementwise expression would otherwise go on across the block's
-/// border, it may round otherwise than without: a product and a sum of one kernel are one rounding.
+/// The inputs and the result are evaluated ([`lethe_tensor::Tensor::force`]). Where an elementwise expression would otherwise go on across the
+/// block's border, it may round otherwise than without: a product and a sum of one kernel are one rounding.
 ///
 /// Without a tracked input, nothing is recorded and the block runs once. PyTorch calls this a checkpoint.
 ///

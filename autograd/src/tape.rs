@@ -190,7 +190,10 @@ impl<'a> Sweep<'a> {
         for (number, (to, grad)) in inputs.iter().zip(grads).enumerate() {
             let Some(to) = *to else { continue };
             let grad = grad.unwrap_or_else(|| {
-                panic!("{op} at {location}: its rule gives no gradient for input {number}, which is tracked; a gradient of 0 is zeros, and an input without a derivative is to be detached")
+                panic!(
+                    "{op} at {location}: its rule gives no gradient for input {number}, which is tracked; a \
+                     gradient of 0 is zeros, and an input without a derivative is to be detached"
+                )
             });
             self.accumulate(to, grad);
         }

@@ -37,7 +37,8 @@ fn replace(path: &Path, parts: &[&[u8]], make_way: impl FnOnce() -> io::Result<(
     sync_folder(path)
 }
 
-/// A new file beside `path` with a name that no other thread or process uses, so that two that replace a file at the same time both write a complete one.
+/// A new file beside `path` with a name that no other thread or process uses, so that two that replace a file at the same time both write a complete
+/// one.
 fn create_partial(path: &Path) -> io::Result<(File, PathBuf)> {
     static MADE: AtomicU64 = AtomicU64::new(0);
     loop {

@@ -113,8 +113,8 @@ impl<'a> Forward<'a> {
     }
 
     /// `block(inputs)`, whose values the tape does not keep: the backward pass computes them again when it gets there, with the same bits
-    /// ([`lethe_autograd::recompute`], which says what it costs and saves). Dropout draws the same masks, and running statistics move once. The block is
-    /// kept until then; layers are small, and are cloned into it.
+    /// ([`lethe_autograd::recompute`], which says what it costs and saves). Dropout draws the same masks, and running statistics move once. The block
+    /// is kept until then; layers are small, and are cloned into it.
     ///
     /// ```
     /// # use lethe_autograd::{Tape, Var};

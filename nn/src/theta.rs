@@ -56,8 +56,8 @@ impl Theta {
         &self.layout
     }
 
-    /// `θ + scale · direction`, as another vector; `scale` is a scalar on the device, so that nothing is read back. The direction has θ's elements, in
-    /// any shape.
+    /// `θ + scale · direction`, as another vector; `scale` is a scalar on the device, so that nothing is read back. The direction has θ's
+    /// elements, in any shape.
     ///
     /// # Panics
     /// If it has not as many.

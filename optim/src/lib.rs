@@ -3,7 +3,8 @@
 //! An optimiser takes an update vector; an extragradient step takes an objective and the closure that computes a
 //! model's output, and gives that vector.
 //!
-//! With the feature `serde` (off by default), what the program's configs name can be read and written: the rules of optimisers, and the choices of a step.
+//! With the feature `serde` (off by default), what the program's configs name can be read and written: the rules of optimisers, and the choices of a
+//! step.
 
 mod blocks;
 mod extragradient;

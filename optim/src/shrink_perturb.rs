@@ -3,8 +3,8 @@
 use lethe_nn::{State, Theta};
 use lethe_tensor::{Tensor, store};
 
-/// `x ← (1 − f_t) x + f_t x₀` for every number x of θ and of the state, x₀ being what it was at the run's own start. No noise is added, and the
-/// optimiser's vectors stay.
+/// `x ← (1 − f_t) x + f_t x₀` for every number x of θ and of the state, x₀ being what it was at the run's own start. No noise is added, and
+/// the optimiser's vectors stay.
 pub struct ShrinkPerturb {
     factor: f64,
     scaling: ShrinkScaling,
@@ -53,8 +53,8 @@ impl ShrinkPerturb {
     }
 }
 
-/// `(1 − f) x + f x₀` from the nearer end, so that f = 0 gives x and f = 1 gives x₀ to the bit, and a number at x₀ stays there: the two weights of
-/// the formula as it stands, rounded, do not sum to 1, which f = 10⁻⁵ over a hundred thousand updates would show.
+/// `(1 − f) x + f x₀` from the nearer end, so that f = 0 gives x and f = 1 gives x₀ to the bit, and a number at x₀ stays there: the two
+/// weights of the formula as it stands, rounded, do not sum to 1, which f = 10⁻⁵ over a hundred thousand updates would show.
 fn between(x: &Tensor, start: &Tensor, f: f64) -> Tensor {
     let way = start.sub(x);
     let moved = if f < 0.5 { x.add(&way.mul_scalar(f)) } else { start.sub(&way.mul_scalar(1.0 - f)) };

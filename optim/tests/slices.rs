@@ -95,7 +95,8 @@ fn running_statistics_move_in_the_first_pass_alone() {
             let rule = Extragradient { update_on, ..Extragradient::sam(kind, CE).slices_of(4) };
             host(step(&rule, &model, &at, &batch, 0.5).state.values())
         };
-        // The second pass normalises by its batch as the first does, though it leaves the running statistics: at a radius of 0 it gives the same gradient.
+        // The second pass normalises by its batch as the first does, though it leaves the running statistics: at a radius of 0 it gives the same
+        // gradient.
         let gradient = |kind| update(&Extragradient::sam(kind, CE).slices_of(4), &model, &at, &batch, 0.0);
         close(&gradient(Perturbation::Steepest), &gradient(Perturbation::None), 1e-5);
         let plain = state(Perturbation::None, UpdateOn::Slice);

@@ -1,5 +1,5 @@
-//! What a formula computes with. A formula is written once, over any [`Numeric`]: with the lanes of a vector it is a loop of the CPU, with doubles the
-//! reference, and with [`Term`]s it is the text of a GPU's kernel.
+//! What a formula computes with. A formula is written once, over any [`Numeric`]: with the lanes of a vector it is a loop of the CPU, with doubles
+//! the reference, and with [`Term`]s it is the text of a GPU's kernel.
 
 use crate::dtype::DType;
 use crate::expr::{BinaryOp, Expr, Node, UnaryOp};

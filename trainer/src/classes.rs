@@ -1,5 +1,5 @@
-//! The names of the classes of a data set. A model knows classes only by number, and renaming a folder changes the numbers; so the names are stored with the model and
-//! compared wherever it is used with data again.
+//! The names of the classes of a data set. A model knows classes only by number, and renaming a folder changes the numbers; so the names are stored
+//! with the model and compared wherever it is used with data again.
 
 use std::collections::HashSet;
 use std::sync::Arc;

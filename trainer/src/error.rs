@@ -100,7 +100,8 @@ pub enum Error {
     },
     /// A model that was to be saved has diverged; earlier checkpoints are kept.
     #[error(
-        "after update {update}, `{tensor}` contains an infinity or a NaN: the model has diverged, and no checkpoint of it is written; lower optim.lr or perturb.rho, or set optim.clip"
+        "after update {update}, `{tensor}` contains an infinity or a NaN: the model has diverged, and no checkpoint \
+         of it is written; lower optim.lr or perturb.rho, or set optim.clip"
     )]
     Diverged {
         /// The first such tensor.

@@ -7,8 +7,8 @@ use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-/// Writes a file atomically, and creates missing folders. A symbolic link is kept, and the file that it points to is written. What is not a regular file, such as a
-/// pipe or `/dev/stdout`, is written to directly.
+/// Writes a file atomically, and creates missing folders. A symbolic link is kept, and the file that it points to is written. What is not a regular
+/// file, such as a pipe or `/dev/stdout`, is written to directly.
 ///
 /// # Errors
 /// If it cannot be written, or if it is a file of a run, which would be lost.

@@ -2,8 +2,8 @@
 
 use lethe_tensor::random::{Draw, Philox};
 
-/// Which of the images are held out: `count` of them, drawn with this seed, in proportion to the classes (rounded down, and one more for the classes with the
-/// largest remainders).
+/// Which of the images are held out: `count` of them, drawn with this seed, in proportion to the classes (rounded down, and one more for the classes
+/// with the largest remainders).
 ///
 /// # Panics
 /// If there are fewer than `count` images, or none.

@@ -1,4 +1,5 @@
-//! Figures, written as SVG and as PNG from one description. The font of the PNG is embedded in the program, so that machines without fonts draw the same.
+//! Figures, written as SVG and as PNG from one description. The font of the PNG is embedded in the program, so that machines without fonts draw the
+//! same.
 
 use crate::error::Error;
 use crate::files;

@@ -136,8 +136,8 @@ impl Progress {
         }
     }
 
-    /// The epoch of the last update, its mean loss and accuracy so far, the test accuracy, and the speed. Before its first update a process knows neither means
-    /// nor speed.
+    /// The epoch of the last update, its mean loss and accuracy so far, the test accuracy, and the speed. Before its first update a process knows
+    /// neither means nor speed.
     fn line(&self, test: Option<f64>) -> String {
         let mut parts = vec![format!("epoch {}/{}", self.images.div_ceil(self.epoch_images).max(1), self.epochs)];
         if self.sums.images > 0 {
@@ -151,8 +151,8 @@ impl Progress {
         parts.join("  ")
     }
 
-    /// Images per second during updates, and the time left: for the remaining images, and for what happens between epochs, such as evaluations. Both are measured in
-    /// this process, without the time in which it was stopped.
+    /// Images per second during updates, and the time left: for the remaining images, and for what happens between epochs, such as evaluations. Both
+    /// are measured in this process, without the time in which it was stopped.
     fn pace(&self) -> String {
         let now = self.watch.elapsed();
         let training = self.training + self.began.map_or(Duration::ZERO, |began| now - began);

@@ -1,4 +1,5 @@
-//! Data sets as they occur in practice: with truncated, renamed, ignored and broken files. Each flaw is reported before anything is computed, or does no harm.
+//! Data sets as they occur in practice: with truncated, renamed, ignored and broken files. Each flaw is reported before anything is computed, or does
+//! no harm.
 
 #![cfg(feature = "program")]
 

@@ -74,8 +74,8 @@ fn running_statistics_are_drawn_back_too() {
     assert!(!statistics(&plain).is_empty() && statistics(&plain) != statistics(&whole));
 }
 
-/// The learning rate rises from 0 over the warm-up and falls until the last update, one step above its minimum; the radius follows the learning rate of the same update
-/// (specification, sections 2.4 and 4.4).
+/// The learning rate rises from 0 over the warm-up and falls until the last update, one step above its minimum; the radius follows the learning rate
+/// of the same update (specification, sections 2.4 and 4.4).
 #[test]
 fn rates_and_radii_of_updates_are_those_of_the_schedules() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../configs/digits.toml");

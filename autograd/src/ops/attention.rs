@@ -5,11 +5,12 @@ use lethe_tensor::plan::{Attention, MaskKind};
 use lethe_tensor::{DType, Tensor, attention};
 
 impl Var {
-    /// `softmax(scale · q kᵀ + mask) v` for q (this) [batch, heads, queries, dim], k and v [batch, heads, keys, dim]; v may have another dim, at the
-    /// price of padding, and k and v may have fewer heads, each of which serves a group of consecutive ones of q. The mask (never tracked)
-    /// broadcasts to (batch, heads, queries, keys): `U32` with 1 = attend, or a number to be added, of which −∞ alone hides a key. `causal`: query i
-    /// sees keys j ≤ i. A query that sees no key gives 0 and has gradients of 0. What is hidden contributes nothing to values and gradients, even
-    /// NaN (in a recorded backward pass: where a row is hidden from all of the other side). With P the weights: `dV = Pᵀ dO`, `dS = P (dO Vᵀ − Σ dO O)`, `dQ = scale dS K`, `dK = scale dSᵀ Q`.
+    /// `softmax(scale · q kᵀ + mask) v` for q (this) [batch, heads, queries, dim], k and v [batch, heads, keys, dim]; v may have another dim, at
+    /// the price of padding, and k and v may have fewer heads, each of which serves a group of consecutive ones of q. The mask (never tracked)
+    /// broadcasts to (batch, heads, queries, keys): `U32` with 1 = attend, or a number to be added, of which −∞ alone hides a key. `causal`:
+    /// query i sees keys j ≤ i. A query that sees no key gives 0 and has gradients of 0. What is hidden contributes nothing to values and
+    /// gradients, even NaN (in a recorded backward pass: where a row is hidden from all of the other side). With P the weights: `dV = Pᵀ dO`,
+    /// `dS = P (dO Vᵀ − Σ dO O)`, `dQ = scale dS K`, `dK = scale dSᵀ Q`.
     ///
     /// # Panics
     /// If the shapes do not fit.
@@ -19,8 +20,8 @@ impl Var {
     }
 
     /// [`Var::attention`] with a bias that is learnt (of relative positions, say): it is added to the scores, to whose shape (batch, heads, queries,
-    /// keys) it broadcasts. `dB = Σ P (dO Vᵀ − Σ dO O)`, summed over what was broadcast; the scores' gradient is held in memory for it. −∞ hides a key
-    /// and has a gradient of 0.
+    /// keys) it broadcasts. `dB = Σ P (dO Vᵀ − Σ dO O)`, summed over what was broadcast; the scores' gradient is held in memory for it. −∞
+    /// hides a key and has a gradient of 0.
     ///
     /// # Panics
     /// If the shapes do not fit, or the bias is not of floats.

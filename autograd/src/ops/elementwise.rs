@@ -181,7 +181,8 @@ binary! {
     maximum: |dy, a, b| share(dy, &a, &b), share(dy, &b, &a);
     /// The smaller of each pair; equals share dy
     minimum: |dy, a, b| share(dy, &b, &a), share(dy, &a, &b);
-    /// aᵇ, also for negative a where b is integral and not tracked; `da = dy b a^(b − 1)` (0 at a = b = 0), `db = dy aᵇ ln a` (0 at a = 0 ≤ b)
+    /// aᵇ, also for negative a where b is integral and not tracked; `da = dy b a^(b − 1)` (0 at a = b = 0), `db = dy aᵇ ln a`
+    /// (0 at a = 0 ≤ b)
     pow: |dy, a, b| dy * &base_slope(&a, &b), dy * &exponent_slope(&a, &b);
 }
 

@@ -130,8 +130,8 @@ impl Var {
         (self - &self.mean_axes(axes, true)).sum_squares_axes(axes, keepdim).mul_scalar(share)
     }
 
-    /// The standard deviation over `axes` (none named: all), with divisor n − correction, NaN as [`Var::var_axes`]; its gradient where it is 0 is 0.
-    /// Deviations whose squares would over- or underflow are scaled before.
+    /// The standard deviation over `axes` (none named: all), with divisor n − correction, NaN as [`Var::var_axes`]; its gradient where it is 0
+    /// is 0. Deviations whose squares would over- or underflow are scaled before.
     ///
     /// # Panics
     /// As [`Var::var_axes`].

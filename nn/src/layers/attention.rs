@@ -4,8 +4,8 @@ use super::{Dropout, Layer, Linear};
 use crate::{Builder, Forward, Init};
 use lethe_autograd::Var;
 
-/// Attention of x (n, tokens, width) to itself under timm's names: one projection `qkv` to Q, K and V of all heads, attention without stored scores, and a
-/// projection `proj` back. [`super::MultiHeadAttention`] has PyTorch's names and masks.
+/// Attention of x (n, tokens, width) to itself under timm's names: one projection `qkv` to Q, K and V of all heads, attention without stored scores,
+/// and a projection `proj` back. [`super::MultiHeadAttention`] has PyTorch's names and masks.
 #[derive(Clone, Debug)]
 pub struct SelfAttention {
     qkv: Linear,

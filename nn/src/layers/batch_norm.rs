@@ -4,9 +4,10 @@ use super::Layer;
 use crate::{Builder, Forward, Init, Statistics};
 use lethe_autograd::{ParamId, Var};
 
-/// Batch normalisation: `(x − mean) / √(var + eps) · weight + bias` for every channel (axis 1) of x (n, c, and N more axes), with the statistics that the pass names:
-/// those of the batch in training, the running ones in evaluation. In training the running ones move by `momentum · (batch − running)`, the variance
-/// with the divisor elements − 1. `weight`, `bias` and the state `running_mean`, `running_var` have one element per channel.
+/// Batch normalisation: `(x − mean) / √(var + eps) · weight + bias` for every channel (axis 1) of x (n, c, and N more axes), with the statistics
+/// that the pass names: those of the batch in training, the running ones in evaluation. In training the running ones move by
+/// `momentum · (batch − running)`, the variance with the divisor elements − 1. `weight`, `bias` and the state `running_mean`, `running_var` have
+/// one element per channel.
 ///
 /// ```
 /// use lethe_autograd::Var;

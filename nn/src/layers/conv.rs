@@ -5,8 +5,8 @@ use crate::{Builder, Forward, Init};
 use lethe_autograd::{ParamId, Var};
 use lethe_tensor::ConvOptions;
 
-/// Cross-correlation over N axes: `y[o, i] = Σ_c Σ_k weight[o, c, k] x[c, stride · i + dilation · k − padding] + bias[o]`, x (n, c_in, extents…) to
-/// (n, c_out, extents′…), `weight` (c_out, c_in / groups, kernel…), `bias` (c_out).
+/// Cross-correlation over N axes: `y[o, i] = Σ_c Σ_k weight[o, c, k] x[c, stride · i + dilation · k − padding] + bias[o]`, x
+/// (n, c_in, extents…) to (n, c_out, extents′…), `weight` (c_out, c_in / groups, kernel…), `bias` (c_out).
 ///
 /// ```
 /// use lethe_autograd::Var;

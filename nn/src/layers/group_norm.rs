@@ -5,8 +5,8 @@ use crate::{Builder, Forward, Init};
 use lethe_autograd::{ParamId, Var};
 use lethe_tensor::Tensor;
 
-/// `(x − mean) / √(var + eps) · weight + bias` over each group of consecutive channels of a sample and all their places: x (n, c, …); `weight` and
-/// `bias` (c). The same in training and evaluation.
+/// `(x − mean) / √(var + eps) · weight + bias` over each group of consecutive channels of a sample and all their places: x (n, c, …); `weight`
+/// and `bias` (c). The same in training and evaluation.
 #[derive(Clone, Debug)]
 pub struct GroupNorm {
     weight: ParamId,

@@ -3,7 +3,8 @@
 //! | for | layers |
 //! | --- | --- |
 //! | vectors | [`Linear`], [`Embedding`], [`Mlp`] |
-//! | maps | [`Conv1d`], [`Conv2d`], [`Conv3d`], [`PatchEmbedding`], pooling ([`MaxPool`], [`AvgPool`], [`AdaptiveAvgPool`], [`AdaptiveMaxPool`]), [`Flatten`] |
+//! | maps | [`Conv1d`], [`Conv2d`], [`Conv3d`], [`PatchEmbedding`], [`Flatten`] |
+//! | pooling of maps | [`MaxPool`], [`AvgPool`], [`AdaptiveAvgPool`], [`AdaptiveMaxPool`] |
 //! | sequences | [`SelfAttention`], [`MultiHeadAttention`] with an [`AttentionMask`], [`EncoderLayer`], [`DecoderLayer`] |
 //! | normalisation | [`LayerNorm`], [`RmsNorm`], [`GroupNorm`], [`InstanceNorm`], [`BatchNorm`] |
 //! | in between | [`Activation`], [`PRelu`], [`Dropout`] |

@@ -5,8 +5,8 @@ use crate::{Builder, Forward, Init};
 use lethe_autograd::{ParamId, Var};
 
 /// `proj(concat_h softmax(Q_h K_hᵀ / √d + mask) V_h)` with Q, K, V the projections of x and of a memory, d = width / heads. Names and shapes are
-/// PyTorch's: `in_proj_weight` (3 width, width), the rows of Q, K and V one after the other, `in_proj_bias` (3 width), `out_proj.weight` (width, width),
-/// `out_proj.bias` (width). Dropout acts on the result, not on the softmax's weights as PyTorch's does.
+/// PyTorch's: `in_proj_weight` (3 width, width), the rows of Q, K and V one after the other, `in_proj_bias` (3 width), `out_proj.weight`
+/// (width, width), `out_proj.bias` (width). Dropout acts on the result, not on the softmax's weights as PyTorch's does.
 ///
 /// As a [`Layer`], x (n, tokens, width) attends to itself without a mask.
 ///

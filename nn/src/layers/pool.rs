@@ -5,7 +5,8 @@ use crate::Forward;
 use lethe_autograd::Var;
 use lethe_tensor::PoolOptions;
 
-/// The largest element of each window: x (n, c, extents…) to (n, c, extents′…), with `extent′ = ⌊(extent + 2 padding − kernel) / stride⌋ + 1`.
+/// The largest element of each window: x (n, c, extents…) to (n, c, extents′…), with
+/// `extent′ = ⌊(extent + 2 padding − kernel) / stride⌋ + 1`.
 ///
 /// ```
 /// use lethe_autograd::Var;
@@ -33,8 +34,8 @@ pub struct AvgPool<const N: usize> {
     count_pad: bool,
 }
 
-/// Average pooling to an output of a given size: the means over an even division of (n, c, extents…) into cells, of which cell j covers elements ⌊j · extent / cells⌋ to ⌈(j + 1) · extent / cells⌉.
-/// One cell is global pooling.
+/// Average pooling to an output of a given size: the means over an even division of (n, c, extents…) into cells, of which cell j covers elements
+/// ⌊j · extent / cells⌋ to ⌈(j + 1) · extent / cells⌉. One cell is global pooling.
 #[derive(Clone, Debug)]
 pub struct AdaptiveAvgPool<const N: usize> {
     cells: [usize; N],

@@ -54,8 +54,8 @@ impl TransformerConfig {
 /// post-norm   h = norm1(x + attn(x))      y = norm2(h + linear2(act(linear1(h))))
 /// ```
 ///
-/// of x (n, tokens, width). Names are those of PyTorch's `TransformerEncoderLayer`: `self_attn.…`, `linear1.…`, `linear2.…`, `norm1.…`, `norm2.…`. As a
-/// [`Layer`] it has no mask.
+/// of x (n, tokens, width). Names are those of PyTorch's `TransformerEncoderLayer`: `self_attn.…`, `linear1.…`, `linear2.…`, `norm1.…`,
+/// `norm2.…`. As a [`Layer`] it has no mask.
 ///
 /// # Examples
 /// ```
@@ -128,8 +128,8 @@ impl Layer for EncoderLayer {
 }
 
 /// A layer of a decoder: self-attention, attention to an encoder's output (the memory), then a perceptron, each with a residual and a norm as in
-/// [`EncoderLayer`]. Names are those of PyTorch's `TransformerDecoderLayer`: `self_attn.…`, `multihead_attn.…`, `linear1.…`, `linear2.…`, `norm1.…` to
-/// `norm3.…`.
+/// [`EncoderLayer`]. Names are those of PyTorch's `TransformerDecoderLayer`: `self_attn.…`, `multihead_attn.…`, `linear1.…`, `linear2.…`,
+/// `norm1.…` to `norm3.…`.
 #[derive(Clone, Debug)]
 pub struct DecoderLayer {
     self_attn: MultiHeadAttention,

@@ -4,7 +4,8 @@ use super::{Likelihood, Objective};
 use lethe_autograd::Var;
 use lethe_tensor::{DType, Tensor};
 
-/// The objective of output bias forgetting. Per sample `L^BF(y, z) = (1 − α) L(e_y, z) − L(U, z)`, U = 1/C for every class, to be maximised, with
+/// The objective of output bias forgetting. Per sample `L^BF(y, z) = (1 − α) L(e_y, z) − L(U, z)`, U = 1/C for every class, to be
+/// maximised, with
 ///
 /// ```text
 /// α = γ max((1 − λ / ŷ_y) / (1 − λ), 0)            constant in differentiation; λ = 0: α = γ
@@ -47,8 +48,8 @@ impl Obf {
         Obf { lambda, gamma, likelihood }
     }
 
-    /// α of each sample, as a column (n, 1): `γ (C_λ − min(C_λ, 1/ŷ_y)) / (C_λ − 1)` with `C_λ = 1/λ`; 1/ŷ_y comes from the logits, so that a
-    /// vanishing likelihood is no division by zero.
+    /// α of each sample, as a column (n, 1): `γ (C_λ − min(C_λ, 1/ŷ_y)) / (C_λ − 1)` with `C_λ = 1/λ`; 1/ŷ_y comes from the logits, so
+    /// that a vanishing likelihood is no division by zero.
     ///
     /// # Panics
     /// If the shapes do not fit, or (on the CPU) a label is neither a class nor `u32::MAX`.

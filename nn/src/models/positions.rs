@@ -1,5 +1,5 @@
-//! Position embeddings of one grid of patches made to fit another: what changes when a transformer moves to images of another size. Nothing else in it
-//! depends on that size.
+//! Position embeddings of one grid of patches made to fit another: what changes when a transformer moves to images of another size. Nothing else in
+//! it depends on that size.
 
 use lethe_autograd::Var;
 use lethe_tensor::Tensor;
@@ -15,8 +15,8 @@ pub struct Positions {
     pub grid: [usize; 2],
 }
 
-/// Embeddings (1, leading + h·w, width) of a grid `from` = (h, w) interpolated bilinearly over that grid to `to`, pixel centres aligned as in resizing
-/// an image; the leading tokens, which have no place in the grid, stay as they are.
+/// Embeddings (1, leading + h·w, width) of a grid `from` = (h, w) interpolated bilinearly over that grid to `to`, pixel centres aligned as in
+/// resizing an image; the leading tokens, which have no place in the grid, stay as they are.
 ///
 /// # Panics
 /// If the embeddings are not as many.

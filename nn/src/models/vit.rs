@@ -61,8 +61,8 @@ pub struct VitConfig {
     pub dropout: f64,
     /// The start of the head's bias; `None`: −ln C.
     pub head_bias: Option<f64>,
-    /// Whether the backward pass computes the values within each block again, in place of keeping them. The same bits with less memory, for the time of
-    /// another forward pass.
+    /// Whether the backward pass computes the values within each block again, in place of keeping them. The same bits with less memory, for the time
+    /// of another forward pass.
     pub recompute_blocks: bool,
 }
 

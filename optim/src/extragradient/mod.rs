@@ -1,8 +1,8 @@
 //! The extragradient step (specification, section 0): for every slice of the batch, ascend along a perturbation, take the gradient of the loss there,
 //! and average over slices. θ is never changed: the perturbed parameters are another vector.
 //!
-//! A step is a choice of objective × perturbation × geometry × update, each in a file of its own; the objectives are those of `lethe_nn::loss`, or the
-//! program's own. In memory it holds θ, θ + ε, one gradient and the sum of the slices' updates, and for GSAM the perturbing gradient as well.
+//! A step is a choice of objective × perturbation × geometry × update, each in a file of its own; the objectives are those of `lethe_nn::loss`, or
+//! the program's own. In memory it holds θ, θ + ε, one gradient and the sum of the slices' updates, and for GSAM the perturbing gradient as well.
 
 mod batch;
 mod geometry;
@@ -71,8 +71,8 @@ pub enum UpdateOn {
     /// The slice itself: `1/K Σ_j ∇L(S_j)|θ+ε(S_j)`, the meaning of m-sharpness.
     #[default]
     Slice,
-    /// The whole batch, as equation (4) of the paper is written: `1/K Σ_j ∇L(S)|θ+ε(S_j)`, at K times the cost for K slices. It is computed slice by slice,
-    /// so that it needs no more memory, and batch norm's statistics are a slice's in both passes.
+    /// The whole batch, as equation (4) of the paper is written: `1/K Σ_j ∇L(S)|θ+ε(S_j)`, at K times the cost for K slices. It is computed
+    /// slice by slice, so that it needs no more memory, and batch norm's statistics are a slice's in both passes.
     Batch,
 }
 
@@ -88,7 +88,8 @@ pub struct SliceIndex {
 /// The first half of a slice's step.
 #[derive(Clone)]
 pub struct Ascent {
-    /// The direction of the perturbation, before any geometry, in θ's layout; without a perturbation, the loss's gradient. Another one may be put here.
+    /// The direction of the perturbation, before any geometry, in θ's layout; without a perturbation, the loss's gradient. Another one may be put
+    /// here.
     pub p: Tensor,
     /// The model's output at θ.
     pub output: Tensor,

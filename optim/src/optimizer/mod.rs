@@ -1,7 +1,7 @@
 //! Optimisers: a formula each, which one kernel runs over θ and the vectors kept beside it.
 //!
-//! A [`Rule`] is the formula. [`Descent`] gives it the clipped gradient, the rate and the decay of each parameter's group, leaves frozen parameters as
-//! they are, skips steps whose gradient norm is not finite, and keeps the vectors. A new optimiser is one file, here or in any other program:
+//! A [`Rule`] is the formula. [`Descent`] gives it the clipped gradient, the rate and the decay of each parameter's group, leaves frozen parameters
+//! as they are, skips steps whose gradient norm is not finite, and keeps the vectors. A new optimiser is one file, here or in any other program:
 //!
 //! ```
 //! use lethe_optim::Descent;

@@ -53,7 +53,10 @@ impl<S: Simd> Simd for X2<S> {
             self.0.stream_ptr(p.add(S::N), v[1])
         }
     }
-    each! { add(a, b); sub(a, b); mul(a, b); div(a, b); fma(a, b, c); min(a, b); max(a, b); sqrt(a); abs(a); copysign(a, b); round(a); scale2(a, b); select_lt(a, b, c, d); select_le(a, b, c, d); }
+    each! {
+        add(a, b); sub(a, b); mul(a, b); div(a, b); fma(a, b, c); min(a, b); max(a, b); sqrt(a); abs(a);
+        copysign(a, b); round(a); scale2(a, b); select_lt(a, b, c, d); select_le(a, b, c, d);
+    }
     #[inline(always)]
     fn split(self, a: Self::F) -> (Self::F, Self::F) {
         let (p, q) = (self.0.split(a[0]), self.0.split(a[1]));

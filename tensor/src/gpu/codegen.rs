@@ -97,7 +97,8 @@ impl<'a> Program<'a> {
         let mut text = self.declarations();
         text += &lethe_shaders::functions(&self.functions());
         text += &self.value();
-        text += "\n@compute @workgroup_size(256)\nfn elementwise(\n  @builtin(local_invocation_index) li: u32,\n  @builtin(workgroup_id) w: vec3<u32>,\n  \
+        text += "\n@compute @workgroup_size(256)\nfn elementwise(\n  \
+                 @builtin(local_invocation_index) li: u32,\n  @builtin(workgroup_id) w: vec3<u32>,\n  \
                  @builtin(num_workgroups) nw: vec3<u32>,\n) {\n";
         text += match self.per_thread {
             4 => "  let q = (w.y * nw.x + w.x) * 256u + li;\n  let i = 4u * q;\n",

@@ -7,11 +7,11 @@
 //!
 //! One idea a file: `adapter` and `caps` say what there is, `pool` owns memory, `pipeline` and `bindings` cache what wgpu
 //! makes of kernels and buffers, `params` replaces immediates, `recorder` keeps the open command encoder, `staging` takes
-//! bytes in, `tables` keeps small ones there, `readback` takes them out, `counters` counts, `error` keeps the first failure. `device` ties them together;
-//! `transfer` and `read` are the rest of its methods. None of these knows of tensors, shapes or plans.
+//! bytes in, `tables` keeps small ones there, `readback` takes them out, `counters` counts, `error` keeps the first failure. `device` ties them
+//! together; `transfer` and `read` are the rest of its methods. None of these knows of tensors, shapes or plans.
 //!
-//! Above them, `operand` turns tensors into bindings, `types` says how elements are held, `codegen` turns expressions into kernels (`listing` writes those down), and `plans` dispatches: a file for each
-//! file of [`crate::plan`].
+//! Above them, `operand` turns tensors into bindings, `types` says how elements are held, `codegen` turns expressions into kernels (`listing` writes
+//! those down), and `plans` dispatches: a file for each file of [`crate::plan`].
 
 mod adapter;
 mod bindings;

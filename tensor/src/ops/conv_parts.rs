@@ -1,4 +1,5 @@
-//! Convolutions that no kernel takes whole: how they are made of two smaller ones, over parts of the output, of the kernel's taps, or of the channels.
+//! Convolutions that no kernel takes whole: how they are made of two smaller ones, over parts of the output, of the kernel's taps, or of the
+//! channels.
 
 use super::slabs::{halves, part, placed, slab};
 use super::view::INFER;

@@ -10,7 +10,9 @@ use crate::tensor::Tensor;
 macro_rules! arithmetic_operators {
     ($ty:ident) => {
         $crate::arithmetic_operators! { @binary $ty Add add, Sub sub, Mul mul, Div div }
-        $crate::arithmetic_operators! { @assign $ty AddAssign add_assign add, SubAssign sub_assign sub, MulAssign mul_assign mul, DivAssign div_assign div }
+        $crate::arithmetic_operators! {
+            @assign $ty AddAssign add_assign add, SubAssign sub_assign sub, MulAssign mul_assign mul, DivAssign div_assign div
+        }
         $crate::arithmetic_operators! { @number $ty f64 }
         impl std::ops::Neg for $ty {
             type Output = $ty;

@@ -5,8 +5,8 @@ use crate::random::Draw;
 use crate::tensor::Tensor;
 
 impl Tensor {
-    /// `samples` draws (`U32`, (…, samples)) from each row of weights (…, n): category i with probability wᵢ / Σw, a function of `draw` and the
-    /// position alone. Without `replacement` no category comes twice, and each is drawn in proportion to what is left: the order in which
+    /// `samples` draws (`U32`, (…, samples)) from each row of weights (…, n): category i with probability wᵢ / Σw, a function of `draw` and
+    /// the position alone. Without `replacement` no category comes twice, and each is drawn in proportion to what is left: the order in which
     /// independent exponential clocks of these rates ring.
     ///
     /// ```

@@ -8,16 +8,16 @@ use std::fmt;
 /// Elements that share a scale of the learning rate and a decay.
 pub const BLOCK: usize = 64;
 
-/// The formula of an optimiser over `V` vectors: θ and what it keeps beside it. It is written once, for one element, over any [`Numeric`], and becomes a
-/// vector loop on the CPU and one kernel on a GPU.
+/// The formula of an optimiser over `V` vectors: θ and what it keeps beside it. It is written once, for one element, over any [`Numeric`], and
+/// becomes a vector loop on the CPU and one kernel on a GPU.
 pub trait Rule<const V: usize>: Clone + Send + Sync + 'static {
     /// What it is called in messages and profiles.
     const NAME: &'static str;
     /// The vectors' names in checkpoints, such as `adamw.mean`; the first one is θ. The others begin at 0.
     const VECTORS: [&'static str; V];
 
-    /// What the vectors become; θ is the first. Numbers that are made of `at.step` are no part of a kernel, so that it is the same one at every step.
-    /// Of zeros alone it must make zeros: the padding between parameters is zero, and stays so.
+    /// What the vectors become; θ is the first. Numbers that are made of `at.step` are no part of a kernel, so that it is the same one at every
+    /// step. Of zeros alone it must make zeros: the padding between parameters is zero, and stays so.
     ///
     /// Mark it `#[inline(always)]`: a function that is not inlined into the loop is compiled without the CPU's vector instructions.
     fn step<X: Numeric>(&self, vectors: [X; V], at: At<X>) -> [X; V];
@@ -37,8 +37,8 @@ pub struct At<X> {
 }
 
 /// One step of a rule. The gradient is multiplied by `min(1, max_norm / (‖g‖ + 1e-6))`. Inputs: g `[n]`, a table [n/64, 2] with the (scale of the
-/// learning rate, weight decay) of each block of 64 elements, and ‖g‖ `[1]`; where that is not finite, nothing moves. A block of scale 0 is frozen: all
-/// its vectors stay as they are. In place: the V vectors `[n]`.
+/// learning rate, weight decay) of each block of 64 elements, and ‖g‖ `[1]`; where that is not finite, nothing moves. A block of scale 0 is
+/// frozen: all its vectors stay as they are. In place: the V vectors `[n]`.
 #[derive(Clone)]
 pub struct Update<R, const V: usize> {
     /// The formula and its coefficients.

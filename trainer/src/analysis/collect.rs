@@ -1,4 +1,5 @@
-//! Collects the outputs of a network and of its perturbed versions (specification, section 8.2): perturbations as in training, outputs as in evaluation.
+//! Collects the outputs of a network and of its perturbed versions (specification, section 8.2): perturbations as in training, outputs as in
+//! evaluation.
 
 use crate::config::{AnalysisConfig, Config, Problem, Protocol};
 use crate::data::{Dataset, Loader, Preparation};
@@ -12,7 +13,8 @@ use lethe_optim::{Batch, SliceIndex};
 use lethe_tensor::Tensor;
 use std::sync::Arc;
 
-/// Distinguishes the slices, dropout masks and random directions of a collection from those of training: a bit that no epoch or update number reaches.
+/// Distinguishes the slices, dropout masks and random directions of a collection from those of training: a bit that no epoch or update number
+/// reaches.
 const COLLECTION: u32 = 1 << 31;
 
 /// Log-likelihoods (by softmax, whatever the loss) of all images: a vector of n × classes for each network.

@@ -11,8 +11,8 @@ pub struct Companion {
     pub label: f64,
 }
 
-/// Both quantities from likelihoods (n × classes): p̄_y is the mean over the samples with label y, p̄ the mean over all, and 0 log 0 = 0. For several
-/// networks, pass [`mean_likelihoods`]. Without samples both are 0.
+/// Both quantities from likelihoods (n × classes): p̄_y is the mean over the samples with label y, p̄ the mean over all, and 0 log 0 = 0. For
+/// several networks, pass [`mean_likelihoods`]. Without samples both are 0.
 ///
 /// # Panics
 /// If there is not one row per label.

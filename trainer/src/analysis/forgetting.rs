@@ -92,8 +92,8 @@ impl ForgettingProbe {
         })
     }
 
-    /// For a resolved config, its training images, and the images whose outputs are collected: one for each protocol of the config, with the suffix of its
-    /// records' names.
+    /// For a resolved config, its training images, and the images whose outputs are collected: one for each protocol of the config, with the suffix
+    /// of its records' names.
     ///
     /// # Errors
     /// As [`Collector::new`], and if there are more classes than a code has bits.

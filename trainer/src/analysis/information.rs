@@ -1,7 +1,7 @@
 //! Binned information about a network's outputs (specification, section 8.2): plug-in estimates from counts, in nats.
 //!
-//! An output becomes a code with one bit per class, which is set if the class's value is above a threshold. A deterministic network gives one code per sample;
-//! R perturbed networks give R, and the code of a sample is then any of them with equal probability. This module knows no networks;
+//! An output becomes a code with one bit per class, which is set if the class's value is above a threshold. A deterministic network gives one code
+//! per sample; R perturbed networks give R, and the code of a sample is then any of them with equal probability. This module knows no networks;
 //! [`collect`](super::collect) runs them.
 
 use serde::{Deserialize, Serialize};

@@ -85,8 +85,8 @@ pub fn significance(x: &[f64], y: &[f64], seed: u64) -> Option<Significance> {
 }
 
 /// The correlation within groups, if groups differ for other reasons too: τ-b with concordant and discordant pairs within groups only,
-/// `Σ S / Σ √((P − Tx)(P − Ty))` over the groups, and its significance among 10,000 random permutations of y within the groups, drawn with `seed`. `None` if
-/// no group has two numbers that differ in x and in y, or if there is a NaN.
+/// `Σ S / Σ √((P − Tx)(P − Ty))` over the groups, and its significance among 10,000 random permutations of y within the groups, drawn with
+/// `seed`. `None` if no group has two numbers that differ in x and in y, or if there is a NaN.
 ///
 /// # Panics
 /// If x, y and the groups differ in length.

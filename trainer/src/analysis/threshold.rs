@@ -1,4 +1,5 @@
-//! Threshold adjustment (specification, section 8.3): two networks' information curves are compared at thresholds at which the first has lost a given fraction of its information.
+//! Threshold adjustment (specification, section 8.3): two networks' information curves are compared at thresholds at which the first has lost a given
+//! fraction of its information.
 
 use serde::{Deserialize, Serialize};
 

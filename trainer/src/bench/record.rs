@@ -6,8 +6,8 @@ use lethe_tensor::Device;
 use serde::Serialize;
 use std::time::Duration;
 
-/// What is printed for a case, as one line of JSON. Times are in milliseconds, rates in 10⁹ per second, memory in MiB; a rate that is meaningless for the
-/// case is null.
+/// What is printed for a case, as one line of JSON. Times are in milliseconds, rates in 10⁹ per second, memory in MiB; a rate that is meaningless
+/// for the case is null.
 #[derive(Clone, Debug, Serialize)]
 pub struct Record {
     /// The library.

@@ -127,8 +127,8 @@ fn vit(device: &Device, config: VitConfig, batch: usize, method: (Likelihood, Pe
     training(device, Vit::new(config), &images, classes, method, flops)
 }
 
-/// The paper's ViT-S/32 on a batch of one slice, with OBF. Its initial loss is known, since a head of zeros with a bias of −10 gives every image the same
-/// logits.
+/// The paper's ViT-S/32 on a batch of one slice, with OBF. Its initial loss is known, since a head of zeros with a bias of −10 gives every image
+/// the same logits.
 pub fn vit_s32_whole(device: &Device) -> Result<Work, DeviceError> {
     Ok(vit_s32_of_the_paper(device, VitConfig::small(32, 1000)))
 }

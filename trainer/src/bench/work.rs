@@ -16,8 +16,8 @@ pub struct Work {
     pub step: Option<Step>,
 }
 
-/// A training step that is made once, at the initial parameters. Its call returns the loss there, the loss at the perturbed parameters, and the squared
-/// norm of the update gradient.
+/// A training step that is made once, at the initial parameters. Its call returns the loss there, the loss at the perturbed parameters, and the
+/// squared norm of the update gradient.
 #[derive(Clone, Copy)]
 pub struct Step {
     /// The expected loss at the initial parameters, if it does not depend on the images.

@@ -60,8 +60,9 @@ pub struct SharpnessArgs {
 pub struct ForgettingArgs {
     #[command(flatten)]
     source: Source,
-    /// p1: each of --draws training slices perturbs the network once, and each perturbed network is evaluated on all images; p2: each slice of the evaluated images perturbs the
-    /// network that is evaluated on it; both: one after the other, the second written to analysis/forgetting-p2.json. By default the run's.
+    /// p1: each of --draws training slices perturbs the network once, and each perturbed network is evaluated on all images; p2: each slice of the
+    /// evaluated images perturbs the network that is evaluated on it; both: one after the other, the second written to analysis/forgetting-p2.json.
+    /// By default the run's.
     #[arg(long, value_name = "PROTOCOL", value_parser = ["p1", "p2", "both"])]
     protocol: Option<String>,
     /// Number of perturbed networks of protocol p1; by default the run's.

@@ -16,7 +16,8 @@ pub struct BenchArgs {
     /// CPU threads; 0 for all.
     #[arg(long, value_name = "N", default_value_t = 0, value_parser = RangedU64ValueParser::<usize>::new().range(..=MOST_THREADS as u64))]
     threads: usize,
-    /// Run only this case, at all its shapes; may be repeated. Steps of the paper's full-size models (step_vit_s32, step_resnet50) run only if named here: once, and with their losses.
+    /// Run only this case, at all its shapes; may be repeated. Steps of the paper's full-size models (step_vit_s32, step_resnet50) run only if named
+    /// here: once, and with their losses.
     #[arg(long, value_name = "NAME", value_parser = PossibleValuesParser::new(bench::names()))]
     case: Vec<String>,
     /// Run only this shape; may be repeated.

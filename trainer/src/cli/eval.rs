@@ -21,8 +21,8 @@ use std::path::PathBuf;
 pub struct EvalArgs {
     #[command(flatten)]
     source: Source,
-    /// The sets to evaluate on, separated by commas: `test` (or `v1`); ImageNet's `real`, `v2`, `r` and `sketch`; `stand-ins` for six altered versions of the test images, which
-    /// stand in for robustness sets, or one of them by name; or `all` sets of the data set.
+    /// The sets to evaluate on, separated by commas: `test` (or `v1`); ImageNet's `real`, `v2`, `r` and `sketch`; `stand-ins` for six altered
+    /// versions of the test images, which stand in for robustness sets, or one of them by name; or `all` sets of the data set.
     #[arg(long, value_name = "SETS", value_delimiter = ',', value_parser = PossibleValuesParser::new(TestSet::words()))]
     on: Vec<String>,
     /// On ImageNet-R, predict among its 200 classes only, as its own protocol does; the paper predicts among all 1000.
@@ -34,8 +34,8 @@ pub struct EvalArgs {
     /// Print a line for each class.
     #[arg(long)]
     per_class: bool,
-    /// Also compute the accuracy with several correct labels per image, as in ReaL: a JSON file with a list of classes for each test image, in order; images
-    /// with an empty list are skipped.
+    /// Also compute the accuracy with several correct labels per image, as in ReaL: a JSON file with a list of classes for each test image, in order;
+    /// images with an empty list are skipped.
     #[arg(long, value_name = "FILE", conflicts_with = "on")]
     multi_label: Option<PathBuf>,
     /// Write the results as JSON: one record, or with --on an object with a record for each set.

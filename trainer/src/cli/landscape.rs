@@ -1,5 +1,5 @@
-//! `lethe analyze landscape`: the loss along the directions of perturbations, as numbers and as a picture. The geometry is the run's, and for a run with OBF also λ, γ
-//! and the likelihood; other runs take their defaults.
+//! `lethe analyze landscape`: the loss along the directions of perturbations, as numbers and as a picture. The geometry is the run's, and for a run
+//! with OBF also λ, γ and the likelihood; other runs take their defaults.
 
 use super::options::{Common, Source, not_negative, number};
 use super::output::{note, say};

@@ -35,7 +35,8 @@ pub fn record(written: io::Result<()>) {
     }
 }
 
-/// The exit status of a command that has done its work: a failure if its result could not be printed completely. A reader that closed the pipe is not reported.
+/// The exit status of a command that has done its work: a failure if its result could not be printed completely. A reader that closed the pipe is not
+/// reported.
 pub fn status() -> ExitCode {
     record(io::stdout().flush());
     ExitCode::from(code())

@@ -35,7 +35,8 @@ pub struct ReproduceArgs {
     /// Change a key of every config, such as train.batch=1024: section.key=value; may be repeated. The results mention the changes.
     #[arg(long, value_name = "KEY=VALUE")]
     set: Vec<String>,
-    /// Number of runs to train at the same time, each on its share of the threads; by default as many as threads on a CPU at a reduced scale, otherwise one.
+    /// Number of runs to train at the same time, each on its share of the threads; by default as many as threads on a CPU at a reduced scale,
+    /// otherwise one.
     #[arg(long, value_name = "N", value_parser = RangedU64ValueParser::<usize>::new().range(1..=MOST_THREADS as u64))]
     jobs: Option<usize>,
     #[command(flatten)]
@@ -71,8 +72,8 @@ pub fn run(args: &ReproduceArgs) -> Result<(), Error> {
     reproduce(args.experiment, &study)
 }
 
-/// A device for each of the runs that are trained at the same time, and the number of threads of a run. Small networks leave threads idle, so one thread per run is
-/// fastest.
+/// A device for each of the runs that are trained at the same time, and the number of threads of a run. Small networks leave threads idle, so one
+/// thread per run is fastest.
 fn devices(args: &ReproduceArgs, threads: usize) -> Result<(Vec<Device>, usize), Error> {
     let first = args.common.device.choice.open(threads)?;
     let cpu = matches!(first, Device::Cpu(_));

@@ -2,9 +2,9 @@
 
 use std::ffi::OsString;
 
-/// Without a desktop session, Mesa's device selection layer makes `libwayland` print "error: XDG_RUNTIME_DIR is invalid or not set" each time adapters are
-/// listed, as if this program had failed. The layer is disabled by an environment variable that is read when the process starts, so the program restarts
-/// itself with it. Lethe chooses its adapter itself. Where the user selects a device through the layer, it is left enabled.
+/// Without a desktop session, Mesa's device selection layer makes `libwayland` print "error: XDG_RUNTIME_DIR is invalid or not set" each time
+/// adapters are listed, as if this program had failed. The layer is disabled by an environment variable that is read when the process starts, so the
+/// program restarts itself with it. Lethe chooses its adapter itself. Where the user selects a device through the layer, it is left enabled.
 #[cfg(all(feature = "gpu", target_os = "linux"))]
 pub fn silence_layers(arguments: &[OsString]) {
     use std::env;

@@ -54,7 +54,8 @@ impl Protocols {
 pub enum Protocol {
     /// Each of `draws` slices of the training set perturbs the network once, and each perturbed network is evaluated on all images.
     P1,
-    /// The evaluated images are cut into slices; each slice perturbs the network with its own labels, and that network is evaluated on this slice only.
+    /// The evaluated images are cut into slices; each slice perturbs the network with its own labels, and that network is evaluated on this slice
+    /// only.
     P2,
 }
 

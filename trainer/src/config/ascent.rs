@@ -107,7 +107,8 @@ impl AscentConfig {
         require(!needless, "perturb.gsam_backup", "\"normalised\"", "has an effect only with gsam_xi above 0")
     }
 
-    /// A random direction is not a gradient: its component orthogonal to the update does not describe a surrogate gap, and would only add noise to the update.
+    /// A random direction is not a gradient: its component orthogonal to the update does not describe a surrogate gap, and would only add noise to
+    /// the update.
     pub(super) fn check_random(&self) -> Result<(), Problem> {
         let reason = "GSAM decomposes the perturbing gradient, and kind = \"random\" has none; \
                       use kind = \"steepest\" or \"obf\", or leave gsam_xi out";

@@ -63,7 +63,8 @@ impl Change {
             _ => "the objective minimised so far depends on it",
         };
         Err(format!(
-            "cannot change during training: {reason}; to start a new run from this one's weights: `lethe train CONFIG --set init.from=RUN --set {key}=…`"
+            "cannot change during training: {reason}; to start a new run from this one's weights: `lethe train \
+             CONFIG --set init.from=RUN --set {key}=…`"
         ))
     }
 }

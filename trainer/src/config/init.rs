@@ -1,4 +1,5 @@
-//! `[init]`: the weights that θ starts from. Without the section nothing is loaded, and θ is drawn from the seed. `crate::weights` decides which tensors are loaded.
+//! `[init]`: the weights that θ starts from. Without the section nothing is loaded, and θ is drawn from the seed. `crate::weights` decides which
+//! tensors are loaded.
 
 use std::path::PathBuf;
 

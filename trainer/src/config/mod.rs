@@ -104,8 +104,8 @@ impl Config {
         Config::parse(&read(path)?, path, overrides)
     }
 
-    /// Reads the config of a run that is measured and not trained: the perturbation of a measurement need not divide the batches of the training. Changes are
-    /// limited to what a measurement depends on; they cannot alter what was trained.
+    /// Reads the config of a run that is measured and not trained: the perturbation of a measurement need not divide the batches of the training.
+    /// Changes are limited to what a measurement depends on; they cannot alter what was trained.
     ///
     /// # Errors
     /// As [`Config::load`], and if a `--set` argument would change what was trained.

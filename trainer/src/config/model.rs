@@ -66,12 +66,12 @@ pub struct VitConfig {
     /// The dropout probability after attention and in the MLP.
     #[serde(default)]
     pub dropout: f64,
-    /// Recompute the activations of each block in the backward pass instead of keeping them: the same results with less memory, for the time of another
-    /// forward pass.
+    /// Recompute the activations of each block in the backward pass instead of keeping them: the same results with less memory, for the time of
+    /// another forward pass.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub recompute: bool,
-    /// The initial value of the head's bias: a number or "-ln C"; by default −10 with BCE (so that every likelihood starts near 0), 0 with CE, and −ln C in
-    /// fine-tuning (with a section `[init]`).
+    /// The initial value of the head's bias: a number or "-ln C"; by default −10 with BCE (so that every likelihood starts near 0), 0 with CE, and
+    /// −ln C in fine-tuning (with a section `[init]`).
     pub head_bias: Option<HeadBias>,
 }
 

@@ -7,8 +7,8 @@ use super::error::ConfigError;
 /// Writes each `key=value` into the table, in order. The key is a dotted path; the value is read as TOML or, if it is not
 /// valid TOML, taken as a string (`data.dataset=digits`, `perturb.lambda=1/C`).
 ///
-/// If the kind of a section changes, the file's keys that only the old kind has are removed: `keys` lists the keys of a section and a kind, `None` for
-/// kinds that do not exist.
+/// If the kind of a section changes, the file's keys that only the old kind has are removed: `keys` lists the keys of a section and a kind, `None`
+/// for kinds that do not exist.
 pub fn apply(
     table: &mut Table,
     overrides: &[String],

@@ -1,5 +1,5 @@
-//! `[shrink]`: shrink and perturb: before every update, θ and the running statistics are interpolated towards their values at the start of the run. It has its own section,
-//! since it is neither a perturbation (it can be combined with each, or with none) nor a part of an optimiser.
+//! `[shrink]`: shrink and perturb: before every update, θ and the running statistics are interpolated towards their values at the start of the run.
+//! It has its own section, since it is neither a perturbation (it can be combined with each, or with none) nor a part of an optimiser.
 
 use serde::{Deserialize, Serialize};
 

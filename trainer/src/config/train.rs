@@ -21,8 +21,8 @@ pub struct TrainConfig {
     /// The number of CPU threads; 0 for all. Results do not depend on it.
     #[serde(default)]
     pub threads: usize,
-    /// The number of equal parts in which a batch is computed without a perturbation, to save memory; their gradients are averaged (gradient accumulation). With a perturbation
-    /// a batch is computed in slices of `perturb.m` anyway.
+    /// The number of equal parts in which a batch is computed without a perturbation, to save memory; their gradients are averaged (gradient
+    /// accumulation). With a perturbation a batch is computed in slices of `perturb.m` anyway.
     #[serde(default = "one")]
     pub accumulate: usize,
     /// Evaluate on the test set every `eval_every` epochs, and after the last; 0 for the last only.

@@ -1,4 +1,5 @@
-//! CIFAR-10 and CIFAR-100 in their binary formats (Krizhevsky 2009): records of one or two label bytes, then 32×32 values of red, green and blue each.
+//! CIFAR-10 and CIFAR-100 in their binary formats (Krizhevsky 2009): records of one or two label bytes, then 32×32 values of red, green and blue
+//! each.
 
 use std::path::{Path, PathBuf};
 

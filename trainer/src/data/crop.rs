@@ -22,9 +22,9 @@ pub struct Region {
     pub height: f64,
 }
 
-/// The Inception crop (Szegedy et al. 2015), as torchvision draws it: a fraction U(min_area, 1) of the image's area, with an aspect ratio r that is uniform on a
-/// logarithmic scale in [3/4, 4/3], w = round(√(A·r)), h = round(√(A/r)), at a uniform integer offset. If ten draws do not fit, the centre of the
-/// image, with its aspect ratio clamped to that range.
+/// The Inception crop (Szegedy et al. 2015), as torchvision draws it: a fraction U(min_area, 1) of the image's area, with an aspect ratio r that is
+/// uniform on a logarithmic scale in [3/4, 4/3], w = round(√(A·r)), h = round(√(A/r)), at a uniform integer offset. If ten draws do not fit, the
+/// centre of the image, with its aspect ratio clamped to that range.
 pub fn inception(random: &mut Philox, min_area: f64, width: usize, height: usize) -> Region {
     let (all_columns, all_rows) = (width as f64, height as f64);
     for _ in 0..TRIES {
@@ -43,8 +43,8 @@ pub fn inception(random: &mut Philox, min_area: f64, width: usize, height: usize
     Region { left: middle(all_columns, columns), top: middle(all_rows, rows), width: columns, height: rows }
 }
 
-/// The central crop of evaluation: the shorter side is resized to ⌊size/0.875⌋, the other in proportion, and the central `size` × `size` is cropped. This is the
-/// region of the original image that those pixels are made of.
+/// The central crop of evaluation: the shorter side is resized to ⌊size/0.875⌋, the other in proportion, and the central `size` × `size` is
+/// cropped. This is the region of the original image that those pixels are made of.
 pub fn evaluation(size: usize, width: usize, height: usize) -> Region {
     let shorter = size * 8 / 7;
     let least = width.min(height);
@@ -82,8 +82,8 @@ mod tests {
             wide += usize::from(aspect > 1.0);
             (smallest, largest) = (smallest.min(area), largest.max(area));
         }
-        // Draws that do not fit are drawn again, so that large areas and tall crops are rarer than half: 2667 and 2298 are what an independent simulation
-        // of 400,000 draws expects, and a standard deviation is 31.
+        // Draws that do not fit are drawn again, so that large areas and tall crops are rarer than half: 2667 and 2298 are what an independent
+        // simulation of 400,000 draws expects, and a standard deviation is 31.
         assert!((2512..2822).contains(&small) && (2143..2453).contains(&wide), "{small}, {wide}");
         assert!(smallest < 0.06 && largest > 0.95, "{smallest} to {largest}");
         let whole = Region { left: 0.0, top: 0.0, width: 9.0, height: 9.0 };

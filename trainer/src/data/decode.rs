@@ -1,7 +1,8 @@
 //! Decodes image files to 8-bit RGB, strictly: a truncated or damaged file is an error wherever its format makes that detectable.
 //!
-//! Grey images get three equal channels, CMYK and palettes are converted, 16-bit values are scaled, transparency is dropped. From an animation or a file with several pages the
-//! first image is taken. The EXIF orientation is applied only on request: the pipelines that results are compared with ignore it.
+//! Grey images get three equal channels, CMYK and palettes are converted, 16-bit values are scaled, transparency is dropped. From an animation or a
+//! file with several pages the first image is taken. The EXIF orientation is applied only on request: the pipelines that results are compared with
+//! ignore it.
 
 use std::io::Cursor;
 use std::path::Path;

@@ -4,9 +4,9 @@ use super::dataset::{DataSplit, Dataset, Images};
 use flate2::Crc;
 
 impl DataSplit {
-    /// The numbers of training and test images, and a checksum over the names of the classes and each image's label and pixels. For images in files, instead of the pixels: over the
-    /// path relative to the folder of the class (folders above may be moved, and test images may be sorted into classes), the size in bytes, and the first 4096 and last
-    /// 16 bytes. One line per set.
+    /// The numbers of training and test images, and a checksum over the names of the classes and each image's label and pixels. For images in files,
+    /// instead of the pixels: over the path relative to the folder of the class (folders above may be moved, and test images may be sorted into
+    /// classes), the size in bytes, and the first 4096 and last 16 bytes. One line per set.
     pub fn fingerprint(&self) -> String {
         format!("train: {}\ntest: {}\n", part(&self.train), part(&self.test))
     }

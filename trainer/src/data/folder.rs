@@ -18,7 +18,8 @@ use crate::words::count;
 const TRAIN: &str = "train";
 /// The folders of the test set; the first that exists is used.
 const TEST: [&str; 2] = ["val", "test"];
-/// The file with the classes of test images that are not in class folders, beside the images or, as TinyImageNet's, in their folder; the first that exists is used.
+/// The file with the classes of test images that are not in class folders, beside the images or, as TinyImageNet's, in their folder; the first that
+/// exists is used.
 const LABELS: [&str; 4] = ["val.txt", "val.csv", "val/val_annotations.txt", "test.txt"];
 const ORDER_SEED: u64 = 2;
 

@@ -1,4 +1,5 @@
-//! The supported image formats, which are recognised by their first bytes and not by their names (ImageNet has a PNG named .JPEG), and the flaws of image files.
+//! The supported image formats, which are recognised by their first bytes and not by their names (ImageNet has a PNG named .JPEG), and the flaws of
+//! image files.
 
 use image::{ImageError, ImageFormat, ImageReader, Limits};
 use std::io::{BufRead, Seek};

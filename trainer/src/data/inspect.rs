@@ -1,5 +1,5 @@
-//! Inspects all files of a data set before anything is computed: whether each exists, has a supported format and a plausible size, and is complete. All flaws are reported
-//! together. Files are decoded when they are needed; a flaw that only decoding shows ends the run with the file's name.
+//! Inspects all files of a data set before anything is computed: whether each exists, has a supported format and a plausible size, and is complete.
+//! All flaws are reported together. Files are decoded when they are needed; a flaw that only decoding shows ends the run with the file's name.
 
 use std::fs::{File, Metadata};
 use std::io::{BufReader, IsTerminal, Read, Seek, SeekFrom};

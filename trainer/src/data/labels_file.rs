@@ -1,6 +1,6 @@
-//! The file with the classes of images that are not in class folders: one line per image, with its name (with or without extension), then its class by name or number, separated
-//! by a tab, a comma or spaces. Anything after a second tab or comma is ignored. Every image must have exactly one line, and every line an image. Ambiguous files are
-//! refused.
+//! The file with the classes of images that are not in class folders: one line per image, with its name (with or without extension), then its class
+//! by name or number, separated by a tab, a comma or spaces. Anything after a second tab or comma is ignored. Every image must have exactly one line,
+//! and every line an image. Ambiguous files are refused.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -60,7 +60,8 @@ pub(super) fn read(path: &Path, images: &[ImageFile], classes: &Classes) -> Resu
     let are_numbers = are_names && read.iter().all(|(.., meant)| first(meant, &counted).is_some());
     let differs = |(.., meant): &&(usize, &str, Vec<(usize, String)>)| first(meant, &counted) != first(meant, &by_name);
     if let Some((number, line, _)) = read.iter().find(differs).filter(|_| are_numbers) {
-        let expected = "classes by name or by number; these can be read as either, with different classes; put the test images into class folders instead";
+        let expected = "classes by name or by number; these can be read as either, with different classes; put the \
+                        test images into class folders instead";
         return Err(DataError::malformed(
             path,
             "lines",

@@ -20,7 +20,8 @@ const HOLD_OUT_SEED: u64 = 1;
 /// Reads the data set that the config names, selects its classes, applies `hold_out`, then `train_limit`.
 ///
 /// # Errors
-/// If its files are not found, cannot be read, are not images or contradict each other, if a class does not exist, or if there are too few images to hold out.
+/// If its files are not found, cannot be read, are not images or contradict each other, if a class does not exist, or if there are too few images to
+/// hold out.
 pub fn load(config: &DataConfig, search_path: &SearchPath) -> Result<DataSplit, DataError> {
     let mut split = match config.dataset {
         DatasetKind::Digits => digits(),

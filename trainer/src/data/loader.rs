@@ -1,8 +1,8 @@
 //! Makes batches on worker threads, ahead of the model that consumes them.
 //!
-//! The contents of a batch depend only on (seed, epoch, position in the epoch). Batches are made in pieces of a few images. Worker w of W makes the pieces w, w + W,
-//! w + 2W, … and sends them through a bounded channel of its own; the consumer reads the channels in turn and joins the pieces. So the order is correct
-//! without sorting, no worker waits for another, none runs far ahead, and all of them work on the batch that is needed next.
+//! The contents of a batch depend only on (seed, epoch, position in the epoch). Batches are made in pieces of a few images. Worker w of W makes the
+//! pieces w, w + W, w + 2W, … and sends them through a bounded channel of its own; the consumer reads the channels in turn and joins the pieces. So
+//! the order is correct without sorting, no worker waits for another, none runs far ahead, and all of them work on the batch that is needed next.
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};

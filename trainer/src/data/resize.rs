@@ -1,7 +1,7 @@
 //! Resampling as PIL does it: anti-aliased, in bytes.
 //!
-//! The filter widens with the reduction, weights are fixed-point numbers, and rows are resampled before columns, with bytes between the passes. The library would
-//! resample columns first, which rounds differently; so each pass is a call of its own.
+//! The filter widens with the reduction, weights are fixed-point numbers, and rows are resampled before columns, with bytes between the passes. The
+//! library would resample columns first, which rounds differently; so each pass is a call of its own.
 
 use fast_image_resize::images::{CroppedImage, Image, ImageRef};
 use fast_image_resize::{FilterType, IntoImageView, PixelType, ResizeAlg, ResizeOptions, Resizer};

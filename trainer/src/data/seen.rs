@@ -1,6 +1,7 @@
-//! A cache of inspected files, so that a million files need not be opened at every start. It is kept in the user's cache folder, one file for each folder of images:
-//! `$XDG_CACHE_HOME/lethe` or `~/.cache/lethe` (on macOS `~/Library/Caches/lethe`, on Windows `%LOCALAPPDATA%\lethe`). A file whose size and times (of modification
-//! and, on Unix, of change) are unchanged is taken to be unchanged. A cache that is broken or cannot be written only costs time.
+//! A cache of inspected files, so that a million files need not be opened at every start. It is kept in the user's cache folder, one file for each
+//! folder of images: `$XDG_CACHE_HOME/lethe` or `~/.cache/lethe` (on macOS `~/Library/Caches/lethe`, on Windows `%LOCALAPPDATA%\lethe`). A file whose
+//! size and times (of modification and, on Unix, of change) are unchanged is taken to be unchanged. A cache that is broken or cannot be written only
+//! costs time.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};

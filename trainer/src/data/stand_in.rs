@@ -1,7 +1,7 @@
 //! Stand-ins for robustness sets, for data sets that have none: the test images, altered in six ways at one fixed severity each.
 //!
-//! They are not an established benchmark, and only similar in kind to what ImageNet-V2, -R and -Sketch are to ImageNet. Results on them are always labelled as
-//! stand-ins.
+//! They are not an established benchmark, and only similar in kind to what ImageNet-V2, -R and -Sketch are to ImageNet. Results on them are always
+//! labelled as stand-ins.
 
 use std::fmt::{Display, Formatter};
 

@@ -56,8 +56,8 @@ impl TestSet {
         sets.chain(["v1", "all", "stand-ins"]).chain(StandIn::ALL.map(StandIn::name)).collect()
     }
 
-    /// The sets that a word stands for, given the data set: `test` or `v1`, `real`, `v2`, `r`, `sketch`, a stand-in's name; `stand-ins` for all of those, `all` for
-    /// all sets of the data set. `None` for any other word.
+    /// The sets that a word stands for, given the data set: `test` or `v1`, `real`, `v2`, `r`, `sketch`, a stand-in's name; `stand-ins` for all of
+    /// those, `all` for all sets of the data set. `None` for any other word.
     pub fn parse(word: &str, dataset: DatasetKind) -> Option<Vec<TestSet>> {
         let stand_ins = || StandIn::ALL.map(TestSet::StandIn).to_vec();
         match word {

@@ -5,8 +5,8 @@ use lethe_nn::loss::Likelihood;
 /// The number of bins of confidence.
 pub const BINS: usize = 15;
 
-/// Predictions binned by their confidence, the likelihood of the predicted class: 15 bins of equal width, (b/15, (b + 1)/15]. The expected calibration
-/// error is
+/// Predictions binned by their confidence, the likelihood of the predicted class: 15 bins of equal width, (b/15, (b + 1)/15]. The expected
+/// calibration error is
 ///
 /// ```text
 /// ECE = Σ_b |B_b| / n · |accuracy(B_b) − mean confidence(B_b)|

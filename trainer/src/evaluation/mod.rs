@@ -20,8 +20,8 @@ pub use tally::{ClassScore, Evaluation, Tally};
 /// Added to the logits of excluded classes: large, and finite because shaders need that.
 const MASKED: f32 = -1e30;
 
-/// Evaluates a network on all images of a loader. The loss is plain cross-entropy, whatever loss was trained (specification, section 1.3), so that losses are comparable;
-/// `likelihood` is used for the calibration.
+/// Evaluates a network on all images of a loader. The loss is plain cross-entropy, whatever loss was trained (specification, section 1.3), so that
+/// losses are comparable; `likelihood` is used for the calibration.
 ///
 /// # Errors
 /// If a batch cannot be made, the device fails, or the loss is not finite: then the parameters are not either, and an accuracy would be meaningless.

@@ -29,7 +29,8 @@ pub struct Measured {
     pub set: TestSet,
     /// Predictions and scores with the images' single labels.
     pub tally: Tally,
-    /// For ReaL: the percentage of predictions that are among their image's correct labels, over the images that have any, and the number of these images.
+    /// For ReaL: the percentage of predictions that are among their image's correct labels, over the images that have any, and the number of these
+    /// images.
     pub real: Option<(f64, usize)>,
     /// Remarks about how the files of the set were read.
     pub remarks: Vec<String>,

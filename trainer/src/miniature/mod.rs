@@ -1,5 +1,5 @@
-//! Small synthetic data sets in the formats of the large ones: ImageNet with all its evaluation sets, CIFAR-10 and CIFAR-100. With them the whole pipeline of the paper
-//! can be tested without the data. The same call writes the same files.
+//! Small synthetic data sets in the formats of the large ones: ImageNet with all its evaluation sets, CIFAR-10 and CIFAR-100. With them the whole
+//! pipeline of the paper can be tested without the data. The same call writes the same files.
 //!
 //! The images are easy to classify: an accuracy on them shows that the pipeline works, and nothing about a method.
 

@@ -74,7 +74,8 @@ impl Row {
     /// The name and text of its config file, with a comment about its origin.
     pub fn file(&self) -> (String, String) {
         let mut head = format!(
-            "# {} on {}: {}. A row of the paper's table C.1.\n# Written by `lethe paper-configs`: change the table in trainer/src/paper, not this file.\n",
+            "# {} on {}: {}. A row of the paper's table C.1.\n\
+             # Written by `lethe paper-configs`: change the table in trainer/src/paper, not this file.\n",
             self.architecture, self.task, self.method
         );
         if !self.remark.is_empty() {

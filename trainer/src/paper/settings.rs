@@ -105,7 +105,8 @@ struct Common {
     head_bias: Option<f64>,
 }
 
-/// Batch size, epochs and warm-up epochs, optimiser, loss, weight decay, learning rates (constant without a smallest one), clipping, initial value of the head's bias.
+/// Batch size, epochs and warm-up epochs, optimiser, loss, weight decay, learning rates (constant without a smallest one), clipping, initial value of
+/// the head's bias.
 fn common(architecture: Architecture, task: Task) -> Common {
     let vit = architecture.is_vit();
     let loss = if vit { "bce" } else { "ce" };

@@ -1,5 +1,5 @@
-//! Whether the paper's orderings are reproduced: differences between methods, seed by seed. Runs with the same seed share their initial weights and the order of their
-//! images, so that much of the variation between seeds cancels.
+//! Whether the paper's orderings are reproduced: differences between methods, seed by seed. Runs with the same seed share their initial weights and
+//! the order of their images, so that much of the variation between seeds cancels.
 
 use super::measures::Measures;
 use super::statistics::Summary;
@@ -38,7 +38,8 @@ pub(super) fn methods() -> Vec<Pair> {
     PAIRS.iter().map(|rows| Pair { label: rows.map(name).join(" − "), rows: *rows }).collect()
 }
 
-/// The pairs of which a table has both rows, as Markdown: differences of all measures with their 95 % confidence intervals, and the paper's where it reports them.
+/// The pairs of which a table has both rows, as Markdown: differences of all measures with their 95 % confidence intervals, and the paper's where it
+/// reports them.
 pub(super) fn markdown(table: &Table, pairs: &[Pair], reported: &[&str]) -> String {
     let measures = table.measures();
     let heads: String =

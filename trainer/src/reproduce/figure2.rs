@@ -1,5 +1,5 @@
-//! Figure 2: over a pool of models that differ in m, the rank correlation of the final accuracy with what perturbations make them forget, by threshold, and
-//! with flatness (specification, section 8.4).
+//! Figure 2: over a pool of models that differ in m, the rank correlation of the final accuracy with what perturbations make them forget, by
+//! threshold, and with flatness (specification, section 8.4).
 
 use super::experiment::Experiment;
 use super::measures::{Measures, Wanted};
@@ -20,11 +20,11 @@ use lethe_tensor::Device;
 use std::fmt::Write;
 use std::path::PathBuf;
 
-/// The settings of a pool: slices of 1, 2, 4, … up to the largest m, the radius if it is not the row's, epochs and warm-up epochs, epochs between collections, and the
-/// number of perturbed networks per collection, which is at most the number of slices of the largest m in the training set.
+/// The settings of a pool: slices of 1, 2, 4, … up to the largest m, the radius if it is not the row's, epochs and warm-up epochs, epochs between
+/// collections, and the number of perturbed networks per collection, which is at most the number of slices of the largest m in the training set.
 ///
-/// The radii of the reduced scales are the same for all three perturbations, as in the paper, and large enough that the models of a pool differ by their m and not
-/// only by chance.
+/// The radii of the reduced scales are the same for all three perturbations, as in the paper, and large enough that the models of a pool differ by
+/// their m and not only by chance.
 struct Pool {
     largest_m: usize,
     rho: Option<f64>,
@@ -42,8 +42,9 @@ fn pool(scale: Scale) -> Pool {
 }
 
 /// How to read the figure.
-const KEY: &str = "In the figure, green is F_XY, orange F_Y and blue flatness (−λ_max). A line is solid where p ≤ 0.05 and dashed elsewhere. The grey background \
-                   is the p-value of F_XY's τ, darker where it is smaller. Hatching marks the thresholds at which F_XY's τ is above that of flatness.";
+const KEY: &str = "In the figure, green is F_XY, orange F_Y and blue flatness (−λ_max). A line is solid where p ≤ \
+                   0.05 and dashed elsewhere. The grey background is the p-value of F_XY's τ, darker where it is \
+                   smaller. Hatching marks the thresholds at which F_XY's τ is above that of flatness.";
 
 /// Trains the pools, and writes the figure, its numbers, and those of the models.
 pub(super) fn make(study: &Study<'_>) -> Result<Vec<PathBuf>, Error> {
@@ -192,7 +193,8 @@ fn summary(panels: &[Panel]) -> String {
 /// The same for pairs of models with the same seed.
 fn within_seeds(panels: &[Panel]) -> String {
     let mut text = String::from(
-        "\nThese p-values treat all models as independent, which models with the same seed are not. Within seeds (only pairs of models with the same seed; p by permutations within seeds):\n\n\
+        "\nThese p-values treat all models as independent, which models with the same seed are not. Within seeds \
+         (only pairs of models with the same seed; p by permutations within seeds):\n\n\
          | perturbation | mean F_XY over s | mean F_Y over s | flatness |\n| --- | --- | --- | --- |\n",
     );
     for panel in panels {

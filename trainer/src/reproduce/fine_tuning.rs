@@ -16,8 +16,8 @@ use std::path::PathBuf;
 /// The number of fine-tunings per pre-trained model.
 const AGAIN: u64 = 2;
 
-/// A row of the table, with the settings of the paper's table or, where launch scripts and table conflict (specification, section 9), of the scripts: OBF with γ = 0 for ViTs,
-/// BCE for ResNets that are perturbed in fine-tuning.
+/// A row of the table, with the settings of the paper's table or, where launch scripts and table conflict (specification, section 9), of the scripts:
+/// OBF with γ = 0 for ViTs, BCE for ResNets that are perturbed in fine-tuning.
 #[derive(Clone, Copy)]
 struct Entry {
     of: &'static FineTuning,
@@ -99,8 +99,9 @@ pub(super) fn make(study: &Study<'_>) -> Result<Vec<PathBuf>, Error> {
     let what =
         if study.scale == Scale::Paper { "" } else { " Pre-trained on five classes, fine-tuned for the other five." };
     let note = format!(
-        "Mean test accuracies over pre-trained models, each the mean of {AGAIN} fine-tunings, ± half the width of the 95 % confidence interval; the paper's ± is a \
-         standard deviation.{what} Where the paper's launch scripts use another γ or loss than its table, there are rows for both, with the paper's results beside each."
+        "Mean test accuracies over pre-trained models, each the mean of {AGAIN} fine-tunings, ± half the width of \
+         the 95 % confidence interval; the paper's ± is a standard deviation.{what} Where the paper's launch scripts \
+         use another γ or loss than its table, there are rows for both, with the paper's results beside each."
     );
     let table = Table { heads: vec!["model", "pre-training", "fine-tuning"], rows };
     let below = comparisons::markdown(&table, &pairs(), &["CIFAR-10", "CIFAR-100"]);

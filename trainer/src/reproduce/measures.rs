@@ -1,4 +1,5 @@
-//! The measures of a finished run: its accuracy on every evaluation set of the scale, and its sharpness. They are computed once, and kept in the run folder.
+//! The measures of a finished run: its accuracy on every evaluation set of the scale, and its sharpness. They are computed once, and kept in the run
+//! folder.
 
 use super::planned::Planned;
 use super::scale::Scale;

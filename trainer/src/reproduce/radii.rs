@@ -1,5 +1,5 @@
-//! Tunes the radii of the reduced scales: every perturbation at several radii, evaluated on images that no table uses. The best ones are in [`super::scale`];
-//! the paper's own scale has the paper's radii.
+//! Tunes the radii of the reduced scales: every perturbation at several radii, evaluated on images that no table uses. The best ones are in
+//! [`super::scale`]; the paper's own scale has the paper's radii.
 
 use super::experiment::Experiment;
 use super::measures::{Measures, Wanted};

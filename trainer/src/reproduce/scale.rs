@@ -1,7 +1,7 @@
 //! The configs of the paper's rows at each scale: its own sizes, or small models on small images that a laptop trains in minutes.
 //!
-//! A reduced run keeps the row's method — family, perturbation, ξ, λ, γ, the schedule of ρ — and its optimiser and loss. The model, the data, the number of epochs,
-//! the batch size and the radius are its own: a radius does not transfer to another number of parameters.
+//! A reduced run keeps the row's method — family, perturbation, ξ, λ, γ, the schedule of ρ — and its optimiser and loss. The model, the data,
+//! the number of epochs, the batch size and the radius are its own: a radius does not transfer to another number of parameters.
 
 use super::sizes::{DIGITS, FASHION, Model, Radii, Sizes};
 use crate::paper::{Architecture, Direction, Draft, Family, Method, Row, Task};

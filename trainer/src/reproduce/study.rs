@@ -38,7 +38,8 @@ pub struct Study<'a> {
 }
 
 impl Study<'_> {
-    /// Applies `make` to all items and returns the results in their order. Every device takes the next free item; after an error no further item is started.
+    /// Applies `make` to all items and returns the results in their order. Every device takes the next free item; after an error no further item is
+    /// started.
     ///
     /// # Errors
     /// The first error of `make`, in the order of devices.

@@ -17,8 +17,9 @@ struct Entry {
 }
 
 /// The note above tables.
-const NOTE: &str = "Means ± half the width of the 95 % confidence interval; the paper's ± is the standard deviation over its seeds, which is narrower than a \
-                    confidence interval of so few seeds would be. Sharpness is that of the loss that was trained; with label smoothing, of the smoothed loss.";
+const NOTE: &str = "Means ± half the width of the 95 % confidence interval; the paper's ± is the standard deviation \
+                    over its seeds, which is narrower than a confidence interval of so few seeds would be. Sharpness \
+                    is that of the loss that was trained; with label smoothing, of the smoothed loss.";
 
 /// Table 1: no perturbation, SAM and GSAM.
 pub(super) fn table_1(study: &Study<'_>) -> Result<Vec<PathBuf>, Error> {

@@ -28,8 +28,8 @@ impl fmt::Display for Changed {
 }
 
 impl RunFolder {
-    /// Continues from a checkpoint with this config. The differences from the checkpoint's config are recorded, and replace what was recorded at or after the
-    /// checkpoint.
+    /// Continues from a checkpoint with this config. The differences from the checkpoint's config are recorded, and replace what was recorded at or
+    /// after the checkpoint.
     ///
     /// # Errors
     /// If the record cannot be read, or the folder cannot be written.
@@ -39,7 +39,8 @@ impl RunFolder {
         let of_now = (!changed.changes.is_empty()).then_some(changed);
         let after: Vec<&Changed> = before.iter().filter(|c| c.updates < changed.updates).chain(of_now).collect();
         let is_recorded = before.iter().eq(after.iter().copied());
-        // The record of the old config is kept until the new config is written: wherever the program is killed, the record explains the config that is there.
+        // The record of the old config is kept until the new config is written: wherever the program is killed, the record explains the config that
+        // is there.
         if !is_recorded {
             self.replace_changes(before.iter().chain(of_now))?;
         }
@@ -78,7 +79,8 @@ impl RunFolder {
         }
     }
 
-    /// Checks that the run's config is the one that a checkpoint was trained with, except for recorded later changes and keys on which results do not depend.
+    /// Checks that the run's config is the one that a checkpoint was trained with, except for recorded later changes and keys on which results do not
+    /// depend.
     ///
     /// # Errors
     /// If it is not; all differing keys are named.

@@ -64,8 +64,8 @@ impl Checkpoint {
         write(&bytes).map_err(|source| CheckpointError::Write { path: path.to_owned(), source })
     }
 
-    /// The bytes of a file with some of its tensors only, marked as PyTorch's own files are, with the names of the classes, and a checksum for runs that start
-    /// from it.
+    /// The bytes of a file with some of its tensors only, marked as PyTorch's own files are, with the names of the classes, and a checksum for runs
+    /// that start from it.
     ///
     /// # Panics
     /// As [`Checkpoint::save`].
@@ -88,7 +88,8 @@ impl Checkpoint {
     /// Reads the weights of a file that another program may have written: floating-point numbers of any common type, as f32.
     ///
     /// # Errors
-    /// If the file cannot be read, is not a complete safetensors file, contains f64 numbers beyond the range of f32, or was written by Lethe and is damaged.
+    /// If the file cannot be read, is not a complete safetensors file, contains f64 numbers beyond the range of f32, or was written by Lethe and is
+    /// damaged.
     pub fn load_weights(path: &Path) -> Result<Weights, CheckpointError> {
         let Content { tensors, notes, others, converted } = tensors::read(path, Origin::Any)?;
         Ok(Weights { tensors: Checkpoint { tensors, notes, path: path.to_owned() }, others, converted })

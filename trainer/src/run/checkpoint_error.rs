@@ -55,7 +55,8 @@ pub enum CheckpointError {
     },
     /// It has no checksum.
     #[error(
-        "{} contains no checksum, so it cannot be verified and is not used: if an older version of Lethe wrote it, train the run again; to load weights of another program use `[init] from`", path.display()
+        "{} contains no checksum, so it cannot be verified and is not used: if an older version of Lethe wrote it, \
+         train the run again; to load weights of another program use `[init] from`", path.display()
     )]
     NoChecksum {
         /// The file.
@@ -63,7 +64,8 @@ pub enum CheckpointError {
     },
     /// It says nothing of a run.
     #[error(
-        "{} contains weights alone, as an exported file does, and not how far a run had come: it is no checkpoint; to start from its weights use `[init] from`", path.display()
+        "{} contains weights alone, as an exported file does, and not how far a run had come: it is no checkpoint; \
+         to start from its weights use `[init] from`", path.display()
     )]
     WeightsAlone {
         /// The file.
@@ -83,7 +85,8 @@ pub enum CheckpointError {
     },
     /// Its model was trained on other classes than the data has.
     #[error(
-        "{}: the model was trained on other classes than the data has now: {difference}; restore the names of the classes, give the folder of the right data with --data-dir, or train a new run", path.display()
+        "{}: the model was trained on other classes than the data has now: {difference}; restore the names of the \
+         classes, give the folder of the right data with --data-dir, or train a new run", path.display()
     )]
     Classes {
         /// The file.

@@ -60,7 +60,9 @@ pub enum RunError {
     },
     /// The images differ from those that the run began with.
     #[error(
-        "{}: the images are not those that the run began with (then {expected}; now {found}); give the folder of the original images with --data-dir, start again, or, if the change is intended, remove {DATA} from the run folder", path.display()
+        "{}: the images are not those that the run began with (then {expected}; now {found}); give the folder of the \
+         original images with --data-dir, start again, or, if the change is intended, remove {DATA} from the run \
+         folder", path.display()
     )]
     OtherData {
         /// The run.
@@ -72,7 +74,8 @@ pub enum RunError {
     },
     /// The classes differ from those that the run began with.
     #[error(
-        "{} began with other classes than the data has now: {difference}; restore the names of the classes ({CLASSES} in the run folder lists them), give the folder of the right data with --data-dir, or start again", path.display()
+        "{} began with other classes than the data has now: {difference}; restore the names of the classes \
+         ({CLASSES} in the run folder lists them), give the folder of the right data with --data-dir, or start again", path.display()
     )]
     OtherClasses {
         /// The run.
@@ -98,7 +101,8 @@ pub enum RunError {
     },
     /// The run's config is not the one that its checkpoint was trained with.
     #[error(
-        "{} is not the config that {} was trained with: {}; undo that, or use `lethe resume RUN --set KEY=VALUE` to change what can be changed, with a record of it",
+        "{} is not the config that {} was trained with: {}; undo that, or use `lethe resume RUN --set KEY=VALUE` to \
+         change what can be changed, with a record of it",
         config.display(), checkpoint.display(), list(changes)
     )]
     ConfigChanged {
@@ -118,7 +122,8 @@ pub enum RunError {
 fn way_out(run: &Path, whole: Option<&Path>) -> String {
     match whole {
         Some(file) => format!(
-            "the newest intact checkpoint of the run is {file}: `lethe resume {} --checkpoint {file}` resumes from there, and eval, analyze and export take the same option",
+            "the newest intact checkpoint of the run is {file}: `lethe resume {} --checkpoint {file}` resumes from \
+             there, and eval, analyze and export take the same option",
             run.display(),
             file = file.display(),
         ),

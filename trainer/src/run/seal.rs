@@ -1,7 +1,7 @@
 //! The checksum of a checkpoint, over every byte of its file, so that a damaged file is not used.
 //!
-//! It is CRC-32, from the crate that reads gzip files anyway: it detects every change within 32 adjacent bits, and misses one in four billion of other changes.
-//! It is stored in the file's metadata, as eight hexadecimal digits that are taken as zeros in its computation.
+//! It is CRC-32, from the crate that reads gzip files anyway: it detects every change within 32 adjacent bits, and misses one in four billion of
+//! other changes. It is stored in the file's metadata, as eight hexadecimal digits that are taken as zeros in its computation.
 
 use flate2::Crc;
 use serde::{Deserialize, Serialize};

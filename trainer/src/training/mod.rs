@@ -98,8 +98,8 @@ impl<'a> Training<'a> {
 
     /// The same at a checkpoint of a run. The weights that the run started from are not needed any more.
     ///
-    /// Learning rate and radius of an update are those that this config gives for its number: after a change of the epochs or the schedule, they are what they would
-    /// be in a run with the new config from the beginning.
+    /// Learning rate and radius of an update are those that this config gives for its number: after a change of the epochs or the schedule, they are
+    /// what they would be in a run with the new config from the beginning.
     ///
     /// # Errors
     /// As [`Training::new`], and if the checkpoint does not match the config, or the run began with other images.

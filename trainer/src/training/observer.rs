@@ -10,7 +10,8 @@ use serde::{Deserialize, Serialize};
 
 /// What is told of a training after each of its epochs.
 pub trait Observer {
-    /// Looks at the network after `epoch` (counted from 0), and may write records into the run's folder. A run that is resumed may ask for an epoch again.
+    /// Looks at the network after `epoch` (counted from 0), and may write records into the run's folder. A run that is resumed may ask for an epoch
+    /// again.
     ///
     /// # Errors
     /// If a measurement fails, or its record cannot be written.

@@ -303,14 +303,14 @@ fn built(config: &Config, images: ImageShape, classes: usize) -> Result<Box<dyn 
     Ok(model)
 }
 
-/// Whether checkpoints must contain the initial weights: if shrink and perturb needs them and they do not follow from the config, since the file that they were
-/// loaded from may be gone.
+/// Whether checkpoints must contain the initial weights: if shrink and perturb needs them and they do not follow from the config, since the file that
+/// they were loaded from may be gone.
 fn keeps_start(config: &Config) -> bool {
     config.shrink.is_some() && config.init.is_some()
 }
 
-/// Checks that θ, its gradient and perturbation, the optimiser's vectors and the other vectors of the config fit in memory; otherwise the allocator would
-/// abort the program.
+/// Checks that θ, its gradient and perturbation, the optimiser's vectors and the other vectors of the config fit in memory; otherwise the allocator
+/// would abort the program.
 fn check_memory(parameters: usize, config: &Config) -> Result<(), Error> {
     const VECTORS: usize = 6;
     let decomposed = config.perturb.ascent().is_some_and(|ascent| ascent.gsam_xi > 0.0);

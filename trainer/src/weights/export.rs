@@ -1,4 +1,5 @@
-//! Exports a run's parameters and running statistics to a file that PyTorch loads: `load_state_dict` of timm's `VisionTransformer` or torchvision's `ResNet`, in strict mode.
+//! Exports a run's parameters and running statistics to a file that PyTorch loads: `load_state_dict` of timm's `VisionTransformer` or torchvision's
+//! `ResNet`, in strict mode.
 
 use crate::config::{Config, ModelConfig};
 use crate::error::Error;

@@ -5,7 +5,8 @@ use crate::run::{Checkpoint, CheckpointError, RunFolder, Weights};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-/// Prefixes that wrappers of models add to the names of tensors: `DataParallel`, `torch.compile`, Lightning and others. No model of Lethe has such names.
+/// Prefixes that wrappers of models add to the names of tensors: `DataParallel`, `torch.compile`, Lightning and others. No model of Lethe has such
+/// names.
 const WRAPPERS: [&str; 8] =
     ["module.", "_orig_mod.", "model.", "encoder.", "backbone.", "net.", "network.", "state_dict."];
 

@@ -1,5 +1,5 @@
-//! Loads the tensors of a file into θ and the state of a model: the backbone with its running statistics, and the head unless it is for other classes. Every tensor
-//! that is not newly initialised must exist with its shape. What was done is reported.
+//! Loads the tensors of a file into θ and the state of a model: the backbone with its running statistics, and the head unless it is for other
+//! classes. Every tensor that is not newly initialised must exist with its shape. What was done is reported.
 
 use super::Source;
 use crate::classes::Classes;
@@ -96,7 +96,8 @@ pub fn transfer(
     Ok((Theta::new(theta_values, theta.layout()), State::new(state_values, state.layout()), report))
 }
 
-/// Whether the head is initialised anew instead of loaded, and why, in words. A head knows its classes by number only, so it is useless for other classes even if there are as many.
+/// Whether the head is initialised anew instead of loaded, and why, in words. A head knows its classes by number only, so it is useless for other
+/// classes even if there are as many.
 fn replaces_head(
     choice: Head,
     source: &Source,
@@ -151,8 +152,8 @@ impl Filling<'_> {
         Ok(Tensor::from_slice(start.device(), &values, &[layout.len()]))
     }
 
-    /// The file's position embeddings for the model's grid. A different grid is assumed to be square, as in all common models, since the file does not say. Bilinear
-    /// interpolation preserves the similarity of neighbours, which embeddings have learnt.
+    /// The file's position embeddings for the model's grid. A different grid is assumed to be square, as in all common models, since the file does
+    /// not say. Bilinear interpolation preserves the similarity of neighbours, which embeddings have learnt.
     fn positions(&mut self, p: &Param, at: Positions) -> Result<Vec<f32>, Error> {
         let file = self.source;
         let found = match self.source.shape(&p.name) {

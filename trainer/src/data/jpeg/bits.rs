@@ -17,7 +17,8 @@ pub(super) struct Table {
 }
 
 impl Table {
-    /// Makes a table from the number of codes of each length, 1 to 16, and their symbols in order. `None` if there are more codes than these lengths allow.
+    /// Makes a table from the number of codes of each length, 1 to 16, and their symbols in order. `None` if there are more codes than these lengths
+    /// allow.
     pub fn new(counts: &[u8], symbols: &[u8]) -> Option<Table> {
         let mut short = Box::new([(0u8, 0u8); 1 << AHEAD]);
         let mut ends = [(0, 0); LONGEST + 1];
@@ -155,8 +156,8 @@ impl<'a> Bits<'a> {
         }
     }
 
-    /// Ends reading after the last block and returns the position of the next marker. Only the last bits of a byte may be left, and zero bytes, with which some cameras
-    /// pad.
+    /// Ends reading after the last block and returns the position of the next marker. Only the last bits of a byte may be left, and zero bytes, with
+    /// which some cameras pad.
     pub fn finish(mut self) -> Result<usize, Flaw> {
         let start = self.position;
         loop {

@@ -1,6 +1,6 @@
-//! Checks that a JPEG (ITU-T T.81) is complete. Decoders accept a truncated file and fill missing data with grey; here all codes are read to the last, so that truncated
-//! and damaged files are found wherever the format makes that possible: a misplaced marker, an invalid code, data that ends early or is left over. Data after the
-//! end of the image is ignored.
+//! Checks that a JPEG (ITU-T T.81) is complete. Decoders accept a truncated file and fill missing data with grey; here all codes are read to the
+//! last, so that truncated and damaged files are found wherever the format makes that possible: a misplaced marker, an invalid code, data that ends
+//! early or is left over. Data after the end of the image is ignored.
 //!
 //! No pixels are computed. For a photograph that decodes in 0.9 ms this takes 0.6 ms, once for each file and process.
 

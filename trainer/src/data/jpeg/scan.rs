@@ -1,5 +1,5 @@
-//! Reads the codes of a scan, as a decoder does, without computing coefficients: checks that they are valid, belong to existing coefficients, and are exactly as many as
-//! the image has blocks.
+//! Reads the codes of a scan, as a decoder does, without computing coefficients: checks that they are valid, belong to existing coefficients, and are
+//! exactly as many as the image has blocks.
 
 use super::bits::{Bits, Table};
 use super::flaw::Flaw;
