@@ -9,7 +9,7 @@ use std::panic::Location;
 
 /// Where the bad number was made.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Pass {
+pub enum Stage {
     /// In the operation's result.
     Forward,
     /// In the gradient of its input of this number.
@@ -27,7 +27,7 @@ pub struct Anomaly {
     /// The line of calling code that asked for it.
     pub location: &'static Location<'static>,
     /// Where.
-    pub pass: Pass,
+    pub stage: Stage,
     /// The number.
     pub value: f64,
     /// Its place in the result, row-major.
@@ -39,16 +39,16 @@ pub struct Anomaly {
 impl fmt::Display for Anomaly {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Anomaly { operation, location, value, element, .. } = self;
-        match self.pass {
-            Pass::Forward => write!(f, "`{operation}` at {location} made {value} at element {element}")?,
-            Pass::Backward { input } => {
+        match self.stage {
+            Stage::Forward => write!(f, "`{operation}` at {location} made {value} at element {element}")?,
+            Stage::Backward { input } => {
                 write!(
                     f,
                     "the gradient of input {input} of `{operation}` at {location} is {value} at element {element}"
                 )?;
             }
         }
-        let given = if self.pass == Pass::Forward { "input" } else { "cotangent" };
+        let given = if self.stage == Stage::Forward { "input" } else { "cotangent" };
         self.inputs.iter().enumerate().try_for_each(|(i, text)| write!(f, "\n  {given} {i}: {text}"))
     }
 }
@@ -100,7 +100,7 @@ fn is_watching() -> bool {
 /// Looks at an operation's result.
 pub(crate) fn forward(operation: &'static str, location: &'static Location<'static>, inputs: &[&Var], result: &Tensor) {
     if is_watching() {
-        report(operation, location, Pass::Forward, result, &inputs.iter().map(|v| v.tensor()).collect::<Vec<_>>());
+        report(operation, location, Stage::Forward, result, &inputs.iter().map(|v| v.tensor()).collect::<Vec<_>>());
     }
 }
 
@@ -119,7 +119,7 @@ pub(crate) fn backward(
     let gradients = rule();
     for (input, gradient) in gradients.iter().enumerate() {
         if let Some(gradient) = gradient {
-            report(operation, location, Pass::Backward { input }, gradient.tensor(), &[cotangent.tensor()]);
+            report(operation, location, Stage::Backward { input }, gradient.tensor(), &[cotangent.tensor()]);
         }
     }
     inside(false);
@@ -129,7 +129,7 @@ pub(crate) fn backward(
 fn report(
     operation: &'static str,
     location: &'static Location<'static>,
-    pass: Pass,
+    stage: Stage,
     result: &Tensor,
     inputs: &[&Tensor],
 ) {
@@ -137,7 +137,7 @@ fn report(
     // A device that failed says so at the next read of the program's own.
     let Some((numbers, element)) = numbers(result).and_then(|n| bad(&n).map(|i| (n, i))) else { return };
     let inputs = inputs.iter().map(|t| describe(t)).collect();
-    let anomaly = Anomaly { operation, location, pass, value: numbers[element], element, inputs };
+    let anomaly = Anomaly { operation, location, stage, value: numbers[element], element, inputs };
     WATCH.with_borrow_mut(|w| _ = w.as_mut().map(|w| w.found.get_or_insert(anomaly).element));
 }
 
@@ -178,7 +178,7 @@ mod tests {
             x.log().exp().square();
         });
         let found = found.unwrap();
-        assert_eq!((found.operation, &found.pass, found.element), ("log", &Pass::Forward, 1));
+        assert_eq!((found.operation, &found.stage, found.element), ("log", &Stage::Forward, 1));
         assert!(found.location.file().ends_with("anomaly.rs") && found.location.line() == line, "{found}");
         assert_eq!(found.inputs, ["f64 [3], from -1e0 to 2e0"]);
     }
@@ -191,7 +191,7 @@ mod tests {
             tape.backward(&x.sqrt().mul_scalar(2.0).sum());
         });
         let found = found.unwrap();
-        assert_eq!((found.operation, &found.pass, found.element), ("sqrt", &Pass::Backward { input: 0 }, 1));
+        assert_eq!((found.operation, &found.stage, found.element), ("sqrt", &Stage::Backward { input: 0 }, 1));
         assert_eq!(found.inputs, ["f64 [2], from 2e0 to 2e0"]);
     }
 

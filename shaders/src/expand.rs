@@ -49,7 +49,7 @@ impl fmt::Display for ExpandError {
 impl std::error::Error for ExpandError {}
 
 /// An open `//#if`.
-struct Block {
+struct Conditional {
     line: usize,
     keeps: bool,
     turned: bool,
@@ -69,7 +69,7 @@ struct Block {
 /// # Errors
 /// A directive that is unknown, unmatched, unclosed or names no flag.
 pub fn expand(source: &str, flags: &[&str]) -> Result<String, ExpandError> {
-    let mut open: Vec<Block> = Vec::new();
+    let mut open: Vec<Conditional> = Vec::new();
     let mut out = String::with_capacity(source.len());
     for (line, text) in (1..).zip(source.lines()) {
         let word = text.trim();
@@ -86,7 +86,7 @@ pub fn expand(source: &str, flags: &[&str]) -> Result<String, ExpandError> {
                 if names.peek().is_none() {
                     return Err(ExpandError::NoFlag { line });
                 }
-                open.push(Block { line, keeps: names.any(|name| flags.contains(&name)), turned: false });
+                open.push(Conditional { line, keeps: names.any(|name| flags.contains(&name)), turned: false });
             }
             ("//#else", Some(block)) if word == "//#else" && !block.turned => {
                 block.keeps = !block.keeps;

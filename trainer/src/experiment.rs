@@ -2,7 +2,7 @@
 
 use crate::config::{
     Activation as ActivationChoice, Asam, AscentConfig, Config, Likelihood as LikelihoodChoice, LossKind, LrSchedule,
-    ModelConfig, PerturbConfig, RhoSchedule as RhoChoice, Rule, ShrinkScaling as ShrinkChoice,
+    ModelConfig, PerturbConfig, RhoSchedule as RhoChoice, RuleConfig, ShrinkScaling as ShrinkChoice,
 };
 use crate::shape::ImageShape;
 use lethe_autograd::Tags;
@@ -63,11 +63,11 @@ pub fn model(config: &Config, images: ImageShape, classes: usize) -> Box<dyn Mod
 /// The base optimiser of θ.
 pub fn optimizer(config: &Config, theta: &Theta) -> Box<dyn Optimizer> {
     match config.optim.rule {
-        Rule::Adam(rule) => descent(rule, config, theta),
-        Rule::Adamw(rule) => descent(rule, config, theta),
-        Rule::Lion(rule) => descent(rule, config, theta),
-        Rule::Rmsprop(rule) => descent(rule, config, theta),
-        Rule::Sgd(rule) => descent(rule, config, theta),
+        RuleConfig::Adam(rule) => descent(rule, config, theta),
+        RuleConfig::Adamw(rule) => descent(rule, config, theta),
+        RuleConfig::Lion(rule) => descent(rule, config, theta),
+        RuleConfig::Rmsprop(rule) => descent(rule, config, theta),
+        RuleConfig::Sgd(rule) => descent(rule, config, theta),
     }
 }
 

@@ -12,7 +12,7 @@ const INTERVAL: Duration = Duration::from_secs(10);
 
 /// The progress of one run, which is told of epochs and updates.
 pub struct Progress {
-    view: View,
+    view: Shown,
     epochs: usize,
     epoch_images: usize,
     /// The images of the epochs that earlier processes trained.
@@ -46,7 +46,7 @@ pub struct EpochFigures {
     pub seconds: f64,
 }
 
-enum View {
+enum Shown {
     Bar(ProgressBar),
     Lines { out: Box<dyn Write + Send>, interval: Duration, last: Instant },
 }
@@ -70,19 +70,19 @@ impl Progress {
         let view = if io::stderr().is_terminal() {
             let target = ProgressDrawTarget::stderr();
             let bar = ProgressBar::with_draw_target(Some((epochs * epoch_images) as u64), target);
-            View::Bar(bar.with_style(style()).with_position((done * epoch_images) as u64))
+            Shown::Bar(bar.with_style(style()).with_position((done * epoch_images) as u64))
         } else {
-            View::lines(Box::new(io::stderr()), INTERVAL)
+            Shown::lines(Box::new(io::stderr()), INTERVAL)
         };
         Progress::with(view, done, epochs, epoch_images)
     }
 
     /// One that prints nothing.
     pub fn hidden(done: usize, epochs: usize, epoch_images: usize) -> Progress {
-        Progress::with(View::lines(Box::new(io::sink()), Duration::MAX), done, epochs, epoch_images)
+        Progress::with(Shown::lines(Box::new(io::sink()), Duration::MAX), done, epochs, epoch_images)
     }
 
-    fn with(view: View, done: usize, epochs: usize, epoch_images: usize) -> Progress {
+    fn with(view: Shown, done: usize, epochs: usize, epoch_images: usize) -> Progress {
         let (images, sums) = (done * epoch_images, Sums::default());
         let (watch, training) = (Stopwatch::start(), Duration::ZERO);
         Progress { view, epochs, epoch_images, before: images, images, watch, began: None, training, sums }
@@ -100,15 +100,15 @@ impl Progress {
         self.images += images;
         let line = self.line(None);
         match &mut self.view {
-            View::Bar(bar) => {
+            Shown::Bar(bar) => {
                 bar.set_message(line);
                 bar.set_position(self.images as u64);
             }
-            View::Lines { out, interval, last } if last.elapsed() >= *interval => {
+            Shown::Lines { out, interval, last } if last.elapsed() >= *interval => {
                 *last = Instant::now();
                 print(out, &line);
             }
-            View::Lines { .. } => {}
+            Shown::Lines { .. } => {}
         }
     }
 
@@ -124,14 +124,14 @@ impl Progress {
     pub fn test(&mut self, accuracy: f64) {
         let line = self.line(Some(accuracy));
         match &mut self.view {
-            View::Bar(bar) => bar.println(line),
-            View::Lines { out, .. } => print(out, &line),
+            Shown::Bar(bar) => bar.println(line),
+            Shown::Lines { out, .. } => print(out, &line),
         }
     }
 
     /// To be called at the end: the bar is removed.
     pub fn finish(&self) {
-        if let View::Bar(bar) = &self.view {
+        if let Shown::Bar(bar) = &self.view {
             bar.finish_and_clear();
         }
     }
@@ -165,9 +165,9 @@ impl Progress {
     }
 }
 
-impl View {
-    fn lines(out: Box<dyn Write + Send>, interval: Duration) -> View {
-        View::Lines { out, interval, last: Instant::now() }
+impl Shown {
+    fn lines(out: Box<dyn Write + Send>, interval: Duration) -> Shown {
+        Shown::Lines { out, interval, last: Instant::now() }
     }
 }
 
@@ -212,7 +212,7 @@ mod tests {
     /// What is printed for two epochs of 100 images.
     fn run(interval: Duration, act: impl Fn(&mut Progress)) -> String {
         let shared = Shared::default();
-        let mut progress = Progress::with(View::lines(Box::new(shared.clone()), interval), 0, 2, 100);
+        let mut progress = Progress::with(Shown::lines(Box::new(shared.clone()), interval), 0, 2, 100);
         act(&mut progress);
         progress.finish();
         String::from_utf8(shared.0.lock().unwrap().clone()).unwrap()
@@ -242,7 +242,7 @@ mod tests {
     #[test]
     fn rates_are_of_this_process_and_of_updates_alone() {
         let shared = Shared::default();
-        let view = View::lines(Box::new(shared.clone()), Duration::from_secs(3600));
+        let view = Shown::lines(Box::new(shared.clone()), Duration::from_secs(3600));
         // Of 1000 epochs 900 are done before.
         let mut progress = Progress::with(view, 900, 1000, 100);
         progress.begin_epoch();
@@ -272,7 +272,7 @@ mod tests {
     #[test]
     fn nothing_is_said_of_images_that_this_process_has_not_trained() {
         let shared = Shared::default();
-        let mut progress = Progress::with(View::lines(Box::new(shared.clone()), Duration::ZERO), 1, 2, 100);
+        let mut progress = Progress::with(Shown::lines(Box::new(shared.clone()), Duration::ZERO), 1, 2, 100);
         progress.test(50.0);
         assert_eq!(String::from_utf8(shared.0.lock().unwrap().clone()).unwrap(), "epoch 1/2  test 50.00 %\n");
     }

@@ -3,7 +3,7 @@
 
 #![allow(unsafe_code)]
 
-use super::batch_norm_rows::{Backward, COLUMNS, Forward, Slab};
+use super::batch_norm_rows::{COLUMNS, NormBackward, NormForward, Slab};
 use super::levels::{Level, dispatch_at, level};
 use super::tasks::{TASK, by_blocks};
 use super::threads::Parts;
@@ -47,7 +47,7 @@ fn forward(level: Level, p: &BatchNorm, inputs: &[Input<'_>], outputs: &mut [Out
         let (stats, new_mean, new_var) =
             unsafe { (stats.range(2 * c.start..2 * c.end), new_mean.range(c.clone()), new_var.range(c.clone())) };
         let (weight, bias, eps) = (&weight[c.clone()], &bias[c.clone()], p.eps as f32);
-        dispatch_at(level, Forward { slab, x, y, weight, bias, eps, mean: new_mean, var: new_var, stats });
+        dispatch_at(level, NormForward { slab, x, y, weight, bias, eps, mean: new_mean, var: new_var, stats });
         for (i, old) in c.enumerate() {
             new_mean[i] = blend(mean[old], new_mean[i]);
             new_var[i] = blend(var[old], new_var[i] * unbias);
@@ -64,7 +64,7 @@ fn gradients(level: Level, p: &BatchNormBackward, inputs: &[Input<'_>], outputs:
         // SAFETY: each task has its own channels.
         let (dweight, dbias) = unsafe { (dweight.range(c.clone()), dbias.range(c.clone())) };
         let (weight, stats) = (&weight[c.clone()], &stats[2 * c.start..2 * c.end]);
-        dispatch_at(level, Backward { slab, x, dy, dx, weight, stats, dweight, dbias });
+        dispatch_at(level, NormBackward { slab, x, dy, dx, weight, stats, dweight, dbias });
     });
 }
 

@@ -41,7 +41,7 @@ impl Slab {
 }
 
 /// Means, variances about them, and the normalised slab. `y` is whole, the others are the slab's own.
-pub struct Forward<'a> {
+pub struct NormForward<'a> {
     pub slab: Slab,
     pub x: &'a [f32],
     pub y: Parts<f32>,
@@ -53,7 +53,7 @@ pub struct Forward<'a> {
     pub stats: &'a mut [f32],
 }
 
-impl Kernel for Forward<'_> {
+impl Kernel for NormForward<'_> {
     type Out = ();
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
@@ -93,7 +93,7 @@ impl Kernel for Forward<'_> {
 }
 
 /// The two sums over each channel, and the gradient of the slab. `dx` is whole, the others are the slab's own.
-pub struct Backward<'a> {
+pub struct NormBackward<'a> {
     pub slab: Slab,
     pub x: &'a [f32],
     pub dy: &'a [f32],
@@ -104,7 +104,7 @@ pub struct Backward<'a> {
     pub dbias: &'a mut [f32],
 }
 
-impl Kernel for Backward<'_> {
+impl Kernel for NormBackward<'_> {
     type Out = ();
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {

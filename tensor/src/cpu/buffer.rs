@@ -14,28 +14,28 @@ const HUGE: usize = 4 << 20;
 /// Idle memory by size class.
 #[derive(Default)]
 pub(crate) struct Pool {
-    idle: Mutex<HashMap<usize, Vec<Block>>>,
+    idle: Mutex<HashMap<usize, Vec<Chunk>>>,
 }
 
 /// An allocation.
-struct Block {
+struct Chunk {
     pointer: *mut u8,
     size: usize,
 }
 // SAFETY: a block is the only owner of its memory.
-unsafe impl Send for Block {}
+unsafe impl Send for Chunk {}
 // SAFETY: shared access goes through `CpuBuffer`, whose shared form only reads.
-unsafe impl Sync for Block {}
+unsafe impl Sync for Chunk {}
 
-impl Block {
+impl Chunk {
     /// `None` beyond the address space.
     fn allocation(size: usize) -> Option<Allocation> {
         Allocation::from_size_align(size, if size >= HUGE { 2 << 20 } else { 64 }).ok()
     }
 
     /// Memory of this size, if there is so much.
-    fn new(size: usize) -> Option<Block> {
-        let allocation = Block::allocation(size)?;
+    fn new(size: usize) -> Option<Chunk> {
+        let allocation = Chunk::allocation(size)?;
         // SAFETY: the size is not zero.
         let pointer = unsafe { alloc(allocation) };
         if pointer.is_null() {
@@ -45,13 +45,13 @@ impl Block {
         // Zeroed once, so that a slice of it is initialised memory whatever a kernel does.
         // SAFETY: the allocation has `size` bytes.
         unsafe { pointer.write_bytes(0, size) };
-        Some(Block { pointer, size })
+        Some(Chunk { pointer, size })
     }
 }
 
-impl Drop for Block {
+impl Drop for Chunk {
     fn drop(&mut self) {
-        let allocation = Block::allocation(self.size).expect("it was allocated");
+        let allocation = Chunk::allocation(self.size).expect("it was allocated");
         // SAFETY: allocated with the same layout in `new`.
         unsafe { dealloc(self.pointer, allocation) }
     }
@@ -79,7 +79,7 @@ fn class(bytes: usize) -> Option<usize> {
 
 /// Owned memory. It goes back to its pool when dropped.
 pub struct CpuBuffer {
-    block: Option<Block>,
+    block: Option<Chunk>,
     len: usize,
     pool: Arc<Pool>,
 }
@@ -90,11 +90,11 @@ impl CpuBuffer {
         let size = class(bytes)?;
         let kept =
             (size >= POOLED).then(|| pool.idle.lock().expect("no holder panics").get_mut(&size)?.pop()).flatten();
-        let block = Some(kept.or_else(|| Block::new(size))?);
+        let block = Some(kept.or_else(|| Chunk::new(size))?);
         Some(CpuBuffer { block, len: bytes, pool: pool.clone() })
     }
 
-    fn block(&self) -> &Block {
+    fn block(&self) -> &Chunk {
         self.block.as_ref().expect("a buffer has its block until it is dropped")
     }
 

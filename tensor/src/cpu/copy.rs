@@ -38,7 +38,7 @@ pub fn run(p: &Copy, inputs: &[Input<'_>], outputs: &mut [Output<'_>]) {
 fn move_elements<T: bytemuck::Pod + Send + Sync>(input: &Input<'_>, output: &mut Output<'_>) {
     let x: &[T] = bytemuck::cast_slice(input.storage_bytes());
     let out: &mut [T] = bytemuck::cast_slice_mut(output.bytes_mut());
-    let view = View::new(input.layout);
+    let view = Matrices::new(input.layout);
     if view.column == 1 || view.row.abs() >= view.column.abs() {
         view.rows(x, out);
     } else {
@@ -48,7 +48,7 @@ fn move_elements<T: bytemuck::Pod + Send + Sync>(input: &Input<'_>, output: &mut
 
 /// A layout as matrices: columns are the innermost axis, rows the axis (of the others) whose elements lie closest, and the rest count
 /// matrices.
-struct View {
+struct Matrices {
     rows: usize,
     columns: usize,
     /// Strides in the input.
@@ -61,8 +61,8 @@ struct View {
     offset: isize,
 }
 
-impl View {
-    fn new(layout: &Layout) -> View {
+impl Matrices {
+    fn new(layout: &Layout) -> Matrices {
         let (shape, strides) = layout.merged();
         let mut pitch = 1;
         let mut axes: Vec<(usize, isize, usize)> = vec![];
@@ -74,7 +74,7 @@ impl View {
         let nearest = (0..axes.len()).min_by_key(|i| axes[*i].1.unsigned_abs());
         let (rows, row, pitch) = nearest.map_or((1, columns as isize, columns), |i| axes.remove(i));
         axes.reverse();
-        View { rows, columns, row, column, pitch, outer: axes, offset: layout.offset as isize }
+        Matrices { rows, columns, row, column, pitch, outer: axes, offset: layout.offset as isize }
     }
 
     fn matrices(&self) -> usize {

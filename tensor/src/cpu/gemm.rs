@@ -148,7 +148,7 @@ fn blocked(level: Level, nr: usize, threads: usize, p: Product) {
                 let (i0, i1) = even(tiles, mblocks, i);
                 let (i0, i1) = (p.m * i0 / tiles, p.m * i1 / tiles);
                 if i0 < i1 {
-                    dispatch_at(level, Block { p, i0, i1, p0, kc, j0, nc, panels, first: pb == 0, in_place });
+                    dispatch_at(level, RowBlock { p, i0, i1, p0, kc, j0, nc, panels, first: pb == 0, in_place });
                 }
             });
         }
@@ -156,7 +156,7 @@ fn blocked(level: Level, nr: usize, threads: usize, p: Product) {
 }
 
 /// One block of rows, `i0 .. i1`, against a packed block of B of `kc` x `nc`.
-struct Block<'a> {
+struct RowBlock<'a> {
     p: Product<'a>,
     i0: usize,
     i1: usize,
@@ -170,11 +170,11 @@ struct Block<'a> {
     in_place: bool,
 }
 
-impl Kernel for Block<'_> {
+impl Kernel for RowBlock<'_> {
     type Out = ();
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
-        let Block { p, i0, i1, p0, kc, j0, nc, panels, first, in_place } = self;
+        let RowBlock { p, i0, i1, p0, kc, j0, nc, panels, first, in_place } = self;
         let (tallest, vectors) = const { shape::<S>() };
         let nr = vectors * S::N;
         let m = i1 - i0;

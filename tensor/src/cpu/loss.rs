@@ -39,7 +39,7 @@ fn fast(level: Level, p: &CrossEntropy, inputs: &[Input<'_>], outputs: &mut [Out
         // SAFETY: each task has its own rows.
         let (loss, grad) = unsafe { (loss.range(rows.clone()), grad.range(at.clone())) };
         let (smoothing, targets) = (Smoothing::new(p.smoothing, c), targets.rows(rows, c));
-        dispatch_at(level, Rows { likelihood: p.likelihood, smoothing, c, z: &z[at], targets, loss, grad });
+        dispatch_at(level, RowLosses { likelihood: p.likelihood, smoothing, c, z: &z[at], targets, loss, grad });
     });
 }
 
@@ -58,7 +58,7 @@ impl Targets<'_> {
     }
 }
 
-struct Rows<'a> {
+struct RowLosses<'a> {
     likelihood: Likelihood,
     smoothing: Smoothing,
     c: usize,
@@ -68,7 +68,7 @@ struct Rows<'a> {
     grad: &'a mut [f32],
 }
 
-impl Kernel for Rows<'_> {
+impl Kernel for RowLosses<'_> {
     type Out = ();
     #[inline(always)]
     fn run<S: Simd>(mut self, s: S) {
@@ -85,7 +85,7 @@ impl Kernel for Rows<'_> {
     }
 }
 
-impl Rows<'_> {
+impl RowLosses<'_> {
     /// A row by itself.
     #[inline(always)]
     fn row<S: Simd>(&mut self, s: S, r: usize) {

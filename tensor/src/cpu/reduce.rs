@@ -73,7 +73,7 @@ fn rows<F: Fold>(level: Level, f: F, p: &Reduce, x: &[f32], out: &mut [f32], put
     by_blocks(pieces, (TASK / p.n.clamp(1, BLOCK)).max(1), |range| {
         // SAFETY: one run of results each.
         let out = unsafe { parts.range(range.clone()) };
-        dispatch_at(level, Rows { f, x, n: p.n, blocks, range, out, put: put_now });
+        dispatch_at(level, RowFolds { f, x, n: p.n, blocks, range, out, put: put_now });
     });
     if blocks > 1 {
         for (o, partial) in out.iter_mut().zip(partial.chunks_exact_mut(blocks)) {
@@ -96,7 +96,7 @@ fn tree<F: Fold>(f: F, x: &mut [f32]) -> f32 {
 }
 
 /// Blocks `range` of all rows, counted row by row.
-struct Rows<'a, F> {
+struct RowFolds<'a, F> {
     f: F,
     x: &'a [f32],
     n: usize,
@@ -106,7 +106,7 @@ struct Rows<'a, F> {
     put: Put,
 }
 
-impl<F: Fold> Kernel for Rows<'_, F> {
+impl<F: Fold> Kernel for RowFolds<'_, F> {
     type Out = ();
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {

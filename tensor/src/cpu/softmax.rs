@@ -35,7 +35,7 @@ fn forward(level: Level, p: &Softmax, inputs: &[Input<'_>], outputs: &mut [Outpu
             let at = rows.start * p.n..rows.end * p.n;
             // SAFETY: each task has its own rows.
             let y = unsafe { y.range(at.clone()) };
-            dispatch_at(level, Forward { log: p.log, n: p.n, x: &x[at], y });
+            dispatch_at(level, ForwardRows { log: p.log, n: p.n, x: &x[at], y });
         });
     }
 }
@@ -48,19 +48,19 @@ fn gradient(level: Level, p: &SoftmaxBackward, inputs: &[Input<'_>], outputs: &m
             let at = rows.start * p.n..rows.end * p.n;
             // SAFETY: each task has its own rows.
             let dx = unsafe { dx.range(at.clone()) };
-            dispatch_at(level, Backward { log: p.log, n: p.n, y: &y[at.clone()], dy: &dy[at], dx });
+            dispatch_at(level, BackwardRows { log: p.log, n: p.n, y: &y[at.clone()], dy: &dy[at], dx });
         });
     }
 }
 
-struct Forward<'a> {
+struct ForwardRows<'a> {
     log: bool,
     n: usize,
     x: &'a [f32],
     y: &'a mut [f32],
 }
 
-impl Kernel for Forward<'_> {
+impl Kernel for ForwardRows<'_> {
     type Out = ();
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
@@ -97,7 +97,7 @@ fn forward_row<S: Simd>(s: S, a: impl Along, log: bool, x: &[f32], y: &mut [f32]
     }
 }
 
-struct Backward<'a> {
+struct BackwardRows<'a> {
     log: bool,
     n: usize,
     y: &'a [f32],
@@ -105,7 +105,7 @@ struct Backward<'a> {
     dx: &'a mut [f32],
 }
 
-impl Kernel for Backward<'_> {
+impl Kernel for BackwardRows<'_> {
     type Out = ();
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {

@@ -14,9 +14,9 @@ use super::error::{GpuError, Poison, lock};
 
 /// A piece of device memory; a cheap handle. It returns to its pool when the last clone is dropped.
 #[derive(Clone)]
-pub struct Buffer(Arc<Block>);
+pub struct Buffer(Arc<Allocation>);
 
-struct Block {
+struct Allocation {
     raw: wgpu::Buffer,
     id: u64,
     /// The size class in bytes, or 0 for the stand-in that a poisoned device hands out, which belongs to no class.
@@ -46,7 +46,7 @@ impl fmt::Debug for Buffer {
     }
 }
 
-impl Drop for Block {
+impl Drop for Allocation {
     fn drop(&mut self) {
         if self.class > 0 {
             self.pool.give_back(self.class, self.id, self.raw.clone());
@@ -119,12 +119,12 @@ impl Pool {
         drop(shelves);
         let live = self.counts.live_bytes.fetch_add(class, Ordering::Relaxed) + class;
         self.counts.pool_high_water.fetch_max(live, Ordering::Relaxed);
-        Ok(Buffer(Arc::new(Block { raw, id, class, pool: self.clone() })))
+        Ok(Buffer(Arc::new(Allocation { raw, id, class, pool: self.clone() })))
     }
 
     /// What a poisoned device hands out: nothing that is recorded on it will run.
     pub fn stand_in(self: &Arc<Pool>) -> Buffer {
-        Buffer(Arc::new(Block { raw: self.stand_in.clone(), id: 0, class: 0, pool: self.clone() }))
+        Buffer(Arc::new(Allocation { raw: self.stand_in.clone(), id: 0, class: 0, pool: self.clone() }))
     }
 
     /// Puts the free buffers of each class in the order of their ids, whatever order they came back in: steps that begin so, and allocate

@@ -22,7 +22,7 @@ pub struct Slice {
 }
 
 /// The direction of a perturbation.
-pub struct Direction {
+pub struct UnitDirection {
     /// The direction, of unit length, in θ's layout.
     pub unit: Tensor,
     /// The length of the perturbation per unit of ρ: 1, unless ASAM scales after normalisation.
@@ -33,13 +33,13 @@ pub struct Direction {
 ///
 /// # Errors
 /// If the device fails.
-pub fn direction(network: Network<'_>, step: Extragradient, images: &Batch) -> Result<Option<Direction>, Error> {
+pub fn direction(network: Network<'_>, step: Extragradient, images: &Batch) -> Result<Option<UnitDirection>, Error> {
     let moved = network.device().scope(|| {
         let moved = perturbed(network, Ascent { step, rho: 1.0 }, images, 0, 0);
         moved.values().sub(network.theta.values()).force().clone()
     });
     let length = f64::from(moved.norm().item::<f32>()?);
-    Ok((length > 0.0).then(|| Direction { unit: moved.mul_scalar(1.0 / length).force().clone(), length }))
+    Ok((length > 0.0).then(|| UnitDirection { unit: moved.mul_scalar(1.0 / length).force().clone(), length }))
 }
 
 /// The loss at `points` distances from −reach to reach along a direction of unit length.

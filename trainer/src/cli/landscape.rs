@@ -4,7 +4,7 @@
 use super::options::{Common, Source, not_negative, number};
 use super::output::{note, say};
 use super::prepared::{Prepared, prepare_trained};
-use crate::analysis::landscape::{Direction, Slice, direction, slice};
+use crate::analysis::landscape::{Slice, UnitDirection, direction, slice};
 use crate::data::{Loader, Preparation};
 use crate::error::Error;
 use crate::experiment;
@@ -83,7 +83,7 @@ pub fn landscape(args: &LandscapeArgs) -> Result<(), Error> {
     let longest = directions.iter().map(|(_, d)| d.length).fold(0.0, f64::max);
     let reach = config.perturb.ascent().map_or(0.1, |a| 2.0 * a.rho * longest).max(1e-6);
     let (reach, points) = (args.reach.unwrap_or(reach), args.points.into());
-    let along = |(name, d): &(&str, Direction)| slice(name, network, (&all, likelihood), &d.unit, reach, points);
+    let along = |(name, d): &(&str, UnitDirection)| slice(name, network, (&all, likelihood), &d.unit, reach, points);
     let slices = directions.iter().map(along).collect::<Result<Vec<_>, Error>>()?;
     let record = LandscapeRecord { progress: restored.progress(), samples: all.images(), slices };
     let name = args.source.record_name("landscape", record.progress);

@@ -36,7 +36,7 @@ pub use init::{Head, InitConfig};
 pub use loss::{LossConfig, LossKind};
 pub use model::{Activation, HeadBias, MlpConfig, ModelConfig, ResnetConfig, VitConfig};
 pub use nearest::nearest;
-pub use optim::{LrSchedule, OptimCommon, OptimConfig, Rule};
+pub use optim::{LrSchedule, OptimCommon, OptimConfig, RuleConfig};
 pub use perturb::{ForgettingConfig, Gamma, Lambda, Likelihood, PerturbConfig};
 pub use shrink::{ShrinkConfig, ShrinkScaling};
 pub use train::{MOST_THREADS, TrainConfig};

@@ -13,7 +13,7 @@ use super::reading::{fields, section_of_two, take_choice};
 pub struct OptimConfig {
     /// The update rule, with its own keys.
     #[serde(flatten)]
-    pub rule: Rule,
+    pub rule: RuleConfig,
     /// The keys that all rules share.
     #[serde(flatten)]
     pub common: OptimCommon,
@@ -22,7 +22,7 @@ pub struct OptimConfig {
 /// The update rules; the keys of each are its own fields.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 #[serde(tag = "kind", rename_all = "lowercase")]
-pub enum Rule {
+pub enum RuleConfig {
     /// Adam with the weight decay in the gradient.
     Adam(Adam),
     /// Adam with decoupled weight decay.
@@ -88,17 +88,17 @@ impl OptimConfig {
     }
 
     pub(super) fn read(mut table: Table) -> Result<OptimConfig, Problem> {
-        fn with<T: DeserializeOwned>(table: Table, rule: impl Fn(T) -> Rule) -> Result<OptimConfig, Problem> {
+        fn with<T: DeserializeOwned>(table: Table, rule: impl Fn(T) -> RuleConfig) -> Result<OptimConfig, Problem> {
             let (common, own) = section_of_two("optim", table)?;
             Ok(OptimConfig { rule: rule(own), common })
         }
         let kind = take_choice("optim", "kind", &mut table, &RULES)?;
         match &kind[..] {
-            "adam" => with(table, Rule::Adam),
-            "adamw" => with(table, Rule::Adamw),
-            "lion" => with(table, Rule::Lion),
-            "rmsprop" => with(table, Rule::Rmsprop),
-            _ => with(table, Rule::Sgd),
+            "adam" => with(table, RuleConfig::Adam),
+            "adamw" => with(table, RuleConfig::Adamw),
+            "lion" => with(table, RuleConfig::Lion),
+            "rmsprop" => with(table, RuleConfig::Rmsprop),
+            _ => with(table, RuleConfig::Sgd),
         }
     }
 
@@ -112,16 +112,16 @@ impl OptimConfig {
             require(fit, "optim.eps", eps, "must be finite and positive, in single precision too")
         };
         match &self.rule {
-            Rule::Adam(Adam { betas, eps }) | Rule::Adamw(AdamW { betas, eps }) => {
+            RuleConfig::Adam(Adam { betas, eps }) | RuleConfig::Adamw(AdamW { betas, eps }) => {
                 check_betas(betas)?;
                 check_eps(eps)?;
             }
-            Rule::Lion(Lion { betas }) => check_betas(betas)?,
-            Rule::Rmsprop(RmsProp { alpha, eps }) => {
+            RuleConfig::Lion(Lion { betas }) => check_betas(betas)?,
+            RuleConfig::Rmsprop(RmsProp { alpha, eps }) => {
                 require((0.0..1.0).contains(alpha), "optim.alpha", alpha, "must be at least 0 and below 1")?;
                 check_eps(eps)?;
             }
-            Rule::Sgd(Sgd { momentum, nesterov }) => {
+            RuleConfig::Sgd(Sgd { momentum, nesterov }) => {
                 require((0.0..1.0).contains(momentum), "optim.momentum", momentum, "must be at least 0 and below 1")?;
                 let needless = *nesterov && *momentum == 0.0;
                 require(!needless, "optim.nesterov", nesterov, "needs a momentum above 0")?;

@@ -52,7 +52,7 @@ fn defaults_are_the_papers() {
     let PerturbConfig::Obf { ascent, forgetting } = &config.perturb else { panic!("{:?}", config.perturb) };
     assert_eq!((ascent.m, ascent.rho_schedule, forgetting.gamma.0), (64, RhoSchedule::Constant, 1.0));
     assert_eq!((forgetting.lambda, forgetting.likelihood), (Lambda::PerClass, Likelihood::Auto));
-    let Rule::Adamw(adamw) = &config.optim.rule else { panic!("{:?}", config.optim) };
+    let RuleConfig::Adamw(adamw) = &config.optim.rule else { panic!("{:?}", config.optim) };
     assert_eq!((adamw.betas, adamw.eps), ([0.9, 0.999], 1e-8));
     assert_eq!((config.data.mean.by_channel(), config.data.std.by_channel()), ([0.5; 3], [0.5; 3]));
 }
@@ -100,7 +100,7 @@ fn overrides_change_and_add_keys() {
 #[test]
 fn another_kind_takes_over_the_keys_that_it_knows() {
     let sgd = read(&["optim.momentum=0.5", "optim.kind=sgd", "optim.lr=0.1"]).unwrap().optim;
-    assert_eq!(sgd.rule, Rule::Sgd(Sgd { momentum: 0.5, nesterov: false }));
+    assert_eq!(sgd.rule, RuleConfig::Sgd(Sgd { momentum: 0.5, nesterov: false }));
     assert_eq!(read(&["perturb.kind=none"]).unwrap().perturb, PerturbConfig::None);
     let steepest = read(&["perturb.lambda=0.1", "perturb.kind=obf"]).unwrap().perturb;
     assert!(matches!(steepest, PerturbConfig::Obf { forgetting, .. } if forgetting.lambda == Lambda::Value(0.1)));

@@ -9,7 +9,7 @@ use super::crop::{evaluation, inception};
 use super::dataset::{Dataset, Images, Pixels};
 use super::decode::decode_again;
 use super::error::DataError;
-use super::resize::{Filter, Resampler, View};
+use super::resize::{Filter, ImageView, Resampler};
 use crate::config::{AugmentConfig, DataConfig};
 use crate::shape::ImageShape;
 
@@ -147,7 +147,7 @@ impl Pipeline {
             Images::Files(files) => {
                 decoded = decode_again(&files[index], self.upright)?;
                 let (width, height) = (decoded.width() as usize, decoded.height() as usize);
-                View { pixels: decoded.as_raw(), shape: ImageShape { channels: CHANNELS, height, width } }
+                ImageView { pixels: decoded.as_raw(), shape: ImageShape { channels: CHANNELS, height, width } }
             }
         };
         let ImageShape { channels, height, width } = view.shape;
@@ -169,13 +169,13 @@ impl Pipeline {
 }
 
 /// An image from memory with interleaved channels (HWC), its values scaled to 0..255.
-fn interleave<'a>(pixels: &Pixels, index: usize, out: &'a mut Vec<u8>) -> View<'a> {
+fn interleave<'a>(pixels: &Pixels, index: usize, out: &'a mut Vec<u8>) -> ImageView<'a> {
     let (image, shape, full) = (pixels.image(index), pixels.shape, u32::from(pixels.max_value));
     let plane = shape.height * shape.width;
     let stretched = |v: u8| ((u32::from(v) * u32::from(FULL) + full / 2) / full).min(u32::from(FULL)) as u8;
     out.clear();
     out.extend((0..plane).flat_map(|i| (0..shape.channels).map(move |c| stretched(image[c * plane + i]))));
-    View { pixels: out, shape }
+    ImageView { pixels: out, shape }
 }
 
 #[cfg(test)]

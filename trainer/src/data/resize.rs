@@ -37,7 +37,7 @@ impl Filter {
 
 /// The bytes of an image in the order HWC.
 #[derive(Clone, Copy, Debug)]
-pub struct View<'a> {
+pub struct ImageView<'a> {
     /// The values.
     pub pixels: &'a [u8],
     /// The image's size; one channel or three.
@@ -56,7 +56,7 @@ impl Resampler {
     ///
     /// # Panics
     /// If the region does not consist of whole pixels within the image.
-    pub fn crop_then_resize(&mut self, image: View, region: Region, out: &mut [u8], to: ImageShape) {
+    pub fn crop_then_resize(&mut self, image: ImageView, region: Region, out: &mut [u8], to: ImageShape) {
         let [left, top, width, height] = [region.left, region.top, region.width, region.height].map(|v| v as u32);
         let whole = image.source();
         let source = CroppedImage::new(&whole, left, top, width, height).expect("crops lie within their image");
@@ -67,7 +67,14 @@ impl Resampler {
     ///
     /// # Panics
     /// If the region does not lie within the image.
-    pub fn resize_then_crop(&mut self, image: View, region: Region, filter: Filter, out: &mut [u8], to: ImageShape) {
+    pub fn resize_then_crop(
+        &mut self,
+        image: ImageView,
+        region: Region,
+        filter: Filter,
+        out: &mut [u8],
+        to: ImageShape,
+    ) {
         // Only rows that contribute to the region are resampled.
         let reach = filter.reach() * (region.height / to.height as f64).max(1.0) + 1.0;
         let first = (region.top - reach).floor().max(0.0);
@@ -95,7 +102,7 @@ impl Resampler {
         self.between.resize(between.len(), 0);
         let fits = "both images have one pixel type, and the region lies within the first";
         self.resizer.resize(source, &mut target(&mut self.between, between), &across).expect(fits);
-        let between = View { pixels: &self.between, shape: between };
+        let between = ImageView { pixels: &self.between, shape: between };
         self.resizer.resize(&between.source(), &mut target(out, to), &along).expect(fits);
     }
 }
@@ -104,7 +111,7 @@ fn pixel_type(channels: usize) -> PixelType {
     if channels == 1 { PixelType::U8 } else { PixelType::U8x3 }
 }
 
-impl<'a> View<'a> {
+impl<'a> ImageView<'a> {
     fn source(self) -> ImageRef<'a> {
         let ImageShape { channels, height, width } = self.shape;
         let source = ImageRef::new(width as u32, height as u32, self.pixels, pixel_type(channels));
@@ -167,7 +174,7 @@ mod tests {
         let golden = std::fs::read_to_string(fixture("resize.json")).unwrap();
         let golden: Golden = serde_json::from_str(&golden).unwrap();
         let shape = ImageShape { channels: 3, height: golden.height, width: golden.width };
-        let view = View { pixels: &golden.pixels, shape };
+        let view = ImageView { pixels: &golden.pixels, shape };
         let mut resampler = Resampler::default();
         for Crop { region: [left, top, width, height], size, pixels } in golden.crops {
             let mut out = vec![0; pixels.len()];

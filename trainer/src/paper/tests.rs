@@ -1,7 +1,7 @@
 //! The rows against the reconstructed table (specification, section 9), cell by cell.
 
 use super::*;
-use crate::config::{Asam, Config, Lambda, LrSchedule, ModelConfig, PerturbConfig, RhoSchedule, Rule};
+use crate::config::{Asam, Config, Lambda, LrSchedule, ModelConfig, PerturbConfig, RhoSchedule, RuleConfig};
 use lethe_optim::Backup;
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -123,7 +123,7 @@ fn common_blocks_are_those_of_the_table() {
                     assert_eq!(c.train.batch as f64, number(&line[1]), "{what}");
                     let lengths = [c.train.epochs as f64, c.optim.common.warmup_epochs as f64];
                     assert_eq!(lengths, [number(epochs), number(warmup)], "{what}");
-                    assert_eq!(matches!(c.optim.rule, Rule::Adamw(_)), line[3].starts_with("AdamW"), "{what}");
+                    assert_eq!(matches!(c.optim.rule, RuleConfig::Adamw(_)), line[3].starts_with("AdamW"), "{what}");
                     let loss = format!("{:?}", c.loss.kind).to_uppercase();
                     assert!(line[4].starts_with(&loss), "{what}");
                     assert_eq!(c.optim.common.weight_decay, number(&line[5]), "{what}");
@@ -134,7 +134,7 @@ fn common_blocks_are_those_of_the_table() {
                     assert_eq!(c.optim.common.clip, clip, "{what}");
                     let constant = c.optim.common.schedule == LrSchedule::Constant;
                     assert_eq!(constant, line[6].contains("constant"), "{what}");
-                    if let Rule::Sgd(sgd) = &c.optim.rule {
+                    if let RuleConfig::Sgd(sgd) = &c.optim.rule {
                         assert!(line[3].contains(&format!("m {}", sgd.momentum)) && !sgd.nesterov, "{what}");
                     }
                     // Note !1: what is fine-tuned starts at −ln C, a ResNet's at 0.

@@ -3,9 +3,9 @@
 #![allow(unsafe_code)]
 
 use super::blocks::{LINE, ROWS, key_block, visible};
-use super::heads::{Part, RowLayout, Rows, transposed};
+use super::heads::{HeadRows, Part, RowLayout, transposed};
 use super::mask::HeadMask;
-use super::rows::{Block, Dots, Gradients};
+use super::rows::{Dots, Gradients, ScoreBlock};
 use crate::cpu::gemm::{Sweep, copy_row, panel_width};
 use crate::cpu::levels::{Level, dispatch_at};
 use crate::cpu::scratch::Scratch;
@@ -54,10 +54,10 @@ struct Head<'a> {
     p: &'a Attention,
     /// Floats of a row in whole vectors.
     width: usize,
-    q: Rows<'a>,
-    k: Rows<'a>,
-    o: Rows<'a>,
-    go: Rows<'a>,
+    q: HeadRows<'a>,
+    k: HeadRows<'a>,
+    o: HeadRows<'a>,
+    go: HeadRows<'a>,
     /// The keys and the values, transposed into panels.
     keys: Scratch,
     values: Scratch,
@@ -75,7 +75,7 @@ impl<'a> Head<'a> {
     ) -> Head<'a> {
         let nr = panel_width(level);
         let width = p.dim.next_multiple_of(nr / 2);
-        let rows = |x, part, n| Rows::new(x, RowLayout::of(p, part, i), n, p.dim, width);
+        let rows = |x, part, n| HeadRows::new(x, RowLayout::of(p, part, i), n, p.dim, width);
         let k = rows(parts[1], Part::K, p.keys);
         let v = rows(parts[2], Part::V, p.keys);
         let [keys, values] = [&k, &v].map(|rows| transposed(rows, p.keys, p.dim, nr));
@@ -110,7 +110,7 @@ impl<'a> Head<'a> {
             };
             to_scores(q, &self.keys, &mut scores);
             to_scores(go, &self.values, &mut dp);
-            let block = Block { query: queries.start, keys, plan: p, mask: self.mask, ld };
+            let block = ScoreBlock { query: queries.start, keys, plan: p, mask: self.mask, ld };
             let (stats, delta) = (&stats[queries.clone()], &delta[..m]);
             dispatch_at(level, Gradients { block, scores: &mut scores, dp: &mut dp, stats, delta });
             let to_keys = |a: &[f32], (b, sb), c: &mut [f32]| {

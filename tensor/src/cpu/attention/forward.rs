@@ -3,9 +3,9 @@
 #![allow(unsafe_code)]
 
 use super::blocks::{LINE, ROWS, key_block, visible};
-use super::heads::{Part, RowLayout, Rows, transposed};
+use super::heads::{HeadRows, Part, RowLayout, transposed};
 use super::mask::HeadMask;
-use super::rows::{Block, Finish, Running, Weights};
+use super::rows::{Finish, Running, ScoreBlock, Weights};
 use crate::cpu::gemm::{Sweep, panel_width};
 use crate::cpu::levels::{Level, dispatch_at};
 use crate::cpu::scratch::Scratch;
@@ -45,8 +45,8 @@ struct Head<'a> {
     p: &'a Attention,
     /// Floats of a row in whole vectors.
     width: usize,
-    q: Rows<'a>,
-    v: Rows<'a>,
+    q: HeadRows<'a>,
+    v: HeadRows<'a>,
     /// The keys, transposed into panels.
     keys: Scratch,
     mask: HeadMask<'a>,
@@ -57,7 +57,7 @@ impl<'a> Head<'a> {
     fn new(level: Level, p: &'a Attention, parts: [&'a [f32]; 3], mask: Option<&Input<'a>>, i: usize) -> Head<'a> {
         let nr = panel_width(level);
         let width = p.dim.next_multiple_of(nr / 2);
-        let rows = |part, n| Rows::new(parts[part as usize], RowLayout::of(p, part, i), n, p.dim, width);
+        let rows = |part, n| HeadRows::new(parts[part as usize], RowLayout::of(p, part, i), n, p.dim, width);
         let keys = transposed(&rows(Part::K, p.keys), p.keys, p.dim, nr);
         let (q, v) = (rows(Part::Q, p.queries), rows(Part::V, p.keys));
         Head { level, p, width, q, v, keys, mask: HeadMask::of(p, mask, i), out: RowLayout::of(p, Part::O, i) }
@@ -78,7 +78,7 @@ impl<'a> Head<'a> {
             let (whole, c, panel) = (n.next_multiple_of(nr / 2), &mut scores, p.dim * nr);
             let product = Sweep::<false> { m, n: whole, k: p.dim, a, sa, b, sb: nr, panel, c, ldc: ld, add: false };
             dispatch_at(level, product);
-            let block = Block { query: queries.start, keys, plan: p, mask: self.mask, ld };
+            let block = ScoreBlock { query: queries.start, keys, plan: p, mask: self.mask, ld };
             dispatch_at(level, Weights { block, scores: &mut scores, rows: &mut rows[..m], o: &mut o, width });
             let (b, sb, c, add) = (self.v.from(first), self.v.stride, &mut o, first > 0);
             let product =

@@ -50,7 +50,7 @@ impl RowLayout {
 }
 
 /// Rows of whole vectors: in their place, or copied together.
-pub struct Rows<'a> {
+pub struct HeadRows<'a> {
     held: Held<'a>,
     /// From one row to the next.
     pub stride: usize,
@@ -64,19 +64,19 @@ enum Held<'a> {
 /// Rows that lie a multiple of this apart fall into few sets of the first cache, and are copied together.
 const FEW_SETS: usize = 128;
 
-impl<'a> Rows<'a> {
+impl<'a> HeadRows<'a> {
     /// `n` rows of `dim` elements, padded with zeros to `width`.
-    pub fn new(x: &'a [f32], layout: RowLayout, n: usize, dim: usize, width: usize) -> Rows<'a> {
+    pub fn new(x: &'a [f32], layout: RowLayout, n: usize, dim: usize, width: usize) -> HeadRows<'a> {
         let RowLayout { start, stride } = layout;
         if width == dim && (stride == dim || !stride.is_multiple_of(FEW_SETS)) {
-            return Rows { held: Held::There(&x[start..][..(n - 1) * stride + dim]), stride };
+            return HeadRows { held: Held::There(&x[start..][..(n - 1) * stride + dim]), stride };
         }
         let mut copy = Scratch::new(n * width);
         for (r, row) in copy.chunks_exact_mut(width).enumerate() {
             copy_row(&mut row[..dim], &x[layout.row(r, dim)]);
             row[dim..].fill(0.0);
         }
-        Rows { held: Held::Copied(copy), stride: width }
+        HeadRows { held: Held::Copied(copy), stride: width }
     }
 
     /// What begins at row `r`.
@@ -85,7 +85,7 @@ impl<'a> Rows<'a> {
     }
 }
 
-impl Deref for Rows<'_> {
+impl Deref for HeadRows<'_> {
     type Target = [f32];
     fn deref(&self) -> &[f32] {
         match &self.held {
@@ -96,7 +96,7 @@ impl Deref for Rows<'_> {
 }
 
 /// `n` rows transposed into panels of `nr` columns: panel q begins at q · nr · dim.
-pub fn transposed(rows: &Rows<'_>, n: usize, dim: usize, nr: usize) -> Scratch {
+pub fn transposed(rows: &HeadRows<'_>, n: usize, dim: usize, nr: usize) -> Scratch {
     let mut panels = Scratch::new(n.div_ceil(nr) * nr * dim);
     pack_all(nr, Mat::rows(rows, rows.stride).t(), dim, n, &mut panels);
     panels

@@ -16,7 +16,7 @@ use std::ops::Range;
 const NOTHING: [f32; 2] = [f32::MIN, 0.0];
 
 /// A block of scores: query rows from `query` on, in rows of `ld` (whole pairs of vectors), with the keys of `keys`.
-pub struct Block<'a> {
+pub struct ScoreBlock<'a> {
     pub query: usize,
     pub keys: Range<usize>,
     pub plan: &'a Attention,
@@ -24,7 +24,7 @@ pub struct Block<'a> {
     pub ld: usize,
 }
 
-impl Block<'_> {
+impl ScoreBlock<'_> {
     /// How many of the keys row `r` of the block may see.
     #[inline(always)]
     fn seen(&self, r: usize) -> usize {
@@ -62,7 +62,7 @@ impl Running {
 
 /// Scores to weights `e^(score − top)`, in place; what was summed up in `o` (rows of `width`) before is brought to the new top.
 pub struct Weights<'a> {
-    pub block: Block<'a>,
+    pub block: ScoreBlock<'a>,
     pub scores: &'a mut [f32],
     pub rows: &'a mut [Running],
     pub o: &'a mut [f32],
@@ -162,7 +162,7 @@ fn units(p: &Attention) -> [f32; 2] {
 
 /// Scores to weights P = e^(unit (score − top)) / Σ, and dP to dS = scale P (dP − delta), in place.
 pub struct Gradients<'a> {
-    pub block: Block<'a>,
+    pub block: ScoreBlock<'a>,
     pub scores: &'a mut [f32],
     pub dp: &'a mut [f32],
     pub stats: &'a [[f32; 2]],

@@ -29,7 +29,7 @@ pub fn forward(level: Level, g: &ConvGeometry, x: &[f32], w: &[f32], bias: Optio
     let (area, size) = (g.output[0] * g.output[1], g.c_in * g.input[0] * g.input[1]);
     let images = (COLUMNS / area).clamp(1, g.batch);
     let sets = g.batch.div_ceil(images);
-    let product = Product { level, g, frame: &frame, w, bias, y: Parts::new(y) };
+    let product = ColumnsProduct { level, g, frame: &frame, w, bias, y: Parts::new(y) };
     let set = |i: usize| i * images..g.batch.min((i + 1) * images);
     if sets >= TASKS {
         return parallel(sets, |i| {
@@ -64,7 +64,7 @@ pub fn forward(level: Level, g: &ConvGeometry, x: &[f32], w: &[f32], bias: Optio
     });
 }
 
-struct Product<'a> {
+struct ColumnsProduct<'a> {
     level: Level,
     g: &'a ConvGeometry,
     frame: &'a Frame,
@@ -73,10 +73,10 @@ struct Product<'a> {
     y: Parts<f32>,
 }
 
-impl Product<'_> {
+impl ColumnsProduct<'_> {
     /// Some columns of a set of images, whose frames are `held`, for a share of a group's output channels.
     fn block(&self, held: &[f32], first: usize, columns: Range<usize>, group: usize, cut: Range<usize>, cuts: usize) {
-        let Product { level, g, frame, .. } = *self;
+        let ColumnsProduct { level, g, frame, .. } = *self;
         let (ci, co, nr) = (g.c_in / g.groups, g.c_out / g.groups, panel_width(level));
         let channels = share(co, cuts, cut.start);
         let offsets = frame.offsets(group * ci..(group + 1) * ci);

@@ -20,7 +20,7 @@ pub fn input_grad(level: Level, g: &ConvGeometry, dy: &[f32], w: &[f32], bias: O
     let images = (COLUMNS / area).clamp(1, g.batch);
     let sets = g.batch.div_ceil(images);
     let chunk = (ROWS / taps).clamp(1, ci);
-    let product = Product { level, g, frame: &Frame::new(g, 1), chunk, dy, w, bias, dx: Parts::new(dx) };
+    let product = ScatteredProduct { level, g, frame: &Frame::new(g, 1), chunk, dy, w, bias, dx: Parts::new(dx) };
     let chunks = g.groups * ci.div_ceil(chunk);
     let cuts = TASKS.div_ceil(sets).min(chunks);
     parallel(sets * cuts, |task| {
@@ -29,7 +29,7 @@ pub fn input_grad(level: Level, g: &ConvGeometry, dy: &[f32], w: &[f32], bias: O
     });
 }
 
-struct Product<'a> {
+struct ScatteredProduct<'a> {
     level: Level,
     g: &'a ConvGeometry,
     /// The frame of one channel.
@@ -42,10 +42,10 @@ struct Product<'a> {
     dx: Parts<f32>,
 }
 
-impl Product<'_> {
+impl ScatteredProduct<'_> {
     /// Some chunks of channels, counted over all groups, of some images.
     fn images(&self, images: Range<usize>, chunks: Range<usize>) {
-        let Product { level, g, frame, .. } = *self;
+        let ScatteredProduct { level, g, frame, .. } = *self;
         let (ci, co, area) = (g.c_in / g.groups, g.c_out / g.groups, g.output[0] * g.output[1]);
         let (nr, in_group) = (panel_width(level), ci.div_ceil(self.chunk));
         let columns = 0..images.len() * area;
@@ -71,7 +71,7 @@ impl Product<'_> {
 
     /// Adds the gradients of the patches of some channels to their frames.
     fn patches(&self, panels: &[f32], group: usize, channels: Range<usize>, target: &Columns, frames: &mut [f32]) {
-        let Product { level, g, frame, .. } = *self;
+        let ScatteredProduct { level, g, frame, .. } = *self;
         let (ci, co, taps) = (g.c_in / g.groups, g.c_out / g.groups, g.kernel[0] * g.kernel[1]);
         let (nr, rows) = (target.nr, channels.len() * taps);
         let offsets = frame.offsets(0..channels.len());

@@ -83,7 +83,7 @@ fn run(
     let (bias, out, size) = (bias.unwrap_or(&none), Parts::new(y), g.c_in * g.input[0] * g.input[1]);
     let group = |image: usize, held: &[f32], group: usize, band: usize, bands: usize| {
         let channels = group * co..(group + 1) * co;
-        let product = Product {
+        let product = ShiftedProduct {
             frame: &held[group * ci * frame.plane..],
             offsets: &offsets,
             tiles: &tiles,
@@ -133,7 +133,7 @@ pub fn fill_all(frame: &Frame, g: &ConvGeometry, x: &[f32]) -> Scratch {
 }
 
 /// One image and group: the outputs of all channels, in one of several bands of pixels.
-struct Product<'a> {
+struct ShiftedProduct<'a> {
     frame: &'a [f32],
     offsets: &'a [usize],
     /// The channels in tiles.
@@ -157,7 +157,7 @@ struct Run {
     len: usize,
 }
 
-impl Kernel for Product<'_> {
+impl Kernel for ShiftedProduct<'_> {
     type Out = ();
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
@@ -186,7 +186,7 @@ impl Kernel for Product<'_> {
     }
 }
 
-impl Product<'_> {
+impl ShiftedProduct<'_> {
     /// Adds some taps to `m` channels.
     #[inline(always)]
     fn tile<S: Simd>(&self, s: S, offsets: &[usize], weights: &[f32], frame: &[f32], m: usize, sums: &mut [f32]) {

@@ -27,7 +27,7 @@ pub fn find<F: Fold>(
         return by_rows(p.outer, n, |rows| {
             // SAFETY: one run of rows each.
             let out = unsafe { parts.range(rows.clone()) };
-            dispatch_at(level, Rows { f, x: &x[rows.start * n..rows.end * n], n, out });
+            dispatch_at(level, RowExtremes { f, x: &x[rows.start * n..rows.end * n], n, out });
         });
     }
     let strips = w.div_ceil(STRIP);
@@ -43,14 +43,14 @@ pub fn find<F: Fold>(
 }
 
 /// Rows of `n` neighbours: the extreme first, then its place.
-struct Rows<'a, F> {
+struct RowExtremes<'a, F> {
     f: F,
     x: &'a [f32],
     n: usize,
     out: &'a mut [u32],
 }
 
-impl<F: Fold> Kernel for Rows<'_, F> {
+impl<F: Fold> Kernel for RowExtremes<'_, F> {
     type Out = ();
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {

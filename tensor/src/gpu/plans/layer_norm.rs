@@ -1,7 +1,7 @@
 //! Layer normalisation on the GPU.
 
 use super::reduce::column_sums;
-use super::rows::Rows;
+use super::rows::RowKernel;
 use super::variant;
 use crate::dtype::DType;
 use crate::gpu::caps::GROUPS_PER_DIMENSION;
@@ -16,7 +16,7 @@ const CHUNKS: usize = 256;
 /// Runs the plan.
 pub fn run(p: &LayerNorm, gpu: &GpuDevice, inputs: &[Input<'_>], outputs: &[Output<'_>]) {
     let [x, weight, bias] = [0, 1, 2].map(|i| inputs[i].span(gpu));
-    let rows = Rows::new(p.rows, p.n);
+    let rows = RowKernel::new(p.rows, p.n);
     let kernel = variant("layer_norm", "layer_norm", &["FORWARD", rows.vec4], &[rows.lanes]);
     outputs[0].fill(gpu, |y| {
         outputs[1].fill(gpu, |stats| {
@@ -28,7 +28,7 @@ pub fn run(p: &LayerNorm, gpu: &GpuDevice, inputs: &[Input<'_>], outputs: &[Outp
 
 /// Runs the plan.
 pub fn backward(p: &LayerNormBackward, gpu: &GpuDevice, inputs: &[Input<'_>], outputs: &[Output<'_>]) {
-    let (p, rows) = (&p.0, Rows::new(p.0.rows, p.0.n));
+    let (p, rows) = (&p.0, RowKernel::new(p.0.rows, p.0.n));
     let [x, weight, dy, stats] = [0, 1, 2, 3].map(|i| inputs[i].span(gpu));
     let kernel = variant("layer_norm", "layer_norm_input", &["BACKWARD", rows.vec4], &[rows.lanes]);
     outputs[0].fill(gpu, |dx| {

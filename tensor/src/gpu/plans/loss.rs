@@ -1,6 +1,6 @@
 //! Cross-entropies with their gradient on the GPU, in one dispatch.
 
-use super::rows::Rows;
+use super::rows::RowKernel;
 use super::variant;
 use crate::gpu::{GpuDevice, Input, Output};
 use crate::plan::{CrossEntropy, Likelihood, Target};
@@ -13,7 +13,7 @@ pub fn run(p: &CrossEntropy, gpu: &GpuDevice, inputs: &[Input<'_>], outputs: &[O
     };
     let soft = if p.target == Target::Distribution { "SOFT" } else { "" };
     let (z, targets) = (inputs[0].span(gpu), inputs[1].span(gpu));
-    let rows = Rows::new(p.rows, p.classes);
+    let rows = RowKernel::new(p.rows, p.classes);
     let kernel = variant("softmax", entry, &[flag, soft, rows.vec4], &[rows.lanes]);
     let params = [p.rows as u32, p.classes as u32, 1f32.to_bits(), (p.smoothing as f32).to_bits()];
     outputs[0].fill(gpu, |loss| {

@@ -4,7 +4,7 @@ use super::lanes;
 use crate::gpu::fold_groups;
 
 /// The form of such a kernel for rows of one length.
-pub struct Rows {
+pub struct RowKernel {
     /// `VEC4` where a row is whole vectors of four.
     pub vec4: &'static str,
     /// Threads of a row.
@@ -13,13 +13,13 @@ pub struct Rows {
     pub groups: [u32; 3],
 }
 
-impl Rows {
+impl RowKernel {
     /// For `rows` rows of `n` elements.
-    pub fn new(rows: usize, n: usize) -> Rows {
+    pub fn new(rows: usize, n: usize) -> RowKernel {
         // Rows of nothing have buffers too small for a vector.
         let vec4 = n > 0 && n.is_multiple_of(4);
         let lanes = lanes(if vec4 { n / 4 } else { n });
         let groups = fold_groups(rows.div_ceil(256 / lanes.1 as usize) as u64);
-        Rows { vec4: if vec4 { "VEC4" } else { "" }, lanes, groups }
+        RowKernel { vec4: if vec4 { "VEC4" } else { "" }, lanes, groups }
     }
 }

@@ -1,20 +1,20 @@
 //! Softmax and its logarithm over rows on the GPU.
 
-use super::rows::Rows;
+use super::rows::RowKernel;
 use super::variant;
 use crate::gpu::{GpuDevice, Input, Output};
 use crate::plan::{Softmax, SoftmaxBackward};
 
 /// Runs the plan.
 pub fn run(p: &Softmax, gpu: &GpuDevice, inputs: &[Input<'_>], outputs: &[Output<'_>]) {
-    let (x, rows) = (inputs[0].span(gpu), Rows::new(p.rows, p.n));
+    let (x, rows) = (inputs[0].span(gpu), RowKernel::new(p.rows, p.n));
     let kernel = variant("softmax", "softmax", &["FORWARD", log(p), rows.vec4], &[rows.lanes]);
     outputs[0].fill(gpu, |y| gpu.dispatch(kernel, &[x.read(0), y.write(1)], &params(p), rows.groups));
 }
 
 /// Runs the plan.
 pub fn backward(p: &SoftmaxBackward, gpu: &GpuDevice, inputs: &[Input<'_>], outputs: &[Output<'_>]) {
-    let (p, rows) = (&p.0, Rows::new(p.0.rows, p.0.n));
+    let (p, rows) = (&p.0, RowKernel::new(p.0.rows, p.0.n));
     let (y, dy) = (inputs[0].span(gpu), inputs[1].span(gpu));
     let kernel = variant("softmax", "softmax_input", &["BACKWARD", log(p), rows.vec4], &[rows.lanes]);
     outputs[0].fill(gpu, |dx| gpu.dispatch(kernel, &[y.read(0), dy.read(1), dx.write(2)], &params(p), rows.groups));
