@@ -4,6 +4,7 @@ use crate::bench::UnknownShape;
 use crate::config::{ConfigError, Problem};
 use crate::data::{DataError, LoaderError};
 use crate::run::{CheckpointError, RunError};
+use crate::stop::Signal;
 use crate::words::count;
 use lethe_tensor::DeviceError;
 
@@ -140,6 +141,17 @@ pub enum Error {
         /// The operation.
         anomaly: Box<lethe_autograd::anomaly::Anomaly>,
     },
+    /// A signal asked to stop; what was made until then is saved.
+    #[error("stopped by {signal}; {how}")]
+    Stopped {
+        /// The signal.
+        signal: Signal,
+        /// How to continue.
+        how: String,
+    },
+    /// The system does not tell of signals.
+    #[error("cannot ask the system to report signals: {0}")]
+    Signals(std::io::Error),
     /// A quantity of an update is infinite or NaN, so that training cannot continue.
     #[error(
         "the {what} of update {update} is {value}: lower optim.lr or perturb.rho, or set optim.clip; --detect-anomaly names the operation"
@@ -155,10 +167,11 @@ pub enum Error {
 }
 
 impl Error {
-    /// 2 for a wrong config or wrong usage, 1 for anything else.
+    /// 2 for a wrong config or wrong usage, 128 plus its number after a signal, 1 for anything else.
     pub fn exit_status(&self) -> u8 {
         match self {
             Error::Config(_) | Error::Problem(_) | Error::Shape(_) | Error::Data(DataError::Config(_)) => 2,
+            Error::Stopped { signal, .. } => signal.exit_status(),
             _ => 1,
         }
     }

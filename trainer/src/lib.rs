@@ -67,6 +67,8 @@ pub mod run;
 #[cfg(feature = "program")]
 pub mod shape;
 #[cfg(feature = "program")]
+pub mod stop;
+#[cfg(feature = "program")]
 mod stopwatch;
 #[cfg(feature = "program")]
 pub mod training;

@@ -2,6 +2,7 @@
 //!
 //! It is told what happened and reads nothing from the device: loss and accuracy are shown when they are known.
 
+use crate::run::{Checkpoint, CheckpointError};
 use crate::stopwatch::Stopwatch;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::io::{self, IsTerminal, Write};
@@ -24,16 +25,20 @@ pub struct Progress {
     began: Option<Duration>,
     /// The time that updates took in the epochs that this process has completed.
     training: Duration,
-    sums: Sums,
+    sums: EpochSums,
 }
 
-/// Sums over the images of an epoch so far.
-#[derive(Clone, Copy, Default)]
-struct Sums {
+/// EpochSums over the images of an epoch so far.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct EpochSums {
     images: usize,
     loss: f64,
     accuracy: f64,
 }
+
+/// The notes of a checkpoint within an epoch.
+const LOSS: &str = "epoch_loss";
+const ACCURACY: &str = "epoch_accuracy";
 
 /// The result of an epoch's updates.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -51,7 +56,21 @@ enum Shown {
     Lines { out: Box<dyn Write + Send>, interval: Duration, last: Instant },
 }
 
-impl Sums {
+impl EpochSums {
+    /// The sums over this number of images that a checkpoint within an epoch notes.
+    ///
+    /// # Errors
+    /// If it does not.
+    pub fn noted(checkpoint: &Checkpoint, images: usize) -> Result<EpochSums, CheckpointError> {
+        Ok(EpochSums { images, loss: checkpoint.number(LOSS)?, accuracy: checkpoint.number(ACCURACY)? })
+    }
+
+    /// Adds them to a checkpoint's notes, to the last bit.
+    pub fn note(&self, checkpoint: &mut Checkpoint) {
+        let notes = [(LOSS, self.loss), (ACCURACY, self.accuracy)];
+        checkpoint.notes.extend(notes.map(|(name, sum)| (name.to_owned(), sum.to_string())));
+    }
+
     fn add(&mut self, loss: f64, accuracy: f64, images: usize) {
         self.images += images;
         self.loss += loss * images as f64;
@@ -65,12 +84,13 @@ impl Sums {
 }
 
 impl Progress {
-    /// For a run of this number of epochs and images per epoch, some of them done: a bar if standard error is a terminal, otherwise lines.
+    /// For a run of this number of epochs and images per epoch, of which so many images are done: a bar if standard error is a terminal, otherwise
+    /// lines.
     pub fn new(done: usize, epochs: usize, epoch_images: usize) -> Progress {
         let view = if io::stderr().is_terminal() {
             let target = ProgressDrawTarget::stderr();
             let bar = ProgressBar::with_draw_target(Some((epochs * epoch_images) as u64), target);
-            Shown::Bar(bar.with_style(style()).with_position((done * epoch_images) as u64))
+            Shown::Bar(bar.with_style(style()).with_position(done as u64))
         } else {
             Shown::lines(Box::new(io::stderr()), INTERVAL)
         };
@@ -83,14 +103,14 @@ impl Progress {
     }
 
     fn with(view: Shown, done: usize, epochs: usize, epoch_images: usize) -> Progress {
-        let (images, sums) = (done * epoch_images, Sums::default());
+        let (images, sums) = (done, EpochSums::default());
         let (watch, training) = (Stopwatch::start(), Duration::ZERO);
         Progress { view, epochs, epoch_images, before: images, images, watch, began: None, training, sums }
     }
 
-    /// To be called before an epoch's first update.
-    pub fn begin_epoch(&mut self) {
-        self.sums = Sums::default();
+    /// To be called before an epoch's first update, with what earlier processes made of the epoch.
+    pub fn begin_epoch(&mut self, sums: EpochSums) {
+        self.sums = sums;
         self.began = Some(self.watch.elapsed());
     }
 
@@ -127,6 +147,11 @@ impl Progress {
             Shown::Bar(bar) => bar.println(line),
             Shown::Lines { out, .. } => print(out, &line),
         }
+    }
+
+    /// The sums of the current epoch.
+    pub fn sums(&self) -> EpochSums {
+        self.sums
     }
 
     /// To be called at the end: the bar is removed.
@@ -221,12 +246,12 @@ mod tests {
     #[test]
     fn lines_tell_epoch_loss_accuracy_rate_and_time_left() {
         let text = run(Duration::ZERO, |progress| {
-            progress.begin_epoch();
+            progress.begin_epoch(EpochSums::default());
             progress.step(0.25, 50.0, 75);
             progress.step(1.25, 90.0, 25);
             let EpochFigures { loss, accuracy, .. } = progress.end_epoch();
             assert_eq!((loss, accuracy), (0.5, 60.0), "means over images, not over updates");
-            progress.begin_epoch();
+            progress.begin_epoch(EpochSums::default());
             progress.step(1.0, 100.0, 100);
             progress.end_epoch();
             progress.test(80.0);
@@ -244,8 +269,8 @@ mod tests {
         let shared = Shared::default();
         let view = Shown::lines(Box::new(shared.clone()), Duration::from_secs(3600));
         // Of 1000 epochs 900 are done before.
-        let mut progress = Progress::with(view, 900, 1000, 100);
-        progress.begin_epoch();
+        let mut progress = Progress::with(view, 90_000, 1000, 100);
+        progress.begin_epoch(EpochSums::default());
         std::thread::sleep(Duration::from_millis(50));
         progress.step(0.5, 50.0, 100);
         progress.end_epoch();
@@ -272,7 +297,7 @@ mod tests {
     #[test]
     fn nothing_is_said_of_images_that_this_process_has_not_trained() {
         let shared = Shared::default();
-        let mut progress = Progress::with(Shown::lines(Box::new(shared.clone()), Duration::ZERO), 1, 2, 100);
+        let mut progress = Progress::with(Shown::lines(Box::new(shared.clone()), Duration::ZERO), 100, 2, 100);
         progress.test(50.0);
         assert_eq!(String::from_utf8(shared.0.lock().unwrap().clone()).unwrap(), "epoch 1/2  test 50.00 %\n");
     }

@@ -7,6 +7,7 @@ mod common;
 use lethe::data::SearchPath;
 use lethe::paper::Draft;
 use lethe::reproduce::{Planned, Scale, Study};
+use lethe::stop::StopRequests;
 use lethe_tensor::Device;
 use std::path::Path;
 use std::sync::Mutex;
@@ -33,6 +34,7 @@ fn ensure(planned: &Planned, folder: &Path) -> Result<Vec<String>, lethe::Error>
         search_path: SearchPath { data_dir: None, variable: None, system: folder.to_owned() },
         runs: folder.join("runs"),
         out: folder.to_owned(),
+        stop: StopRequests::default(),
         say: &|line| said.lock().unwrap().push(line.to_owned()),
     };
     planned.ensure(&study, &Device::cpu())?;

@@ -8,6 +8,7 @@ use crate::data::SearchPath;
 use crate::error::Error;
 use crate::paper::Architecture;
 use crate::reproduce::{Experiment, Scale, Study, reproduce};
+use crate::stop::StopRequests;
 use crate::words::count;
 use clap::Args;
 use clap::builder::RangedU64ValueParser;
@@ -58,6 +59,7 @@ pub fn run(args: &ReproduceArgs) -> Result<(), Error> {
         search_path: SearchPath::of_process(args.common.data_dir.clone()),
         runs: out.join("runs"),
         out,
+        stop: StopRequests::of_process().map_err(Error::Signals)?,
         say: &say,
     };
     let jobs = study.devices.len();

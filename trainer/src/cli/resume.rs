@@ -8,6 +8,7 @@ use crate::analysis::observer::observers;
 use crate::config::{Change, Config, ConfigError};
 use crate::error::Error;
 use crate::run::{Changed, Checkpoint};
+use crate::stop::StopRequests;
 use crate::training::Training;
 use crate::words::count;
 use clap::Args;
@@ -18,7 +19,7 @@ pub struct ResumeArgs {
     #[command(flatten)]
     source: Source,
     /// Change a key of the run's config from this point on: section.key=value; may be repeated. The run records the change. These keys can change:
-    /// epochs, eval_every, eval_batch, checkpoint_every, keep_checkpoints and threads of train; recompute of model; lr, min_lr, schedule,
+    /// epochs, eval_every, eval_batch, checkpoint_every, checkpoint_minutes, checkpoint_updates, keep_checkpoints and threads of train; recompute of model; lr, min_lr, schedule,
     /// warmup_epochs and clip of optim; rho, rho_min and rho_schedule of perturb; every, protocol and draws of analysis.
     #[arg(long, value_name = "KEY=VALUE")]
     set: Vec<String>,
@@ -35,8 +36,9 @@ pub fn resume(args: &ResumeArgs) -> Result<(), Error> {
     let new = Config::load(&run.config(), &args.set)?;
     let Prepared { config, split, device, threads } = prepared(new, &run.config(), &args.common)?;
     check(&args.set, &Change::between(&old, &config))?;
-    let training = Training::resumed(&config, split, &device, threads, &observers, &run, &checkpoint)?;
-    check_epochs(&args.set, &config, training.epochs())?;
+    let mut training = Training::resumed(&config, split, &device, threads, &observers, &run, &checkpoint)?;
+    training.stop_when_asked(&StopRequests::of_process().map_err(Error::Signals)?);
+    check_epochs(&args.set, &config, &training)?;
     if args.source.checkpoint.is_some() {
         run.go_back(&checkpoint)?;
     }
@@ -47,7 +49,11 @@ pub fn resume(args: &ResumeArgs) -> Result<(), Error> {
     run.change(&config, &changed)?;
     run.changes()?.iter().for_each(|changed| note(&format!("{path}: {changed}")));
     let (epochs, threads) = (count(config.train.epochs, "epoch"), count(threads, "thread"));
-    note(&format!("{path}: {done} of {epochs} done, {threads}"));
+    let more = match training.updates_in_epoch() {
+        (0, _) => String::new(),
+        (updates, all) => format!(" and {updates} of {} of the next", count(all, "update")),
+    };
+    note(&format!("{path}: {done} of {epochs}{more} done, {threads}"));
     finish(training, &run)
 }
 
@@ -71,13 +77,18 @@ fn check(set: &[String], changes: &[Change]) -> Result<(), Error> {
     }
 }
 
-/// Refuses to end before the epochs that are already done.
-fn check_epochs(set: &[String], config: &Config, done: usize) -> Result<(), Error> {
-    if config.train.epochs >= done {
+/// Refuses to end before the epochs that are already done or begun.
+fn check_epochs(set: &[String], config: &Config, training: &Training<'_>) -> Result<(), Error> {
+    let is_within = training.updates_in_epoch().0 > 0;
+    let done = training.epochs();
+    if config.train.epochs >= done + usize::from(is_within) {
         return Ok(());
     }
     let text = set.iter().rev().find(|text| text.trim_start().starts_with("train.epochs")).cloned().unwrap_or_default();
-    let reason =
-        format!("{} done; `--checkpoint FILE` goes back to an earlier one that was kept", count(done, "epoch"));
+    let reason = format!(
+        "{} done{}; `--checkpoint FILE` goes back to an earlier one that was kept",
+        count(done, "epoch"),
+        if is_within { ", and the next one has begun" } else { "" }
+    );
     Err(ConfigError::Override { text, reason }.into())
 }

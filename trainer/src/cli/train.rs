@@ -6,6 +6,7 @@ use super::prepared::{Prepared, prepare};
 use crate::analysis::observer::observers;
 use crate::error::Error;
 use crate::run::{Existing, RunFolder, timestamp};
+use crate::stop::StopRequests;
 use crate::training::Training;
 use crate::words::count;
 use clap::Args;
@@ -38,6 +39,7 @@ pub fn train(args: &TrainArgs) -> Result<(), Error> {
     let Prepared { config, split, device, threads } = prepare(&args.config, &args.set, &args.common)?;
     let images = (split.train.len(), split.test.len());
     let mut training = Training::new(&config, split, &device, threads, &observers)?;
+    training.stop_when_asked(&StopRequests::of_process().map_err(Error::Signals)?);
     if args.detect_anomaly {
         training.detect_anomaly();
     }

@@ -35,7 +35,14 @@ impl Change {
 
     /// Whether results do not depend on the key.
     pub fn is_immaterial(&self) -> bool {
-        matches!(self.key.as_str(), "train.threads" | "train.eval_batch" | "model.recompute")
+        matches!(
+            self.key.as_str(),
+            "train.threads"
+                | "train.eval_batch"
+                | "train.checkpoint_minutes"
+                | "train.checkpoint_updates"
+                | "model.recompute"
+        )
     }
 
     /// Whether the key can change during training: the settings that each update reads, the number of epochs, and what is evaluated and saved.
@@ -48,9 +55,8 @@ impl Change {
         let reason = match (section, name) {
             ("optim", "lr" | "min_lr" | "schedule" | "warmup_epochs" | "clip") => return Ok(()),
             ("perturb", "rho" | "rho_min" | "rho_schedule") => return Ok(()),
-            ("train", "epochs" | "threads" | "eval_batch" | "eval_every" | "checkpoint_every" | "keep_checkpoints") => {
-                return Ok(());
-            }
+            ("train", "epochs" | "threads" | "eval_batch" | "eval_every" | "keep_checkpoints") => return Ok(()),
+            ("train", "checkpoint_every" | "checkpoint_minutes" | "checkpoint_updates") => return Ok(()),
             ("analysis", "every" | "protocol" | "draws") => return Ok(()),
             ("train", "batch" | "accumulate") => "updates would differ, and an epoch would have another number of them",
             ("train", "seed") => "the order of images and the random draws so far depend on it",

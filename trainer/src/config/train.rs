@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::error::{Problem, require};
 
 /// The section `[train]`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TrainConfig {
     /// The number of epochs; 0 makes a run of the initial model, for evaluation and analysis.
@@ -31,6 +31,12 @@ pub struct TrainConfig {
     /// Write a checkpoint every `checkpoint_every` epochs, and after the last; 0 for the last only.
     #[serde(default = "one")]
     pub checkpoint_every: usize,
+    /// Also write a checkpoint within an epoch when this number of minutes has passed since the last one; 0 for never.
+    #[serde(default = "ten")]
+    pub checkpoint_minutes: f64,
+    /// Also write a checkpoint within an epoch after every `checkpoint_updates` updates of the run; 0 for never.
+    #[serde(default)]
+    pub checkpoint_updates: u64,
     /// Keep every checkpoint, as `checkpoints/epoch-025.safetensors`, not only the last one.
     #[serde(default)]
     pub keep_checkpoints: bool,
@@ -42,6 +48,10 @@ const MOST_EPOCHS: usize = 1_000_000;
 
 fn one() -> usize {
     1
+}
+
+fn ten() -> f64 {
+    10.0
 }
 
 fn hundred() -> usize {
@@ -64,6 +74,13 @@ impl TrainConfig {
         )?;
         require(self.batch > 0, "train.batch", 0, "must be at least 1")?;
         require(self.eval_batch > 0, "train.eval_batch", 0, "must be at least 1")?;
+        let minutes = self.checkpoint_minutes;
+        require(
+            minutes >= 0.0 && minutes.is_finite(),
+            "train.checkpoint_minutes",
+            minutes,
+            "must be a number of minutes, 0 or more",
+        )?;
         require(self.accumulate > 0, "train.accumulate", 0, "must be at least 1")?;
         if !self.batch.is_multiple_of(self.accumulate) {
             let reason = format!("must be divisible by train.accumulate = {}", self.accumulate);

@@ -125,14 +125,28 @@ impl Loader {
     /// # Errors
     /// If the system cannot start a thread.
     pub fn epoch(&self, epoch: usize) -> Result<Epoch, LoaderError> {
+        self.epoch_from(epoch, 0)
+    }
+
+    /// The same from batch `first` of the epoch on; the earlier ones are not made. Each batch is what it is in the whole epoch.
+    ///
+    /// # Errors
+    /// If the system cannot start a thread.
+    ///
+    /// # Panics
+    /// If the epoch has fewer batches.
+    #[track_caller]
+    pub fn epoch_from(&self, epoch: usize, first: usize) -> Result<Epoch, LoaderError> {
+        assert!(first <= self.batches(), "batch {first} of an epoch of {}", self.batches());
         let work = Arc::new(Work { loader: self.clone(), epoch, order: self.order(epoch) });
         let (pieces, of_batch) = (work.pieces(), self.batch.div_ceil(PIECE));
-        let mut started = Epoch { receivers: Vec::new(), threads: Vec::new(), next: 0, pieces, of_batch };
-        for worker in 0..self.workers.min(pieces) {
+        let begin = pieces.min(first * of_batch);
+        let mut started = Epoch { receivers: Vec::new(), threads: Vec::new(), begin, next: begin, pieces, of_batch };
+        for worker in 0..self.workers.min(pieces - begin) {
             let (sender, receiver) = sync_channel(AHEAD);
             let (work, step) = (work.clone(), self.workers);
             let thread = std::thread::Builder::new().name(format!("loader {worker}"));
-            let thread = thread.spawn(move || work.run(worker, step, &sender)).map_err(LoaderError::Spawn)?;
+            let thread = thread.spawn(move || work.run(begin + worker, step, &sender)).map_err(LoaderError::Spawn)?;
             started.receivers.push(receiver);
             started.threads.push(thread);
         }
@@ -209,7 +223,8 @@ fn message_of(panic: &(dyn Any + Send)) -> String {
 pub struct Epoch {
     receivers: Vec<Receiver<Result<Batch, LoaderError>>>,
     threads: Vec<JoinHandle<()>>,
-    /// The next piece, their total number, and the number per full batch.
+    /// The first piece, the next one, their number in a whole epoch, and the number per full batch.
+    begin: usize,
     next: usize,
     pieces: usize,
     of_batch: usize,
@@ -218,7 +233,7 @@ pub struct Epoch {
 impl Epoch {
     /// The next piece: a worker closes its channel early only after it has sent an error, and nothing is read after an error.
     fn piece(&mut self) -> Option<Result<Batch, LoaderError>> {
-        let received = self.receivers[self.next % self.receivers.len()].recv().ok();
+        let received = self.receivers[(self.next - self.begin) % self.receivers.len()].recv().ok();
         self.next = if matches!(received, Some(Ok(_))) { self.next + 1 } else { self.pieces };
         received
     }
@@ -375,6 +390,23 @@ mod tests {
             let results: Vec<_> = Loader::evaluation(Arc::new(data), prepare, 1, 1).epoch(0).unwrap().collect();
             let message = results[0].as_ref().unwrap_err().to_string();
             assert!(results.len() == 1 && message.contains(&name) && !message.contains("panic"), "{message}");
+        }
+    }
+
+    #[test]
+    fn an_epoch_that_begins_late_has_the_batches_that_are_left() {
+        for (count, batch) in [(250, 30), (300, 100), (5, 8), (64, 1)] {
+            for workers in [1, 2, 3, 7] {
+                for loader in
+                    [training(count, batch, workers, 3), Loader::evaluation(data(count), PLAIN, batch, workers)]
+                {
+                    let whole = collect(&loader, 2);
+                    for first in [0, 1, whole.len() / 2, whole.len() - 1, whole.len()] {
+                        let late = loader.epoch_from(2, first).unwrap().collect::<Result<Vec<_>, _>>().unwrap();
+                        assert!(late == whole[first..], "{count} images in batches of {batch} from {first}, {workers}");
+                    }
+                }
+            }
         }
     }
 

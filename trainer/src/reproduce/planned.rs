@@ -104,6 +104,7 @@ impl Planned {
             run.begin(&config)?;
             training
         };
+        training.stop_when_asked(&study.stop);
         if study.devices.len() > 1 {
             // The lines of several runs would be mixed.
             training.quiet();

@@ -6,6 +6,7 @@ use crate::data::SearchPath;
 use crate::error::Error;
 use crate::files;
 use crate::paper::Architecture;
+use crate::stop::StopRequests;
 use crate::words::count;
 use lethe_tensor::Device;
 use std::panic::resume_unwind;
@@ -33,11 +34,24 @@ pub struct Study<'a> {
     pub runs: PathBuf,
     /// The folder of results.
     pub out: PathBuf,
+    /// Asked after every update whether to stop: a run that is being trained then ends with a checkpoint.
+    pub stop: StopRequests,
     /// Called with messages about the progress.
     pub say: &'a (dyn Fn(&str) + Sync),
 }
 
 impl Study<'_> {
+    /// Does `work`, unless a signal has asked to stop.
+    fn unless_stopped<R>(&self, work: impl FnOnce() -> Result<R, Error>) -> Result<R, Error> {
+        match self.stop.asked() {
+            None => work(),
+            Some(signal) => {
+                let how = "give the command again to continue where it stopped".to_owned();
+                Err(Error::Stopped { signal, how })
+            }
+        }
+    }
+
     /// Applies `make` to all items and returns the results in their order. Every device takes the next free item; after an error no further item is
     /// started.
     ///
@@ -54,7 +68,11 @@ impl Study<'_> {
             while !failed.load(Ordering::Relaxed) {
                 let i = next.fetch_add(1, Ordering::Relaxed);
                 let Some(item) = items.get(i) else { break };
-                made.push((i, make(item, device).inspect_err(|_| failed.store(true, Ordering::Relaxed))?));
+                made.push((
+                    i,
+                    self.unless_stopped(|| make(item, device))
+                        .inspect_err(|_| failed.store(true, Ordering::Relaxed))?,
+                ));
             }
             Ok(made)
         };
@@ -98,6 +116,7 @@ pub(super) mod tests {
             search_path: SearchPath { data_dir: None, variable: None, system: folder.to_owned() },
             runs: folder.join("runs"),
             out: folder.to_owned(),
+            stop: StopRequests::default(),
             say: &|_| {},
         }
     }

@@ -7,6 +7,7 @@ use lethe_nn::atomic::{write_atomically, write_keeping};
 use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::str::FromStr;
 
 /// The note with the names of the classes, in checkpoints and in exported files.
 pub(super) const CLASSES: &str = "classes";
@@ -117,16 +118,16 @@ impl Checkpoint {
         if tensor.shape == shape { Ok(&tensor.data) } else { Err(error(format!("shape {:?}", tensor.shape))) }
     }
 
-    /// The integer that a note contains.
+    /// The number that a note contains: a whole one, or a real one that is read back to the last bit.
     ///
     /// # Errors
-    /// If there is no such note, or it is not an integer.
-    pub fn number(&self, note: &str) -> Result<u64, CheckpointError> {
+    /// If there is no such note, or it is not such a number.
+    pub fn number<N: FromStr>(&self, note: &str) -> Result<N, CheckpointError> {
         let text = self.notes.get(note);
         text.and_then(|text| text.parse().ok()).ok_or_else(|| CheckpointError::Note {
             path: self.path.clone(),
             note: note.to_owned(),
-            expected: "a whole number".to_owned(),
+            expected: "a number".to_owned(),
             found: text.map_or_else(|| "nothing".to_owned(), |text| format!("\"{text}\"")),
         })
     }
@@ -193,13 +194,13 @@ mod tests {
         checkpoint().save(&path).unwrap();
         let read = Checkpoint::load(&path).unwrap();
         assert_eq!(read.tensor("blocks.0.weight", &[2, 3]).unwrap()[2], 1.5);
-        assert_eq!(read.number("note 7").unwrap(), 7);
+        assert_eq!(read.number::<u64>("note 7").unwrap(), 7);
         let shape = read.tensor("blocks.0.weight", &[3, 2]).unwrap_err().to_string();
         assert!(shape.contains("run.safetensors: tensor `blocks.0.weight`: expected shape [3, 2], found shape [2, 3]"));
         let name = read.tensor("blocks.1.weight", &[2, 3]).unwrap_err().to_string();
         assert!(name.contains("found no such tensor (but there is `blocks.0.weight`)"), "{name}");
-        let note = read.number("step").unwrap_err().to_string();
-        assert!(note.contains("note `step`: expected a whole number, found nothing"), "{note}");
+        let note = read.number::<u64>("step").unwrap_err().to_string();
+        assert!(note.contains("note `step`: expected a number, found nothing"), "{note}");
     }
 
     #[test]
@@ -247,7 +248,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let [path, previous] = ["now", "before"].map(|name| folder.path().join(name));
         let numbered = |n: u64| Checkpoint { notes: [("n".to_owned(), n.to_string())].into(), ..checkpoint() };
-        let number = |path: &Path| Checkpoint::load(path).unwrap().number("n").unwrap();
+        let number = |path: &Path| Checkpoint::load(path).unwrap().number::<u64>("n").unwrap();
         numbered(1).save_keeping(&path, &previous).unwrap();
         assert!(!previous.exists());
         for n in 2..4 {

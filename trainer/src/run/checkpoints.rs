@@ -44,7 +44,7 @@ impl RunFolder {
             Some(file) => Checkpoint::load(file).map_err(|source| self.explain(source)),
             None => self.last(),
         }?;
-        if checkpoint.number(Checkpoint::UPDATES).is_err() {
+        if checkpoint.number::<u64>(Checkpoint::UPDATES).is_err() {
             return Err(self.explain(CheckpointError::WeightsAlone { path: checkpoint.path }));
         }
         self.expect_config(&checkpoint)?;
@@ -86,7 +86,7 @@ impl RunFolder {
         let files = [CHECKPOINT, PREVIOUS].map(|name| self.file(name));
         let all = files.into_iter().chain(self.kept().unwrap_or_default().into_iter().map(|(_, file)| file));
         let whole = all.filter_map(|file| {
-            let updates = Checkpoint::load(&file).ok()?.number(Checkpoint::UPDATES).ok()?;
+            let updates = Checkpoint::load(&file).ok()?.number::<u64>(Checkpoint::UPDATES).ok()?;
             Some((updates, file))
         });
         whole.max().map(|(_, file)| file)

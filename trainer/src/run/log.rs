@@ -31,4 +31,12 @@ impl Log {
         line.push(b'\n');
         self.file.write_all(&line).map_err(error)
     }
+
+    /// Waits until all records are on the disk: a checkpoint that counts on them must not outlive them.
+    ///
+    /// # Errors
+    /// If the disk fails.
+    pub fn sync(&self) -> Result<(), RunError> {
+        self.file.sync_data().map_err(|e| RunError::write(&self.path, e))
+    }
 }

@@ -6,7 +6,7 @@
 //! | `data.txt` | the numbers of training and test images, and their checksums |
 //! | `metrics.jsonl` | a line per update, epoch and evaluation, without clock times: the same run writes the same bytes |
 //! | `timing.jsonl` | the clock times of epochs |
-//! | `checkpoint.safetensors` | θ, the state, the optimiser's vectors and the config, after the last epoch that was saved |
+//! | `checkpoint.safetensors` | θ, the state, the optimiser's vectors and the config, after the last update that was saved |
 //! | `checkpoint-previous.safetensors` | the checkpoint before it |
 //! | `changes.jsonl` | what `lethe resume --set` changed, and when |
 //! | `checkpoints/` | with `keep_checkpoints`, all checkpoints: `epoch-025.safetensors` |

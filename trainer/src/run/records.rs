@@ -134,7 +134,7 @@ mod tests {
         let paths = [1, 25, 1000].map(|epochs| run.record_epoch(epochs, "", &epochs).unwrap());
         run.record("sharpness", &0).unwrap();
         assert!(paths[1].ends_with("analysis/epoch-025.json"), "{}", paths[1].display());
-        run.forget_after(25).unwrap();
+        run.forget_after(25, 0).unwrap();
         assert_eq!(paths.each_ref().map(|p| p.exists()), [true, true, false]);
         drop(run);
         RunFolder::create(folder.path(), Existing::Overwrite, &config()).unwrap();

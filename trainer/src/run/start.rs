@@ -1,4 +1,4 @@
-//! Creating a run folder, locking it, and bringing it back to the epoch that a run is resumed at.
+//! Creating a run folder, locking it, and bringing it back to the update that a run is resumed at.
 
 use std::fs::{self, File, TryLockError};
 use std::io;
@@ -116,15 +116,17 @@ impl RunFolder {
         self.forget_partial_records(|name| epoch_of(name).is_some())
     }
 
-    /// Truncates the logs after this number of epochs, and removes half-written lines.
+    /// Truncates the logs after this number of complete epochs and of updates, and removes half-written lines.
     ///
     /// # Errors
     /// If they cannot be read or written, or if lines after one that is no record would be lost.
-    pub fn forget_after(&self, epochs: usize) -> Result<(), RunError> {
+    pub fn forget_after(&self, epochs: usize, updates: u64) -> Result<(), RunError> {
         #[derive(Deserialize)]
         struct Line {
             epoch: usize,
+            update: Option<u64>,
         }
+        let is_kept = |line: &Line| line.epoch < epochs || line.update.is_some_and(|update| update < updates);
         let kept = |name: &'static str| {
             let path = self.file(name);
             let text = match fs::read_to_string(&path) {
@@ -134,7 +136,7 @@ impl RunFolder {
             let mut kept = String::new();
             for (line, record) in text.split_inclusive('\n').enumerate() {
                 match serde_json::from_str::<Line>(record) {
-                    Ok(Line { epoch }) if epoch < epochs => kept += record,
+                    Ok(line) if is_kept(&line) => kept += record,
                     // A program that was killed leaves half a line at the end, and nothing after it.
                     Err(_) if record.ends_with('\n') => return Err(RunError::BrokenLog { path, line: line + 1 }),
                     _ => break,
@@ -266,14 +268,22 @@ mod tests {
         let lines = "{\"epoch\":0,\"loss\":1}\n{\"epoch\":1}\n{\"epoch\":2}\n{\"epo";
         fs::write(folder.path().join(METRICS), lines).unwrap();
         for (epochs, kept) in [(3, &lines[..45]), (1, &lines[..21]), (0, "")] {
-            run.forget_after(epochs).unwrap();
+            run.forget_after(epochs, 0).unwrap();
             assert_eq!(fs::read_to_string(folder.path().join(METRICS)).unwrap(), kept);
+        }
+        let updates: String = (0..6).map(|i| format!("{{\"epoch\":{},\"update\":{i}}}\n", i / 3)).collect();
+        let (line, of_epoch) = (updates.len() / 6, "{\"epoch\":0,\"train_loss\":1}\n");
+        let lines = [&updates[..3 * line], of_epoch, &updates[3 * line..], "{\"epoch\":1,\"train_loss\":1}\n"].concat();
+        for (epochs, update, length) in [(2, 6, lines.len()), (1, 5, of_epoch.len() + 5 * line), (0, 2, 2 * line)] {
+            fs::write(folder.path().join(METRICS), &lines).unwrap();
+            run.forget_after(epochs, update).unwrap();
+            assert_eq!(fs::read_to_string(folder.path().join(METRICS)).unwrap(), lines[..length]);
         }
         let (sound, broken) = ("{\"epoch\":0}\n{\"epoch\":1}\n", "{\"epoch\":0}\ngarbage\n{\"epoch\":1}\n");
         for (metrics, timing, named) in [(broken, sound, METRICS), (sound, broken, TIMING)] {
             let logs = [(METRICS, metrics), (TIMING, timing)];
             logs.iter().for_each(|(name, text)| fs::write(folder.path().join(name), text).unwrap());
-            let error = run.forget_after(1).unwrap_err().to_string();
+            let error = run.forget_after(1, 0).unwrap_err().to_string();
             assert!(error.contains(&format!("{named}, line 2")) && error.contains("move the file away"), "{error}");
             logs.iter()
                 .for_each(|(name, text)| assert_eq!(fs::read_to_string(folder.path().join(name)).unwrap(), *text));

@@ -32,7 +32,7 @@ impl Restored {
         let (layout, state_layout) = (model.blueprint().layout(), model.blueprint().state_layout());
         let theta = Theta::new(vector("", checkpoint, layout, device)?, layout);
         let state = State::new(vector("", checkpoint, state_layout, device)?, state_layout);
-        let updates = checkpoint.number(UPDATES)?;
+        let updates: u64 = checkpoint.number(UPDATES)?;
         let updates_per_epoch = train.len().div_ceil(config.train.batch);
         let (lr, rho) = experiment::schedules(config, updates_per_epoch);
         let rho = rho.at(lr.at(updates.saturating_sub(1)));

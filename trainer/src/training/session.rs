@@ -186,6 +186,11 @@ impl<'a> Session<'a> {
         (self.update / self.updates_per_epoch) as usize
     }
 
+    /// The number of updates made in the epoch that is not complete yet.
+    pub fn updates_in_epoch(&self) -> usize {
+        (self.update % self.updates_per_epoch) as usize
+    }
+
     /// The number of the model's parameters.
     pub fn parameters(&self) -> usize {
         self.theta.layout().count()

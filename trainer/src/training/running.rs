@@ -1,0 +1,229 @@
+//! The loop of a training: updates, checkpoints, evaluations, and what is logged of them.
+
+use super::session::Pending;
+use super::{Session, Summary, Training};
+use crate::error::Error;
+use crate::evaluation::Evaluation;
+use crate::network::HostBatch;
+use crate::progress::{EpochFigures, Progress as Display};
+use crate::run::{Checkpoint, Log, RunFolder};
+use crate::words::count;
+use serde::Serialize;
+use std::time::{Duration, Instant};
+
+/// A line of `metrics.jsonl` for an evaluation.
+#[derive(Serialize)]
+struct TestRecord {
+    epoch: usize,
+    test_accuracy: f64,
+    test_loss: f64,
+}
+
+/// A line of `metrics.jsonl` for an epoch: means over its images of the loss and accuracy before each update.
+#[derive(Serialize)]
+struct EpochRecord {
+    epoch: usize,
+    train_loss: f64,
+    train_accuracy: f64,
+}
+
+/// A line of `timing.jsonl`: the time of the epoch's updates in the process that completed it, without evaluations and without the time in which the
+/// process was stopped.
+#[derive(Serialize)]
+struct TimeRecord {
+    epoch: usize,
+    /// The images that this process trained on in the epoch: fewer than the epoch has if it was resumed within it.
+    images: usize,
+    seconds: f64,
+    images_per_second: f64,
+}
+
+/// A training and the folder it is written to.
+pub(super) struct Running<'a, 'r> {
+    training: Training<'a>,
+    run: &'r RunFolder,
+    metrics: Log,
+    timing: Log,
+    progress: Display,
+    /// When the last checkpoint was written, or this process began.
+    saved: Instant,
+}
+
+impl<'a, 'r> Running<'a, 'r> {
+    /// Truncates the logs of the folder to the current update, and opens them.
+    pub fn begin(training: Training<'a>, run: &'r RunFolder) -> Result<Running<'a, 'r>, Error> {
+        let session = &training.session;
+        run.forget_after(session.epochs(), session.updates())?;
+        let epochs = training.config.train.epochs;
+        if session.epochs() < epochs {
+            run.forget_summary()?;
+        }
+        run.note_data(&training.fingerprint)?;
+        run.note_classes(&training.classes)?;
+        let (metrics, timing) = (run.metrics()?, run.timing()?);
+        let show = if training.quiet { Display::hidden } else { Display::new };
+        let per_epoch = training.loader.images();
+        let done = session.epochs() * per_epoch + session.updates_in_epoch() * training.loader.batch();
+        let progress = show(done, epochs, per_epoch);
+        Ok(Running { training, run, metrics, timing, progress, saved: Instant::now() })
+    }
+
+    /// Trains to the end.
+    pub fn finish(mut self) -> Result<Summary, Error> {
+        let mut last = self.catch_up()?;
+        let epochs = self.training.config.train.epochs;
+        for epoch in self.training.epochs()..epochs {
+            last = self.epoch(epoch)?;
+        }
+        if epochs == 0 {
+            self.save(true)?;
+        }
+        self.progress.finish();
+        let Training { session, test_loader, device, .. } = &self.training;
+        // Without an epoch left, an interrupted run can lack only its summary.
+        let test = last.map_or_else(|| session.evaluate(test_loader), Ok)?;
+        let summary = Summary {
+            parameters: session.parameters(),
+            updates: session.updates(),
+            test,
+            test_accuracy: test.accuracy(),
+            device: device.to_string(),
+        };
+        self.run.summarise(&summary)?;
+        Ok(summary)
+    }
+
+    /// Makes the measurements of a run that was stopped between an epoch's checkpoint and them.
+    fn catch_up(&mut self) -> Result<Option<Evaluation>, Error> {
+        let Some(epoch) = self.training.epochs().checked_sub(1) else { return Ok(None) };
+        // Within the next epoch they were made before its first update.
+        if self.training.session.updates_in_epoch() > 0 {
+            return Ok(None);
+        }
+        let measured = if self.run.is_evaluated(epoch)? { None } else { self.evaluate(epoch)? };
+        self.observe(epoch)?;
+        Ok(measured)
+    }
+
+    /// The rest of an epoch, its checkpoint, and its measurements.
+    fn epoch(&mut self, epoch: usize) -> Result<Option<Evaluation>, Error> {
+        let first = self.training.session.updates_in_epoch();
+        self.progress.begin_epoch(std::mem::take(&mut self.training.begun));
+        self.updates(epoch, first)?;
+        let EpochFigures { loss: train_loss, accuracy: train_accuracy, seconds } = self.progress.end_epoch();
+        self.metrics.record(&EpochRecord { epoch, train_loss, train_accuracy })?;
+        let loader = &self.training.loader;
+        let images = loader.images() - first * loader.batch();
+        self.timing.record(&TimeRecord { epoch, images, seconds, images_per_second: images as f64 / seconds })?;
+        // The checkpoint comes first: a failure in the measurements must not lose the epoch.
+        let train = &self.training.config.train;
+        let (is_due, asked) = (train.is_due(train.checkpoint_every, epoch), self.training.stop.asked());
+        if is_due || asked.is_some() {
+            self.save(is_due)?;
+        }
+        self.stop_if_asked()?;
+        let measured = self.evaluate(epoch).and_then(|test| self.observe(epoch).map(|()| test));
+        // Nor, if no checkpoint was due, the epochs since the last one.
+        if measured.is_err() && !is_due {
+            self.save(false)?;
+        }
+        measured
+    }
+
+    /// The updates of an epoch from number `first` on. The results of an update are read while the next one is running.
+    fn updates(&mut self, epoch: usize, first: usize) -> Result<(), Error> {
+        let mut pending: Option<Pending> = None;
+        for host in self.training.loader.epoch_from(epoch, first)? {
+            let Training { session, device, .. } = &mut self.training;
+            let next = session.update(epoch, &HostBatch { device, batch: &host? });
+            if let Some(done) = pending.replace(next) {
+                self.report(done)?;
+            }
+            if self.must_save_within() {
+                pending.take().map_or(Ok(()), |done| self.report(done))?;
+                self.save(false)?;
+                self.stop_if_asked()?;
+            }
+        }
+        pending.map_or(Ok(()), |done| self.report(done))
+    }
+
+    /// Waits for the results of an update, and logs and shows them.
+    fn report(&mut self, done: Pending) -> Result<(), Error> {
+        let images = done.images;
+        let record = self.training.session.read(done)?;
+        self.progress.step(record.loss, record.accuracy, images);
+        Ok(self.metrics.record(&record)?)
+    }
+
+    /// Whether a checkpoint is due within an epoch: asked for, after so many updates, or after so much time.
+    fn must_save_within(&self) -> bool {
+        let (session, train) = (&self.training.session, &self.training.config.train);
+        let minutes = Duration::from_secs_f64(60.0 * train.checkpoint_minutes);
+        let is_due = self.training.stop.asked().is_some()
+            || (train.checkpoint_updates > 0 && session.updates().is_multiple_of(train.checkpoint_updates))
+            || (!minutes.is_zero() && self.saved.elapsed() >= minutes);
+        is_due && session.updates_in_epoch() > 0
+    }
+
+    /// Ends the training if that was asked; the current update has a checkpoint.
+    fn stop_if_asked(&self) -> Result<(), Error> {
+        let Some(signal) = self.training.stop.asked() else { return Ok(()) };
+        self.progress.finish();
+        let updates = count(self.training.session.updates(), "update");
+        let how = format!("{updates} are saved, `lethe resume {}` continues", self.run.path().display());
+        Err(Error::Stopped { signal, how })
+    }
+
+    /// Evaluates on the test set, if that is due after this epoch.
+    fn evaluate(&mut self, epoch: usize) -> Result<Option<Evaluation>, Error> {
+        let Training { config, session, test_loader, .. } = &self.training;
+        if !config.train.is_due(config.train.eval_every, epoch) {
+            return Ok(None);
+        }
+        let e = session.evaluate(test_loader)?;
+        self.metrics.record(&TestRecord { epoch, test_accuracy: e.accuracy(), test_loss: e.loss })?;
+        self.progress.test(e.accuracy());
+        Ok(Some(e))
+    }
+
+    /// Tells the observers of this epoch.
+    fn observe(&self, epoch: usize) -> Result<(), Error> {
+        let Training { observers, session, .. } = &self.training;
+        observers.iter().try_for_each(|observer| observer.after_epoch(epoch, session.observed(), self.run))
+    }
+
+    /// Replaces the run's checkpoint, and also keeps it if it is one of those that the config may ask to keep.
+    ///
+    /// # Errors
+    /// If the device or the disk fails, or the model has a number that is not finite.
+    fn save(&mut self, is_kept: bool) -> Result<(), Error> {
+        let mut checkpoint = checkpoint(&self.training.session)?;
+        if self.training.session.updates_in_epoch() > 0 {
+            self.progress.sums().note(&mut checkpoint);
+        }
+        self.metrics.sync()?;
+        if is_kept && self.training.config.train.keep_checkpoints {
+            self.run.keep(&checkpoint, self.training.epochs())?;
+        }
+        self.run.save(&checkpoint)?;
+        self.saved = Instant::now();
+        Ok(())
+    }
+}
+
+/// The current state of a training as a checkpoint.
+///
+/// # Errors
+/// If the device fails, or the model has a number that is not finite.
+fn checkpoint(session: &Session<'_>) -> Result<Checkpoint, Error> {
+    let checkpoint = session.checkpoint()?;
+    // A checkpoint of a diverged model would replace a usable one.
+    let broken = checkpoint.tensors.iter().find(|t| t.data.iter().any(|v| !v.is_finite()));
+    match broken {
+        None => Ok(checkpoint),
+        Some(broken) => {
+            Err(Error::Diverged { tensor: broken.name.clone(), update: session.updates().saturating_sub(1) })
+        }
+    }
+}
