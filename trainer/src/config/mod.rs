@@ -10,6 +10,7 @@ mod changes;
 mod data;
 mod error;
 mod init;
+mod kinds;
 mod loss;
 mod model;
 mod nearest;
@@ -17,6 +18,8 @@ mod optim;
 mod overrides;
 mod perturb;
 mod reading;
+#[cfg(test)]
+mod refusals;
 mod shrink;
 #[cfg(test)]
 mod tests;
@@ -85,16 +88,6 @@ fn read(path: &Path) -> Result<String, ConfigError> {
 
 const SECTIONS: [&str; 9] = ["data", "model", "init", "loss", "optim", "perturb", "shrink", "train", "analysis"];
 
-/// The keys of a section with this kind; `None` if the section has no kinds or not this one.
-fn keys(section: &str, kind: &str) -> Option<Vec<&'static str>> {
-    match section {
-        "model" => ModelConfig::keys(kind),
-        "optim" => OptimConfig::keys(kind),
-        "perturb" => PerturbConfig::keys(kind),
-        _ => None,
-    }
-}
-
 impl Config {
     /// Reads a file, applies `--set` arguments and checks the result by itself.
     ///
@@ -132,11 +125,18 @@ impl Config {
         Ok(config)
     }
 
+    /// Which keys of a config these `--set` arguments leave out, in words: if they change the kind of a section, those that only its old kind has. Nothing of a text
+    /// or an argument that cannot be read.
+    pub fn left_out(text: &str, overrides: &[String]) -> Vec<String> {
+        let table = toml::from_str::<Table>(text).ok();
+        table.and_then(|mut table| overrides::apply(&mut table, overrides).ok()).unwrap_or_default()
+    }
+
     /// Its sections, each checked by itself.
     fn parts(text: &str, path: &Path, overrides: &[String]) -> Result<Config, ConfigError> {
         let syntax = |e: toml::de::Error| ConfigError::Syntax { path: path.to_owned(), message: e.to_string() };
         let mut table: Table = toml::from_str(text).map_err(syntax)?;
-        overrides::apply(&mut table, overrides, keys)?;
+        overrides::apply(&mut table, overrides)?;
         let config = Config::from_table(table).map_err(|problem| problem.in_file(path))?;
         config.check().map_err(|problem| problem.in_file(path))?;
         Ok(config)
@@ -189,6 +189,7 @@ impl Config {
                 choices: SECTIONS.map(str::to_owned).to_vec(),
             });
         }
+        kinds::check(&table)?;
         let mut take = |name: &str| match table.remove(name) {
             None => Ok(None),
             Some(Value::Table(section)) => Ok(Some(section)),
