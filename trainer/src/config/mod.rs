@@ -270,11 +270,23 @@ impl Config {
         Err(Problem::value(key, slice, reason))
     }
 
-    /// The error of a batch size, or of a part of a batch, that m does not divide.
+    /// The error of a batch size that m does not divide, with the nearest multiples of m and the nearest divisors of the batch size.
     fn undivided(&self, m: usize) -> Problem {
+        const LARGEST: usize = 1 << 16;
         let batch = self.train.batch;
-        let near = (batch / m).max(1).saturating_mul(m);
-        let reason = format!("is not divisible by the slice size, perturb.m = {m}; try {near}, or another m");
+        let multiples = [batch / m, batch / m + 1].map(|slices| slices.saturating_mul(m)).into_iter();
+        let multiples: Vec<String> = multiples.filter(|size| *size > 0).map(|size| size.to_string()).collect();
+        let mut divisors: Vec<usize> = (1..=batch.min(LARGEST)).filter(|d| batch.is_multiple_of(*d)).collect();
+        divisors.sort_by_key(|divisor| divisor.abs_diff(m));
+        divisors.truncate(2);
+        divisors.sort_unstable();
+        let divisors: Vec<String> = divisors.iter().map(usize::to_string).collect();
+        let reason = format!(
+            "is not divisible by the slice size, perturb.m = {m}, though a batch is cut into slices of m images; set train.batch to a multiple \
+             of {m} ({}), or perturb.m to a divisor of {batch} ({})",
+            multiples.join(" or "),
+            divisors.join(" or ")
+        );
         Problem::value("train.batch", batch, reason)
     }
 }

@@ -60,6 +60,11 @@ fn values_out_of_range_are_refused() {
         ("optim.min_lr=1", "optim.lr = 0.001"),
         ("optim.betas=[0.9, 1.0]", "optim.betas = [0.9, 1.0]"),
         ("optim.weight_decay=-1", "0 or more"),
+        ("optim.weight_decay=1e300", ": must be 0 or more, and finite, in single precision"),
+        (
+            "optim.weight_decay=1e9",
+            "must be below 1, and it is 1000000; with optim.lr = 0.001 use a weight decay below 1000",
+        ),
         ("optim.clip=0", "optim.clip = 0"),
         ("optim.warmup_epochs=11", "train.epochs = 10"),
         ("perturb.rho=-0.1", "perturb.rho = -0.1"),
@@ -101,7 +106,9 @@ fn methods_that_make_no_sense_together_are_refused_with_the_reason() {
 
 #[test]
 fn a_batch_must_be_made_of_whole_slices() {
-    refused(&["train.batch=100"], &["train.batch = 100", "perturb.m = 64", "try 64"]);
+    let parts = ["train.batch = 100", "perturb.m = 64", "a multiple of 64 (64 or 128)", "a divisor of 100 (50 or 100)"];
+    refused(&["train.batch=100"], &parts);
+    refused(&["train.batch=48"], &["a multiple of 64 (64)", "a divisor of 48 (24 or 48)"]);
     refused(&["perturb.kind=none", "train.accumulate=3"], &["train.batch", "divisible by train.accumulate = 3"]);
     assert!(read(&["perturb.kind=none", "train.accumulate=4"]).is_ok());
     assert!(read(&["train.batch=192"]).is_ok());
