@@ -4,7 +4,7 @@ use crate::bench::UnknownShape;
 use crate::config::{ConfigError, Problem};
 use crate::data::{DataError, LoaderError};
 use crate::run::{CheckpointError, RunError};
-use crate::words::count;
+use crate::words::{Brief, count};
 use lethe_tensor::DeviceError;
 
 /// A failure, with the exit status that scripts see.
@@ -114,7 +114,7 @@ pub enum Error {
     )]
     OutputsNotFinite,
     /// At this distance from θ the loss is infinite or NaN.
-    #[error("the loss is {loss} at distance {distance} from the parameters; use a smaller --reach")]
+    #[error("the loss is {loss} at distance {} from the parameters; use a smaller --reach", Brief(distance))]
     SliceNotFinite {
         /// The distance.
         distance: f64,

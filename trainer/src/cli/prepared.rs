@@ -3,7 +3,7 @@
 use super::device::threads;
 use super::options::Common;
 use super::output::note;
-use crate::config::{Config, Problem};
+use crate::config::{Config, Problem, Split};
 use crate::data::{DataSplit, SearchPath, load};
 use crate::error::Error;
 use crate::training;
@@ -31,7 +31,11 @@ pub fn prepare_trained(path: &Path, set: &[String], common: &Common) -> Result<P
     let config = Config::load_trained(path, set)?;
     if config.analysis.split != Config::load_trained(path, &[])?.analysis.split {
         let reason = "cannot change after training: the run held out other images";
-        return Err(Problem::value("analysis.split", format!("{:?}", config.analysis.split), reason).into());
+        let split = match config.analysis.split {
+            Split::Test => "\"test\"",
+            Split::HeldOut => "\"held-out\"",
+        };
+        return Err(Problem::value("analysis.split", split, reason).into());
     }
     tell_left_out(path, set);
     prepared(config, path, common)

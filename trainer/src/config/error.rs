@@ -4,6 +4,7 @@ use std::fmt::Display;
 use std::path::{Path, PathBuf};
 
 use super::nearest::nearest;
+use crate::words::Brief;
 
 /// A config that cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -78,7 +79,7 @@ pub enum Problem {
         choices: Vec<String>,
     },
     /// A wrong value, with the reason and, if there are few, the choices.
-    #[error("{key} = {value}: {reason}")]
+    #[error("{key} = {}: {}", Brief(value), Brief(reason))]
     Value {
         /// The dotted name of the key.
         key: String,

@@ -155,7 +155,7 @@ impl OptimCommon {
         require(
             (self.lr as f32).is_finite() && self.lr > 0.0,
             "optim.lr",
-            format!("{:?}", self.lr),
+            self.lr,
             "must be finite and positive, in single precision too",
         )?;
         let (min_lr, lr) = (self.min_lr, self.lr);

@@ -9,8 +9,13 @@ use super::*;
 fn unknown_names_are_refused_with_the_nearest() {
     refused(&["train.epoch=3"], &["x.toml", "unknown key `train.epoch`", "did you mean `train.epochs`?", "batch"]);
     refused(&["optim.momentum=0.9"], &["`optim.momentum` belongs to kind = \"sgd\", not to \"adamw\""]);
+    refused(&["optim.learning_rate=0.9"], &["unknown key `optim.learning_rate`", "did you mean `optim.lr`?", "betas"]);
+    refused(&["data.kind=cifar10"], &["unknown key `data.kind`", "did you mean `data.dataset`?"]);
     refused(&["modle.width=3"], &["unknown section `modle`", "did you mean `model`?"]);
-    refused(&["data.augment.flop=true"], &["data.augment", "flop", "`crop_padding`"]);
+    refused(
+        &["data.augment.flop=true"],
+        &["unknown key `data.augment.flop` (did you mean `data.augment.flip`?)", "crop_padding"],
+    );
     let none = WHOLE.replace("kind = \"obf\"", "kind = \"none\"");
     let message = Config::parse(&none, Path::new("x.toml"), &[]).unwrap_err().to_string();
     assert!(message.contains("`perturb.rho` belongs to kind"), "{message}");
@@ -20,17 +25,33 @@ fn unknown_names_are_refused_with_the_nearest() {
 fn wrong_choices_list_the_right_ones() {
     refused(&["model.kind=vti"], &["model.kind = \"vti\"", "did you mean \"vit\"?", "mlp, vit, resnet"]);
     refused(&["model.kind=3"], &["model.kind = 3", "mlp, vit, resnet"]);
-    refused(&["optim.schedule=cosine"], &["optim.schedule = \"cosine\"", "`linear` or `constant`"]);
-    refused(&["data.dataset=cifar"], &["data.dataset = \"cifar\"", "`fashion-mnist`"]);
+    refused(&["optim.schedule=cosine"], &["optim.schedule = \"cosine\"", "choose from linear, constant"]);
+    refused(&["data.dataset=cifar"], &["data.dataset = \"cifar\"", "fashion-mnist"]);
+    for (set, meant) in [
+        ("data.dataset=CIFAR10", "cifar-10"),
+        ("data.dataset=digit", "digits"),
+        ("data.dataset=FashionMNIST", "fashion-mnist"),
+        ("perturb.kind=SAM", "steepest"),
+        ("optim.kind=AdamW", "adamw"),
+        ("optim.schedule=Linear", "linear"),
+        ("model.kind=Transformer", "vit"),
+        ("loss.kind=cross-entropy", "ce"),
+    ] {
+        refused(&[set], &[&format!("did you mean \"{meant}\"?"), "choose from"]);
+    }
     refused(&["perturb.lambda=1/K"], &["perturb.lambda = \"1/K\"", "a number or \"1/C\""]);
 }
 
 #[test]
 fn wrong_types_name_key_and_value() {
-    refused(&["train.epochs=1.5"], &["train.epochs = 1.5", "expected a whole number, 0 or more"]);
-    refused(&["train.batch=-64"], &["train.batch = -64"]);
-    refused(&["train.seed=x"], &["train.seed = \"x\""]);
-    refused(&["optim.betas=[0.9]"], &["optim.betas = [0.9]"]);
+    refused(&["train.epochs=1.5"], &["train.epochs = 1.5: expected a whole number, 0 or more"]);
+    refused(&["train.epochs=1e300"], &["train.epochs = 1e300: expected a whole number, 0 or more"]);
+    refused(&["train.batch=-64"], &["train.batch = -64: expected a whole number"]);
+    refused(&["train.seed=x"], &["train.seed = \"x\": expected a whole number"]);
+    refused(&["optim.betas=[0.9]"], &["optim.betas = [0.9]: expected a list of 2, found a list of 1"]);
+    refused(&["data.only_classes=[0, -1]"], &["expected a whole number from 0 to 4294967295, found -1"]);
+    refused(&["data.augment=3"], &["data.augment = 3: expected a table of keys"]);
+    refused(&["perturb.asam=3"], &["perturb.asam = 3: expected a word in quotes"]);
     refused(&["model.width={a = 1}"], &["model.width = { a = 1 }"]);
 }
 
@@ -60,11 +81,13 @@ fn values_out_of_range_are_refused() {
         ("optim.min_lr=1", "optim.lr = 0.001"),
         ("optim.betas=[0.9, 1.0]", "optim.betas = [0.9, 1.0]"),
         ("optim.weight_decay=-1", "0 or more"),
-        ("optim.weight_decay=1e300", ": must be 0 or more, and finite, in single precision"),
+        ("optim.weight_decay=1e300", "optim.weight_decay = 1e300: must be 0 or more, and finite, in single precision"),
         (
             "optim.weight_decay=1e9",
             "must be below 1, and it is 1000000; with optim.lr = 0.001 use a weight decay below 1000",
         ),
+        ("perturb.gamma=1e300", "perturb.gamma = 1e300: "),
+        ("optim.min_lr=-1e-9", "optim.min_lr = -1e-9: must be between 0 and optim.lr = 0.001"),
         ("optim.clip=0", "optim.clip = 0"),
         ("optim.warmup_epochs=11", "train.epochs = 10"),
         ("perturb.rho=-0.1", "perturb.rho = -0.1"),
@@ -100,7 +123,7 @@ fn methods_that_make_no_sense_together_are_refused_with_the_reason() {
     refused(&["perturb.gsam_backup=normalised"], &["perturb.gsam_backup", "gsam_xi above 0"]);
     refused(&["perturb.gsam_xi=-0.1"], &["perturb.gsam_xi = -0.1", "0 or more"]);
     refused(&["perturb.asam=before", "perturb.asam_eta=-1"], &["perturb.asam_eta = -1", "0 or more"]);
-    refused(&["perturb.asam=twice"], &["perturb.asam = \"twice\"", "`both`"]);
+    refused(&["perturb.asam=twice"], &["perturb.asam = \"twice\"", "both"]);
     refused(&["train.accumulate=2"], &["train.accumulate = 2", "slices of perturb.m"]);
 }
 
