@@ -75,6 +75,12 @@ pub fn plain(message: &str) -> String {
     format!("expected {wanted}, found {got}")
 }
 
+/// What a JSON file holds instead of what was expected, and where.
+pub fn unlike(error: &serde_json::Error) -> String {
+    let what = if error.is_data() { "something else" } else { "text that is not JSON" };
+    format!("{what} in line {}, column {}", error.line(), error.column())
+}
+
 /// What stands between the beginning of a message and ", expected ", and what follows.
 fn parts<'a>(message: &'a str, start: &str) -> Option<(&'a str, &'a str)> {
     message.strip_prefix(start)?.rsplit_once(", expected ")
