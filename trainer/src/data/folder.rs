@@ -44,7 +44,7 @@ pub fn read(name: &str, with_test: bool, search_path: &SearchPath) -> Result<Dat
         true => read_test(test_name, &folder, &classes)?,
         false => Dataset::in_files(test_name, Vec::<PathBuf>::new(), Vec::new(), classes),
     };
-    Ok(DataSplit { train, test })
+    Ok(DataSplit { train, test, folder: Some(folder) })
 }
 
 /// The folder that contains `train/`.

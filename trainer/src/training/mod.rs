@@ -17,6 +17,7 @@ use crate::run::{Checkpoint, Log, RunFolder};
 use crate::weights::Transfer;
 use lethe_tensor::Device;
 use serde::Serialize;
+use std::path::PathBuf;
 
 pub use observer::{Ascent, Observed, Observer, Observers, Progress};
 pub use parts::Parts;
@@ -77,6 +78,8 @@ pub struct Training<'a> {
     observers: Vec<Box<dyn Observer>>,
     /// The checksums that identify the images.
     fingerprint: String,
+    /// The folder that the images were read from.
+    folder: Option<PathBuf>,
     classes: Classes,
     quiet: bool,
 }
@@ -128,6 +131,7 @@ impl<'a> Training<'a> {
             run.expect_classes(&split.train.names)?;
             run.expect_data(&fingerprint)?;
         }
+        let folder = split.folder.clone();
         let parts = Parts::of(config, split);
         let observers = observers(config, &parts, workers)?;
         let Parts { train, test, .. } = parts;
@@ -143,7 +147,8 @@ impl<'a> Training<'a> {
             Some((_, checkpoint)) => Session::resumed(config, images, &classes, device, loader.batches(), checkpoint),
         }?;
         let device = device.clone();
-        Ok(Training { config, device, session, loader, test_loader, observers, fingerprint, classes, quiet: false })
+        let quiet = false;
+        Ok(Training { config, device, session, loader, test_loader, observers, fingerprint, folder, classes, quiet })
     }
 
     /// Makes every update search for the first operation that produces a NaN or an infinity. Slow.
@@ -175,7 +180,7 @@ impl<'a> Training<'a> {
         if self.epochs() < self.config.train.epochs {
             run.forget_summary()?;
         }
-        run.note_data(&self.fingerprint)?;
+        run.note_data(&self.fingerprint, self.folder.as_deref())?;
         run.note_classes(&self.classes)?;
         let (mut metrics, mut timing) = (run.metrics()?, run.timing()?);
         let train = &self.config.train;
