@@ -1,6 +1,7 @@
 //! The options that commands share.
 
 use super::device::DeviceArg;
+use super::output::note;
 use crate::config::MOST_THREADS;
 use crate::error::Error;
 use crate::run::{Checkpoint, RunFolder};
@@ -39,9 +40,13 @@ impl Source {
         Ok(RunFolder::open(&self.run)?)
     }
 
-    /// Reads the checkpoint.
+    /// Reads the checkpoint, and warns if it is not the last one though none was named.
     pub fn checkpoint(&self, run: &RunFolder) -> Result<Checkpoint, Error> {
-        Ok(run.load(self.checkpoint.as_deref())?)
+        let checkpoint = run.load(self.checkpoint.as_deref())?;
+        if self.checkpoint.is_none() {
+            run.remark(&checkpoint).iter().for_each(|remark| note(&format!("warning: {remark}")));
+        }
+        Ok(checkpoint)
     }
 
     /// The name of a record; it includes the epoch if a checkpoint was named, so that the records of several checkpoints do not overwrite each other.
