@@ -157,7 +157,8 @@ impl Error {
     /// 2 for a wrong config or wrong usage, 1 for anything else.
     pub fn exit_status(&self) -> u8 {
         match self {
-            Error::Config(_) | Error::Problem(_) | Error::Shape(_) | Error::Data(DataError::Config(_)) => 2,
+            Error::Config(_) | Error::Problem(_) | Error::Shape(_) => 2,
+            Error::Data(DataError::Config(_)) | Error::Run(RunError::Config(_)) => 2,
             _ => 1,
         }
     }

@@ -167,6 +167,11 @@ fn a_config_that_was_edited_is_refused_with_every_difference() {
     // Keys on which results do not depend, comments and order may change.
     fs::write(&config, format!("# mine\n{}", whole.replace("eval_batch = 100", "eval_batch = 7"))).unwrap();
     runs(&["eval", path]);
+    // What is no config any more is a wrong config for every command.
+    fs::write(&config, "[data]\n").unwrap();
+    for command in [&["resume", path][..], &["eval", path], &["export", path, "--out", "w"]] {
+        fails(command, 2, &["config.toml", "is missing"]);
+    }
 }
 
 #[test]
