@@ -5,7 +5,7 @@ use crate::config::{ConfigError, Problem};
 use crate::data::{DataError, LoaderError};
 use crate::run::{CheckpointError, RunError};
 use crate::stop::Signal;
-use crate::words::count;
+use crate::words::{Brief, count};
 use lethe_tensor::DeviceError;
 
 /// A failure, with the exit status that scripts see.
@@ -116,7 +116,7 @@ pub enum Error {
     )]
     OutputsNotFinite,
     /// At this distance from θ the loss is infinite or NaN.
-    #[error("the loss is {loss} at distance {distance} from the parameters; use a smaller --reach")]
+    #[error("the loss is {loss} at distance {} from the parameters; use a smaller --reach", Brief(distance))]
     SliceNotFinite {
         /// The distance.
         distance: f64,
@@ -170,7 +170,8 @@ impl Error {
     /// 2 for a wrong config or wrong usage, 128 plus its number after a signal, 1 for anything else.
     pub fn exit_status(&self) -> u8 {
         match self {
-            Error::Config(_) | Error::Problem(_) | Error::Shape(_) | Error::Data(DataError::Config(_)) => 2,
+            Error::Config(_) | Error::Problem(_) | Error::Shape(_) => 2,
+            Error::Data(DataError::Config(_)) | Error::Run(RunError::Config(_)) => 2,
             Error::Stopped { signal, .. } => signal.exit_status(),
             _ => 1,
         }

@@ -253,6 +253,9 @@ fn an_evaluation_says_more_when_asked() {
     assert!(record["correct_top5"].as_u64() >= record["correct"].as_u64());
     let summary = json(Path::new(&out).join("summary.json"));
     assert_eq!(summary["test"]["correct"], record["correct"]);
+    fs::write(file("empty.json"), serde_json::to_string(&vec![[0u32; 0]; 360]).unwrap()).unwrap();
+    let empty = ["eval", &out, "--multi-label", &file("empty.json")];
+    fails(&empty, 1, &["empty.json", "each of 360 test images", "found empty lists only"]);
     fs::write(file("short.json"), "[[1], []]").unwrap();
     fails(
         &["eval", &out, "--multi-label", &file("short.json")],

@@ -144,7 +144,7 @@ fn fault_in_the_evaluation(set: &[&str]) {
     fs::write(&path, damaged).unwrap();
     refused(
         &setup.train("cut", set),
-        &["val-dog-1.jpg is not a complete JPEG: the data is damaged: there is more of it"],
+        &["val-dog-1.jpg is a damaged or incomplete JPEG: the data is damaged: there is more of it"],
     );
     assert!(setup.run("cut").join("checkpoint.safetensors").exists());
     fs::write(&path, whole).unwrap();
@@ -277,9 +277,23 @@ fn links_are_followed_and_those_that_lead_nowhere_are_named() {
     said(&setup.train("run", &[]));
     symlink("/nowhere/a.jpg", setup.at("train/ant/lost.jpg")).unwrap();
     refused(&setup.train("other", &[]), &["lost.jpg is a link to /nowhere/a.jpg", "replace the file, or remove it"]);
-    fs::remove_file(setup.at("train/ant/lost.jpg")).unwrap();
+    ["val/dog/lost.jpg", "val/ant/lost.png"].iter().for_each(|link| symlink("/nowhere/b.jpg", setup.at(link)).unwrap());
+    fs::write(setup.at("train/cat/empty.jpg"), "").unwrap();
+    let parts = [
+        "4 of 28 images cannot be used",
+        "train/ant/lost.jpg is a link",
+        "val/dog/lost.jpg is a link",
+        "empty.jpg is empty",
+    ];
+    refused(&setup.train("other", &[]), &parts);
+    for file in ["train/ant/lost.jpg", "val/dog/lost.jpg", "val/ant/lost.png", "train/cat/empty.jpg"] {
+        fs::remove_file(setup.at(file)).unwrap();
+    }
     symlink("/nowhere/class", setup.at("train/emu")).unwrap();
     refused(&setup.train("other", &[]), &["train/emu is a link to /nowhere/class"]);
+    symlink("/nowhere/more", setup.at("train/ant/more")).unwrap();
+    refused(&setup.train("other", &[]), &["train/emu is a link to /nowhere/class", "train/ant/more is a link"]);
+    fs::remove_file(setup.at("train/ant/more")).unwrap();
     fs::remove_file(setup.at("train/emu")).unwrap();
     symlink(setup.at("train"), setup.at("train/dog/again")).unwrap();
     refused(&setup.train("other", &[]), &["train/dog/again is a link to", "leads back"]);

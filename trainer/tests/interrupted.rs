@@ -85,7 +85,7 @@ fn a_flipped_byte_is_found_by_every_command_and_the_checkpoint_before_is_whole()
 
 #[test]
 fn a_run_killed_between_two_checkpoints_goes_on_from_the_previous_one() {
-    let (_folder, run) = run(2, &[]);
+    let (folder, run) = run(2, &[]);
     let last = fs::read(run.join("checkpoint.safetensors")).unwrap();
     fs::remove_file(run.join("checkpoint.safetensors")).unwrap();
     fs::remove_file(run.join("summary.json")).unwrap();
@@ -95,9 +95,62 @@ fn a_run_killed_between_two_checkpoints_goes_on_from_the_previous_one() {
         fs::create_dir_all(file.parent().unwrap()).unwrap();
         fs::write(file, "half").unwrap();
     }
-    runs(&["resume", run.to_str().unwrap(), "--device", "cpu"]);
+    let path = run.to_str().unwrap();
+    let export = folder.path().join("w.safetensors").display().to_string();
+    let (config, from) = (folder.path().join("small.toml").display().to_string(), format!("init.from={path}"));
+    let start = folder.path().join("start").display().to_string();
+    // Last the one that writes the missing checkpoint.
+    for command in [
+        &["eval", path, "--device", "cpu"][..],
+        &["export", path, "--out", &export],
+        &["analyze", "sharpness", path, "--device", "cpu", "--iterations", "1"],
+        &["train", &config, "--device", "cpu", "--set", &from, "--out", &start],
+        &["resume", path, "--device", "cpu"],
+    ] {
+        let output = program().args(command).output().unwrap();
+        let error = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(0), "{command:?}: {error}");
+        for part in
+            ["checkpoint.safetensors is missing", "checkpoint-previous.safetensors, after 1 epoch and 2 updates"]
+        {
+            assert!(error.contains(part), "{command:?}: `{part}` not in: {error}");
+        }
+    }
     assert!(fs::read(run.join("checkpoint.safetensors")).unwrap() == last);
     assert!(partial.iter().all(|file| !file.exists()));
+}
+
+#[test]
+fn checkpoints_that_were_removed_are_missed_and_those_that_were_kept_are_named() {
+    let (_folder, run) = run(2, &["train.keep_checkpoints=true"]);
+    let path = run.to_str().unwrap();
+    for file in ["checkpoint.safetensors", "checkpoint-previous.safetensors"] {
+        fs::remove_file(run.join(file)).unwrap();
+    }
+    let parts =
+        ["checkpoint.safetensors is missing; the newest intact checkpoint", "checkpoints/epoch-002.safetensors"];
+    fails(&["eval", path], 1, &parts);
+    fs::remove_dir_all(run.join("checkpoints")).unwrap();
+    fails(&["eval", path], 1, &["there is no checkpoint", "the files were removed"]);
+}
+
+#[test]
+fn a_broken_list_of_classes_says_what_it_should_be() {
+    let (_folder, run) = run(1, &[]);
+    let path = run.to_str().unwrap();
+    for (text, found) in
+        [("[\"0\", 1]\n", "found something else in line 1"), ("[\"0\", ", "found text that is not JSON")]
+    {
+        fs::write(run.join("classes.json"), text).unwrap();
+        fails(
+            &["resume", path, "--device", "cpu"],
+            1,
+            &["classes.json: expected the names of the classes", found, "remove it"],
+        );
+    }
+    fs::remove_file(run.join("classes.json")).unwrap();
+    runs(&["resume", path, "--device", "cpu"]);
+    assert!(text(&run, "classes.json").starts_with("[\"0\",\"1\""));
 }
 
 #[test]
@@ -106,13 +159,19 @@ fn a_config_that_was_edited_is_refused_with_every_difference() {
     let (path, config) = (run.to_str().unwrap(), run.join("config.toml"));
     let whole = fs::read_to_string(&config).unwrap();
     fs::write(&config, whole.replace("batch = 32", "batch = 16").replace("lr = 0.1", "lr = 0.2")).unwrap();
-    let parts = ["optim.lr 0.1 → 0.2", "train.batch 32 → 16", "undo that", "resume RUN --set"];
+    let parts =
+        ["optim.lr 0.1 → 0.2", "train.batch 32 → 16", "undo that", "resume RUN --set", "belongs to another run"];
     for command in [&["resume", path][..], &["eval", path], &["analyze", "sharpness", path]] {
         fails(command, 1, &parts);
     }
     // Keys on which results do not depend, comments and order may change.
     fs::write(&config, format!("# mine\n{}", whole.replace("eval_batch = 100", "eval_batch = 7"))).unwrap();
     runs(&["eval", path]);
+    // What is no config any more is a wrong config for every command.
+    fs::write(&config, "[data]\n").unwrap();
+    for command in [&["resume", path][..], &["eval", path], &["export", path, "--out", "w"]] {
+        fails(command, 2, &["config.toml", "is missing"]);
+    }
 }
 
 #[test]

@@ -272,7 +272,8 @@ fn a_model_that_diverges() {
         ("perturb.rho=1e38", "of update 0 is"),
     ] {
         let train = ["train", &digits(), "--device", "cpu", "--overwrite", "--out", &out, "--set", change];
-        fails(&[&train[..], &SMALL[..]].concat(), STATUS_FAILURE, &[part, "lower optim.lr"]);
+        let set = ["--set", "optim.weight_decay=0"];
+        fails(&[&train[..], &SMALL[..], &set].concat(), STATUS_FAILURE, &[part, "lower optim.lr"]);
         assert!(!Path::new(&out).join("checkpoint.safetensors").exists(), "{change}: nothing worth keeping");
     }
     let train = ["train", &digits(), "--device", "cpu", "--overwrite", "--out", &out, "--set", "perturb.rho=1e38"];
@@ -311,6 +312,17 @@ fn wrong_usage() {
     fails(&["train"], STATUS_USAGE, &["CONFIG.toml"]);
     fails(&["train", &digits(), "--batch", "3"], STATUS_USAGE, &["--batch"]);
     fails(&["train", &digits(), "--set", "epochs"], STATUS_USAGE, &["--set epochs", "key=value"]);
+    for (arguments, expected) in [
+        (&["analyze", "landscape", "run", "--reach", "-1"][..], "expected a finite number above 0"),
+        (&["analyze", "landscape", "run", "--points", "-3"], "expected a whole number from 2 to 10001"),
+        (&["analyze", "sharpness", "run", "--tolerance", "-1e-3"], "expected a finite number, 0 or more"),
+        (&["analyze", "sharpness", "run", "--seed", "-1"], "expected a whole number, 0 or more"),
+        (&["eval", "run", "--size", "-8"], "expected a whole number, 0 or more"),
+        (&["bench", "--threads", "-2"], "expected a whole number from 0 to 1024"),
+        (&["train", &digits(), "--set", "-1"], "--set -1: expected key=value"),
+    ] {
+        fails(arguments, STATUS_USAGE, &[expected]);
+    }
 }
 
 #[test]
@@ -378,7 +390,7 @@ fn broken_idx_files() {
 fn a_device_that_is_not_there() {
     let train = |device| ["train".to_owned(), digits(), "--device".to_owned(), device];
     let cuda = train("cuda".to_owned());
-    fails(&cuda.each_ref().map(String::as_str), STATUS_USAGE, &["cuda", "auto, cpu, gpu, gpu:N"]);
+    fails(&cuda.each_ref().map(String::as_str), STATUS_USAGE, &["cuda", "auto, cpu, gpu, gpu:N", "did you mean gpu?"]);
     let far = train("gpu:999".to_owned());
     let parts = if cfg!(feature = "gpu") { ["number 999", "present"] } else { ["gpu:999", "--device cpu"] };
     fails(&far.each_ref().map(String::as_str), STATUS_FAILURE, &parts);
@@ -477,5 +489,5 @@ fn models_and_scales_that_an_experiment_has_not_are_refused() {
     of(&["table-1", "--model", "vit-s32", "--device", "cpu"], &["--model = vit-s32", "digits has vit, resnet"]);
     of(&["figure-3", "--model", "resnet", "--device", "cpu"], &["--model = resnet", "figure-3 has only vit"]);
     of(&["radii", "--scale", "paper", "--device", "cpu"], &["--scale = paper", "configs/paper"]);
-    of(&["table-1", "--jobs", "0"], &["--jobs", "0 is not in 1..="]);
+    of(&["table-1", "--jobs", "0"], &["--jobs", "expected a whole number from 1 to 1024"]);
 }

@@ -1,7 +1,7 @@
 //! `lethe analyze`: measurements of a run that cost more than an evaluation.
 
 use super::landscape::{LandscapeArgs, landscape};
-use super::options::{Common, Source, not_negative, number};
+use super::options::{Common, Source, natural, not_negative, number};
 use super::output::say;
 use super::prepared::{Prepared, prepare_trained};
 use crate::analysis::forgetting::{ForgettingProbe, ForgettingRecord, Side};
@@ -46,7 +46,7 @@ pub struct SharpnessArgs {
     #[arg(long, value_name = "SHARE", default_value_t = 1e-4, value_parser = not_negative)]
     tolerance: f64,
     /// The seed of the initial vector.
-    #[arg(long, default_value_t = 0)]
+    #[arg(long, value_name = "N", default_value_t = 0, value_parser = natural::<u64>())]
     seed: u64,
     /// Compute the loss without the run's label smoothing; by default it is the loss that was trained.
     #[arg(long)]

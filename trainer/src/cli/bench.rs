@@ -1,12 +1,12 @@
 //! `lethe bench`.
 
 use super::device::{DeviceArg, threads};
+use super::options;
 use super::output::say_or_end;
 use crate::bench::{self, Effort, Selection};
-use crate::config::MOST_THREADS;
 use crate::error::Error;
 use clap::Args;
-use clap::builder::{PossibleValuesParser, RangedU64ValueParser};
+use clap::builder::PossibleValuesParser;
 
 /// What to measure, and on which device.
 #[derive(Args)]
@@ -14,7 +14,7 @@ pub struct BenchArgs {
     #[command(flatten)]
     device: DeviceArg,
     /// CPU threads; 0 for all.
-    #[arg(long, value_name = "N", default_value_t = 0, value_parser = RangedU64ValueParser::<usize>::new().range(..=MOST_THREADS as u64))]
+    #[arg(long, value_name = "N", default_value_t = 0, value_parser = options::threads())]
     threads: usize,
     /// Run only this case, at all its shapes; may be repeated. Steps of the paper's full-size models (step_vit_s32, step_resnet50) run only if named
     /// here: once, and with their losses.

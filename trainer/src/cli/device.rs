@@ -9,6 +9,7 @@ use lethe_tensor::DeviceError;
 use lethe_tensor::cpu::CpuDevice;
 
 use super::output::note;
+use crate::config::nearest;
 use crate::error::Error;
 use crate::words::count;
 
@@ -43,8 +44,12 @@ pub enum DeviceChoice {
 
 /// A text that names no device.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("expected auto, cpu, gpu, gpu:N, gpu:NAME or gpu:BACKEND, found `{0}`")]
+#[error("expected auto, cpu, gpu, gpu:N, gpu:NAME or gpu:BACKEND, found `{}`{}", .0, hint(.0))]
 pub struct UnknownDevice(String);
+
+fn hint(text: &str) -> String {
+    nearest(text, &["auto", "cpu", "gpu"]).map_or_else(String::new, |near| format!("; did you mean {near}?"))
+}
 
 impl DeviceChoice {
     /// Opens the device, with this number of threads if it is the CPU. A software adapter is opened with a warning.

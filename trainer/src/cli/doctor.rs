@@ -1,6 +1,7 @@
 //! `lethe doctor`.
 
 use super::device::{DeviceArg, list, threads};
+use super::options::whole;
 use super::output::{say, say_or_end, write_json};
 use crate::doctor::{self, Checkup, Finding};
 use crate::error::Error;
@@ -14,7 +15,7 @@ pub struct DoctorArgs {
     #[command(flatten)]
     device: DeviceArg,
     /// Number of random cases per operation.
-    #[arg(long, value_name = "N", default_value_t = 6, value_parser = clap::value_parser!(u64).range(1..=100_000))]
+    #[arg(long, value_name = "N", default_value_t = 6, value_parser = whole::<u64>(1..=100_000))]
     cases: u64,
     /// Write all results as JSON, to attach to a bug report.
     #[arg(long, value_name = "FILE")]

@@ -1,6 +1,6 @@
 //! `lethe eval`.
 
-use super::options::{Common, Source};
+use super::options::{Common, Source, natural};
 use super::output::{note, say, write_json};
 use super::prepared::{Prepared, prepare};
 use crate::classes::Classes;
@@ -29,7 +29,7 @@ pub struct EvalArgs {
     #[arg(long)]
     mask_classes: bool,
     /// Evaluate at this image size instead of the run's; only for ResNets on folders of images, which the paper's code tests at 288.
-    #[arg(long, value_name = "PIXELS")]
+    #[arg(long, value_name = "PIXELS", value_parser = natural::<usize>())]
     size: Option<usize>,
     /// Print a line for each class.
     #[arg(long)]

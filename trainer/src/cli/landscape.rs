@@ -1,7 +1,7 @@
 //! `lethe analyze landscape`: the loss along the directions of perturbations, as numbers and as a picture. The geometry is the run's, and for a run
 //! with OBF also λ, γ and the likelihood; other runs take their defaults.
 
-use super::options::{Common, Source, not_negative, number};
+use super::options::{Common, Source, not_negative, number, whole};
 use super::output::{note, say};
 use super::prepared::{Prepared, prepare_trained};
 use crate::analysis::landscape::{Slice, UnitDirection, direction, slice};
@@ -27,7 +27,7 @@ pub struct LandscapeArgs {
     #[arg(long, value_name = "DISTANCE", value_parser = distance)]
     reach: Option<f64>,
     /// Number of points along each direction.
-    #[arg(long, value_name = "N", default_value_t = 41, value_parser = clap::value_parser!(u16).range(2..=10_001))]
+    #[arg(long, value_name = "N", default_value_t = 41, value_parser = whole::<u16>(2..=10_001))]
     points: u16,
     /// Compute the loss over the first N training images, or over all if there are fewer.
     #[arg(long, value_name = "N", default_value_t = 1024, value_parser = number())]

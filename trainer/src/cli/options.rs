@@ -1,12 +1,13 @@
 //! The options that commands share.
 
 use super::device::DeviceArg;
+use super::output::note;
 use crate::config::MOST_THREADS;
 use crate::error::Error;
 use crate::run::{Checkpoint, RunFolder};
 use crate::training::Progress;
 use clap::Args;
-use clap::builder::RangedU64ValueParser;
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 
 /// The options of every command that loads data and computes.
@@ -18,7 +19,7 @@ pub struct Common {
     #[arg(long, value_name = "DIR")]
     pub data_dir: Option<PathBuf>,
     /// CPU threads; by default, and with 0, as many as the config says, or all. Results do not depend on the number.
-    #[arg(long, value_name = "N", value_parser = RangedU64ValueParser::<usize>::new().range(..=MOST_THREADS as u64))]
+    #[arg(long, value_name = "N", value_parser = threads())]
     pub threads: Option<usize>,
 }
 
@@ -39,9 +40,13 @@ impl Source {
         Ok(RunFolder::open(&self.run)?)
     }
 
-    /// Reads the checkpoint.
+    /// Reads the checkpoint, and warns if it is not the last one though none was named.
     pub fn checkpoint(&self, run: &RunFolder) -> Result<Checkpoint, Error> {
-        Ok(run.load(self.checkpoint.as_deref())?)
+        let checkpoint = run.load(self.checkpoint.as_deref())?;
+        if self.checkpoint.is_none() {
+            run.remark(&checkpoint).iter().for_each(|remark| note(&format!("warning: {remark}")));
+        }
+        Ok(checkpoint)
     }
 
     /// The name of a record; it includes the epoch if a checkpoint was named, so that the records of several checkpoints do not overwrite each other.
@@ -59,7 +64,37 @@ pub fn not_negative(text: &str) -> Result<f64, String> {
     number.ok_or_else(|| "expected a finite number, 0 or more".into())
 }
 
+/// A whole number in this range.
+pub fn whole<T>(range: RangeInclusive<u64>) -> impl Fn(&str) -> Result<T, String> + Clone + Send + Sync + 'static
+where
+    T: TryFrom<u64> + Clone + Send + Sync + 'static,
+{
+    move |text: &str| {
+        let number = text.parse::<u64>().ok().filter(|number| range.contains(number));
+        number.and_then(|number| T::try_from(number).ok()).ok_or_else(|| {
+            let (least, most) = (range.start(), range.end());
+            match *most {
+                u64::MAX => format!("expected a whole number, {least} or more"),
+                most => format!("expected a whole number from {least} to {most}"),
+            }
+        })
+    }
+}
+
+/// Any whole number, 0 or more.
+pub fn natural<T>() -> impl Fn(&str) -> Result<T, String> + Clone + Send + Sync + 'static
+where
+    T: TryFrom<u64> + Clone + Send + Sync + 'static,
+{
+    whole(0..=u64::MAX)
+}
+
+/// A number of threads, 0 for all.
+pub fn threads() -> impl Fn(&str) -> Result<usize, String> + Clone + Send + Sync + 'static {
+    whole(0..=MOST_THREADS as u64)
+}
+
 /// A count of at least 1.
-pub fn number() -> RangedU64ValueParser<usize> {
-    RangedU64ValueParser::new().range(1..=1_000_000_000)
+pub fn number() -> impl Fn(&str) -> Result<usize, String> + Clone + Send + Sync + 'static {
+    whole(1..=1_000_000_000)
 }

@@ -3,7 +3,7 @@
 use super::device::threads;
 use super::options::Common;
 use super::output::note;
-use crate::config::{Config, Problem};
+use crate::config::{Config, Problem, Split};
 use crate::data::{DataSplit, SearchPath, load};
 use crate::error::Error;
 use crate::training;
@@ -21,7 +21,9 @@ pub struct Prepared {
 
 /// For a config to train.
 pub fn prepare(path: &Path, set: &[String], common: &Common) -> Result<Prepared, Error> {
-    prepared(Config::load(path, set)?, path, common)
+    let config = Config::load(path, set)?;
+    tell_left_out(path, set);
+    prepared(config, path, common)
 }
 
 /// For the config of a run that is evaluated or analysed.
@@ -29,9 +31,21 @@ pub fn prepare_trained(path: &Path, set: &[String], common: &Common) -> Result<P
     let config = Config::load_trained(path, set)?;
     if config.analysis.split != Config::load_trained(path, &[])?.analysis.split {
         let reason = "cannot change after training: the run held out other images";
-        return Err(Problem::value("analysis.split", format!("{:?}", config.analysis.split), reason).into());
+        let split = match config.analysis.split {
+            Split::Test => "\"test\"",
+            Split::HeldOut => "\"held-out\"",
+        };
+        return Err(Problem::value("analysis.split", split, reason).into());
     }
+    tell_left_out(path, set);
     prepared(config, path, common)
+}
+
+/// Says which keys of the file do not apply any more since `--set` changes a kind.
+fn tell_left_out(path: &Path, set: &[String]) {
+    // The file was just read as a config.
+    let text = std::fs::read_to_string(path).unwrap_or_default();
+    Config::left_out(&text, set).iter().for_each(|line| note(&format!("note: {line}")));
 }
 
 /// For this config, which was read from a file.

@@ -1,9 +1,9 @@
 //! `lethe reproduce`: the paper's tables and figures.
 
 use super::device::{DeviceChoice, threads};
-use super::options::Common;
+use super::options::{Common, whole};
 use super::output::{note, say};
-use crate::config::{MOST_THREADS, Problem};
+use crate::config::{MOST_THREADS, Problem, nearest};
 use crate::data::SearchPath;
 use crate::error::Error;
 use crate::paper::Architecture;
@@ -11,7 +11,6 @@ use crate::reproduce::{Experiment, Scale, Study, reproduce};
 use crate::stop::StopRequests;
 use crate::words::count;
 use clap::Args;
-use clap::builder::RangedU64ValueParser;
 use lethe_tensor::Device;
 use std::path::PathBuf;
 
@@ -25,7 +24,7 @@ pub struct ReproduceArgs {
     #[arg(long, value_name = "SCALE", default_value = "digits")]
     scale: Scale,
     /// Number of runs of every method, with seeds 0, 1, …
-    #[arg(long, value_name = "N", default_value_t = 3, value_parser = RangedU64ValueParser::<u64>::new().range(1..=1000))]
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = whole::<u64>(1..=1000))]
     seeds: u64,
     /// The folder for runs and results; runs that are already there are not trained again.
     #[arg(long, value_name = "DIR", default_value = "results")]
@@ -38,7 +37,7 @@ pub struct ReproduceArgs {
     set: Vec<String>,
     /// Number of runs to train at the same time, each on its share of the threads; by default as many as threads on a CPU at a reduced scale,
     /// otherwise one.
-    #[arg(long, value_name = "N", value_parser = RangedU64ValueParser::<usize>::new().range(1..=MOST_THREADS as u64))]
+    #[arg(long, value_name = "N", value_parser = whole::<usize>(1..=MOST_THREADS as u64))]
     jobs: Option<usize>,
     #[command(flatten)]
     common: Common,
@@ -94,7 +93,9 @@ fn architectures(args: &ReproduceArgs) -> Result<Vec<Architecture>, Error> {
     let name = |a: &Architecture| args.scale.model_name(*a);
     if let Some(unknown) = args.model.iter().find(|wanted| all.iter().all(|a| name(a) != **wanted)) {
         let names: Vec<String> = all.iter().map(name).collect();
-        let reason = format!("scale {} has {}", args.scale, names.join(", "));
+        let choices: Vec<&str> = names.iter().map(String::as_str).collect();
+        let near = nearest(unknown, &choices).map_or_else(String::new, |near| format!(" (did you mean {near}?)"));
+        let reason = format!("scale {} has {}{near}", args.scale, names.join(", "));
         return Err(Problem::value("--model", unknown, reason).into());
     }
     let wanted = |a: &&Architecture| args.model.is_empty() || args.model.contains(&name(a));

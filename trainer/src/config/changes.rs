@@ -1,6 +1,7 @@
 //! The differences between two configs, and which keys of a run can still be changed after it has begun.
 
 use super::Config;
+use crate::words::Brief;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt;
@@ -20,7 +21,7 @@ pub struct Change {
 impl fmt::Display for Change {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let word = |value: &Option<String>| value.clone().unwrap_or_else(|| "nothing".to_owned());
-        write!(f, "{} {} → {}", self.key, word(&self.from), word(&self.to))
+        write!(f, "{} {} → {}", self.key, Brief(word(&self.from)), Brief(word(&self.to)))
     }
 }
 

@@ -4,6 +4,7 @@ use std::fmt::Display;
 use std::path::{Path, PathBuf};
 
 use super::nearest::nearest;
+use crate::words::Brief;
 
 /// A config that cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -57,6 +58,16 @@ pub enum Problem {
         /// All names that exist there.
         choices: Vec<String>,
     },
+    /// A key that other kinds of the section have.
+    #[error("`{key}` belongs to kind = {}, not to \"{kind}\"; leave it out, or choose that kind", any_of(owners))]
+    OtherKind {
+        /// The dotted name.
+        key: String,
+        /// The kinds that have it.
+        owners: Vec<String>,
+        /// The kind of the section.
+        kind: String,
+    },
     /// A required key or section is missing.
     #[error("{what} `{key}` is missing{}", among(choices))]
     Missing {
@@ -68,7 +79,7 @@ pub enum Problem {
         choices: Vec<String>,
     },
     /// A wrong value, with the reason and, if there are few, the choices.
-    #[error("{key} = {value}: {reason}")]
+    #[error("{key} = {}: {}", Brief(value), Brief(reason))]
     Value {
         /// The dotted name of the key.
         key: String,
@@ -85,6 +96,15 @@ fn hint(suggestion: &Option<String>) -> String {
 
 fn among(choices: &[String]) -> String {
     if choices.is_empty() { String::new() } else { format!("; choose from {}", choices.join(", ")) }
+}
+
+/// Words in quotes: `"a", "b" or "c"`.
+fn any_of(words: &[String]) -> String {
+    let quoted: Vec<String> = words.iter().map(|word| format!("\"{word}\"")).collect();
+    match quoted.split_last() {
+        Some((last, rest)) if !rest.is_empty() => format!("{} or {last}", rest.join(", ")),
+        _ => quoted.concat(),
+    }
 }
 
 impl Problem {

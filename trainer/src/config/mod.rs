@@ -10,6 +10,7 @@ mod changes;
 mod data;
 mod error;
 mod init;
+mod kinds;
 mod loss;
 mod model;
 mod nearest;
@@ -17,6 +18,8 @@ mod optim;
 mod overrides;
 mod perturb;
 mod reading;
+#[cfg(test)]
+mod refusals;
 mod shrink;
 #[cfg(test)]
 mod tests;
@@ -85,16 +88,6 @@ fn read(path: &Path) -> Result<String, ConfigError> {
 
 const SECTIONS: [&str; 9] = ["data", "model", "init", "loss", "optim", "perturb", "shrink", "train", "analysis"];
 
-/// The keys of a section with this kind; `None` if the section has no kinds or not this one.
-fn keys(section: &str, kind: &str) -> Option<Vec<&'static str>> {
-    match section {
-        "model" => ModelConfig::keys(kind),
-        "optim" => OptimConfig::keys(kind),
-        "perturb" => PerturbConfig::keys(kind),
-        _ => None,
-    }
-}
-
 impl Config {
     /// Reads a file, applies `--set` arguments and checks the result by itself.
     ///
@@ -132,11 +125,18 @@ impl Config {
         Ok(config)
     }
 
+    /// Which keys of a config these `--set` arguments leave out, in words: if they change the kind of a section, those that only its old kind has.
+    /// Nothing of a text or an argument that cannot be read.
+    pub fn left_out(text: &str, overrides: &[String]) -> Vec<String> {
+        let table = toml::from_str::<Table>(text).ok();
+        table.and_then(|mut table| overrides::apply(&mut table, overrides).ok()).unwrap_or_default()
+    }
+
     /// Its sections, each checked by itself.
     fn parts(text: &str, path: &Path, overrides: &[String]) -> Result<Config, ConfigError> {
         let syntax = |e: toml::de::Error| ConfigError::Syntax { path: path.to_owned(), message: e.to_string() };
         let mut table: Table = toml::from_str(text).map_err(syntax)?;
-        overrides::apply(&mut table, overrides, keys)?;
+        overrides::apply(&mut table, overrides)?;
         let config = Config::from_table(table).map_err(|problem| problem.in_file(path))?;
         config.check().map_err(|problem| problem.in_file(path))?;
         Ok(config)
@@ -189,6 +189,7 @@ impl Config {
                 choices: SECTIONS.map(str::to_owned).to_vec(),
             });
         }
+        kinds::check(&table)?;
         let mut take = |name: &str| match table.remove(name) {
             None => Ok(None),
             Some(Value::Table(section)) => Ok(Some(section)),
@@ -269,11 +270,23 @@ impl Config {
         Err(Problem::value(key, slice, reason))
     }
 
-    /// The error of a batch size, or of a part of a batch, that m does not divide.
+    /// The error of a batch size that m does not divide, with the nearest multiples of m and the nearest divisors of the batch size.
     fn undivided(&self, m: usize) -> Problem {
+        const LARGEST: usize = 1 << 16;
         let batch = self.train.batch;
-        let near = (batch / m).max(1).saturating_mul(m);
-        let reason = format!("is not divisible by the slice size, perturb.m = {m}; try {near}, or another m");
+        let multiples = [batch / m, batch / m + 1].map(|slices| slices.saturating_mul(m)).into_iter();
+        let multiples: Vec<String> = multiples.filter(|size| *size > 0).map(|size| size.to_string()).collect();
+        let mut divisors: Vec<usize> = (1..=batch.min(LARGEST)).filter(|d| batch.is_multiple_of(*d)).collect();
+        divisors.sort_by_key(|divisor| divisor.abs_diff(m));
+        divisors.truncate(2);
+        divisors.sort_unstable();
+        let divisors: Vec<String> = divisors.iter().map(usize::to_string).collect();
+        let reason = format!(
+            "is not divisible by the slice size, perturb.m = {m}, though a batch is cut into slices of m images; set train.batch to a multiple \
+             of {m} ({}), or perturb.m to a divisor of {batch} ({})",
+            multiples.join(" or "),
+            divisors.join(" or ")
+        );
         Problem::value("train.batch", batch, reason)
     }
 }

@@ -163,6 +163,9 @@ impl<'de> Deserialize<'de> for ResnetHeadBias {
     }
 }
 
+/// The kinds of models.
+pub(super) const KINDS: [&str; 3] = ["mlp", "vit", "resnet"];
+
 impl ModelConfig {
     pub(super) fn keys(kind: &str) -> Option<Vec<&'static str>> {
         match kind {
@@ -174,7 +177,7 @@ impl ModelConfig {
     }
 
     pub(super) fn read(mut table: Table) -> Result<ModelConfig, Problem> {
-        let kind = take_choice("model", "kind", &mut table, &["mlp", "vit", "resnet"])?;
+        let kind = take_choice("model", "kind", &mut table, &KINDS)?;
         Ok(match kind.as_str() {
             "mlp" => ModelConfig::Mlp(section("model", table)?),
             "vit" => ModelConfig::Vit(section("model", table)?),

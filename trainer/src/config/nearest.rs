@@ -1,9 +1,42 @@
 //! Suggestions for misspelt names.
 
-/// The choice with the smallest edit distance to `word`, if that is at most a third of the longer one's length (one edit is always
-/// allowed). The first of equally near ones.
+/// Other words for what configs and options name, and the names; the first that is a choice is meant.
+const SYNONYMS: [(&str, &str); 25] = [
+    ("asam", "steepest"),
+    ("batch_size", "batch"),
+    ("bs", "batch"),
+    ("cifar", "cifar-10"),
+    ("cross-entropy", "ce"),
+    ("crossentropy", "ce"),
+    ("cuda", "gpu"),
+    ("dataset", "data"),
+    ("fashion", "fashion-mnist"),
+    ("fmnist", "fashion-mnist"),
+    ("folder", "image-folder"),
+    ("gsam", "steepest"),
+    ("kind", "dataset"),
+    ("learning_rate", "lr"),
+    ("name", "dataset"),
+    ("optimiser", "optim"),
+    ("optimizer", "optim"),
+    ("perturbation", "perturb"),
+    ("radius", "rho"),
+    ("sam", "steepest"),
+    ("smoothing", "label_smoothing"),
+    ("training", "train"),
+    ("transformer", "vit"),
+    ("type", "dataset"),
+    ("wd", "weight_decay"),
+];
+
+/// The choice that another word for it means, or else the one with the smallest edit distance to `word`, if that is at most a third of the longer
+/// one's length (one edit is always allowed). Capitals do not matter. The first of equally near ones.
 pub fn nearest<'a>(word: &str, choices: &[&'a str]) -> Option<&'a str> {
     let small = word.to_lowercase();
+    let meant = SYNONYMS.iter().filter(|(other, _)| *other == small);
+    if let Some(choice) = meant.flat_map(|(_, name)| choices.iter().find(|c| *c == name)).next() {
+        return Some(*choice);
+    }
     let (distance, choice) =
         choices.iter().map(|c| (distance(&small, &c.to_lowercase()), *c)).min_by_key(|(d, _)| *d)?;
     let allowed = (word.chars().count().max(choice.chars().count()) / 3).max(1);
@@ -53,5 +86,10 @@ mod tests {
         assert_eq!(nearest("momentum", &keys), None);
         assert_eq!(nearest("adamW", &["adam", "adamw"]), Some("adamw"));
         assert_eq!(nearest("x", &[]), None);
+        assert_eq!(nearest("CIFAR10", &["digits", "cifar-100", "cifar-10"]), Some("cifar-10"));
+        assert_eq!(
+            (nearest("SAM", &["none", "steepest"]), nearest("sam", &["same"])),
+            (Some("steepest"), Some("same"))
+        );
     }
 }

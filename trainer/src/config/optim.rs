@@ -127,7 +127,21 @@ impl OptimConfig {
                 require(!needless, "optim.nesterov", nesterov, "needs a momentum above 0")?;
             }
         }
-        self.common.check()
+        self.common.check()?;
+        self.check_decay()
+    }
+
+    /// A decoupled decay multiplies the parameters by 1 − lr · weight_decay in each update.
+    fn check_decay(&self) -> Result<(), Problem> {
+        let OptimCommon { lr, weight_decay: decay, .. } = self.common;
+        let is_coupled = matches!(self.rule, RuleConfig::Adam(_) | RuleConfig::Rmsprop(_));
+        let reason = format!(
+            "is too large: every update multiplies the parameters by 1 − lr · weight_decay, so optim.lr · weight_decay must be below 1, and \
+             it is {}; with optim.lr = {lr} use a weight decay below {}",
+            lr * decay,
+            1.0 / lr
+        );
+        require(is_coupled || lr * decay < 1.0, "optim.weight_decay", decay, &reason)
     }
 }
 
@@ -141,7 +155,7 @@ impl OptimCommon {
         require(
             (self.lr as f32).is_finite() && self.lr > 0.0,
             "optim.lr",
-            format!("{:?}", self.lr),
+            self.lr,
             "must be finite and positive, in single precision too",
         )?;
         let (min_lr, lr) = (self.min_lr, self.lr);
@@ -151,7 +165,8 @@ impl OptimCommon {
         let needless = self.schedule == LrSchedule::Constant && min_lr != 0.0;
         require(!needless, "optim.min_lr", min_lr, "has no effect with schedule = \"constant\"; leave it out")?;
         let decay = self.weight_decay;
-        require(decay.is_finite() && decay >= 0.0, "optim.weight_decay", decay, "must be 0 or more")?;
+        let fit = (decay as f32).is_finite() && decay >= 0.0;
+        require(fit, "optim.weight_decay", decay, "must be 0 or more, and finite, in single precision too")?;
         let clip = self.clip.unwrap_or(1.0);
         require(
             clip.is_finite() && clip > 0.0,

@@ -3,30 +3,28 @@
 use toml::{Table, Value};
 
 use super::error::ConfigError;
+use super::kinds;
 
 /// Writes each `key=value` into the table, in order. The key is a dotted path; the value is read as TOML or, if it is not
 /// valid TOML, taken as a string (`data.dataset=digits`, `perturb.lambda=1/C`).
 ///
-/// If the kind of a section changes, the file's keys that only the old kind has are removed: `keys` lists the keys of a section and a kind, `None`
-/// for kinds that do not exist.
-pub fn apply(
-    table: &mut Table,
-    overrides: &[String],
-    keys: impl Fn(&str, &str) -> Option<Vec<&'static str>>,
-) -> Result<(), ConfigError> {
+/// If the kind of a section changes, the file's keys that only the old kind has are removed; returned is which, in words.
+pub fn apply(table: &mut Table, overrides: &[String]) -> Result<Vec<String>, ConfigError> {
     let pairs = overrides.iter().map(|text| {
         let reason = |reason| ConfigError::Override { text: text.clone(), reason };
         split(text).map(|(path, value)| (text, path, value)).map_err(reason)
     });
     let pairs = pairs.collect::<Result<Vec<_>, _>>()?;
+    let mut left_out = Vec::new();
     for (_, path, value) in &pairs {
         if let ([section, "kind"], Value::String(kind)) = (&path[..], value) {
-            change_kind(table, section, kind, &keys);
+            left_out.extend(kinds::change(table, section, kind));
         }
     }
-    pairs.into_iter().try_for_each(|(text, path, value)| {
-        insert(table, &path, value).map_err(|reason| ConfigError::Override { text: text.clone(), reason })
-    })
+    for (text, path, value) in pairs {
+        insert(table, &path, value).map_err(|reason| ConfigError::Override { text: text.clone(), reason })?;
+    }
+    Ok(left_out)
 }
 
 /// Refuses changes of what a run was trained with.
@@ -37,15 +35,6 @@ pub fn leave_training(overrides: &[String]) -> Result<(), ConfigError> {
     match overrides.iter().find(|text| !is_free(text.split('=').next().unwrap_or_default().trim())) {
         Some(text) => Err(ConfigError::Override { text: text.clone(), reason: reason.to_owned() }),
         None => Ok(()),
-    }
-}
-
-/// Removes the keys that the new kind does not have.
-fn change_kind(table: &mut Table, section: &str, kind: &str, keys: &impl Fn(&str, &str) -> Option<Vec<&'static str>>) {
-    let Some(section_table) = table.get_mut(section).and_then(Value::as_table_mut) else { return };
-    let old = section_table.get("kind").and_then(Value::as_str);
-    if let (true, Some(known)) = (old.is_some_and(|old| old != kind), keys(section, kind)) {
-        section_table.retain(|key, _| known.contains(&key));
     }
 }
 
@@ -83,7 +72,7 @@ mod tests {
 
     fn set(toml: &str, text: &str) -> Result<Table, String> {
         let mut table: Table = toml::from_str(toml).unwrap();
-        apply(&mut table, &[text.to_owned()], |_, _| None).map_err(|e| e.to_string())?;
+        apply(&mut table, &[text.to_owned()]).map_err(|e| e.to_string())?;
         Ok(table)
     }
 
@@ -103,6 +92,18 @@ mod tests {
         ] {
             assert_eq!(set("[a]\nb = 1", text).unwrap()["a"]["b"], expected, "{text}");
         }
+    }
+
+    #[test]
+    fn another_kind_leaves_out_what_only_the_old_one_has() {
+        let mut table: Table =
+            toml::from_str("[perturb]\nkind = \"obf\"\nrho = 1\nrh = 2\nlambda = 0\ngamma = 1").unwrap();
+        let left_out = apply(&mut table, &["perturb.kind=steepest".to_owned()]).unwrap();
+        let said = "perturb.kind = \"steepest\" instead of \"obf\" leaves out perturb.gamma, perturb.lambda";
+        assert_eq!(left_out, [said]);
+        let kept: Vec<&String> = table["perturb"].as_table().unwrap().keys().collect();
+        assert_eq!(kept, ["kind", "rh", "rho"], "a key that no kind has is refused later");
+        assert!(apply(&mut table, &["perturb.kind=steepest".to_owned()]).unwrap().is_empty());
     }
 
     #[test]

@@ -76,6 +76,9 @@ pub enum Likelihood {
     Sigmoid,
 }
 
+/// The kinds of perturbations.
+pub(super) const KINDS: [&str; 4] = ["none", "steepest", "obf", "random"];
+
 impl PerturbConfig {
     pub(super) fn keys(kind: &str) -> Option<Vec<&'static str>> {
         match kind {
@@ -87,7 +90,7 @@ impl PerturbConfig {
     }
 
     pub(super) fn read(mut table: Table) -> Result<PerturbConfig, Problem> {
-        let kind = take_choice("perturb", "kind", &mut table, &["none", "steepest", "obf", "random"])?;
+        let kind = take_choice("perturb", "kind", &mut table, &KINDS)?;
         Ok(match kind.as_str() {
             "none" => {
                 let NoKeys {} = section("perturb", table)?;

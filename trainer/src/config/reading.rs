@@ -10,6 +10,7 @@ use serde::de::{DeserializeOwned, Deserializer, Error, Unexpected, Visitor};
 use toml::{Table, Value};
 
 use super::error::Problem;
+use crate::words::plain;
 
 /// Reads the section `name`: every key must be a field of `T`, and every value must fit its field.
 pub fn section<T: DeserializeOwned>(name: &str, table: Table) -> Result<T, Problem> {
@@ -21,29 +22,33 @@ pub fn section<T: DeserializeOwned>(name: &str, table: Table) -> Result<T, Probl
         *current.borrow_mut() = None;
         None
     }));
-    T::deserialize(MapDeserializer::<_, toml::de::Error>::new(entries)).map_err(|error| {
-        let message = &in_plain_words(error.message());
-        let key = current.borrow();
-        match (key.as_ref(), message.strip_prefix("missing field `").and_then(|m| m.strip_suffix('`'))) {
-            (Some(key), _) => Problem::value(&format!("{name}.{key}"), &table[key], &**message),
-            (None, Some(missing)) => {
-                Problem::Missing { what: "key", key: format!("{name}.{missing}"), choices: Vec::new() }
-            }
-            (None, None) => Problem::value(name, Value::Table(table.clone()), &**message),
-        }
-    })
+    T::deserialize(MapDeserializer::<_, toml::de::Error>::new(entries))
+        .map_err(|error| problem(name, current.borrow().as_ref(), &table, error.message()))
 }
 
-/// Serde's message about a value, without the names of Rust types.
-fn in_plain_words(message: &str) -> String {
-    let words = [
-        ("unknown variant", "unknown choice"),
-        ("expected usize", "expected a whole number, 0 or more"),
-        ("expected u64", "expected a whole number, 0 or more"),
-        ("expected f64", "expected a number"),
-        ("expected a boolean", "expected true or false"),
-    ];
-    words.iter().fold(message.to_owned(), |text, (from, to)| text.replace(from, to))
+/// The problem of a section that serde's message describes; `key` is the key whose value it was reading.
+fn problem(section: &str, key: Option<&String>, table: &Table, message: &str) -> Problem {
+    let Some(key) = key else {
+        return match message.strip_prefix("missing field `").and_then(|rest| rest.strip_suffix('`')) {
+            Some(missing) => Problem::Missing { what: "key", key: format!("{section}.{missing}"), choices: Vec::new() },
+            None => Problem::value(section, Value::Table(table.clone()), plain(message)),
+        };
+    };
+    let (name, value) = (format!("{section}.{key}"), &table[key]);
+    let (what, choices) = message.rsplit_once(", expected ").unwrap_or((message, ""));
+    let choices: Vec<&str> = choices.split('`').skip(1).step_by(2).collect();
+    let unknown = |what_it_is: &str| what.strip_prefix(what_it_is)?.strip_suffix('`');
+    if let Some(word) = unknown("unknown variant `") {
+        return Problem::choice(&name, value, word, &choices);
+    }
+    if let Some(field) = unknown("unknown field `") {
+        return Problem::unknown_key(&name, field, &choices);
+    }
+    let reason = plain(message);
+    // A single value is named before the reason.
+    let is_single = !matches!(value, Value::Array(_) | Value::Table(_));
+    let reason = reason.split_once(", found ").filter(|_| is_single).map_or(&*reason, |(expected, _)| expected);
+    Problem::value(&name, value, reason)
 }
 
 /// Reads a section whose keys belong to two structs: those of `A`, and all others to `B`.

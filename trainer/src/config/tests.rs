@@ -7,7 +7,7 @@ use lethe_optim::{Backup, Scope, Sgd, UpdateOn};
 
 use super::*;
 
-const WHOLE: &str = r#"
+pub(super) const WHOLE: &str = r#"
 [data]
 dataset = "digits"
 [model]
@@ -29,7 +29,7 @@ epochs = 10
 batch = 128
 "#;
 
-fn read(set: &[&str]) -> Result<Config, String> {
+pub(super) fn read(set: &[&str]) -> Result<Config, String> {
     let overrides: Vec<String> = set.iter().map(|s| (*s).to_owned()).collect();
     Config::parse(WHOLE, Path::new("x.toml"), &overrides).map_err(|e| e.to_string())
 }
@@ -39,7 +39,7 @@ fn facts() -> DataFacts {
 }
 
 /// Asserts that the message of a refusal holds all these parts.
-fn refused(set: &[&str], parts: &[&str]) {
+pub(super) fn refused(set: &[&str], parts: &[&str]) {
     let message = read(set).unwrap_err();
     for part in parts {
         assert!(message.contains(part), "{set:?}: `{part}` not in: {message}");
@@ -106,88 +106,15 @@ fn another_kind_takes_over_the_keys_that_it_knows() {
     assert!(matches!(steepest, PerturbConfig::Obf { forgetting, .. } if forgetting.lambda == Lambda::Value(0.1)));
     let model = read(&["model.kind=mlp", "model.widths=[4]"]).unwrap().model;
     assert!(matches!(model, ModelConfig::Mlp(mlp) if mlp.widths == [4]));
-    refused(&["perturb.kind=none", "perturb.rho=1"], &["unknown key `perturb.rho`"]);
+    let owned = "`perturb.rho` belongs to kind = \"steepest\", \"obf\" or \"random\", not to \"none\"";
+    refused(&["perturb.kind=none", "perturb.rho=1"], &[owned]);
     refused(&["perturb.kind=obff"], &["perturb.kind = \"obff\"", "did you mean \"obf\"?"]);
-}
-
-#[test]
-fn unknown_names_are_refused_with_the_nearest() {
-    refused(&["train.epoch=3"], &["x.toml", "unknown key `train.epoch`", "did you mean `train.epochs`?", "batch"]);
-    refused(&["optim.momentum=0.9"], &["unknown key `optim.momentum`", "weight_decay", "betas"]);
-    refused(&["modle.width=3"], &["unknown section `modle`", "did you mean `model`?"]);
-    refused(&["data.augment.flop=true"], &["data.augment", "flop", "`crop_padding`"]);
-    let none = WHOLE.replace("kind = \"obf\"", "kind = \"none\"");
-    let message = Config::parse(&none, Path::new("x.toml"), &[]).unwrap_err().to_string();
-    assert!(message.contains("unknown key `perturb.rho`"), "{message}");
-}
-
-#[test]
-fn wrong_choices_list_the_right_ones() {
-    refused(&["model.kind=vti"], &["model.kind = \"vti\"", "did you mean \"vit\"?", "mlp, vit, resnet"]);
-    refused(&["model.kind=3"], &["model.kind = 3", "mlp, vit, resnet"]);
-    refused(&["optim.schedule=cosine"], &["optim.schedule = \"cosine\"", "`linear` or `constant`"]);
-    refused(&["data.dataset=cifar"], &["data.dataset = \"cifar\"", "`fashion-mnist`"]);
-    refused(&["perturb.lambda=1/K"], &["perturb.lambda = \"1/K\"", "a number or \"1/C\""]);
-}
-
-#[test]
-fn wrong_types_name_key_and_value() {
-    refused(&["train.epochs=1.5"], &["train.epochs = 1.5", "expected a whole number, 0 or more"]);
-    refused(&["train.batch=-64"], &["train.batch = -64"]);
-    refused(&["train.seed=x"], &["train.seed = \"x\""]);
-    refused(&["optim.betas=[0.9]"], &["optim.betas = [0.9]"]);
-    refused(&["model.width={a = 1}"], &["model.width = { a = 1 }"]);
-}
-
-#[test]
-fn missing_keys_and_sections_are_named() {
-    for (removed, expected) in [
-        ("epochs = 10", "key `train.epochs` is missing"),
-        ("kind = \"vit\"", "key `model.kind` is missing; choose from mlp, vit, resnet"),
-        ("lr = 1e-3", "key `optim.lr` is missing"),
-        ("rho = 0.02", "key `perturb.rho` is missing"),
-        ("[data]\ndataset = \"digits\"", "section `data` is missing"),
-    ] {
-        let message = Config::parse(&WHOLE.replace(removed, ""), Path::new("x.toml"), &[]).unwrap_err().to_string();
-        assert!(message.contains(expected), "{message}");
-    }
-}
-
-#[test]
-fn values_out_of_range_are_refused() {
-    for (set, key) in [
-        ("optim.lr=0", "optim.lr = 0"),
-        ("optim.lr=nan", "optim.lr = NaN"),
-        ("optim.lr=1e300", "optim.lr = 1e300: must be finite and positive, in single precision too"),
-        ("model.head_bias=1e39", "in single precision too"),
-        ("data.mean=127", "pixels are between 0 and 1"),
-        ("data.std=1.5", "pixels are between 0 and 1"),
-        ("optim.min_lr=1", "optim.lr = 0.001"),
-        ("optim.betas=[0.9, 1.0]", "optim.betas = [0.9, 1.0]"),
-        ("optim.weight_decay=-1", "0 or more"),
-        ("optim.clip=0", "optim.clip = 0"),
-        ("optim.warmup_epochs=11", "train.epochs = 10"),
-        ("perturb.rho=-0.1", "perturb.rho = -0.1"),
-        ("perturb.rho_min=0.01", "rho_schedule"),
-        ("perturb.lambda=1", "perturb.lambda = 1"),
-        ("perturb.lambda=-0.1", "perturb.lambda = -0.1"),
-        ("perturb.gamma=2", "perturb.gamma = 2"),
-        ("perturb.m=0", "perturb.m = 0"),
-        ("loss.label_smoothing=1", "loss.label_smoothing = 1"),
-        ("model.heads=5", "model.width = 64"),
-        ("model.depth=0", "model.depth = 0"),
-        ("model.dropout=1", "model.dropout = 1"),
-        ("data.std=0", "data.std = 0"),
-        ("data.classes=10", "only dataset = \"idx\""),
-        ("train.epochs=9999999999", "at most 1000000"),
-        ("train.threads=100000", "at most 1024"),
-        ("model.width=99999999", "between 1 and 1048576"),
-        ("model.depth=1001", "between 1 and 1000"),
-        ("optim.eps=1e-60", "single precision"),
-        ("train.eval_batch=0", "train.eval_batch = 0"),
-    ] {
-        refused(&[set], &["x.toml: ", key]);
-    }
+    let left_out = Config::left_out(WHOLE, &["optim.kind=sgd".to_owned(), "model.kind=mlp".to_owned()]);
+    assert_eq!(
+        left_out,
+        ["model.kind = \"mlp\" instead of \"vit\" leaves out model.depth, model.heads, model.patch, model.width"]
+    );
+    assert!(Config::left_out("no TOML", &["optim.kind=sgd".to_owned()]).is_empty());
 }
 
 #[test]
@@ -213,20 +140,6 @@ fn geometry_gap_and_update_have_their_keys_and_defaults() {
     assert_eq!((gsam.gsam_xi, gsam.gsam_backup), (0.4, Backup::Normalised));
     let random = read(&["perturb.kind=random", "optim.min_lr=1e-5", "perturb.rho_schedule=lr", "perturb.asam=before"]);
     assert!(matches!(random.unwrap().perturb, PerturbConfig::Random(ascent) if ascent.asam == Asam::Before));
-}
-
-#[test]
-fn methods_that_make_no_sense_together_are_refused_with_the_reason() {
-    refused(&["perturb.kind=random", "perturb.gsam_xi=0.4"], &["perturb.gsam_xi = 0.4", "kind = \"random\" has none"]);
-    refused(&["perturb.kind=random", "perturb.lambda=0.1"], &["unknown key `perturb.lambda`"]);
-    refused(&["perturb.kind=none", "perturb.asam=before"], &["unknown key `perturb.asam`"]);
-    refused(&["perturb.asam_eta=0.1"], &["perturb.asam_eta = 0.1", "only with asam"]);
-    refused(&["perturb.asam_scope=matrices"], &["perturb.asam_scope = \"matrices\"", "only with asam"]);
-    refused(&["perturb.gsam_backup=normalised"], &["perturb.gsam_backup", "gsam_xi above 0"]);
-    refused(&["perturb.gsam_xi=-0.1"], &["perturb.gsam_xi = -0.1", "0 or more"]);
-    refused(&["perturb.asam=before", "perturb.asam_eta=-1"], &["perturb.asam_eta = -1", "0 or more"]);
-    refused(&["perturb.asam=twice"], &["perturb.asam = \"twice\"", "`both`"]);
-    refused(&["train.accumulate=2"], &["train.accumulate = 2", "slices of perturb.m"]);
 }
 
 #[test]
@@ -274,14 +187,6 @@ fn the_bias_of_a_head_is_a_number_or_minus_the_logarithm_of_the_classes() {
 }
 
 #[test]
-fn a_batch_must_be_made_of_whole_slices() {
-    refused(&["train.batch=100"], &["train.batch = 100", "perturb.m = 64", "try 64"]);
-    refused(&["perturb.kind=none", "train.accumulate=3"], &["train.batch", "divisible by train.accumulate = 3"]);
-    assert!(read(&["perturb.kind=none", "train.accumulate=4"]).is_ok());
-    assert!(read(&["train.batch=192"]).is_ok());
-}
-
-#[test]
 fn a_config_must_fit_its_data() {
     let problem = |set: &str| read(&[set]).unwrap().resolve(facts()).unwrap_err().to_string();
     assert!(problem("model.patch=3").contains("must divide the images' height and width, 8×8"));
@@ -292,15 +197,6 @@ fn a_config_must_fit_its_data() {
     let one = |m: &str| read(&[&resnet[..], &[m]].concat()).unwrap().resolve(facts());
     assert!(one("perturb.m=1").unwrap_err().to_string().contains("batch norm needs more than one value per channel"));
     assert!(one("perturb.m=2").is_ok() && problem("data.augment.crop_padding=8").contains("smaller than the images"));
-}
-
-#[test]
-fn broken_files_say_where() {
-    let message = Config::parse("[data]\nx = = 1", Path::new("x.toml"), &[]).unwrap_err().to_string();
-    assert!(message.contains("x.toml is not valid TOML") && message.contains("line 2"), "{message}");
-    let message = Config::load(Path::new("/nonexistent/x.toml"), &[]).unwrap_err().to_string();
-    assert!(message.contains("cannot read the config /nonexistent/x.toml"), "{message}");
-    refused(&["data=3", "data.x=3"], &["--set data=3", "section.key"]);
 }
 
 #[test]

@@ -53,6 +53,7 @@ pub fn read(format: &Format, search_path: &SearchPath) -> Result<DataSplit, Data
     Ok(DataSplit {
         train: read_part(format, &folder, "training set", format.train)?,
         test: read_part(format, &folder, "test set", &[format.test])?,
+        folder: Some(folder),
     })
 }
 
@@ -113,7 +114,7 @@ mod tests {
         let records = [record(&[3, 99], [1, 2, 3]), record(&[0, 5], [4, 5, 6])].concat();
         std::fs::write(inner.join("train.bin"), &records).unwrap();
         std::fs::write(inner.join("test.bin"), &records[..3074]).unwrap();
-        let DataSplit { train, test } = read(&CIFAR_100, &search_path(folder.path())).unwrap();
+        let DataSplit { train, test, .. } = read(&CIFAR_100, &search_path(folder.path())).unwrap();
         assert_eq!((train.labels, test.labels, test.classes), (vec![99, 5], vec![99], 100));
         let Images::Memory(pixels) = &train.images else { panic!("CIFAR is read into memory") };
         assert_eq!((pixels.image(1)[0], pixels.image(1)[1024], pixels.image(1)[3071]), (4, 5, 6));

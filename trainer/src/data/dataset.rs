@@ -124,6 +124,8 @@ pub struct DataSplit {
     pub train: Dataset,
     /// The images to test on.
     pub test: Dataset,
+    /// The folder that they were read from; `None` for images that are part of the program.
+    pub folder: Option<PathBuf>,
 }
 
 impl Dataset {

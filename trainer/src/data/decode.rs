@@ -122,6 +122,21 @@ mod tests {
     }
 
     #[test]
+    fn flaws_are_said_in_words() {
+        let said = |bytes: &[u8]| pixels(bytes, false, true).unwrap_err().to_string();
+        let mut png = encoded(ImageFormat::Png);
+        let at = png.windows(4).position(|w| w == b"IDAT").unwrap();
+        png[at + 9] ^= 1;
+        let png = said(&png);
+        assert!(png.starts_with("is a damaged or incomplete image") && !png.contains('{'), "{png}");
+        let mut jpeg = fixture("progressive.jpg");
+        let at = jpeg.windows(2).position(|w| w == [0xff, 0xc2]).unwrap();
+        jpeg[at + 1] = 0xc3;
+        let jpeg = said(&jpeg);
+        assert!(jpeg.starts_with("is of an unsupported kind: a JPEG with lossless coding"), "{jpeg}");
+    }
+
+    #[test]
     fn what_is_no_image_or_too_large_is_called_so() {
         let said = |bytes: &[u8]| pixels(bytes, false, true).unwrap_err().to_string();
         assert_eq!(said(b""), "is empty");

@@ -9,7 +9,11 @@ pub fn digits() -> DataSplit {
     let all = parse();
     let is_test = Images::parse().held_out(TEST);
     let (test, train): (Vec<usize>, Vec<usize>) = (0..all.len()).partition(|&i| is_test[i]);
-    DataSplit { train: all.select("digits, training set", &train), test: all.select("digits, test set", &test) }
+    DataSplit {
+        train: all.select("digits, training set", &train),
+        test: all.select("digits, test set", &test),
+        folder: None,
+    }
 }
 
 /// All images in the order of the file.
@@ -34,7 +38,7 @@ mod tests {
         };
         let values = pixels(&all).values;
         assert!(values.len() == 1797 * 64 && values.iter().all(|v| *v <= 16));
-        let DataSplit { train, test } = digits();
+        let DataSplit { train, test, .. } = digits();
         assert_eq!((train.len(), test.len()), (1437, 360));
         let rows = |set: &Dataset| {
             let pixels = pixels(set);
@@ -49,7 +53,7 @@ mod tests {
 
     #[test]
     fn classes_are_in_both_parts_by_their_share() {
-        let DataSplit { train, test } = digits();
+        let DataSplit { train, test, .. } = digits();
         for class in 0..10 {
             let count = |set: &Dataset| set.labels.iter().filter(|l| **l == class).count();
             let exact = (count(&train) + count(&test)) as f64 * 360.0 / 1797.0;
@@ -68,7 +72,7 @@ mod tests {
                 .chain(&set.labels.iter().map(|l| *l as u8).collect::<Vec<_>>())
                 .fold(0u64, |h, v| (h ^ u64::from(*v)).wrapping_mul(0x0000_0100_0000_01B3))
         };
-        let DataSplit { train, test } = digits();
+        let DataSplit { train, test, .. } = digits();
         assert_eq!((sum(&train), sum(&test)), (10562704288569162352, 11611555314737011160));
     }
 }

@@ -49,7 +49,7 @@ mod tests {
         relabelled.test.labels[3] ^= 1;
         let renamed =
             |set: &Dataset| set.clone().named(Classes::new(set.names.names().iter().map(|name| name.clone() + "x")));
-        let renamed = DataSplit { train: renamed(&split.train), test: renamed(&split.test) };
+        let renamed = DataSplit { train: renamed(&split.train), test: renamed(&split.test), folder: None };
         let mut fewer = split.clone();
         fewer.train.truncate(1000);
         for other in [&relabelled, &fewer, &renamed] {
@@ -58,7 +58,7 @@ mod tests {
         let files = |root: &str, name: &str| {
             let path = |i: usize| PathBuf::from(format!("{root}/n{i}/{name}{i}.jpg"));
             let set = Dataset::in_files("f".into(), (0..3).map(path), vec![0, 1, 2], Classes::numbered(3));
-            DataSplit { train: set.clone(), test: set }.fingerprint()
+            DataSplit { train: set.clone(), test: set, folder: None }.fingerprint()
         };
         assert_eq!(files("/a", "x"), files("/b/c", "x"));
         assert_ne!(files("/a", "x"), files("/a", "y"));

@@ -45,7 +45,7 @@ pub fn read(name: &str, with_test: bool, search_path: &SearchPath) -> Result<Dat
         true => read_test(test_name, &folder, &classes)?,
         false => Dataset::in_files(test_name, Vec::<PathBuf>::new(), Vec::new(), classes),
     };
-    Ok(DataSplit { train, test })
+    Ok(DataSplit { train, test, folder: Some(folder) })
 }
 
 /// The folder that contains `train/`.
@@ -61,11 +61,12 @@ pub(super) fn classes_of(root: &Path) -> Result<Classes, DataError> {
 /// The names of the folders in a folder, sorted; there must be two or more.
 fn class_names(folder: &Path) -> Result<Classes, DataError> {
     let mut found = Found::default();
+    // Broken links are reported with those in the folders of classes, unless there is nothing else.
     let entries = found.entries(folder)?;
-    found.check()?;
     let names = entries.into_iter().filter(|entry| matches!(entry.kind, Kind::Folder)).map(|entry| entry.name);
     let classes = Classes::new(names);
     if classes.len() < 2 {
+        found.check()?;
         let expected = "two or more folders, one for each class".to_owned();
         return Err(DataError::malformed(folder, "classes", expected, count(classes.len(), "folder")));
     }

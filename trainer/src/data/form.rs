@@ -3,6 +3,7 @@
 
 use image::{ImageError, ImageFormat, ImageReader, Limits};
 use std::io::{BufRead, Seek};
+use std::path::Path;
 
 use super::jpeg;
 
@@ -50,14 +51,14 @@ pub enum ImageFlaw {
         /// Its length.
         found: u64,
     },
-    /// A damaged or incomplete JPEG.
-    #[error("is not a complete JPEG: {0}")]
+    /// A damaged, incomplete or unsupported JPEG.
+    #[error("{}", of_jpeg(.0))]
     Jpeg(#[from] jpeg::Flaw),
     /// An error of the decoder of another format.
-    #[error("is not a complete image: {0}")]
+    #[error("is a damaged or incomplete image{}", said(.0))]
     Decode(Box<ImageError>),
     /// An unsupported variant of a supported format.
-    #[error("is of an unsupported kind: {0}; save it in another format, such as PNG")]
+    #[error("is of an unsupported kind{}; save it in another format, such as PNG", said(.0))]
     Kind(Box<ImageError>),
     /// It has too many pixels.
     #[error("is too large: {width} × {height} pixels; at most {MOST_PIXELS} are allowed (11585 × 11585)")]
@@ -70,6 +71,30 @@ pub enum ImageFlaw {
     /// Its values have no defined range.
     #[error("has floating-point pixels, whose range is not standardised: save it with 8 or 16 bits per value")]
     Floats,
+}
+
+impl ImageFlaw {
+    /// The flaw of a file, or of a link, that the system cannot open.
+    pub(super) fn unreadable(path: &Path, source: std::io::Error) -> ImageFlaw {
+        match std::fs::read_link(path) {
+            Ok(target) => ImageFlaw::Link { target, source },
+            Err(_) => ImageFlaw::Read(source),
+        }
+    }
+}
+
+fn of_jpeg(flaw: &jpeg::Flaw) -> String {
+    let is_unsupported = matches!(flaw, jpeg::Flaw::Unsupported { .. });
+    let what = if is_unsupported { "is of an unsupported kind" } else { "is a damaged or incomplete JPEG" };
+    format!("{what}: {flaw}")
+}
+
+/// What a decoder says in words; values of its program, such as `ChunkType { … }`, are left out.
+fn said(error: &ImageError) -> String {
+    let text = error.to_string();
+    let text = text.strip_prefix("Format error decoding ").unwrap_or(&text).trim_end_matches('.');
+    let text = text.split_once(" while decoding").map_or(text, |(before, _)| before);
+    if text.is_empty() || text.contains('{') { String::new() } else { format!(" ({text})") }
 }
 
 /// The format of a file with these first bytes.

@@ -23,7 +23,7 @@ pub fn read(name: &str, classes: Option<usize>, search_path: &SearchPath) -> Res
         let path = file(&folder, TEST.1)?;
         return Err(DataError::malformed(&path, "sizes", size(&train), size(&test)));
     }
-    Ok(DataSplit { train, test })
+    Ok(DataSplit { train, test, folder: Some(folder) })
 }
 
 fn read_part(set: &str, folder: &Path, part: Part, classes: Option<usize>) -> Result<Dataset, DataError> {

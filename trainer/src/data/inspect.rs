@@ -84,7 +84,7 @@ fn bar(files: usize) -> ProgressBar {
 
 /// Inspects a file without decoding it.
 fn glance(path: &Path, seen: &Seen) -> Result<Stamp, ImageFlaw> {
-    let found = std::fs::metadata(path).map_err(ImageFlaw::Read)?;
+    let found = std::fs::metadata(path).map_err(|source| ImageFlaw::unreadable(path, source))?;
     if !found.is_file() {
         return Err(ImageFlaw::Other { found: "no file".to_owned() });
     }

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use super::dataset::ImageFile;
 use super::error::DataError;
 use crate::classes::{Classes, listed};
+use crate::config::nearest;
 
 /// The names of columns that mark a first line as a heading.
 const HEADINGS: [&str; 11] =
@@ -20,6 +21,24 @@ struct Names<'a> {
     stems: HashMap<&'a str, usize>,
 }
 
+/// A line with the ways in which it can be read as an image and a class.
+struct Line<'a> {
+    number: usize,
+    text: &'a str,
+    meant: Vec<(usize, String)>,
+}
+
+impl Line<'_> {
+    fn quoted(&self) -> String {
+        format!("`{}` in line {}", self.text.trim(), self.number)
+    }
+
+    /// The first class that `class` finds in one of its readings, with the image.
+    fn find(&self, class: impl Fn(&str) -> Option<u32>) -> Option<(usize, u32)> {
+        self.meant.iter().find_map(|(image, word)| Some((*image, class(word)?)))
+    }
+}
+
 /// The classes of these images, in the order of the images.
 ///
 /// # Errors
@@ -27,63 +46,21 @@ struct Names<'a> {
 pub(super) fn read(path: &Path, images: &[ImageFile], classes: &Classes) -> Result<Vec<u32>, DataError> {
     let text = text(path)?;
     let names = Names::of(path, images)?;
-    let numbers: HashMap<&str, u32> = classes.names().iter().map(String::as_str).zip(0..).collect();
-    let lines = || (1usize..).zip(text.lines()).filter(|(_, line)| !line.trim().is_empty());
-    let first = lines().next().map(|(number, _)| number);
-    let mut read = Vec::new();
-    let mut unknown = Vec::new();
-    for (number, line) in lines() {
-        let meant = names.readings(line);
-        if !meant.is_empty() {
-            read.push((number, line, meant));
-        } else if Some(number) != first || !is_heading(line) {
-            unknown.push(format!("{} in line {number}", line.trim()));
-        }
-    }
-    let wanted =
-        format!("a file name, a space, tab or comma, and a class, by name or by number below {}", classes.len());
-    if !unknown.is_empty() {
-        let expected = format!("{wanted}; each line for an existing image");
-        return Err(DataError::malformed(path, "lines", expected, listed(&unknown)));
-    }
-    // Read as names if all are names of classes: class names may be numbers, in any order.
-    let by_name = |(_, word): &(usize, String)| numbers.get(word.as_str()).copied();
-    let are_names = read.iter().all(|(.., meant)| meant.iter().any(|m| by_name(m).is_some()));
-    let by_number = |(_, word): &(usize, String)| {
-        let number = word.parse::<u32>().ok().filter(|number| (*number as usize) < classes.len());
-        if word.parse::<u32>().is_ok() { number } else { numbers.get(word.as_str()).copied() }
-    };
-    // Refused if the same words are numbers of other classes.
-    let counted = |m: &(usize, String)| by_number(m).filter(|class| class.to_string() == m.1);
-    let first =
-        |meant: &[(usize, String)], class: &dyn Fn(&(usize, String)) -> Option<u32>| meant.iter().find_map(class);
-    let are_numbers = are_names && read.iter().all(|(.., meant)| first(meant, &counted).is_some());
-    let differs = |(.., meant): &&(usize, &str, Vec<(usize, String)>)| first(meant, &counted) != first(meant, &by_name);
-    if let Some((number, line, _)) = read.iter().find(differs).filter(|_| are_numbers) {
-        let expected = "classes by name or by number; these can be read as either, with different classes; put the \
-                        test images into class folders instead";
-        return Err(DataError::malformed(
-            path,
-            "lines",
-            expected.into(),
-            format!("`{}` in line {number}", line.trim()),
-        ));
-    }
+    let lines = lines(path, &text, &names, classes)?;
+    let words = Words::of(path, &lines, classes)?;
     let mut labels = vec![None; images.len()];
-    for (number, line, meant) in &read {
-        let class = |m: &(usize, String)| if are_names { by_name(m) } else { by_number(m) };
-        let Some((image, class)) = meant.iter().find_map(|m| Some((m.0, class(m)?))) else {
-            return Err(DataError::malformed(path, "line", wanted, format!("`{}` in line {number}", line.trim())));
+    for line in &lines {
+        let Some((image, class)) = line.find(|word| words.class(word)) else {
+            let found = format!("{}{}", line.quoted(), words.why_not(line));
+            return Err(DataError::malformed(path, "line", wanted(classes), found));
         };
-        if let Some(longer) =
-            names.longer(line).iter().find(|word| numbers.get(word.as_str()).is_some_and(|c| *c != class))
-        {
+        if let Some(longer) = names.longer(line.text).iter().find(|w| words.by_name(w).is_some_and(|c| c != class)) {
             let expected =
                 format!("one class after the name; put quotes around `{longer}`, or remove what follows the class");
-            return Err(DataError::malformed(path, "line", expected, format!("`{}` in line {number}", line.trim())));
+            return Err(DataError::malformed(path, "line", expected, line.quoted()));
         }
-        if let Some((before, _)) = labels[image].replace((*number, class)) {
-            let found = format!("`{}` in lines {before} and {number}", images[image].name());
+        if let Some((before, _)) = labels[image].replace((line.number, class)) {
+            let found = format!("`{}` in lines {before} and {}", images[image].name(), line.number);
             return Err(DataError::malformed(path, "lines", "one line for each image".to_owned(), found));
         }
     }
@@ -94,6 +71,86 @@ pub(super) fn read(path: &Path, images: &[ImageFile], classes: &Classes) -> Resu
         return Err(DataError::malformed(path, "lines", expected, format!("none{more}")));
     }
     Ok(labels.into_iter().flatten().map(|(_, class)| class).collect())
+}
+
+/// What a line must be.
+fn wanted(classes: &Classes) -> String {
+    format!("a file name, a space, tab or comma, and a class, by name or by number below {}", classes.len())
+}
+
+/// The lines of the file that are not empty, without a heading; each begins with an image.
+fn lines<'a>(path: &Path, text: &'a str, names: &Names<'_>, classes: &Classes) -> Result<Vec<Line<'a>>, DataError> {
+    let (mut lines, mut unknown) = (Vec::new(), Vec::new());
+    let all = (1..).zip(text.lines()).filter(|(_, text)| !text.trim().is_empty());
+    for (index, (number, text)) in all.enumerate() {
+        let meant = names.readings(text);
+        if !meant.is_empty() {
+            lines.push(Line { number, text, meant });
+        } else if index > 0 || !is_heading(text) {
+            unknown.push((number, text));
+        }
+    }
+    let Some((_, first)) = unknown.first() else { return Ok(lines) };
+    let expected = format!("{}; each line for an existing image", wanted(classes));
+    let all: Vec<String> = unknown.iter().map(|(number, text)| format!("{} in line {number}", text.trim())).collect();
+    Err(DataError::malformed(path, "lines", expected, format!("{}{}", listed(&all), names.why_not(first))))
+}
+
+/// How a file writes classes.
+struct Words<'a> {
+    classes: &'a Classes,
+    numbers: HashMap<&'a str, u32>,
+    /// Read as names if all are names of classes: class names may be numbers, in any order.
+    are_names: bool,
+}
+
+impl<'a> Words<'a> {
+    fn of(path: &Path, lines: &[Line<'_>], classes: &'a Classes) -> Result<Words<'a>, DataError> {
+        let numbers = classes.names().iter().map(String::as_str).zip(0..).collect();
+        let mut words = Words { classes, numbers, are_names: false };
+        words.are_names = lines.iter().all(|line| line.find(|word| words.by_name(word)).is_some());
+        // Refused if the same words are numbers of other classes.
+        let counted = |word: &str| words.by_number(word).filter(|class| class.to_string() == word);
+        let are_numbers = words.are_names && lines.iter().all(|line| line.find(counted).is_some());
+        let class = |found: Option<(usize, u32)>| found.map(|(_, class)| class);
+        let differs = |line: &&Line<'_>| class(line.find(counted)) != class(line.find(|word| words.by_name(word)));
+        if let Some(line) = lines.iter().find(differs).filter(|_| are_numbers) {
+            let expected = "classes by name or by number; these can be read as either, with different \
+                            classes; put the test images into class folders instead";
+            return Err(DataError::malformed(path, "lines", expected.into(), line.quoted()));
+        }
+        Ok(words)
+    }
+
+    fn class(&self, word: &str) -> Option<u32> {
+        if self.are_names { self.by_name(word) } else { self.by_number(word) }
+    }
+
+    fn by_name(&self, word: &str) -> Option<u32> {
+        self.numbers.get(word).copied()
+    }
+
+    fn by_number(&self, word: &str) -> Option<u32> {
+        match word.parse::<u32>() {
+            Ok(number) => Some(number).filter(|number| (*number as usize) < self.classes.len()),
+            Err(_) => self.by_name(word),
+        }
+    }
+
+    /// Why no class was found in a line, in words; nothing about a number, whose range is said anyway.
+    fn why_not(&self, line: &Line<'_>) -> String {
+        let later = fields(line.text).iter().skip(2).position(|field| self.by_name(&clean(field)).is_some());
+        if let Some(column) = later {
+            return format!(": the class is in column {}, and must be in column 2", column + 3);
+        }
+        let names: Vec<&str> = self.classes.names().iter().map(String::as_str).collect();
+        let words = || line.meant.iter().map(|(_, word)| word).filter(|word| word.parse::<u32>().is_err());
+        match (words().find_map(|word| Some((word, nearest(word, &names)?))), words().next()) {
+            (Some((word, near)), _) => format!(": there is no class `{word}` (did you mean `{near}`?)"),
+            (None, Some(word)) => format!(": there is no class `{word}`; the classes are {}", listed(&names)),
+            (None, None) => String::new(),
+        }
+    }
 }
 
 /// The file as text, without a byte order mark.
@@ -142,12 +199,31 @@ impl<'a> Names<'a> {
         [of(&self.whole), of(&self.stems)].concat()
     }
 
+    /// Why a line is not an image and a class, in words, if it has an image somewhere.
+    fn why_not(&self, line: &str) -> String {
+        let column = |fields: Vec<String>| fields.iter().position(|field| self.is_image(&clean(field)));
+        let parts: Vec<String> = line.split(';').map(|field| field.replace('"', "")).collect();
+        if parts.len() > 1 && column(parts).is_some() {
+            return ": the columns are separated by semicolons; replace them with commas".to_owned();
+        }
+        let columns = [fields(line), line.split('\t').map(str::to_owned).collect()];
+        match columns.into_iter().find_map(column) {
+            None => String::new(),
+            Some(0) => ": no class follows the file name".to_owned(),
+            Some(at) => {
+                format!(": the file name is in column {}, and must be in column 1, with the class in column 2", at + 1)
+            }
+        }
+    }
+
+    fn is_image(&self, name: &str) -> bool {
+        self.whole.contains_key(name) || self.stems.contains_key(name)
+    }
+
     /// What follows an image and a comma and itself contains commas: possibly a class without the quotes that it needs.
     fn longer(&self, line: &str) -> Vec<String> {
         let fields = fields(line);
-        let name = clean(&fields[0]);
-        let is_image = self.whole.contains_key(name.as_str()) || self.stems.contains_key(name.as_str());
-        let ends = if is_image { 3..fields.len() + 1 } else { 0..0 };
+        let ends = if self.is_image(&clean(&fields[0])) { 3..fields.len() + 1 } else { 0..0 };
         ends.map(|end| clean(&fields[1..end].join(","))).collect()
     }
 }
@@ -252,7 +328,18 @@ mod tests {
         said(b"a.jpg 0\nmy cat.png 1\nb.JPEG 2\na 1\n", "found `a.jpg` in lines 1 and 4");
         said(b"a.jpg 0\n", "expected a line for my cat.png, found none, nor for 1 more");
         said(b"a.jpg 0\nc.jpg 1\nmy cat.png 1\nb.JPEG 2\n", "found `c.jpg 1 in line 2`");
-        said(b"a.jpg\n", "found `a.jpg in line 1`");
+        said(b"a.jpg\n", "found `a.jpg in line 1`: no class follows the file name");
+        said(
+            b"a.jpg;cat\nmy cat.png;cat\n",
+            "found `a.jpg;cat in line 1`, `my cat.png;cat in line 2`: the columns are separated by semicolons",
+        );
+        said(
+            b"id,file,class\n1,a.jpg,cat\n",
+            "found `1,a.jpg,cat in line 2`: the file name is in column 2, and must be in column 1",
+        );
+        said(b"a.jpg,64,cat\n", "found `a.jpg,64,cat` in line 1: the class is in column 3, and must be in column 2");
+        said(b"a.jpg,Catt\n", "found `a.jpg,Catt` in line 1: there is no class `Catt` (did you mean `cat`?)");
+        said(b"a.jpg zebra\n", "there is no class `zebra`; the classes are `cat`, `golden retriever`, `owl, barn`");
         said(b"a.jpg 0\n\xff\xfe 1\n", "text in UTF-8, found other bytes in line 2");
     }
 }

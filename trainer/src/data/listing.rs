@@ -34,7 +34,7 @@ pub(super) struct Found {
     pub images: Vec<ImageFile>,
     /// Files that are not images, by extension: their number, and the first of them.
     others: BTreeMap<String, (usize, PathBuf)>,
-    /// Links that are broken or lead back to a parent folder.
+    /// Links that lead nowhere and do not look like images, or lead back to a parent folder.
     broken: Vec<(PathBuf, ImageFlaw)>,
     /// A file that is read for another purpose.
     labels: PathBuf,
@@ -46,7 +46,7 @@ impl Found {
         Found { labels: labels.to_owned(), ..Found::default() }
     }
 
-    /// The entries of a folder except ignored ones, sorted by name. Broken links are recorded.
+    /// The entries of a folder except ignored ones, sorted by name. Broken links that do not look like images are recorded.
     pub fn entries(&mut self, folder: &Path) -> Result<Vec<Entry>, DataError> {
         let error = |source| DataError::Read { path: folder.to_owned(), source };
         let mut entries = Vec::new();
@@ -65,8 +65,10 @@ impl Found {
                     let kind = if is_image(&name) { Kind::Image } else { Kind::Other };
                     entries.push(Entry { name, path: entry.path(), kind });
                 }
-                // It may have been meant as a class or an image.
-                Err(flaw) if is_image(&name) || !name.contains('.') => self.broken.push((entry.path(), flaw)),
+                // Inspected with all other images, so that all flaws are reported together.
+                Err(_) if is_image(&name) => entries.push(Entry { name, path: entry.path(), kind: Kind::Image }),
+                // It may have been meant as a class.
+                Err(flaw) if !name.contains('.') => self.broken.push((entry.path(), flaw)),
                 Err(_) => self.pass_over(&entry.path()),
             }
         }
@@ -149,8 +151,7 @@ fn followed(entry: &DirEntry) -> Result<FileType, ImageFlaw> {
     if !kind.is_symlink() {
         return Ok(kind);
     }
-    std::fs::metadata(entry.path()).map(|found| found.file_type()).map_err(|source| {
-        let target = std::fs::read_link(entry.path()).unwrap_or_default();
-        ImageFlaw::Link { target, source }
-    })
+    std::fs::metadata(entry.path())
+        .map(|found| found.file_type())
+        .map_err(|source| ImageFlaw::unreadable(&entry.path(), source))
 }

@@ -28,7 +28,7 @@ pub fn load(config: &DataConfig, search_path: &SearchPath) -> Result<DataSplit, 
         DatasetKind::FashionMnist => {
             let split = idx_set::read("fashion-mnist", Some(10), search_path)?;
             let named = |set: Dataset| set.named(Classes::new(names::FASHION_MNIST));
-            DataSplit { train: named(split.train), test: named(split.test) }
+            DataSplit { train: named(split.train), test: named(split.test), ..split }
         }
         DatasetKind::Mnist => idx_set::read("mnist", Some(10), search_path)?,
         DatasetKind::Idx => idx_set::read("idx", config.classes, search_path)?,
@@ -53,7 +53,8 @@ pub fn load(config: &DataConfig, search_path: &SearchPath) -> Result<DataSplit, 
         split.train.truncate(limit);
     }
     inspect(&mut [&mut split.train, &mut split.test])?;
-    Ok(DataSplit { train: split.train.resized(config.size), test: split.test.resized(config.size) })
+    let folder = split.folder.map(|folder| std::path::absolute(&folder).unwrap_or(folder));
+    Ok(DataSplit { train: split.train.resized(config.size), test: split.test.resized(config.size), folder })
 }
 
 /// Training and test set with these classes only.
@@ -63,11 +64,12 @@ fn of_classes(split: &DataSplit, only: &[u32]) -> Result<DataSplit, DataError> {
         let reason = format!("the data set has the classes 0 to {}", classes - 1);
         return Err(Problem::value("data.only_classes", class, reason).into());
     }
-    Ok(DataSplit { train: split.train.of_classes(only), test: split.test.of_classes(only) })
+    let folder = split.folder.clone();
+    Ok(DataSplit { train: split.train.of_classes(only), test: split.test.of_classes(only), folder })
 }
 
 /// Splits the training set: `count` of its images become the test set; both keep their order.
-fn held_out(DataSplit { train, .. }: DataSplit, count: usize) -> Result<DataSplit, DataError> {
+fn held_out(DataSplit { train, folder, .. }: DataSplit, count: usize) -> Result<DataSplit, DataError> {
     if count >= train.len() {
         let reason = format!("leaves nothing to train on: the training set has {}", words::count(train.len(), "image"));
         return Err(Problem::value("data.hold_out", count, reason).into());
@@ -75,7 +77,7 @@ fn held_out(DataSplit { train, .. }: DataSplit, count: usize) -> Result<DataSpli
     let held = hold_out(&train.labels, train.classes, count, HOLD_OUT_SEED);
     let (test, kept): (Vec<usize>, Vec<usize>) = (0..train.len()).partition(|&i| held[i]);
     let test = train.select(&format!("{}, held out", train.name), &test);
-    Ok(DataSplit { test, train: train.select(&train.name, &kept) })
+    Ok(DataSplit { test, train: train.select(&train.name, &kept), folder })
 }
 
 #[cfg(test)]
@@ -117,6 +119,8 @@ mod tests {
         let mnist = config(DatasetKind::Mnist, None);
         let count = |search_path: SearchPath| load(&mnist, &search_path).map(|split| split.train.len());
         assert_eq!(count(search_path(Some(&given), Some(&variable), &system)).unwrap(), 1);
+        let found = load(&mnist, &search_path(None, Some(&variable), &system)).unwrap().folder.unwrap();
+        assert!(found.is_absolute() && found.ends_with("b/mnist"), "{found:?}");
         assert_eq!(count(search_path(None, Some(&variable), &system)).unwrap(), 2);
         assert_eq!(count(search_path(None, None, &system)).unwrap(), 3);
         assert_eq!(count(search_path(None, Some(&given.join("none")), &system)).unwrap(), 3);

@@ -11,7 +11,7 @@ use super::locate::{SearchPath, find};
 use super::stand_in::StandIn;
 use crate::classes::Classes;
 use crate::config::{DataConfig, DatasetKind, Problem};
-use crate::words::count;
+use crate::words::{count, unlike};
 
 const IMAGENET: &str = "imagenet";
 /// The file of ReaL's labels.
@@ -148,17 +148,18 @@ fn around(root: &Path, search_path: &SearchPath) -> Vec<PathBuf> {
 /// The correct labels of this number of images, in order: a JSON list of lists of classes below `classes`.
 ///
 /// # Errors
-/// If the file cannot be read, or is not such a list.
+/// If the file cannot be read, is not such a list, or has no class for any image.
 pub fn read_right_labels(path: &Path, images: usize, classes: usize) -> Result<Vec<Vec<u32>>, DataError> {
     let text = std::fs::read_to_string(path).map_err(|source| DataError::Read { path: path.to_owned(), source })?;
     let expected = || format!("a list of classes below {classes} for each of {}", count(images, "test image"));
     let malformed = |found: String| DataError::malformed(path, "labels", expected(), found);
-    let lists: Vec<Vec<u32>> = serde_json::from_str(&text).map_err(|error| malformed(error.to_string()))?;
+    let lists: Vec<Vec<u32>> = serde_json::from_str(&text).map_err(|error| malformed(unlike(&error)))?;
     if lists.len() != images {
         return Err(malformed(count(lists.len(), "list")));
     }
     match lists.iter().flatten().find(|label| **label as usize >= classes) {
         Some(label) => Err(malformed(format!("class {label}"))),
+        None if lists.iter().all(Vec::is_empty) => Err(malformed("empty lists only".to_owned())),
         None => Ok(lists),
     }
 }
@@ -242,9 +243,13 @@ mod tests {
         let turned = Arc::new(test.select("another order", &[2, 0, 1]));
         let right = TestSet::Real.load(&config(), &search_path, &turned).unwrap().right.unwrap();
         assert_eq!(right, [vec![0, 2], vec![1], vec![]], "v3, v1, v2");
-        for (text, part) in
-            [("[[1]]", "found 1 list"), ("[[1], [3], []]", "found class 3"), ("{}", "found invalid type")]
-        {
+        for (text, part) in [
+            ("[[1]]", "found 1 list"),
+            ("[[1], [3], []]", "found class 3"),
+            ("{}", "found something else in line 1"),
+            ("[[", "found text that is not JSON in line 1"),
+            ("[[], [], []]", "found empty lists only"),
+        ] {
             write(text);
             let error = load().unwrap_err().to_string();
             assert!(error.contains(part) && error.contains("for each of 3 test images"), "{error}");

@@ -93,8 +93,9 @@ impl Planned {
             Standing::Interrupted => own_config(&run, &config)?,
         };
         let mut training = if run.has_checkpoint() {
-            let training =
-                Training::resumed(&config, split, device, study.threads, &observers, &run, &run.load(None)?)?;
+            let checkpoint = run.load(None)?;
+            run.remark(&checkpoint).iter().for_each(|remark| (study.say)(&format!("warning: {remark}")));
+            let training = Training::resumed(&config, split, device, study.threads, &observers, &run, &checkpoint)?;
             let (done, epochs) = (training.epochs(), count(config.train.epochs, "epoch"));
             (study.say)(&format!("{}: resumes after {done} of {epochs}", self.name));
             training
@@ -148,7 +149,8 @@ fn standing(path: &Path, config: &Config, (fingerprint, classes): (&str, &Classe
         run.expect_classes(classes)?;
         run.expect_data(fingerprint)?;
     }
-    Ok(match (run.is_finished(), run.has_checkpoint()) {
+    // What is measured of a finished run is its last checkpoint; if that was removed, the run is resumed from the one before.
+    Ok(match (run.is_finished() && run.has_last_checkpoint(), run.has_checkpoint()) {
         (true, true) => Standing::Finished,
         (_, true) => Standing::Interrupted,
         _ => Standing::New,

@@ -4,11 +4,12 @@ use super::measures::{Measures, Wanted};
 use super::planned::Planned;
 use super::study::Study;
 use crate::classes::Classes;
-use crate::config::{DataConfig, DataFacts};
+use crate::config::{Config, DataConfig, DataFacts};
 use crate::error::Error;
 use crate::paper::Draft;
 use crate::training;
 use crate::words::count;
+use std::collections::BTreeSet;
 use std::path::Path;
 
 impl Study<'_> {
@@ -20,6 +21,9 @@ impl Study<'_> {
     pub(super) fn plan(&self, runs: &[&Planned], wanted: &Wanted) -> Result<(), Error> {
         let mut seen: Vec<(DataConfig, DataFacts, String, Classes)> = vec![];
         let mut finished = 0;
+        let left_out = runs.iter().flat_map(|run| Config::left_out(&run.draft.to_string(), &self.set));
+        // Many runs leave out the same keys.
+        left_out.collect::<BTreeSet<String>>().iter().for_each(|line| (self.say)(&format!("note: {line}")));
         for planned in runs {
             let config = planned.config(self)?;
             let known = seen.iter().position(|(data, ..)| *data == config.data);

@@ -3,8 +3,10 @@
 use super::checkpoint::Checkpoint;
 use super::checkpoint_error::CheckpointError;
 use super::error::RunError;
-use super::files::{CHECKPOINT, CHECKPOINTS, PREVIOUS};
+use super::files::{CHECKPOINT, CHECKPOINTS, METRICS, PREVIOUS};
 use super::folder::{RunFolder, remove};
+use crate::words::count;
+use serde::Deserialize;
 use std::path::{Path, PathBuf};
 use std::{fs, io};
 
@@ -35,7 +37,8 @@ impl RunFolder {
         Ok(checkpoint.save(&folder.join(format!("epoch-{epochs:03}.safetensors")))?)
     }
 
-    /// Reads a checkpoint of the run, by default the last one, and checks that the run's config is the one that it was trained with.
+    /// Reads a checkpoint of the run, by default the last one or, if that is missing, the one before ([`RunFolder::remark`] says so), and checks that
+    /// the run's config is the one that it was trained with.
     ///
     /// # Errors
     /// If there is none, if it is broken, or if the config was changed other than by `lethe resume --set`.
@@ -55,9 +58,42 @@ impl RunFolder {
     fn last(&self) -> Result<Checkpoint, RunError> {
         let files = [CHECKPOINT, PREVIOUS].map(|name| self.file(name));
         let Some(file) = files.iter().find(|file| file.exists()) else {
-            return Err(RunError::NoCheckpoint(self.path().to_owned()));
+            let run = self.path().to_owned();
+            return Err(match self.newest_whole() {
+                Some(whole) => RunError::MissingCheckpoint { run, whole },
+                None => RunError::NoCheckpoint(run),
+            });
         };
         Checkpoint::load(file).map_err(|source| self.explain(source))
+    }
+
+    /// If this checkpoint was loaded in place of the last one, which is missing: which one it is, in words.
+    pub fn remark(&self, loaded: &Checkpoint) -> Option<String> {
+        let last = self.file(CHECKPOINT);
+        if loaded.path != self.file(PREVIOUS) || last.exists() {
+            return None;
+        }
+        let updates = loaded.number(Checkpoint::UPDATES).unwrap_or_default();
+        let epochs = self.epochs_after(updates).map(|epochs| format!("{} and ", count(epochs, "epoch")));
+        Some(format!(
+            "{} is missing; the checkpoint before it is used, {}, after {}{}",
+            last.display(),
+            loaded.path.display(),
+            epochs.unwrap_or_default(),
+            count(updates, "update")
+        ))
+    }
+
+    /// The number of epochs done after this number of updates, if the log of metrics says it.
+    fn epochs_after(&self, updates: u64) -> Option<usize> {
+        #[derive(Deserialize)]
+        struct Line {
+            update: u64,
+            epoch: usize,
+        }
+        let text = fs::read_to_string(self.file(METRICS)).ok()?;
+        let mut lines = text.lines().filter_map(|line| serde_json::from_str::<Line>(line).ok());
+        lines.find(|line| line.update + 1 == updates).map(|line| line.epoch + 1)
     }
 
     /// The run that a checkpoint file belongs to by its location: in the run folder, or among the kept ones.
@@ -115,6 +151,11 @@ impl RunFolder {
     /// Removes partial files of kept checkpoints that killed programs left.
     pub(super) fn forget_partial_checkpoints(&self) -> Result<(), RunError> {
         self.forget_partial_in(CHECKPOINTS, |name| kept_epochs(name).is_some())
+    }
+
+    /// Whether the run has its last checkpoint.
+    pub fn has_last_checkpoint(&self) -> bool {
+        self.file(CHECKPOINT).is_file()
     }
 
     /// Whether the run has a checkpoint.

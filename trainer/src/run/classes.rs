@@ -6,6 +6,7 @@ use super::error::RunError;
 use super::files;
 use super::folder::RunFolder;
 use crate::classes::Classes;
+use crate::words::unlike;
 
 impl RunFolder {
     /// Saves the names of the classes.
@@ -24,9 +25,9 @@ impl RunFolder {
         let path = self.file(files::CLASSES);
         let noted = match std::fs::read_to_string(&path) {
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(()),
-            noted => noted.and_then(|text| parse(&text).map_err(Into::into)),
+            noted => noted.map_err(|source| RunError::Read { path: path.clone(), source })?,
         };
-        let noted = noted.map_err(|source| RunError::Read { path, source })?;
+        let noted = parse(&noted).map_err(|error| RunError::BrokenClasses { path, found: unlike(&error) })?;
         noted
             .difference(classes)
             .map_or(Ok(()), |difference| Err(RunError::OtherClasses { path: self.path().to_owned(), difference }))

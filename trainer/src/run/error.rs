@@ -4,7 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::checkpoint_error::CheckpointError;
-use super::files::{CLASSES, CONFIG, DATA, LOCK};
+use super::files::{CHECKPOINT, CLASSES, CONFIG, DATA, LOCK};
 use crate::config::{Change, ConfigError};
 
 /// A run folder that cannot be created, opened or written.
@@ -83,9 +83,32 @@ pub enum RunError {
         /// What differs.
         difference: String,
     },
-    /// A run that ended before its first checkpoint.
-    #[error("{}: no epoch was finished, so there is no checkpoint yet; start again with `lethe train … --overwrite`", .0.display())]
+    /// The file with the names of the classes is not one.
+    #[error(
+        "{}: expected the names of the classes, a JSON list with one name for each class such as \
+         [\"cat\", \"dog\"], found {found}; restore the file, or remove it: the checkpoint has the names too, and `lethe resume` writes the file again",
+        path.display()
+    )]
+    BrokenClasses {
+        /// The file.
+        path: PathBuf,
+        /// What was found.
+        found: String,
+    },
+    /// A run without a checkpoint.
+    #[error(
+        "{}: there is no checkpoint: none was written yet, or the files were removed; start again with \
+         `lethe train … --overwrite`", .0.display()
+    )]
     NoCheckpoint(PathBuf),
+    /// The last two checkpoints are missing, but others were kept.
+    #[error("{} is missing; {}", run.join(CHECKPOINT).display(), way_out(run, Some(whole.as_path())))]
+    MissingCheckpoint {
+        /// The run.
+        run: PathBuf,
+        /// The newest intact one of the others.
+        whole: PathBuf,
+    },
     /// The checkpoint cannot be read or written.
     #[error(transparent)]
     Checkpoint(#[from] CheckpointError),
@@ -101,8 +124,9 @@ pub enum RunError {
     },
     /// The run's config is not the one that its checkpoint was trained with.
     #[error(
-        "{} is not the config that {} was trained with: {}; undo that, or use `lethe resume RUN --set KEY=VALUE` to \
-         change what can be changed, with a record of it",
+        "{} is not the config that {} was trained with: {}; either the checkpoint belongs to another run, or the config \
+         was edited: use a checkpoint of this run, or undo that (`lethe resume RUN --set KEY=VALUE` changes what can be \
+         changed, with a record of it)",
         config.display(), checkpoint.display(), list(changes)
     )]
     ConfigChanged {

@@ -12,6 +12,9 @@ use super::log::Log;
 use crate::config::Config;
 use lethe_nn::atomic::{replaced_by, write_atomically};
 
+/// The beginning of the line of the data's folder.
+const FOLDER: &str = "folder: ";
+
 /// The folder of one run.
 #[derive(Debug)]
 pub struct RunFolder {
@@ -34,15 +37,16 @@ impl RunFolder {
         if run.config().is_file() { Ok(run) } else { Err(RunError::NoRun(path.to_owned())) }
     }
 
-    /// Saves the checksums that identify the run's data.
+    /// Saves the checksums that identify the run's data, and the folder that it was read from.
     ///
     /// # Errors
     /// If it cannot be written.
-    pub fn note_data(&self, fingerprint: &str) -> Result<(), RunError> {
-        self.replace(DATA, fingerprint.as_bytes())
+    pub fn note_data(&self, fingerprint: &str, folder: Option<&Path>) -> Result<(), RunError> {
+        let folder = folder.map_or_else(String::new, |folder| format!("{FOLDER}{}\n", folder.display()));
+        self.replace(DATA, format!("{fingerprint}{folder}").as_bytes())
     }
 
-    /// Checks that this is the data that the run began with, if it has saved its checksums.
+    /// Checks that this is the data that the run began with, if it has saved its checksums. The folder may be another one.
     ///
     /// # Errors
     /// If it is not, or the file cannot be read.
@@ -52,15 +56,18 @@ impl RunFolder {
             Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(()),
             noted => noted.map_err(|source| RunError::Read { path, source })?,
         };
-        if noted == fingerprint {
+        let (folder, noted): (Vec<&str>, Vec<&str>) = noted.lines().partition(|line| line.starts_with(FOLDER));
+        let now: Vec<&str> = fingerprint.lines().collect();
+        if noted == now {
             return Ok(());
         }
         // Equal lines are not reported.
-        let differing = |text: &str, other: &str| {
-            let lines: Vec<&str> = text.lines().filter(|line| !other.lines().any(|same| same == *line)).collect();
+        let differing = |lines: &[&str], others: &[&str]| {
+            let lines: Vec<&str> = lines.iter().copied().filter(|line| !others.contains(line)).collect();
             if lines.is_empty() { "no such part".to_owned() } else { lines.join(", ") }
         };
-        let (expected, found) = (differing(&noted, fingerprint), differing(fingerprint, &noted));
+        let (then, found) = (differing(&noted, &now), differing(&now, &noted));
+        let expected = [&[&*then][..], &folder].concat().join(", in the ");
         Err(RunError::OtherData { path: self.path.clone(), expected, found })
     }
 

@@ -3,7 +3,7 @@
 //! | file | contents |
 //! | --- | --- |
 //! | `config.toml` | the config with every default written out |
-//! | `data.txt` | the numbers of training and test images, and their checksums |
+//! | `data.txt` | the numbers of training and test images, their checksums, and the folder that they were read from |
 //! | `metrics.jsonl` | a line per update, epoch and evaluation, without clock times: the same run writes the same bytes |
 //! | `timing.jsonl` | the clock times of epochs |
 //! | `checkpoint.safetensors` | θ, the state, the optimiser's vectors and the config, after the last update that was saved |

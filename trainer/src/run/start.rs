@@ -213,10 +213,15 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let run = RunFolder::create(folder.path(), Existing::Refuse, &config()).unwrap();
         run.expect_data("train: 5\n").unwrap();
-        run.note_data("train: 5\ntest: 6\n").unwrap();
+        run.note_data("train: 5\ntest: 6\n", None).unwrap();
         run.expect_data("train: 5\ntest: 6\n").unwrap();
         let error = run.expect_data("train: 5\ntest: 7\n").unwrap_err().to_string();
         assert!(error.contains("not those that the run began with (then test: 6; now test: 7);"), "{error}");
+        run.note_data("train: 5\ntest: 6\n", Some(Path::new("/data/x"))).unwrap();
+        assert_eq!(fs::read_to_string(folder.path().join("data.txt")).unwrap(), "train: 5\ntest: 6\nfolder: /data/x\n");
+        run.expect_data("train: 5\ntest: 6\n").unwrap();
+        let error = run.expect_data("train: 5\n").unwrap_err().to_string();
+        assert!(error.contains("(then test: 6, in the folder: /data/x; now no such part);"), "{error}");
     }
 
     #[test]

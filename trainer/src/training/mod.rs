@@ -18,6 +18,7 @@ use crate::stop::StopRequests;
 use crate::weights::Transfer;
 use lethe_tensor::Device;
 use serde::Serialize;
+use std::path::PathBuf;
 
 pub use observer::{Ascent, Observed, Observer, Observers, Progress};
 pub use parts::Parts;
@@ -55,6 +56,8 @@ pub struct Training<'a> {
     observers: Vec<Box<dyn Observer>>,
     /// The checksums that identify the images.
     fingerprint: String,
+    /// The folder that the images were read from.
+    folder: Option<PathBuf>,
     classes: Classes,
     /// The sums of the epoch that the checkpoint was written in.
     begun: EpochSums,
@@ -109,6 +112,7 @@ impl<'a> Training<'a> {
             run.expect_classes(&split.train.names)?;
             run.expect_data(&fingerprint)?;
         }
+        let folder = split.folder.clone();
         let parts = Parts::of(config, split);
         let observers = observers(config, &parts, workers)?;
         let Parts { train, test, .. } = parts;
@@ -138,6 +142,7 @@ impl<'a> Training<'a> {
             test_loader,
             observers,
             fingerprint,
+            folder,
             classes,
             begun,
             stop,

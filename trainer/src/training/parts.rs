@@ -16,7 +16,7 @@ pub struct Parts {
 
 impl Parts {
     /// Divides a data set as a resolved config says.
-    pub fn of(config: &Config, DataSplit { train, test }: DataSplit) -> Parts {
+    pub fn of(config: &Config, DataSplit { train, test, .. }: DataSplit) -> Parts {
         let test = Arc::new(test);
         match config.analysis.split {
             Split::Test => Parts { train: Arc::new(train), analysed: test.clone(), test },

@@ -58,7 +58,7 @@ impl<'a, 'r> Running<'a, 'r> {
         if session.epochs() < epochs {
             run.forget_summary()?;
         }
-        run.note_data(&training.fingerprint)?;
+        run.note_data(&training.fingerprint, training.folder.as_deref())?;
         run.note_classes(&training.classes)?;
         let (metrics, timing) = (run.metrics()?, run.timing()?);
         let show = if training.quiet { Display::hidden } else { Display::new };

@@ -14,6 +14,8 @@ const WRAPPERS: [&str; 8] =
 pub struct Source {
     /// The tensors.
     pub tensors: Checkpoint,
+    /// Which checkpoint of a run it is, if not the last one.
+    pub remark: Option<String>,
     /// Tensors that contain no weights, such as integers and booleans, except batch norm's counters: name and type.
     pub others: Vec<(String, String)>,
     /// How many tensors were converted to f32, by their type.
@@ -27,8 +29,10 @@ impl Source {
     /// If it does not exist, cannot be read, or was written by Lethe and is damaged.
     pub fn open(path: &Path) -> Result<Source, Error> {
         if path.is_dir() {
-            let tensors = RunFolder::open(path)?.load(None)?;
-            return Ok(Source { tensors, others: Vec::new(), converted: BTreeMap::new() });
+            let run = RunFolder::open(path)?;
+            let tensors = run.load(None)?;
+            let remark = run.remark(&tensors);
+            return Ok(Source { tensors, remark, others: Vec::new(), converted: BTreeMap::new() });
         }
         let Weights { tensors, mut others, converted } =
             Checkpoint::load_weights(path).map_err(|source| match RunFolder::of_checkpoint(path) {
@@ -36,7 +40,7 @@ impl Source {
                 None => source.into(),
             })?;
         others.retain(|(name, _)| !name.ends_with(".num_batches_tracked"));
-        Ok(Source { tensors, others, converted })
+        Ok(Source { tensors, remark: None, others, converted })
     }
 
     /// Removes a wrapper's prefix from the names, if no name is wanted as it is. Returns the prefix and the number of names that had it.

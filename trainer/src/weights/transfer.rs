@@ -23,6 +23,8 @@ const LISTED: usize = 8;
 pub struct Transfer {
     /// The file or folder.
     pub from: PathBuf,
+    /// Which checkpoint of a run it was, if not the last one.
+    pub remark: Option<String>,
     /// The prefix that was removed from names in the file, and the number of these names.
     pub prefix: Option<(String, usize)>,
     /// How many tensors of the file were converted to f32, by their type.
@@ -42,6 +44,9 @@ pub struct Transfer {
 impl fmt::Display for Transfer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "starts from {}: {} loaded", self.from.display(), count(self.loaded.len(), "tensor"))?;
+        if let Some(remark) = &self.remark {
+            write!(f, "\n  warning: {remark}")?;
+        }
         write!(f, "\n  {}", self.head)?;
         if let Some((prefix, names)) = &self.prefix {
             write!(f, "\n  `{prefix}` removed from the names of {}", count(*names, "tensor"))?;
@@ -91,8 +96,8 @@ pub fn transfer(
     let all = source.tensors.tensors.iter().map(|t| &t.name).chain(source.others.iter().map(|(name, _)| name));
     let unused = all.filter(|name| !loaded.contains(name) && (!source.tensors.is_of_a_run() || own.contains(name)));
     let unused = unused.cloned().collect();
-    let (from, converted) = (init.from.clone(), source.converted.clone());
-    let report = Transfer { from, head: why, prefix, converted, interpolated, new, unused, loaded };
+    let (from, remark, converted) = (init.from.clone(), source.remark.clone(), source.converted.clone());
+    let report = Transfer { from, remark, head: why, prefix, converted, interpolated, new, unused, loaded };
     Ok((Theta::new(theta_values, theta.layout()), State::new(state_values, state.layout()), report))
 }
 
