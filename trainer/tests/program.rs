@@ -445,7 +445,7 @@ fn a_run_that_is_not_there_or_broken() {
     let folder = tempfile::tempdir().unwrap();
     fs::copy(digits(), folder.path().join("config.toml")).unwrap();
     let run = folder.path().to_str().unwrap();
-    fails(&["eval", run], STATUS_FAILURE, &["no epoch was finished", "--overwrite"]);
+    fails(&["eval", run], STATUS_FAILURE, &["there is no checkpoint: none was written yet", "--overwrite"]);
     fs::write(folder.path().join("checkpoint.safetensors"), "half").unwrap();
     fails(&["eval", run], STATUS_FAILURE, &["checkpoint.safetensors is not a complete safetensors file"]);
 }

@@ -86,7 +86,8 @@ pub enum RunError {
     /// The file with the names of the classes is not one.
     #[error(
         "{}: expected the names of the classes, a JSON list with one name for each class such as \
-         [\"cat\", \"dog\"], found {found}; restore the file, or remove it: the checkpoint has the names too, and `lethe resume` writes the file again",
+         [\"cat\", \"dog\"], found {found}; restore the file, or remove it: the checkpoint has the names too, and \
+         `lethe resume` writes the file again",
         path.display()
     )]
     BrokenClasses {
