@@ -6,13 +6,14 @@
 mod common;
 
 use common::{fails, program, runs};
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 /// Everything that is drawn or kept from update to update: augmentation, dropout, slices, GSAM, the way back to the start, moments.
-const SETTINGS: [&str; 14] = [
+const SETTINGS: [&str; 16] = [
     "data.augment.crop_padding=1",
     "model.depth=1",
     "model.width=16",
@@ -27,6 +28,8 @@ const SETTINGS: [&str; 14] = [
     "train.checkpoint_every=1",
     "optim.warmup_epochs=1",
     "train.checkpoint_minutes=0",
+    "train.best=test_loss",
+    "train.keep_checkpoints=1",
 ];
 /// The updates of an epoch.
 const PER_EPOCH: usize = 45;
@@ -59,8 +62,17 @@ fn signal(child: &Child, name: &str) {
 
 #[track_caller]
 fn same_run(whole: &Path, cut: &Path) {
-    for file in ["config.toml", "metrics.jsonl", "checkpoint.safetensors", "summary.json"] {
-        let [a, b] = [whole, cut].map(|run| fs::read(run.join(file)).unwrap());
+    let names = |run: &Path| {
+        let names =
+            ["checkpoints", "."].map(|folder| fs::read_dir(run.join(folder)).unwrap().map(|e| e.unwrap().path()));
+        let names = names.into_iter().flatten().map(|path| path.strip_prefix(run).unwrap().to_owned());
+        names.filter(|name| name.extension().is_some()).collect::<BTreeSet<_>>()
+    };
+    assert_eq!(names(whole), names(cut));
+    let apart = ["timing.jsonl", "checkpoint-previous.safetensors"];
+    for file in names(whole).iter().filter(|name| !apart.contains(&name.to_str().unwrap())) {
+        let file = file.display().to_string();
+        let [a, b] = [whole, cut].map(|run| fs::read(run.join(&file)).unwrap());
         assert!(a == b, "{file} differs");
     }
 }

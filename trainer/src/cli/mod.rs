@@ -10,6 +10,7 @@ mod landscape;
 mod options;
 mod output;
 mod paper_configs;
+mod predict;
 mod prepared;
 mod reproduce;
 mod resume;
@@ -46,6 +47,8 @@ enum Command {
     Resume(resume::ResumeArgs),
     /// Evaluate a run's checkpoint on test sets.
     Eval(eval::EvalArgs),
+    /// Name the classes of images from anywhere, as a run's model sees them.
+    Predict(predict::PredictArgs),
     /// Write a run's model as a safetensors file with PyTorch's names.
     Export(export::ExportArgs),
     /// Measure a run's sharpness, its loss landscape, or what its perturbation makes it forget.
@@ -107,6 +110,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Train(args) => train::train(&args),
         Command::Resume(args) => resume::resume(&args),
         Command::Eval(args) => eval::eval(&args),
+        Command::Predict(args) => predict::run(&args),
         Command::Export(args) => export::export(&args),
         Command::Analyze(analysis) => analyze::analyze(&analysis),
         Command::Bench(args) => bench::bench(&args),

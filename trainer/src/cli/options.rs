@@ -29,8 +29,9 @@ pub struct Source {
     /// The run's folder.
     #[arg(value_name = "RUN")]
     pub run: PathBuf,
-    /// Use this checkpoint of the run instead of the last one, such as RUN/checkpoints/epoch-025.safetensors (see train.keep_checkpoints).
-    #[arg(long, value_name = "FILE")]
+    /// Use this checkpoint of the run instead of the last one: a file, such as RUN/checkpoints/epoch-025.safetensors (see train.keep_checkpoints), or
+    /// `best` (see train.best), `last` or `previous`.
+    #[arg(long, value_name = "FILE|NAME")]
     pub checkpoint: Option<PathBuf>,
 }
 

@@ -61,7 +61,7 @@ pub fn prepared(config: Config, path: &Path, common: &Common) -> Result<Prepared
 }
 
 /// The device that the command line names, with the number of CPU threads that it, or else the config, asks for.
-fn device(common: &Common, config: &Config) -> Result<(Device, usize), Error> {
+pub fn device(common: &Common, config: &Config) -> Result<(Device, usize), Error> {
     let threads = threads(common.threads.filter(|t| *t > 0).unwrap_or(config.train.threads));
     let cores = self::threads(0);
     if threads > cores {

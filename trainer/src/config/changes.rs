@@ -56,7 +56,9 @@ impl Change {
         let reason = match (section, name) {
             ("optim", "lr" | "min_lr" | "schedule" | "warmup_epochs" | "clip") => return Ok(()),
             ("perturb", "rho" | "rho_min" | "rho_schedule") => return Ok(()),
-            ("train", "epochs" | "threads" | "eval_batch" | "eval_every" | "keep_checkpoints") => return Ok(()),
+            ("train", "epochs" | "threads" | "eval_batch" | "eval_every" | "keep_checkpoints" | "best") => {
+                return Ok(());
+            }
             ("train", "checkpoint_every" | "checkpoint_minutes" | "checkpoint_updates") => return Ok(()),
             ("analysis", "every" | "protocol" | "draws") => return Ok(()),
             ("train", "batch" | "accumulate") => "updates would differ, and an epoch would have another number of them",

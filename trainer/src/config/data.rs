@@ -123,7 +123,7 @@ impl DatasetKind {
     }
 
     /// Whether its images are files, of any size.
-    fn in_files(self) -> bool {
+    pub fn is_in_files(self) -> bool {
         matches!(self, DatasetKind::Imagenet | DatasetKind::ImageFolder)
     }
 }
@@ -186,7 +186,7 @@ impl DataConfig {
         require(self.train_limit != Some(0), "data.train_limit", 0, "must be at least 1")?;
         self.check_sizes()?;
         let reason = "applies only to images in files: imagenet and image-folder";
-        require(!self.exif_orientation || self.dataset.in_files(), "data.exif_orientation", true, reason)?;
+        require(!self.exif_orientation || self.dataset.is_in_files(), "data.exif_orientation", true, reason)?;
         self.augment.check()
     }
 
@@ -205,7 +205,7 @@ impl DataConfig {
             let size = size.unwrap_or(1);
             require((1..=LARGEST).contains(&size), key, size, &format!("must be between 1 and {LARGEST}"))?;
         }
-        if self.size.is_none() && self.dataset.in_files() {
+        if self.size.is_none() && self.dataset.is_in_files() {
             return Err(Problem::Missing { what: "key", key: "data.size".to_owned(), choices: Vec::new() });
         }
         let alone = self.size.is_none().then_some(self.eval_size).flatten();

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::error::{Problem, require};
+use super::keep::{Keep, Measure};
 
 /// The section `[train]`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -37,9 +38,12 @@ pub struct TrainConfig {
     /// Also write a checkpoint within an epoch after every `checkpoint_updates` updates of the run; 0 for never.
     #[serde(default)]
     pub checkpoint_updates: u64,
-    /// Keep every checkpoint, as `checkpoints/epoch-025.safetensors`, not only the last one.
+    /// Keep the checkpoints of epochs as `checkpoints/epoch-025.safetensors`: all, or the last ones of this number.
     #[serde(default)]
-    pub keep_checkpoints: bool,
+    pub keep_checkpoints: Keep,
+    /// Keep the checkpoint whose evaluation was the best by this measure, as `checkpoint-best.safetensors`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub best: Option<Measure>,
 }
 
 /// The largest number of threads that is accepted.

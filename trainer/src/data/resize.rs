@@ -85,6 +85,12 @@ impl Resampler {
         self.resample(&rows.expect("rows lie within their image"), region, filter.kind(), out, to);
     }
 
+    /// Resizing of the whole image, whatever that makes of its aspect ratio.
+    pub fn resize(&mut self, image: ImageView, filter: Filter, out: &mut [u8], to: ImageShape) {
+        let whole = Region { left: 0.0, top: 0.0, width: image.shape.width as f64, height: image.shape.height as f64 };
+        self.resample(&image.source(), whole, filter.kind(), out, to);
+    }
+
     fn resample(
         &mut self,
         source: &impl IntoImageView,

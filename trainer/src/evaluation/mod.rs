@@ -2,6 +2,7 @@
 
 mod calibration;
 mod multi_label;
+mod prediction;
 mod sets;
 mod tally;
 
@@ -14,6 +15,7 @@ use lethe_tensor::Tensor;
 
 pub use calibration::{BINS, Calibration};
 pub use multi_label::multi_label_accuracy;
+pub use prediction::{Prediction, predict};
 pub use sets::{Measured, Measurement};
 pub use tally::{ClassScore, Evaluation, Tally};
 

@@ -1,10 +1,11 @@
-//! The checkpoints in a run folder: the last one, the previous one, and those that are kept.
+//! The checkpoints in a run folder: the last one, the previous one, the best one, and those that are kept.
 
 use super::checkpoint::Checkpoint;
 use super::checkpoint_error::CheckpointError;
 use super::error::RunError;
-use super::files::{CHECKPOINT, CHECKPOINTS, METRICS, PREVIOUS};
+use super::files::{BEST, CHECKPOINT, CHECKPOINTS, METRICS, PREVIOUS};
 use super::folder::{RunFolder, remove};
+use crate::config::Keep;
 use crate::words::count;
 use serde::Deserialize;
 use std::path::{Path, PathBuf};
@@ -27,23 +28,74 @@ impl RunFolder {
         Ok(checkpoint.save(&self.file(CHECKPOINT))?)
     }
 
-    /// Saves a checkpoint after this number of epochs among those that are kept.
+    /// Saves a checkpoint after this number of epochs among those that are kept, and then removes the oldest ones that are not.
     ///
     /// # Errors
-    /// If it cannot be written.
-    pub fn keep(&self, checkpoint: &Checkpoint, epochs: usize) -> Result<(), RunError> {
+    /// If it cannot be written, or an old one cannot be removed.
+    pub fn keep(&self, checkpoint: &Checkpoint, epochs: usize, keep: Keep) -> Result<(), RunError> {
+        if keep == Keep::None {
+            return Ok(());
+        }
         let folder = self.file(CHECKPOINTS);
         fs::create_dir_all(&folder).map_err(|e| RunError::folder(&folder, e))?;
-        Ok(checkpoint.save(&folder.join(format!("epoch-{epochs:03}.safetensors")))?)
+        checkpoint.save(&folder.join(format!("epoch-{epochs:03}.safetensors")))?;
+        let Keep::Last(count) = keep else { return Ok(()) };
+        let mut kept = self.kept()?;
+        kept.sort_unstable();
+        let old = kept.len().saturating_sub(count);
+        kept[..old].iter().try_for_each(|(_, file)| remove(file))
     }
 
-    /// Reads a checkpoint of the run, by default the last one or, if that is missing, the one before ([`RunFolder::remark`] says so), and checks that
+    /// Replaces the best checkpoint.
+    ///
+    /// # Errors
+    /// If it cannot be written; then the last one is kept.
+    pub fn save_best(&self, checkpoint: &Checkpoint) -> Result<(), RunError> {
+        Ok(checkpoint.save(&self.file(BEST))?)
+    }
+
+    /// The best checkpoint, if there is one.
+    ///
+    /// # Errors
+    /// If it is broken.
+    pub fn best(&self) -> Result<Option<Checkpoint>, RunError> {
+        let path = self.file(BEST);
+        if !path.exists() {
+            return Ok(None);
+        }
+        Checkpoint::load(&path).map(Some).map_err(|source| self.explain(source))
+    }
+
+    /// Removes the best checkpoint.
+    ///
+    /// # Errors
+    /// If it cannot be removed.
+    pub fn forget_best(&self) -> Result<(), RunError> {
+        remove(&self.file(BEST))
+    }
+
+    /// The file of a checkpoint of the run that is named `best`, `last` or `previous`.
+    pub fn named(&self, name: &str) -> Option<PathBuf> {
+        match name {
+            "best" => Some(self.file(BEST)),
+            "last" => Some(self.file(CHECKPOINT)),
+            "previous" => Some(self.file(PREVIOUS)),
+            _ => None,
+        }
+    }
+
+    /// Reads a checkpoint of the run: a file, one of the names of [`RunFolder::named`], or by default the last one or, if that is missing, the one before ([`RunFolder::remark`] says so), and checks that
     /// the run's config is the one that it was trained with.
     ///
     /// # Errors
     /// If there is none, if it is broken, or if the config was changed other than by `lethe resume --set`.
     pub fn load(&self, file: Option<&Path>) -> Result<Checkpoint, RunError> {
-        let checkpoint = match file {
+        let named =
+            file.and_then(|file| self.named(file.to_str()?)).filter(|_| file.is_some_and(|file| !file.exists()));
+        let checkpoint = match named.as_deref().or(file) {
+            Some(file) if named.is_some() && !file.exists() => {
+                return Err(RunError::NoSuchCheckpoint { run: self.path().to_owned(), file: file.to_owned() });
+            }
             Some(file) => Checkpoint::load(file).map_err(|source| self.explain(source)),
             None => self.last(),
         }?;
@@ -119,7 +171,7 @@ impl RunFolder {
 
     /// The newest intact checkpoint.
     fn newest_whole(&self) -> Option<PathBuf> {
-        let files = [CHECKPOINT, PREVIOUS].map(|name| self.file(name));
+        let files = [CHECKPOINT, PREVIOUS, BEST].map(|name| self.file(name));
         let all = files.into_iter().chain(self.kept().unwrap_or_default().into_iter().map(|(_, file)| file));
         let whole = all.filter_map(|file| {
             let updates = Checkpoint::load(&file).ok()?.number::<u64>(Checkpoint::UPDATES).ok()?;

@@ -110,6 +110,18 @@ pub enum RunError {
         /// The newest intact one of the others.
         whole: PathBuf,
     },
+    /// A run has no checkpoint of this name.
+    #[error(
+        "{}: there is no {}; the best checkpoint is kept if the config says by which measure, such as \
+         `train.best = \"test_accuracy\"`",
+        run.display(), file.file_name().unwrap_or_default().display()
+    )]
+    NoSuchCheckpoint {
+        /// The run.
+        run: PathBuf,
+        /// The file that it would be.
+        file: PathBuf,
+    },
     /// The checkpoint cannot be read or written.
     #[error(transparent)]
     Checkpoint(#[from] CheckpointError),

@@ -18,14 +18,16 @@ pub(super) const SUMMARY: &str = "summary.json";
 pub(super) const CHECKPOINT: &str = "checkpoint.safetensors";
 /// The folder of the kept checkpoints.
 pub(super) const CHECKPOINTS: &str = "checkpoints";
-/// The checkpoint before it.
+/// The checkpoint with the best evaluation.
+pub(super) const BEST: &str = "checkpoint-best.safetensors";
+/// The checkpoint before the last one.
 pub(super) const PREVIOUS: &str = "checkpoint-previous.safetensors";
 /// What was changed when the run was resumed.
 pub(super) const CHANGES: &str = "changes.jsonl";
 /// The names of the classes: a JSON list.
 pub(super) const CLASSES: &str = "classes.json";
 /// All files of a run but the config, which marks the folder as a run's.
-pub(super) const FILES: [&str; 8] = [SUMMARY, CHECKPOINT, PREVIOUS, CHANGES, DATA, CLASSES, METRICS, TIMING];
+pub(super) const FILES: [&str; 9] = [SUMMARY, CHECKPOINT, PREVIOUS, BEST, CHANGES, DATA, CLASSES, METRICS, TIMING];
 
 /// Whether a folder is a run's.
 pub(super) fn is_run(folder: &Path) -> bool {

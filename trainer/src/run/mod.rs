@@ -9,7 +9,8 @@
 //! | `checkpoint.safetensors` | θ, the state, the optimiser's vectors and the config, after the last update that was saved |
 //! | `checkpoint-previous.safetensors` | the checkpoint before it |
 //! | `changes.jsonl` | what `lethe resume --set` changed, and when |
-//! | `checkpoints/` | with `keep_checkpoints`, all checkpoints: `epoch-025.safetensors` |
+//! | `checkpoint-best.safetensors` | with `best`, the checkpoint with the best evaluation |
+//! | `checkpoints/` | with `keep_checkpoints`, those of epochs: `epoch-025.safetensors` |
 //! | `summary.json` | the result |
 //! | `analysis/` | a JSON file per analysis: `epoch-025.json`, `forgetting.json`, `sharpness.json` |
 //! | `lock` | nothing; it is locked while a program writes the folder |

@@ -3,10 +3,12 @@
 use super::checkpoint::Checkpoint;
 use super::checkpoint_error::CheckpointError;
 use crate::config::{Config, ConfigError, ModelConfig};
+use crate::shape::ImageShape;
 use serde_json::Value;
 
 const MODEL: &str = "model";
 const CONFIG: &str = "config";
+const IMAGES: &str = "images";
 
 /// The keys of a model's config that do not change what its parameters compute.
 const IMMATERIAL: [&str; 2] = ["head_bias", "dropout"];
@@ -34,6 +36,30 @@ impl Checkpoint {
         };
         let text = self.notes.get(CONFIG).ok_or_else(|| note("nothing".to_owned()))?;
         Config::parse_trained(text, &self.path).map_err(|e: ConfigError| note(e.to_string()))
+    }
+
+    /// Adds the size of the images that the model takes.
+    pub fn note_images(&mut self, images: ImageShape) {
+        let ImageShape { channels, height, width } = images;
+        self.notes.insert(IMAGES.to_owned(), format!("{channels}x{height}x{width}"));
+    }
+
+    /// The size of the images that the model takes, if the checkpoint notes it.
+    ///
+    /// # Errors
+    /// If its note is no such size.
+    pub fn images(&self) -> Result<Option<ImageShape>, CheckpointError> {
+        let Some(text) = self.notes.get(IMAGES) else { return Ok(None) };
+        let sides: Option<Vec<usize>> = text.split('x').map(|side| side.parse().ok()).collect();
+        match sides.as_deref() {
+            Some(&[channels, height, width]) => Ok(Some(ImageShape { channels, height, width })),
+            _ => Err(CheckpointError::Note {
+                path: self.path.clone(),
+                note: IMAGES.to_owned(),
+                expected: "channels, height and width, such as 3x224x224".to_owned(),
+                found: format!("\"{text}\""),
+            }),
+        }
     }
 
     /// Whether a run of Lethe wrote it, and not another program.

@@ -2,12 +2,14 @@
 
 use super::observer::{Ascent, Progress};
 use super::state::{UPDATES, vector};
+use crate::classes::Classes;
 use crate::config::Config;
 use crate::data::Dataset;
 use crate::error::Error;
 use crate::experiment;
 use crate::network::Network;
 use crate::run::Checkpoint;
+use crate::shape::ImageShape;
 use lethe_nn::{Model, State, Theta};
 use lethe_tensor::Device;
 
@@ -26,17 +28,32 @@ impl Restored {
     /// # Errors
     /// If the checkpoint does not match the config's model, or the model has other classes than the images.
     pub fn new(config: &Config, checkpoint: &Checkpoint, train: &Dataset, device: &Device) -> Result<Restored, Error> {
-        checkpoint.expect_classes(&train.names)?;
+        let updates_per_epoch = train.len().div_ceil(config.train.batch);
+        Restored::of(config, checkpoint, train.shape, &train.names, updates_per_epoch, device)
+    }
+
+    /// The same for images of this size and these classes, in a training with this number of updates per epoch. The network does not depend on it.
+    ///
+    /// # Errors
+    /// As [`Restored::new`].
+    pub fn of(
+        config: &Config,
+        checkpoint: &Checkpoint,
+        images: ImageShape,
+        classes: &Classes,
+        updates_per_epoch: usize,
+        device: &Device,
+    ) -> Result<Restored, Error> {
+        checkpoint.expect_classes(classes)?;
         checkpoint.expect_model(&config.model)?;
-        let model = experiment::model(config, train.shape, train.classes);
+        let model = experiment::model(config, images, classes.len());
         let (layout, state_layout) = (model.blueprint().layout(), model.blueprint().state_layout());
         let theta = Theta::new(vector("", checkpoint, layout, device)?, layout);
         let state = State::new(vector("", checkpoint, state_layout, device)?, state_layout);
         let updates: u64 = checkpoint.number(UPDATES)?;
-        let updates_per_epoch = train.len().div_ceil(config.train.batch);
         let (lr, rho) = experiment::schedules(config, updates_per_epoch);
         let rho = rho.at(lr.at(updates.saturating_sub(1)));
-        let ascent = Ascent { step: experiment::step(config, train.classes), rho };
+        let ascent = Ascent { step: experiment::step(config, classes.len()), rho };
         let progress = Progress { epochs: updates as usize / updates_per_epoch, updates };
         Ok(Restored { model, theta, state, ascent, progress })
     }

@@ -2,6 +2,7 @@
 
 use super::session::Pending;
 use super::{Session, Summary, Training};
+use crate::config::Measure;
 use crate::error::Error;
 use crate::evaluation::Evaluation;
 use crate::network::HostBatch;
@@ -10,6 +11,10 @@ use crate::run::{Checkpoint, Log, RunFolder};
 use crate::words::count;
 use serde::Serialize;
 use std::time::{Duration, Instant};
+
+/// The notes of the best checkpoint: by which measure it is the best, and what it measured.
+const BEST_MEASURE: &str = "best_measure";
+const BEST_VALUE: &str = "best_value";
 
 /// A line of `metrics.jsonl` for an evaluation.
 #[derive(Serialize)]
@@ -45,8 +50,10 @@ pub(super) struct Running<'a, 'r> {
     metrics: Log,
     timing: Log,
     progress: Display,
-    /// When the last checkpoint was written, or this process began.
-    saved: Instant,
+    /// The update of the last checkpoint that this process wrote or began with, and when that was.
+    saved: (u64, Instant),
+    /// What the best checkpoint measured.
+    best: Option<f64>,
 }
 
 impl<'a, 'r> Running<'a, 'r> {
@@ -65,7 +72,9 @@ impl<'a, 'r> Running<'a, 'r> {
         let per_epoch = training.loader.images();
         let done = session.epochs() * per_epoch + session.updates_in_epoch() * training.loader.batch();
         let progress = show(done, epochs, per_epoch);
-        Ok(Running { training, run, metrics, timing, progress, saved: Instant::now() })
+        let saved = (session.updates(), Instant::now());
+        let best = best(&training, run)?;
+        Ok(Running { training, run, metrics, timing, progress, saved, best })
     }
 
     /// Trains to the end.
@@ -162,7 +171,7 @@ impl<'a, 'r> Running<'a, 'r> {
         let minutes = Duration::from_secs_f64(60.0 * train.checkpoint_minutes);
         let is_due = self.training.stop.asked().is_some()
             || (train.checkpoint_updates > 0 && session.updates().is_multiple_of(train.checkpoint_updates))
-            || (!minutes.is_zero() && self.saved.elapsed() >= minutes);
+            || (!minutes.is_zero() && self.saved.1.elapsed() >= minutes);
         is_due && session.updates_in_epoch() > 0
     }
 
@@ -182,6 +191,8 @@ impl<'a, 'r> Running<'a, 'r> {
             return Ok(None);
         }
         let e = session.evaluate(test_loader)?;
+        // Before the log says that the evaluation was made: a run that is killed in between makes it again.
+        self.keep_if_best(&e)?;
         self.metrics.record(&TestRecord { epoch, test_accuracy: e.accuracy(), test_loss: e.loss })?;
         self.progress.test(e.accuracy());
         Ok(Some(e))
@@ -203,13 +214,47 @@ impl<'a, 'r> Running<'a, 'r> {
             self.progress.sums().note(&mut checkpoint);
         }
         self.metrics.sync()?;
-        if is_kept && self.training.config.train.keep_checkpoints {
-            self.run.keep(&checkpoint, self.training.epochs())?;
+        if is_kept {
+            self.run.keep(&checkpoint, self.training.epochs(), self.training.config.train.keep_checkpoints)?;
         }
         self.run.save(&checkpoint)?;
-        self.saved = Instant::now();
+        self.saved = (self.training.session.updates(), Instant::now());
         Ok(())
     }
+
+    /// Saves the model as the best one if its evaluation is better than those before.
+    fn keep_if_best(&mut self, e: &Evaluation) -> Result<(), Error> {
+        let Some(measure) = self.training.config.train.best else { return Ok(()) };
+        let value = match measure {
+            Measure::TestAccuracy => e.accuracy(),
+            Measure::TestLoss => e.loss,
+        };
+        if self.best.is_some_and(|best| !measure.is_better(value, best)) {
+            return Ok(());
+        }
+        // A run is never resumed from before its best checkpoint, so that no better one is made anew and lost.
+        if self.saved.0 != self.training.session.updates() {
+            self.save(false)?;
+        }
+        let mut checkpoint = checkpoint(&self.training.session)?;
+        checkpoint.notes.insert(BEST_MEASURE.to_owned(), measure.word().to_owned());
+        checkpoint.notes.insert(BEST_VALUE.to_owned(), value.to_string());
+        self.run.save_best(&checkpoint)?;
+        self.best = Some(value);
+        Ok(())
+    }
+}
+
+/// What the run's best checkpoint measured. One that was chosen by another measure, or made after the current update, is removed.
+fn best(training: &Training<'_>, run: &RunFolder) -> Result<Option<f64>, Error> {
+    let Some(checkpoint) = run.best()? else { return Ok(None) };
+    let measure = training.config.train.best.map(Measure::word);
+    let is_earlier = checkpoint.number::<u64>(Checkpoint::UPDATES)? <= training.session.updates();
+    if is_earlier && checkpoint.notes.get(BEST_MEASURE).map(String::as_str) == measure {
+        return Ok(Some(checkpoint.number(BEST_VALUE)?));
+    }
+    run.forget_best()?;
+    Ok(None)
 }
 
 /// The current state of a training as a checkpoint.

@@ -49,6 +49,7 @@ pub struct StepRecord {
 /// Model, optimiser and step of a config during training.
 pub struct Session<'a> {
     config: &'a Config,
+    images: ImageShape,
     classes: Classes,
     device: Device,
     model: Box<dyn Model>,
@@ -96,11 +97,11 @@ impl<'a> Session<'a> {
         let seed = config.train.seed;
         let Some(init) = &config.init else {
             let start = model.init(device, seed);
-            return Ok(Session::at(config, model, start, device, classes, updates_per_epoch));
+            return Ok(Session::at(config, model, start, device, (images, classes), updates_per_epoch));
         };
         let (theta, state, transfer) = weights::transfer(init, &config.model, &*model, classes, seed)?;
         let start = (theta.to_device(device)?, state.to_device(device)?);
-        let session = Session::at(config, model, start, device, classes, updates_per_epoch);
+        let session = Session::at(config, model, start, device, (images, classes), updates_per_epoch);
         Ok(Session { origin: Some(transfer), ..session })
     }
 
@@ -127,7 +128,7 @@ impl<'a> Session<'a> {
         };
         let start = if keeps_start(config) { vectors(START)? } else { model.init(device, config.train.seed) };
         let now = vectors("")?;
-        let mut session = Session::at(config, model, start, device, classes, updates_per_epoch);
+        let mut session = Session::at(config, model, start, device, (images, classes), updates_per_epoch);
         let names = session.optimizer.state().into_iter().map(|(name, _)| format!("{name}."));
         let moments = names.map(|name| vector(&name, checkpoint, now.0.layout(), device)).collect::<Result<_, _>>()?;
         session.optimizer.restore(moments, checkpoint.number(OPTIMIZER_STEPS)?);
@@ -142,7 +143,7 @@ impl<'a> Session<'a> {
         model: Box<dyn Model>,
         (theta, state): (Theta, State),
         device: &Device,
-        classes: &Classes,
+        (images, classes): (ImageShape, &Classes),
         updates_per_epoch: usize,
     ) -> Session<'a> {
         let (lr, rho) = experiment::schedules(config, updates_per_epoch);
@@ -151,6 +152,7 @@ impl<'a> Session<'a> {
             device: device.clone(),
             optimizer: experiment::optimizer(config, &theta),
             step: experiment::step(config, classes.len()),
+            images,
             classes: classes.clone(),
             shrink: experiment::shrink(config, &theta, &state),
             start: keeps_start(config).then(|| (theta.clone(), state.clone())),
@@ -297,6 +299,7 @@ impl<'a> Session<'a> {
         let mut checkpoint = Checkpoint { tensors, notes, ..Checkpoint::default() };
         checkpoint.note_config(self.config);
         checkpoint.note_classes(&self.classes);
+        checkpoint.note_images(self.images);
         Ok(checkpoint)
     }
 }
