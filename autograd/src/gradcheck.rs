@@ -246,7 +246,7 @@ impl<'a> Check<'a> {
             return leaves().map(|v| v.tensor().zeros_like()).collect();
         }
         let first = tape.sweep(&y, &cotangent, Mode::Record);
-        let terms = self.tracked.iter().zip(along).map(|(&i, u)| (&first.of(&vars[i]) * &Var::constant(u)).sum());
+        let terms = self.tracked.iter().zip(along).map(|(&i, u)| (&first.of(&vars[i]) * u).sum());
         match terms.reduce(|a, b| &a + &b).filter(Var::is_tracked) {
             Some(slope) => {
                 let second = tape.backward(&slope);

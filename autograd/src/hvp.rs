@@ -37,7 +37,7 @@ pub fn hessian_vector_product(
     let one = Var::constant(&Tensor::ones(y.device(), y.tensor().computed_type(), y.shape()));
     let first = tape.sweep(&y, &one, Mode::Record);
     let gradient = first.vector(&parameters).clone();
-    let slope = (&gradient * &Var::constant(v)).sum();
+    let slope = (&gradient * v).sum();
     let (value, grad) = (y.tensor().clone(), gradient.tensor().clone());
     if !slope.is_tracked() {
         return (value, grad, v.zeros_like()); // a linear function

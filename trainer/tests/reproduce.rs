@@ -54,9 +54,15 @@ fn a_run_is_made_once_and_one_that_was_interrupted_goes_on() {
     std::fs::remove_file(run.join("summary.json")).unwrap();
     assert!(ensure(&planned, folder.path()).unwrap()[0].contains("resumes after 3 of 3 epochs"));
     assert!(bytes() == whole && run.join("summary.json").exists());
-    // The state before the first checkpoint.
-    std::fs::remove_file(run.join("summary.json")).unwrap();
+    // The last checkpoint was removed.
     std::fs::remove_file(run.join("checkpoint.safetensors")).unwrap();
+    let said = ensure(&planned, folder.path()).unwrap();
+    assert!(said[0].starts_with("warning: ") && said[1].contains("resumes after 2 of 3 epochs"), "{said:?}");
+    assert!(bytes() == whole);
+    // The state before the first checkpoint.
+    for file in ["summary.json", "checkpoint.safetensors", "checkpoint-previous.safetensors"] {
+        std::fs::remove_file(run.join(file)).unwrap();
+    }
     assert!(ensure(&planned, folder.path()).unwrap()[0].ends_with("3 epochs"));
     assert!(bytes() == whole);
 }

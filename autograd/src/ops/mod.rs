@@ -22,3 +22,4 @@ mod pool_nd;
 mod reduce;
 mod softmax;
 mod view;
+mod with_tensors;

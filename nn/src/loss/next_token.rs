@@ -46,7 +46,7 @@ impl Objective for NextToken {
         let left_out = labels.eq_scalar(f64::from(u32::MAX));
         let (zero, one) = (rows.tensor().scalar_like(0.0), rows.tensor().scalar_like(1.0));
         let counted = left_out.where_(&zero, &one).sum().clamp_min(1.0);
-        &rows.sum() / &Var::constant(&counted)
+        rows.sum() / &counted
     }
 
     fn correct(&self, output: &Tensor, targets: &Tensor) -> Option<Tensor> {

@@ -11,7 +11,7 @@ use lethe_tensor::Tensor;
 /// use lethe_nn::loss::Objective;
 /// use lethe_tensor::{Device, Tensor};
 ///
-/// let quartic = |output: &Var, targets: &Tensor| (output - &Var::constant(targets)).square().square().mean();
+/// let quartic = |output: &Var, targets: &Tensor| (output - targets).square().square().mean();
 /// let device = Device::cpu();
 /// let [output, targets] = [[1.0f32, 2.0], [1.0, 0.0]].map(|x| Tensor::from_slice(&device, &x, &[2]));
 /// let (value, cotangent) = quartic.value_and_cotangent(&output, &targets);

@@ -7,9 +7,9 @@ use std::num::NonZeroU64;
 use std::sync::Arc;
 
 use super::adapter::STORAGE_BUFFERS;
+use super::buffer_pool::Buffer;
 use super::caps::PARAMS_BYTES;
 use super::counters::{Counts, add};
-use super::pool::Buffer;
 
 /// A range of a buffer, bound to a slot of bind group 0.
 #[derive(Clone, Copy, Debug)]

@@ -6,12 +6,12 @@ use std::sync::{Arc, Mutex};
 
 use super::adapter::{self, AdapterChoice, AdapterSummary};
 use super::bindings::{BindGroups, Binding, Layouts, Signature};
+use super::buffer_pool::{Buffer, Pool};
 use super::caps::{BINDING_ALIGNMENT, Caps, GROUPS_PER_DIMENSION, PARAMS_BYTES, PARAMS_WORDS};
 use super::counters::{Counters, Counts, get};
 use super::error::{GpuError, Poison, lock};
 use super::options::GpuOptions;
 use super::pipeline::{Kernel, Pipelines};
-use super::pool::{Buffer, Pool};
 use super::recorder::Recorder;
 use super::tables::Tables;
 

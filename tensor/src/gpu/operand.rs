@@ -5,9 +5,9 @@
 use std::ops::Range;
 
 use super::bindings::Binding;
+use super::buffer_pool::Buffer;
 use super::caps::BINDING_ALIGNMENT;
 use super::device::GpuDevice;
-use super::pool::Buffer;
 use crate::dtype::DType;
 use crate::layout::Layout;
 

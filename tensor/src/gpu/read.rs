@@ -3,10 +3,10 @@
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
+use super::buffer_pool::Buffer;
 use super::counters::add;
 use super::device::GpuDevice;
 use super::error::{GpuError, lock};
-use super::pool::Buffer;
 use super::readback::Slot;
 
 impl GpuDevice {

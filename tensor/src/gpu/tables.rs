@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 use std::sync::Mutex;
 
+use super::buffer_pool::Buffer;
 use super::error::lock;
-use super::pool::Buffer;
 
 /// What identifies a table: its kind, and the sizes that it follows from.
 pub(super) type TableKey = (&'static str, Vec<usize>);

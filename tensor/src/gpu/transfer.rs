@@ -1,11 +1,11 @@
 //! Bytes to and within the device: uploads, writes, copies and fills, all in order with recorded dispatches.
 
 use super::bindings::Binding;
+use super::buffer_pool::Buffer;
 use super::caps::{BINDING_ALIGNMENT, fold_groups};
 use super::device::GpuDevice;
 use super::error::lock;
 use super::pipeline::Kernel;
-use super::pool::Buffer;
 use super::tables::TableKey;
 
 impl GpuDevice {

@@ -22,7 +22,7 @@ mod train;
 use crate::miniature;
 #[cfg(feature = "gpu")]
 use crate::words::count;
-use clap::{Arg, CommandFactory, FromArgMatches, Parser, Subcommand};
+use clap::{Parser, Subcommand};
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -75,25 +75,29 @@ enum Command {
     Shaders(shaders::ShadersArgs),
 }
 
-/// The command line that these arguments are.
-fn parse(arguments: &[OsString]) -> Result<Cli, clap::Error> {
-    let mut command = with_negative_numbers(Cli::command());
-    let matches = command.try_get_matches_from_mut(arguments)?;
-    Cli::from_arg_matches(&matches).map_err(|error| error.format(&mut command))
-}
-
-/// The command, all of whose options take negative numbers for values and not for options that do not exist: each then says what it expects.
-fn with_negative_numbers(command: clap::Command) -> clap::Command {
-    let has_value = |option: &Arg| !option.is_positional() && option.get_action().takes_values();
-    let command = command.mut_args(|arg| if has_value(&arg) { arg.allow_negative_numbers(true) } else { arg });
-    command.mut_subcommands(with_negative_numbers)
+/// The arguments with every negative number joined to the option before it, `--reach=-1`: alone it would be read as options that do not exist, and the
+/// option could not say what it expects.
+fn with_negative_numbers(arguments: impl IntoIterator<Item = OsString>) -> Vec<OsString> {
+    let is_negative = |text: &OsString| text.to_str().is_some_and(|t| t.starts_with('-') && t.parse::<f64>().is_ok());
+    let is_option = |text: &OsString| text.to_str().is_some_and(|t| t.starts_with("--") && !t.contains('='));
+    let mut joined: Vec<OsString> = Vec::new();
+    for argument in arguments {
+        match joined.last_mut().filter(|last| is_option(last) && is_negative(&argument)) {
+            Some(option) => {
+                option.push("=");
+                option.push(argument);
+            }
+            None => joined.push(argument),
+        }
+    }
+    joined
 }
 
 /// Runs the program with these arguments, the first of which is its name. The exit status is 0 for success, 1 for a failure, 2 for a wrong command
 /// line or config.
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
-    let arguments: Vec<OsString> = arguments.into_iter().collect();
-    let cli = match parse(&arguments) {
+    let arguments = with_negative_numbers(arguments);
+    let cli = match Cli::try_parse_from(&arguments) {
         Ok(cli) => cli,
         // Help and version are reported as errors too; clap knows the stream and the status of each.
         Err(error) => {

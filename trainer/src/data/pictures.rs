@@ -98,7 +98,11 @@ mod tests {
         let shape = ImageShape { channels: 3, height: 2, width: 2 };
         let (set, paths) = pictures(&[exact.clone(), inner.clone()], &config, shape, &Classes::numbered(10)).unwrap();
         assert_eq!((set.len(), paths), (2, vec![exact, large.clone()]));
-        assert_eq!(values(&set, 0), [0, 100, 0, 100, 0, 0, 100, 100, 7, 7, 7, 7], "planes, at their own size as they are");
+        assert_eq!(
+            values(&set, 0),
+            [0, 100, 0, 100, 0, 0, 100, 100, 7, 7, 7, 7],
+            "planes, at their own size as they are"
+        );
         assert_eq!(values(&set, 1), [60; 12]);
         let grey = ImageShape { channels: 1, height: 3, width: 3 };
         let (set, _) = pictures(&[large], &DataConfig::of(DatasetKind::Mnist), grey, &Classes::numbered(10)).unwrap();

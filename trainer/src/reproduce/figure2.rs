@@ -3,9 +3,9 @@
 
 use super::experiment::Experiment;
 use super::measures::{Measures, Wanted};
+use super::model_pool::{Correlation, Member, Panel};
 use super::panel;
 use super::planned::Planned;
-use super::pool::{Correlation, Member, Panel};
 use super::scale::Scale;
 use super::statistics::mean;
 use super::study::Study;

@@ -1,7 +1,7 @@
 //! A panel of figure 2: τ by adjusted threshold. Green: F_XY; orange: F_Y; blue: flatness. A line is solid where p ≤ 0.05, and dashed elsewhere;
 //! the grey background is the p-value of the green curve, darker where it is smaller; hatching marks where the green curve is above the blue line.
 
-use super::pool::Panel;
+use super::model_pool::Panel;
 use crate::analysis::threshold::adjusted_thresholds;
 use crate::plot::{self, Area, Backend, Drawn, FONT};
 use plotters::prelude::*;

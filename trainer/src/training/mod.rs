@@ -23,7 +23,6 @@ use std::path::PathBuf;
 pub use observer::{Ascent, Observed, Observer, Observers, Progress};
 pub use parts::Parts;
 pub use restored::Restored;
-use running::Running;
 pub use session::{Pending, Session, StepRecord};
 
 /// `summary.json`.
@@ -178,13 +177,5 @@ impl<'a> Training<'a> {
     /// The number of updates made in the epoch after those, and the number that an epoch has.
     pub fn updates_in_epoch(&self) -> (usize, usize) {
         (self.session.updates_in_epoch(), self.loader.batches())
-    }
-
-    /// Trains to the end and writes the run folder, whose logs are first truncated to the current update.
-    ///
-    /// # Errors
-    /// If the data, the device or the folder fails, the loss is not finite, or a signal asks to stop.
-    pub fn run(self, run: &RunFolder) -> Result<Summary, Error> {
-        Running::begin(self, run)?.finish()
     }
 }

@@ -44,7 +44,7 @@ struct TimeRecord {
 }
 
 /// A training and the folder it is written to.
-pub(super) struct Running<'a, 'r> {
+struct Running<'a, 'r> {
     training: Training<'a>,
     run: &'r RunFolder,
     metrics: Log,
@@ -56,9 +56,19 @@ pub(super) struct Running<'a, 'r> {
     best: Option<f64>,
 }
 
+impl Training<'_> {
+    /// Trains to the end and writes the run folder, whose logs are first truncated to the current update.
+    ///
+    /// # Errors
+    /// If the data, the device or the folder fails, the loss is not finite, or a signal asks to stop.
+    pub fn run(self, run: &RunFolder) -> Result<Summary, Error> {
+        Running::begin(self, run)?.finish()
+    }
+}
+
 impl<'a, 'r> Running<'a, 'r> {
     /// Truncates the logs of the folder to the current update, and opens them.
-    pub fn begin(training: Training<'a>, run: &'r RunFolder) -> Result<Running<'a, 'r>, Error> {
+    fn begin(training: Training<'a>, run: &'r RunFolder) -> Result<Running<'a, 'r>, Error> {
         let session = &training.session;
         run.forget_after(session.epochs(), session.updates())?;
         let epochs = training.config.train.epochs;
@@ -78,7 +88,7 @@ impl<'a, 'r> Running<'a, 'r> {
     }
 
     /// Trains to the end.
-    pub fn finish(mut self) -> Result<Summary, Error> {
+    fn finish(mut self) -> Result<Summary, Error> {
         let mut last = self.catch_up()?;
         let epochs = self.training.config.train.epochs;
         for epoch in self.training.epochs()..epochs {
