@@ -49,6 +49,15 @@ impl DType {
         }
     }
 
+    /// Whether a number keeps its value, or for floats rounds to a neighbour, in this type: integers hold whole numbers of their range.
+    pub fn holds(self, number: f64) -> bool {
+        match self {
+            DType::I32 => number.fract() == 0.0 && (f64::from(i32::MIN)..=f64::from(i32::MAX)).contains(&number),
+            DType::U32 => number.fract() == 0.0 && (0.0..=f64::from(u32::MAX)).contains(&number),
+            _ => true,
+        }
+    }
+
     /// Whether arithmetic of real numbers is done in this type.
     pub const fn is_float(self) -> bool {
         matches!(self, DType::F32 | DType::F64)

@@ -314,6 +314,7 @@ fn wrong_usage() {
     fails(&["train", &digits(), "--set", "epochs"], STATUS_USAGE, &["--set epochs", "key=value"]);
     for (arguments, expected) in [
         (&["analyze", "landscape", "run", "--reach", "-1"][..], "expected a finite number above 0"),
+        (&["analyze", "landscape", "run", "--reach", "-.5"], "expected a finite number above 0"),
         (&["analyze", "landscape", "run", "--points", "-3"], "expected a whole number from 2 to 10001"),
         (&["analyze", "sharpness", "run", "--tolerance", "-1e-3"], "expected a finite number, 0 or more"),
         (&["analyze", "sharpness", "run", "--seed", "-1"], "expected a whole number, 0 or more"),

@@ -33,6 +33,7 @@ impl Tensor {
     /// If the device cannot hold the type, or so many elements.
     #[track_caller]
     pub fn full(device: &Device, dtype: DType, shape: &[usize], value: f64) -> Tensor {
+        assert!(dtype.holds(value), "full: {value} is not a number of type {dtype}");
         Tensor::from_expr(device, dtype, shape, |e| e.push(Node::Const(value)))
     }
 

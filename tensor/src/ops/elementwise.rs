@@ -145,7 +145,12 @@ macro_rules! binary {
 macro_rules! scalar {
     ($($(#[$doc:meta])* $name:ident |$x:ident, $c:ident| $op:ident($a:ident, $b:ident) $boolean:literal;)*) => { $(
         $(#[$doc])*
+        ///
+        /// # Panics
+        /// If the elements are integers, and c is none that their type can hold. In sums, differences and products a negative c is one: they wrap.
+        #[track_caller]
         pub fn $name(&self, c: f64) -> Tensor {
+            self.holds(stringify!($name), BinaryOp::$op, c);
             lazy(stringify!($name), &[self], self.computed_type(), $boolean, |e, operands| {
                 let ($x, $c) = (operands[0], e.push(Node::Const(c)));
                 e.push(Node::Binary(BinaryOp::$op, $a, $b))
@@ -168,8 +173,6 @@ impl Tensor {
         maximum Max false;
         /// The smaller of each pair
         minimum Min false;
-        /// aᵇ
-        pow Pow false;
         /// a = b, as 0 or 1 (`U32`)
         eq Eq true;
         /// a ≠ b, as 0 or 1
@@ -193,8 +196,6 @@ impl Tensor {
         div_scalar |x, c| Div(x, c) false;
         /// c / x
         rdiv_scalar |x, c| Div(c, x) false;
-        /// xᶜ
-        pow_scalar |x, c| Pow(x, c) false;
         /// max(x, c)
         clamp_min |x, c| Max(x, c) false;
         /// min(x, c)
@@ -229,6 +230,30 @@ impl Tensor {
         other.le(self)
     }
 
+    /// aᵇ
+    ///
+    /// # Panics
+    /// If the elements are not floats, the types or devices differ, or the shapes do not broadcast.
+    #[track_caller]
+    pub fn pow(&self, other: &Tensor) -> Tensor {
+        self.float("pow");
+        self.same_type("pow", other);
+        lazy("pow", &[self, other], self.computed_type(), false, |e, x| e.push(Node::Binary(BinaryOp::Pow, x[0], x[1])))
+    }
+
+    /// xᶜ
+    ///
+    /// # Panics
+    /// If the elements are not floats.
+    #[track_caller]
+    pub fn pow_scalar(&self, c: f64) -> Tensor {
+        self.float("pow_scalar");
+        lazy("pow_scalar", &[self], self.computed_type(), false, |e, x| {
+            let c = e.push(Node::Const(c));
+            e.push(Node::Binary(BinaryOp::Pow, x[0], c))
+        })
+    }
+
     /// x held within [low, high]. NaN stays NaN.
     ///
     /// # Panics
@@ -259,6 +284,18 @@ impl Tensor {
         assert!(self.dtype() == DType::U32, "where: a condition is u32, this one is {}", self.dtype());
         a.same_type("where", b);
         lazy("where", &[self, a, b], a.computed_type(), false, |e, x| e.push(Node::Select(x[0], x[1], x[2])))
+    }
+
+    /// Refuses a number that the elements' type cannot hold: 0.5 would become 0 without a word.
+    #[track_caller]
+    fn holds(&self, name: &str, op: BinaryOp, c: f64) {
+        let dtype = self.computed_type();
+        let wraps = matches!(op, BinaryOp::Add | BinaryOp::Sub | BinaryOp::Mul);
+        let is_residue = DType::I32.holds(c) || DType::U32.holds(c);
+        assert!(
+            dtype.holds(c) || wraps && is_residue,
+            "{name}: {c} is not a number of type {dtype}, which the elements have; convert them with to_dtype"
+        );
     }
 
     #[track_caller]

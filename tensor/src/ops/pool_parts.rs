@@ -99,10 +99,11 @@ pub(super) fn run(p: Pool2d, inputs: &[&Tensor]) -> Vec<Tensor> {
     let most = inputs[0].device().most_elements();
     let [area, cells] = [p.input, p.output].map(|s| s[0] * s[1]);
     if p.kind == PoolKind::Adaptive && !inputs[0].device().is_cpu() {
-        let product = (p.input[0] * p.output[0]).max(p.input[1] * p.output[1]);
+        // The largest number that the kernel's rounded division meets.
+        let largest = |axis: usize| p.input[axis] * p.output[axis] + p.input[axis].max(p.output[axis]);
         assert!(
-            u32::try_from(product).is_ok(),
-            "adaptive_avg_pool2d: an axis of {:?} elements in {:?} cells; on a GPU their product must be below 2³²",
+            u32::try_from(largest(0).max(largest(1))).is_ok(),
+            "adaptive_avg_pool2d: an axis of {:?} elements in {:?} cells; on a GPU their product, with the larger of them added, must be below 2³²",
             p.input,
             p.output
         );

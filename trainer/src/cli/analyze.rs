@@ -3,7 +3,7 @@
 use super::landscape::{LandscapeArgs, landscape};
 use super::options::{Common, Source, natural, not_negative, number};
 use super::output::say;
-use super::prepared::{Prepared, prepare_trained};
+use super::prepared::{Prepared, prepare_analysis};
 use crate::analysis::forgetting::{ForgettingProbe, ForgettingRecord, Side};
 use crate::analysis::sharpness::{Dominant, Landscape, Stopping};
 use crate::config::LossKind;
@@ -103,7 +103,7 @@ pub fn analyze(analysis: &Analysis) -> Result<(), Error> {
 fn sharpness(args: &SharpnessArgs) -> Result<(), Error> {
     let run = args.source.open()?;
     let checkpoint = args.source.checkpoint(&run)?;
-    let Prepared { config, split, device, threads } = prepare_trained(&run.config(), &[], &args.common)?;
+    let Prepared { config, split, device, threads } = prepare_analysis(&run, &[], &args.common)?;
     let mut train = Parts::of(&config, split).train;
     let restored = Restored::new(&config, &checkpoint, &train, &device)?;
     Arc::make_mut(&mut train).truncate(args.samples);
@@ -149,7 +149,7 @@ fn forgetting(args: &ForgettingArgs) -> Result<(), Error> {
     set.extend(args.protocol.as_ref().map(|protocol| format!("analysis.protocol={protocol}")));
     set.extend(args.draws.map(|draws| format!("analysis.draws={draws}")));
     let checkpoint = args.source.checkpoint(&run)?;
-    let Prepared { config, split, device, threads } = prepare_trained(&run.config(), &set, &args.common)?;
+    let Prepared { config, split, device, threads } = prepare_analysis(&run, &set, &args.common)?;
     let Parts { train, analysed, .. } = Parts::of(&config, split);
     let probes = ForgettingProbe::each(&config, &train, &analysed, threads)?;
     let restored = Restored::new(&config, &checkpoint, &train, &device)?;

@@ -3,7 +3,7 @@
 
 use super::options::{Common, Source, not_negative, number, whole};
 use super::output::{note, say};
-use super::prepared::{Prepared, prepare_trained};
+use super::prepared::{Prepared, prepare_analysis};
 use crate::analysis::landscape::{Slice, UnitDirection, direction, slice};
 use crate::data::{Loader, Preparation};
 use crate::error::Error;
@@ -57,7 +57,7 @@ fn distance(text: &str) -> Result<f64, String> {
 pub fn landscape(args: &LandscapeArgs) -> Result<(), Error> {
     let run = args.source.open()?;
     let checkpoint = args.source.checkpoint(&run)?;
-    let Prepared { config, split, device, threads } = prepare_trained(&run.config(), &args.set, &args.common)?;
+    let Prepared { config, split, device, threads } = prepare_analysis(&run, &args.set, &args.common)?;
     let mut train = Parts::of(&config, split).train;
     let classes = train.classes;
     let restored = Restored::new(&config, &checkpoint, &train, &device)?;

@@ -6,6 +6,7 @@ use super::output::note;
 use crate::config::{Config, Problem, Split};
 use crate::data::{DataSplit, SearchPath, load};
 use crate::error::Error;
+use crate::run::RunFolder;
 use crate::training;
 use crate::words::count;
 use lethe_tensor::Device;
@@ -26,8 +27,10 @@ pub fn prepare(path: &Path, set: &[String], common: &Common) -> Result<Prepared,
     prepared(config, path, common)
 }
 
-/// For the config of a run that is evaluated or analysed.
-pub fn prepare_trained(path: &Path, set: &[String], common: &Common) -> Result<Prepared, Error> {
+/// For the analysis of a run with these changes of its config, on the images that it began with unless the changes ask for others: the number of updates
+/// of an epoch, and with it the radius of a perturbation, depends on how many there are.
+pub fn prepare_analysis(run: &RunFolder, set: &[String], common: &Common) -> Result<Prepared, Error> {
+    let path = &run.config();
     let config = Config::load_trained(path, set)?;
     if config.analysis.split != Config::load_trained(path, &[])?.analysis.split {
         let reason = "cannot change after training: the run held out other images";
@@ -38,7 +41,11 @@ pub fn prepare_trained(path: &Path, set: &[String], common: &Common) -> Result<P
         return Err(Problem::value("analysis.split", split, reason).into());
     }
     tell_left_out(path, set);
-    prepared(config, path, common)
+    let prepared = prepared(config, path, common)?;
+    if !set.iter().any(|text| text.trim_start().starts_with("data.")) {
+        run.expect_data(&prepared.split.fingerprint())?;
+    }
+    Ok(prepared)
 }
 
 /// Says which keys of the file do not apply any more since `--set` changes a kind.

@@ -1,7 +1,7 @@
 //! CIFAR-10 and CIFAR-100 in their binary formats (Krizhevsky 2009): records of one or two label bytes, then 32×32 values of red, green and blue
 //! each.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::dataset::{DataSplit, Dataset};
 use super::error::DataError;
@@ -9,6 +9,7 @@ use super::locate::{SearchPath, find};
 use super::names;
 use crate::classes::Classes;
 use crate::shape::ImageShape;
+use crate::words::count;
 
 const SHAPE: ImageShape = ImageShape { channels: 3, height: 32, width: 32 };
 
@@ -44,6 +45,13 @@ pub const CIFAR_100: Format = Format {
     classes: &names::CIFAR_100,
 };
 
+impl Format {
+    /// The number of images of a file as it was published.
+    fn images(&self, file: &str) -> usize {
+        if self.train.len() == 1 && file == self.train[0] { 50_000 } else { 10_000 }
+    }
+}
+
 /// Reads one of the two data sets.
 pub fn read(format: &Format, search_path: &SearchPath) -> Result<DataSplit, DataError> {
     let looked =
@@ -59,32 +67,44 @@ pub fn read(format: &Format, search_path: &SearchPath) -> Result<DataSplit, Data
 
 fn read_part(format: &Format, folder: &Path, part: &str, files: &[&str]) -> Result<Dataset, DataError> {
     let (mut values, mut labels) = (Vec::new(), Vec::new());
+    let mut remarks = Vec::new();
     for file in files {
+        let before = labels.len();
         let path = folder.join(file);
         if !path.exists() {
             let (file, beside) = ((*file).to_owned(), format.train[0].to_owned());
             let needed = format!("{} and {}", format.train.join(", "), format.test);
             return Err(DataError::Incomplete { folder: folder.to_owned(), file, beside, needed });
         }
-        read_file(format, path, &mut values, &mut labels)?;
+        read_file(format, &path, &mut values, &mut labels)?;
+        // Half a file is whole records too.
+        let (read, published) = (labels.len() - before, format.images(file));
+        if read != published {
+            let images = count(read, "image");
+            remarks.push(format!(
+                "{} has {images}; in {} as published it has {published}",
+                path.display(),
+                format.name
+            ));
+        }
     }
     let (name, names) = (format!("{}, {part}", format.name), Classes::new(format.classes.iter().copied()));
-    Ok(Dataset::in_memory(name, values, SHAPE, 255, labels, names.len()).named(names))
+    Ok(Dataset { remarks, ..Dataset::in_memory(name, values, SHAPE, 255, labels, names.len()).named(names) })
 }
 
-fn read_file(format: &Format, path: PathBuf, values: &mut Vec<u8>, labels: &mut Vec<u32>) -> Result<(), DataError> {
-    let bytes = std::fs::read(&path).map_err(|source| DataError::Read { path: path.clone(), source })?;
+fn read_file(format: &Format, path: &Path, values: &mut Vec<u8>, labels: &mut Vec<u32>) -> Result<(), DataError> {
+    let bytes = std::fs::read(path).map_err(|source| DataError::Read { path: path.to_owned(), source })?;
     let record = format.labels + SHAPE.len();
     if bytes.is_empty() || bytes.len() % record != 0 {
         let expected = format!("whole records of {record} bytes, one or more");
-        return Err(DataError::malformed(&path, "length", expected, format!("{} bytes", bytes.len())));
+        return Err(DataError::malformed(path, "length", expected, format!("{} bytes", bytes.len())));
     }
     for (index, record) in bytes.chunks_exact(record).enumerate() {
         let (before, pixels) = record.split_at(format.labels);
         let label = before[format.labels - 1];
         if usize::from(label) >= format.classes.len() {
             let expected = format!("labels below {}", format.classes.len());
-            return Err(DataError::malformed(&path, "label", expected, format!("{label} in record {index}")));
+            return Err(DataError::malformed(path, "label", expected, format!("{label} in record {index}")));
         }
         labels.push(label.into());
         values.extend_from_slice(pixels);
@@ -124,7 +144,10 @@ mod tests {
         let error = read(&CIFAR_10, &search_path(folder.path())).unwrap_err().to_string();
         assert!(error.contains("no test_batch.bin beside data_batch_1.bin"), "{error}");
         std::fs::write(folder.path().join("test_batch.bin"), record(&[9], [0; 3])).unwrap();
-        assert_eq!(read(&CIFAR_10, &search_path(folder.path())).unwrap().train.labels, [0, 1, 2, 3, 4]);
+        let train = read(&CIFAR_10, &search_path(folder.path())).unwrap().train;
+        assert_eq!(train.labels, [0, 1, 2, 3, 4]);
+        let remark = "data_batch_5.bin has 1 image; in cifar-10 as published it has 10000";
+        assert!(train.remarks.len() == 5 && train.remarks[4].ends_with(remark), "{:?}", train.remarks);
     }
 
     #[test]
