@@ -104,12 +104,12 @@ impl fmt::Display for Difference {
             Difference::Missing { name, shape } => write!(f, "missing: `{name}` {shape:?}"),
             Difference::Unexpected { name, shape } => write!(f, "unexpected: `{name}` {shape:?}"),
             Difference::Shape { name, expected, found } => {
-                write!(f, "another shape: `{name}` should be {expected:?} and is {found:?}")
+                write!(f, "wrong shape: `{name}` should be {expected:?} and is {found:?}")
             }
             Difference::Type { name, found } => {
-                write!(f, "another type: `{name}` is of {found}: these are no floats that the model can hold")
+                write!(f, "wrong type: `{name}` is of {found}, which is not a float type that the model can hold")
             }
-            Difference::Untied { name, to } => write!(f, "other numbers: `{name}` should be those of `{to}`"),
+            Difference::Untied { name, to } => write!(f, "different numbers: `{name}` should have those of `{to}`"),
         }
     }
 }

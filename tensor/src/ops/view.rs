@@ -139,7 +139,7 @@ impl Tensor {
     #[track_caller]
     pub fn squeeze(&self, dim: isize) -> Tensor {
         let d = axis("squeeze", dim, self.rank());
-        assert!(self.shape()[d] == 1, "squeeze: axis {d} of {:?} has not one element", self.shape());
+        assert!(self.shape()[d] == 1, "squeeze: axis {d} of {:?} does not have exactly one element", self.shape());
         let mut shape = self.shape().to_vec();
         shape.remove(d);
         self.reshape(&shape)
