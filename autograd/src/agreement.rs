@@ -70,7 +70,7 @@ pub enum Disagreement {
         /// The difference that would have passed.
         bound: f64,
     },
-    /// A result has another type or shape than its inputs ask for.
+    /// A result does not have the type or shape that its inputs ask for.
     #[error("{what} is {got}, not {expected}")]
     Kind {
         /// The result, or the gradient of an input.

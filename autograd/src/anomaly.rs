@@ -92,7 +92,7 @@ pub fn watch<R>(f: impl FnOnce() -> R) -> (R, Option<Anomaly>) {
     (result, found)
 }
 
-/// Whether somebody waits for an anomaly that has not been found yet, and results of rules' own operations do not hide it.
+/// Whether [`watch`] is running and has found no anomaly yet. Operations that a rule runs do not count: its gradients are looked at instead.
 fn is_watching() -> bool {
     WATCH.with_borrow(|w| w.as_ref().is_some_and(|w| w.found.is_none() && !w.in_rule))
 }

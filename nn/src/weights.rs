@@ -1,8 +1,8 @@
 //! θ and state as safetensors files, by the names of their layouts. A file that PyTorch's `state_dict` was saved to has the same names and shapes,
 //! and loads as it is.
 //!
-//! Loading is strict: a tensor that is missing, unexpected, or of another shape is an error that lists all of them, and nothing is changed. A file is
-//! replaced whole or not at all.
+//! Loading is strict: a tensor that is missing, unexpected, or of the wrong shape is an error that lists all of them, and nothing is changed. A file
+//! is replaced whole or not at all.
 
 use crate::atomic::write_atomically;
 use crate::theta::{State, Theta};
@@ -73,7 +73,7 @@ pub enum Difference {
         /// Its shape in the file.
         shape: Vec<usize>,
     },
-    /// A tensor has another shape.
+    /// A tensor has the wrong shape.
     Shape {
         /// Its name.
         name: String,
@@ -82,14 +82,14 @@ pub enum Difference {
         /// Its shape in the file.
         found: Vec<usize>,
     },
-    /// A tensor holds something else than floating-point numbers of 16, 32 or 64 bits, or larger ones than the vector's type has.
+    /// A tensor holds something other than floating-point numbers of 16, 32 or 64 bits, or larger ones than the vector's type has.
     Type {
         /// Its name.
         name: String,
         /// What it holds.
         found: String,
     },
-    /// A tensor has other numbers than the one that it is tied to.
+    /// A tensor does not have the numbers of the one that it is tied to.
     Untied {
         /// Its name.
         name: String,

@@ -6,7 +6,7 @@ impl Var {
     /// Each pixel of the result is the one of the input at ⌊i · in/out⌋.
     ///
     /// # Panics
-    /// If x has not four axes, or an extent is 0.
+    /// If x does not have four axes, or its height, its width or an extent of `size` is 0.
     #[track_caller]
     pub fn interpolate_nearest(&self, size: [usize; 2]) -> Var {
         self.check_sizes("interpolate_nearest", size);
@@ -24,7 +24,7 @@ impl Var {
     /// `align_corners` the outermost centres, i · (in − 1)/(out − 1).
     ///
     /// # Panics
-    /// If x has not four axes, or an extent is 0.
+    /// If x does not have four axes, or its height, its width or an extent of `size` is 0.
     #[track_caller]
     pub fn interpolate_bilinear(&self, size: [usize; 2], align_corners: bool) -> Var {
         self.check_sizes("interpolate_bilinear", size);

@@ -64,12 +64,12 @@ impl<const N: usize> BatchNorm<N> {
         }
     }
 
-    /// The same with another eps.
+    /// The same with a different eps.
     pub fn eps(self, eps: f64) -> BatchNorm<N> {
         BatchNorm { eps, ..self }
     }
 
-    /// The same with another momentum: the share of the batch in the new running statistics.
+    /// The same with a different momentum coefficient: the weight of the batch's statistics in the new running statistics.
     pub fn momentum(self, momentum: f64) -> BatchNorm<N> {
         BatchNorm { momentum, ..self }
     }

@@ -33,7 +33,7 @@ impl Embedding {
         Embedding::with(b, entries, width, Init::Normal { std: 1.0 })
     }
 
-    /// Rows of a given start.
+    /// With the given initialisation of the rows.
     #[track_caller]
     pub fn with(b: &mut Builder, entries: usize, width: usize, weight: Init) -> Embedding {
         Embedding { weight: b.param("weight", &[entries, width], weight) }

@@ -42,7 +42,7 @@ impl LayerNorm {
         }
     }
 
-    /// The same with another eps.
+    /// The same with a different eps.
     pub fn eps(self, eps: f64) -> LayerNorm {
         LayerNorm { eps, ..self }
     }
@@ -70,7 +70,7 @@ impl RmsNorm {
         RmsNorm { weight: b.param("weight", &[width], Init::Constant(1.0)), width, eps: f64::from(f32::EPSILON) }
     }
 
-    /// The same with another eps.
+    /// The same with a different eps.
     pub fn eps(self, eps: f64) -> RmsNorm {
         RmsNorm { eps, ..self }
     }

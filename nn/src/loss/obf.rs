@@ -52,7 +52,7 @@ impl Obf {
     /// that a vanishing likelihood is no division by zero.
     ///
     /// # Panics
-    /// If the shapes do not fit, or (on the CPU) a label is neither a class nor `u32::MAX`.
+    /// If the logits are not (n, classes), the labels do not fit them or are not `U32`, or (on the CPU) a label is neither a class nor `u32::MAX`.
     #[track_caller]
     pub fn alpha(&self, logits: &Tensor, labels: &Tensor) -> Tensor {
         let classes = rows_and_classes(logits)[1];

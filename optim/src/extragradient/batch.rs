@@ -70,7 +70,7 @@ impl Batch {
     /// Samples `start .. end`.
     ///
     /// # Panics
-    /// If there are not so many.
+    /// If the range is not within the samples.
     #[track_caller]
     pub fn slice(&self, start: usize, end: usize) -> Batch {
         Batch { inputs: self.inputs.slice(0, start, end), targets: self.targets.slice(0, start, end) }

@@ -35,7 +35,7 @@ pub enum Perturbation<P = Obf> {
     Steepest,
     /// `p = ∇L^P(θ)`, L^P an [objective](lethe_nn::loss::Objective) of its own. With [`Obf`] it is output bias forgetting.
     Ascend(P),
-    /// `p ~ N(0, I)`: where on the sphere around θ does not depend on the data.
+    /// `p ~ N(0, I)`: a random direction, independent of the data.
     Random,
 }
 

@@ -35,10 +35,10 @@ pub struct SurrogateGap {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "lowercase"))]
 pub enum Backup {
-    /// As it is measured; where ASAM scales before it normalises, scaled.
+    /// Before it is normalised: p, or T p where ASAM scales before normalising.
     #[default]
     Raw,
-    /// Normalised; where ASAM scales after that, scaled.
+    /// After it is normalised: ε / ρ, which includes T where ASAM scales after normalising.
     Normalised,
 }
 

@@ -12,7 +12,7 @@ use std::ops::Range;
 pub(super) enum Cut {
     /// The packed projection into its three parts, which may then be cut.
     Unpack,
-    /// An axis of (batch, heads, queries, keys) into so many parts.
+    /// An axis of (batch, heads, queries, keys) into this many parts.
     Axis(usize, usize),
 }
 
@@ -70,7 +70,7 @@ pub(super) fn sizes(p: &Attention) -> [usize; 4] {
     [p.batch, p.heads, p.queries, p.keys]
 }
 
-/// `0..n` in so many parts.
+/// `0..n` in `parts` parts.
 pub(super) fn ranges(n: usize, parts: usize) -> impl Iterator<Item = Range<usize>> {
     (0..parts).map(move |i| n * i / parts..n * (i + 1) / parts)
 }

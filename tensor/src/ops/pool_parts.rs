@@ -61,7 +61,7 @@ pub(super) fn pool(p: &Pool2d, inputs: &[&Tensor]) -> Vec<Tensor> {
     (0..done[0].len()).map(joined).collect()
 }
 
-/// Places `y · from + x` (`U32`) in rows of `from` elements as places in rows of `to`, and so much further.
+/// Places `y · from + x` (`U32`) in rows of `from` elements as places in rows of `to`, moved on by `by`.
 fn moved(index: &Tensor, from: usize, to: usize, by: f64) -> Tensor {
     let row = index.div(&index.scalar_like(from as f64));
     let column = index.sub(&row.mul_scalar(from as f64));

@@ -12,7 +12,7 @@ use std::sync::Arc;
 pub const INFER: usize = usize::MAX;
 
 impl Tensor {
-    /// The same elements in row-major order under another shape; one extent may be [`INFER`]. A copy is made only where
+    /// The same elements in row-major order in a new shape; one extent may be [`INFER`]. A copy is made only where
     /// strides cannot express it.
     ///
     /// # Panics
@@ -135,7 +135,7 @@ impl Tensor {
     /// Without an axis of one element.
     ///
     /// # Panics
-    /// If the axis has another extent.
+    /// If the axis does not have exactly one element.
     #[track_caller]
     pub fn squeeze(&self, dim: isize) -> Tensor {
         let d = axis("squeeze", dim, self.rank());
