@@ -56,7 +56,7 @@ impl fmt::Display for Anomaly {
 #[derive(Default)]
 struct Watch {
     found: Option<Anomaly>,
-    /// Inside a rule: its own operations are not reported, but what it gives.
+    /// Inside a rule: not its own operations are reported, but the gradients that it gives.
     in_rule: bool,
 }
 

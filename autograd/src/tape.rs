@@ -250,7 +250,7 @@ impl<'a> Sweep<'a> {
                 (None, true) => Var::constant(&theta.zeros_like()),
                 (None, false) => Var::assemble(&state.pieces, set.layout.len()),
             };
-            // Uses of the whole vector, beside those of its parts.
+            // Uses of the whole vector, besides those of its parts.
             if let Some(whole) = self.leaves.remove(&set.node()) {
                 vector = &vector + &whole;
             }

@@ -25,7 +25,7 @@ pub enum ShrinkScaling {
 }
 
 impl ShrinkPerturb {
-    /// Draws back to θ and the state as they are now.
+    /// Moves θ and the state towards the values that they have now.
     ///
     /// # Panics
     /// If the factor is not in [0, 1].

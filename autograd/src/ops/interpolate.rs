@@ -55,7 +55,7 @@ impl Var {
         let dim = at as isize;
         let a = self.read_along(dim, (0..to).map(|i| low(i) as isize));
         let b = self.read_along(dim, (0..to).map(|i| (low(i) + 1).min(n - 1) as isize));
-        // Not a + (b − a) w, which has no number for infinite or very large pixels; a neighbour of weight 0 has no part at all.
+        // Not a + (b − a) w, which is NaN or infinite for infinite or very large pixels; a neighbour of weight 0 is not used at all.
         let between = Var::constant(&far.tensor().gt_scalar(0.0));
         between.where_(&(&(&a * &near) + &(&b * &far)), &a)
     }

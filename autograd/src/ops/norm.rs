@@ -58,7 +58,7 @@ impl Var {
         &(self * &rstd) * weight
     }
 
-    /// Normalisation over groups of consecutive channels (axis 1) and all that follow; weight and bias have one element a channel.
+    /// Normalisation over groups of consecutive channels (axis 1) and all that follow; weight and bias have one element per channel.
     ///
     /// # Panics
     /// If the channels are not divisible into the groups.
@@ -128,7 +128,7 @@ impl Var {
     }
 }
 
-/// The shape that broadcasts one element a channel over axis 1.
+/// The shape that broadcasts one element per channel over axis 1.
 #[track_caller]
 fn channel_shape(channels: usize, rank: usize) -> Vec<usize> {
     assert!(rank >= 2, "batch_norm: x of rank {rank} has no axis of channels (axis 1)");

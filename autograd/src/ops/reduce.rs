@@ -96,7 +96,7 @@ impl Var {
         })
     }
 
-    /// For each element the product of those before it and of those behind it: no division, which would be wrong next to a 0 and where the
+    /// For each element the product of those before it and of those after it: no division, which would be wrong next to a 0 and where the
     /// whole product over- or underflows, and differentiable everywhere.
     fn products_of_others(&self, axes: &[isize]) -> Var {
         let rank = self.rank();
@@ -183,7 +183,7 @@ impl Var {
         let shift = Var::constant(&finite);
         let sum = (self - &shift).exp().sum_axes(axes, keepdim);
         let constant = |value: f64| Var::constant(&sum.tensor().scalar_like(value));
-        // The slope of the logarithm at 0 is infinite, and times that of e^−∞ no number: it is cut off.
+        // The slope of the logarithm at 0 is infinite, and times that of e^−∞ it is NaN: it is cut off.
         let none = Var::constant(&sum.tensor().eq_scalar(0.0));
         let log = none.where_(&constant(f64::NEG_INFINITY), &none.where_(&constant(1.0), &sum).log());
         &log + &shift.reshape(log.shape())

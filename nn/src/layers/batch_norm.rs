@@ -50,7 +50,7 @@ impl<const N: usize> BatchNorm<N> {
         BatchNorm::scaled(b, channels, 1.0)
     }
 
-    /// The same with a weight that starts elsewhere: at 0 in the last normalisation of a residual branch, say.
+    /// The same with a different initial weight: 0 in the last normalisation of a residual branch, say.
     #[track_caller]
     pub fn scaled(b: &mut Builder, channels: usize, weight: f64) -> BatchNorm<N> {
         BatchNorm {

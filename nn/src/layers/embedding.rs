@@ -27,7 +27,7 @@ pub struct Embedding {
 }
 
 impl Embedding {
-    /// Rows of N(0, 1), as PyTorch's.
+    /// Rows of N(0, 1), as in PyTorch.
     #[track_caller]
     pub fn new(b: &mut Builder, entries: usize, width: usize) -> Embedding {
         Embedding::with(b, entries, width, Init::Normal { std: 1.0 })

@@ -153,6 +153,6 @@ pub struct StepOutput {
     pub loss: Tensor,
     /// The mean loss at the perturbed parameters; without a perturbation, `loss`.
     pub perturbed_loss: Tensor,
-    /// Correct predictions at θ, a sum over the batch; `None` if the loss knows of none.
+    /// Correct predictions at θ, a sum over the batch; `None` if the loss does not count them.
     pub correct: Option<Tensor>,
 }

@@ -105,7 +105,7 @@ impl Geometry {
                 (measured, (adaptive.scale != Scale::Before).then_some(t))
             }
         };
-        // No number holds an infinite norm: ρ / ∞ would be a perturbation of 0 without a word, where NaN ends the run.
+        // No number holds an infinite norm: ρ / ∞ would silently be a perturbation of 0, where NaN ends the run.
         let norm = measured.norm();
         let norm = norm.eq_scalar(f64::INFINITY).where_(&norm.scalar_like(f64::NAN), &norm).add_scalar(EPS);
         let scaled = scaling.map_or_else(|| measured.clone(), |t| t.mul(&measured));

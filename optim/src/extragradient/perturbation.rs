@@ -1,4 +1,4 @@
-//! What is ascended before the gradient is taken.
+//! The direction in which a perturbation ascends before the gradient is taken.
 
 use lethe_nn::loss::{Likelihood, Obf};
 
@@ -29,7 +29,7 @@ use lethe_nn::loss::{Likelihood, Obf};
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Perturbation<P = Obf> {
-    /// Nothing: an ordinary gradient.
+    /// No perturbation: an ordinary gradient.
     None,
     /// `p = ∇L(θ)`, L the loss itself, as in SAM.
     Steepest,

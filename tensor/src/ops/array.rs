@@ -44,7 +44,7 @@ pub trait Array {
     /// The extent of each level, as the first of each has it.
     fn extents(&self) -> Vec<usize>;
 
-    /// Puts the elements behind `out`, row-major.
+    /// Appends the elements to `out`, row-major.
     ///
     /// # Panics
     /// If `shape` is not the shape of this array.

@@ -75,7 +75,7 @@ pub(super) fn ranges(n: usize, parts: usize) -> impl Iterator<Item = Range<usize
     (0..parts).map(move |i| n * i / parts..n * (i + 1) / parts)
 }
 
-/// Parts one behind the other. An axis is cut only where those before it are 1, so that this joins them along theirs.
+/// Parts one after the other. An axis is cut only where those before it are 1, so that this joins them along theirs.
 pub(super) fn joined(parts: &[Tensor]) -> Tensor {
     let len = parts.iter().map(Tensor::numel).sum();
     let mut all = Tensor::zeros(parts[0].device(), parts[0].dtype(), &[len]);

@@ -65,7 +65,7 @@ impl Tensor {
         if !is_label {
             return (loss, grad);
         }
-        // Ignored rows count nothing, and a label that names no class gives no number.
+        // Ignored rows count as 0, and a label that names no class gives NaN.
         let (ignored, real) = (targets.eq_scalar(f64::from(u32::MAX)), targets.lt_scalar(classes as f64));
         let of_rows = |x: &Tensor, ignored: &Tensor, real: &Tensor| real.where_(x, &ignored.where_(&zero, &nan));
         let grad = of_rows(&grad, &ignored.unsqueeze(-1), &real.unsqueeze(-1));

@@ -68,7 +68,7 @@ fn moved(index: &Tensor, from: usize, to: usize, by: f64) -> Tensor {
     row.mul_scalar(to as f64).add(&column).add_scalar(by)
 }
 
-/// A pooling of one window an image: a reduction.
+/// A pooling with one window per image: a reduction.
 #[track_caller]
 fn pool_one(p: &Pool2d, inputs: &[&Tensor]) -> Vec<Tensor> {
     let at = [0, 1].map(|i| slab(&(0..1), p.stride[i], p.kernel[i], p.padding[i] as isize, p.input[i]).inputs);

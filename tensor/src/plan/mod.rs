@@ -95,7 +95,7 @@ pub trait Plan: std::fmt::Debug + Send + Sync + 'static {
         false
     }
 
-    /// How it falls into items, if it does. A plan that does not runs whole, and cuts its work itself.
+    /// How it is split into items, if it can be. A plan that cannot be runs whole, and cuts its work itself.
     fn items(&self) -> Option<Items<'_>> {
         None
     }
