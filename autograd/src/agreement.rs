@@ -26,7 +26,7 @@ const SPREAD: usize = 12;
 /// How many of those that their own size does not excuse have, of the largest errors and of the largest errors by size each. A kernel that is
 /// wrong somewhere is wrong there.
 const SUSPECTS: usize = 24;
-/// Roundings beside those of the elements that enter: an elementary function is off by a few units, and a rule calls several of them.
+/// Roundings besides those of the elements that enter: an elementary function is off by a few units, and a rule calls several of them.
 const FUNCTIONS: usize = 32;
 /// Roundings of the terms that cancel in a gradient. They are few, however many elements enter: what cancels was summed before.
 const CANCELLING: f64 = 4.0;
@@ -70,7 +70,7 @@ pub enum Disagreement {
         /// The difference that would have passed.
         bound: f64,
     },
-    /// A result has another type or shape than its inputs ask for.
+    /// A result does not have the type or shape that its inputs ask for.
     #[error("{what} is {got}, not {expected}")]
     Kind {
         /// The result, or the gradient of an input.

@@ -56,7 +56,7 @@ impl fmt::Display for Anomaly {
 #[derive(Default)]
 struct Watch {
     found: Option<Anomaly>,
-    /// Inside a rule: its own operations are not reported, but what it gives.
+    /// Inside a rule: not its own operations are reported, but the gradients that it gives.
     in_rule: bool,
 }
 
@@ -92,7 +92,7 @@ pub fn watch<R>(f: impl FnOnce() -> R) -> (R, Option<Anomaly>) {
     (result, found)
 }
 
-/// Whether somebody waits for an anomaly that has not been found yet, and results of rules' own operations do not hide it.
+/// Whether [`watch`] is running and has found no anomaly yet. Operations that a rule runs do not count: its gradients are looked at instead.
 fn is_watching() -> bool {
     WATCH.with_borrow(|w| w.as_ref().is_some_and(|w| w.found.is_none() && !w.in_rule))
 }

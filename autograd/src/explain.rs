@@ -23,8 +23,8 @@ pub enum Cut {
     NeverRead,
     /// It was read there, and no operation used it, or only its tensor was used.
     Unused(&'static Location<'static>),
-    /// The last recorded operation on its way: what was made of the result was not recorded (it was detached, or only its tensor was used), or
-    /// does not lead to what was differentiated.
+    /// The last recorded operation that it takes part in: what was made of the result was not recorded (it was detached, or only its tensor was
+    /// used), or does not lead to what was differentiated.
     After {
         /// The operation's number on the tape.
         node: usize,

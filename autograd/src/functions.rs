@@ -1,4 +1,4 @@
-//! One vocabulary: what is composed on [`Var`]s alone, for tensors too, under the same names.
+//! The operations that [`Var`] composes of others, for tensors under the same names.
 
 use crate::graph::Var;
 use lethe_tensor::random::Draw;
@@ -16,8 +16,8 @@ macro_rules! argument {
 
 macro_rules! functions {
     ($($name:ident($($kind:ident $arg:ident $(: $ty:ty)?),*);)*) => {
-        /// The operations that [`Var`] has and [`Tensor`] by itself has not: composed of others, so that they are written once. Each is as the
-        /// method of [`Var`] of its name, without a tape.
+        /// The operations of [`Var`] that [`Tensor`] itself does not have. [`Var`] composes them of others, so that they are written only once.
+        /// Each does the same as the method of [`Var`] with its name, without a tape.
         ///
         /// ```
         /// use lethe_autograd::Functions;
@@ -33,7 +33,7 @@ macro_rules! functions {
                 #[doc = concat!("As [`Var::", stringify!($name), "`].")]
                 ///
                 /// # Panics
-                /// As that.
+                /// As the method of [`Var`].
                 #[track_caller]
                 fn $name(&self, $($arg: argument!(@type $kind $($ty)?)),*) -> Tensor {
                     self.constant().$name($(argument!(@pass $kind $arg)),*).tensor().clone()
@@ -43,7 +43,7 @@ macro_rules! functions {
             /// As [`Var::split`].
             ///
             /// # Panics
-            /// As that.
+            /// As the method of [`Var`].
             #[track_caller]
             fn split(&self, size: usize, dim: isize) -> Vec<Tensor> {
                 self.constant().split(size, dim).iter().map(|part| part.tensor().clone()).collect()
@@ -52,7 +52,7 @@ macro_rules! functions {
             /// As [`Var::chunk`].
             ///
             /// # Panics
-            /// As that.
+            /// As the method of [`Var`].
             #[track_caller]
             fn chunk(&self, pieces: usize, dim: isize) -> Vec<Tensor> {
                 self.constant().chunk(pieces, dim).iter().map(|part| part.tensor().clone()).collect()
@@ -61,7 +61,7 @@ macro_rules! functions {
             /// As [`Var::einsum`].
             ///
             /// # Panics
-            /// As that.
+            /// As the method of [`Var`].
             #[track_caller]
             fn einsum(equation: &str, operands: &[&Tensor]) -> Tensor {
                 let constants: Vec<Var> = operands.iter().copied().map(Var::constant).collect();

@@ -1,4 +1,4 @@
-//! What a sweep gives.
+//! The gradients that a sweep gives.
 
 use crate::explain::Unreached;
 use crate::graph::{Graph, Kind, Tape, Var};
@@ -7,7 +7,7 @@ use lethe_tensor::Tensor;
 use std::collections::HashMap;
 use std::rc::{Rc, Weak};
 
-/// The gradients of leaves and of vectors of parameters. They know the tape they belong to: asked for anything of another one, they say so.
+/// The gradients of leaves and of vectors of parameters. They know the tape that they belong to, and refuse a variable of another one.
 ///
 /// # Examples
 /// ```
@@ -25,9 +25,9 @@ pub struct Gradients {
     graph: Weak<Graph>,
     /// The node that was differentiated: nothing made after it can have a gradient.
     last: usize,
-    /// Of the leaves up to there: the gradient, if one arrived.
+    /// The gradient of each leaf up to there, if one arrived.
     leaves: HashMap<usize, Option<Var>>,
-    /// Of each vector of parameters: its node, and the gradient.
+    /// The node of each vector of parameters, and its gradient.
     vectors: Vec<(usize, Var)>,
     unreached: Vec<Unreached>,
 }

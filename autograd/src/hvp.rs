@@ -23,7 +23,7 @@ pub fn gradient(theta: &Tensor, layout: &Arc<ParamLayout>, loss: impl FnOnce(&Pa
 /// `(L(θ), ∇L(θ), H v)`, exactly: the gradient is recorded, and `⟨∇L, v⟩` differentiated once more.
 ///
 /// # Panics
-/// If the function's result is not a scalar that depends on the parameters, or `v` has not θ's shape.
+/// If the function's result is not a scalar that depends on the parameters, or `v` does not have θ's shape.
 #[track_caller]
 pub fn hessian_vector_product(
     theta: &Tensor,

@@ -26,7 +26,7 @@ impl Parameters {
     /// Parameters without a tape, for inference: nothing is recorded.
     ///
     /// # Panics
-    /// If the vector has not the layout's length.
+    /// If the vector does not have the layout's length.
     #[track_caller]
     pub fn constant(vector: &Tensor, layout: &Arc<ParamLayout>) -> Parameters {
         layout.check(vector);

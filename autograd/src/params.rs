@@ -149,7 +149,7 @@ impl ParamLayout {
     }
 
     /// # Panics
-    /// If the vector has not this layout's length.
+    /// If the vector does not have this layout's length.
     #[track_caller]
     pub(crate) fn check(&self, vector: &Tensor) {
         assert!(

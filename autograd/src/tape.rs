@@ -37,7 +37,7 @@ impl Tape {
     /// A vector of parameters, tracked: a forward pass reads them from the result.
     ///
     /// # Panics
-    /// If the vector has not the layout's length.
+    /// If the vector does not have the layout's length.
     #[track_caller]
     pub fn parameters(&self, vector: &Tensor, layout: &Arc<ParamLayout>) -> Parameters {
         layout.check(vector);
@@ -79,8 +79,8 @@ impl Tape {
     /// Pulls a cotangent of `y` back to every leaf and parameter.
     ///
     /// # Panics
-    /// If the cotangent has not y's shape, `y` is not on this tape, an operation without a derivative is reached, or an earlier sweep has
-    /// freed what this one needs.
+    /// If the cotangent does not have y's shape, `y` is not on this tape, an operation without a derivative is reached, or an earlier sweep
+    /// has freed what this one needs.
     #[track_caller]
     pub fn sweep(&self, y: &Var, cotangent: &Var, mode: Mode) -> Gradients {
         assert!(y.shape() == cotangent.shape(), "sweep: y {:?}, cotangent {:?}", y.shape(), cotangent.shape());
@@ -250,7 +250,7 @@ impl<'a> Sweep<'a> {
                 (None, true) => Var::constant(&theta.zeros_like()),
                 (None, false) => Var::assemble(&state.pieces, set.layout.len()),
             };
-            // Uses of the whole vector, beside those of its parts.
+            // Uses of the whole vector, besides those of its parts.
             if let Some(whole) = self.leaves.remove(&set.node()) {
                 vector = &vector + &whole;
             }

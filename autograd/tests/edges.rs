@@ -1,4 +1,4 @@
-//! Values where formulas lose digits, take sides or meet what is no number: beyond what random cases draw.
+//! Values where formulas lose digits, take sides or meet NaN: beyond what random cases draw.
 
 use lethe_autograd::{Tape, Var};
 use lethe_tensor::{Device, Tensor};

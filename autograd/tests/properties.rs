@@ -24,7 +24,7 @@ fn for_all_cases(
     for_many_cases(128, sizes, property);
 }
 
-/// The same, with so many cases for each operation unless `PROPTEST_CASES` says otherwise.
+/// The same, with this many cases for each operation unless `PROPTEST_CASES` says otherwise.
 fn for_many_cases(
     cases: u32,
     sizes: RangeInclusive<usize>,

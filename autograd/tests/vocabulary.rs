@@ -64,7 +64,7 @@ fn methods(paths: &[&str]) -> BTreeSet<String> {
             let composed = file.ends_with("autograd/src/functions.rs");
             let mut of_type = true;
             for line in text.lines() {
-                // Methods of options and other types of these files are no operations.
+                // Methods of options and other types of these files are not operations.
                 if line.starts_with("impl") {
                     of_type = ["impl Tensor", "impl Var"].iter().any(|t| line.starts_with(t));
                 }

@@ -102,7 +102,7 @@ impl Builder {
     }
 }
 
-/// The layouts of a model's vectors, and how they start.
+/// The layouts of a model's vectors, and how they are initialised.
 #[derive(Clone, Debug)]
 pub struct Blueprint {
     layout: Arc<ParamLayout>,
@@ -122,7 +122,7 @@ impl Blueprint {
         &self.state
     }
 
-    /// Both vectors at their start.
+    /// Both vectors with their initial values.
     pub fn init(&self, device: &Device, seed: u64) -> (Theta, State) {
         let mut theta = vec![0f32; self.layout.len()];
         for (id, p) in self.layout.owned() {

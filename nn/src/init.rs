@@ -30,7 +30,7 @@ pub enum Init {
         /// Outputs that an input reaches.
         fan_out: usize,
     },
-    /// U(−b, b) with b = 1/√fan_in: how PyTorch starts linear layers and convolutions, weights and biases alike (of weights it is Kaiming's
+    /// U(−b, b) with b = 1/√fan_in: how PyTorch initialises linear layers and convolutions, weights and biases alike (of weights it is Kaiming's
     /// uniform rule with a = √5).
     FanIn {
         /// Inputs of a unit.

@@ -56,11 +56,11 @@ impl Theta {
         &self.layout
     }
 
-    /// `θ + scale · direction`, as another vector; `scale` is a scalar on the device, so that nothing is read back. The direction has θ's
+    /// `θ + scale · direction`, as a new vector; `scale` is a scalar on the device, so that nothing is read back. The direction has θ's
     /// elements, in any shape.
     ///
     /// # Panics
-    /// If it has not as many.
+    /// If the direction does not have as many elements as θ.
     #[track_caller]
     pub fn step_along(&self, direction: &Tensor, scale: &Tensor) -> Theta {
         let moved = self.values.reshape(direction.shape()).add(&direction.mul(scale));

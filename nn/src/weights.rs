@@ -1,8 +1,8 @@
 //! θ and state as safetensors files, by the names of their layouts. A file that PyTorch's `state_dict` was saved to has the same names and shapes,
 //! and loads as it is.
 //!
-//! Loading is strict: a tensor that is missing, unexpected, or of another shape is an error that lists all of them, and nothing is changed. A file is
-//! replaced whole or not at all.
+//! Loading is strict: a tensor that is missing, unexpected, or of the wrong shape is an error that lists all of them, and nothing is changed. A file
+//! is replaced whole or not at all.
 
 use crate::atomic::write_atomically;
 use crate::theta::{State, Theta};
@@ -73,7 +73,7 @@ pub enum Difference {
         /// Its shape in the file.
         shape: Vec<usize>,
     },
-    /// A tensor has another shape.
+    /// A tensor has the wrong shape.
     Shape {
         /// Its name.
         name: String,
@@ -82,14 +82,14 @@ pub enum Difference {
         /// Its shape in the file.
         found: Vec<usize>,
     },
-    /// A tensor holds something else than floating-point numbers of 16, 32 or 64 bits, or larger ones than the vector's type has.
+    /// A tensor holds something other than floating-point numbers of 16, 32 or 64 bits, or larger ones than the vector's type has.
     Type {
         /// Its name.
         name: String,
         /// What it holds.
         found: String,
     },
-    /// A tensor has other numbers than the one that it is tied to.
+    /// A tensor does not have the numbers of the one that it is tied to.
     Untied {
         /// Its name.
         name: String,
@@ -104,12 +104,12 @@ impl fmt::Display for Difference {
             Difference::Missing { name, shape } => write!(f, "missing: `{name}` {shape:?}"),
             Difference::Unexpected { name, shape } => write!(f, "unexpected: `{name}` {shape:?}"),
             Difference::Shape { name, expected, found } => {
-                write!(f, "another shape: `{name}` should be {expected:?} and is {found:?}")
+                write!(f, "wrong shape: `{name}` should be {expected:?} and is {found:?}")
             }
             Difference::Type { name, found } => {
-                write!(f, "another type: `{name}` is of {found}: these are no floats that the model can hold")
+                write!(f, "wrong type: `{name}` is of {found}, which is not a float type that the model can hold")
             }
-            Difference::Untied { name, to } => write!(f, "other numbers: `{name}` should be those of `{to}`"),
+            Difference::Untied { name, to } => write!(f, "different numbers: `{name}` should have those of `{to}`"),
         }
     }
 }

@@ -169,7 +169,7 @@ fn tied_parameters_need_one_name_and_must_agree() {
     let view = |d| TensorView::new(Dtype::F32, vec![4, 2], d).unwrap();
     let bytes = safetensors::serialize([("embed.weight", view(&one)), ("head.weight", view(&two))], None).unwrap();
     let error = from_bytes(&bytes, &mut theta, &mut state).unwrap_err().to_string();
-    assert!(error.contains("other numbers: `head.weight` should be those of `embed.weight`"), "{error}");
+    assert!(error.contains("different numbers: `head.weight` should have those of `embed.weight`"), "{error}");
     let error = from_bytes(&foreign(&[]), &mut theta, &mut state).unwrap_err().to_string();
     assert_eq!(error.matches("missing").count(), 1, "{error}");
 }

@@ -15,11 +15,11 @@
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct LinearSchedule {
-    /// At t = 0, if there is a warm-up.
+    /// The rate at t = 0, if there is a warm-up.
     pub start: f64,
-    /// At t = W.
+    /// The rate at t = W.
     pub max: f64,
-    /// At t = T. Equal to `max` for a constant rate after the warm-up.
+    /// The rate at t = T. Equal to `max` for a constant rate after the warm-up.
     pub min: f64,
     /// W: updates of the warm-up.
     pub warmup: u64,
@@ -42,13 +42,13 @@ impl LinearSchedule {
 /// The radius of a perturbation.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum RhoSchedule {
-    /// Always the same.
+    /// A constant radius.
     Constant(f64),
     /// `max(0, min + (max − min) (lr − lr_min) / (lr_max − lr_min))`: it follows the learning rate of the same update.
     FollowsLr {
-        /// At the smallest rate.
+        /// The radius at the smallest rate.
         min: f64,
-        /// At the largest rate.
+        /// The radius at the largest rate.
         max: f64,
         /// The smallest rate.
         lr_min: f64,

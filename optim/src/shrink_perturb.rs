@@ -1,9 +1,10 @@
-//! Shrink and perturb (specification, section 5.2): before each update, θ and the state are drawn a little way back to where the run began.
+//! Shrink and perturb (specification, section 5.2): before each update, θ and the state are moved a little towards their values at the
+//! start of the run.
 
 use lethe_nn::{State, Theta};
 use lethe_tensor::{Tensor, store};
 
-/// `x ← (1 − f_t) x + f_t x₀` for every number x of θ and of the state, x₀ being what it was at the run's own start. No noise is added, and
+/// `x ← (1 − f_t) x + f_t x₀` for every number x of θ and of the state, where x₀ is its value at the start of the run. No noise is added, and
 /// the optimiser's vectors stay.
 pub struct ShrinkPerturb {
     factor: f64,
@@ -24,7 +25,7 @@ pub enum ShrinkScaling {
 }
 
 impl ShrinkPerturb {
-    /// Draws back to θ and the state as they are now.
+    /// Moves θ and the state towards the values that they have now.
     ///
     /// # Panics
     /// If the factor is not in [0, 1].
@@ -46,7 +47,7 @@ impl ShrinkPerturb {
     pub fn apply(&self, theta: &mut Theta, state: &mut State, lr: f64) {
         let f = self.factor_at(lr);
         let [theta_0, state_0] = &self.start;
-        // Back into its place: were θ another vector after each update, a GPU would find all vectors elsewhere, and bind them anew.
+        // Written in place: if θ were a new vector after each update, a GPU would find all vectors elsewhere and bind them anew.
         let moved = between(theta.values(), theta_0, f);
         store(&moved, theta.values_mut(), 0, false);
         *state = State::new(between(state.values(), state_0, f), state.layout());

@@ -78,7 +78,7 @@ fn the_list_stays_small() {
     assert!(variants().len() <= 500, "{} variants", variants().len());
 }
 
-/// Whoever opens a file meets its header first, and reads it without scrolling sideways.
+/// A file begins with its header, and its lines can be read without horizontal scrolling.
 #[test]
 fn files_have_a_header_and_short_lines() {
     for (name, text) in files() {

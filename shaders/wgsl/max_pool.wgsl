@@ -21,7 +21,7 @@ var<immediate> p: Params;
 @group(0) @binding(0) var<storage, read> X: array<f32>;
 @group(0) @binding(1) var<storage, read_write> Y: array<f32>;
 @group(0) @binding(2) var<storage, read_write> INDEX: array<u32>;
-const NONE = 0xffffffffu; // the place of the largest of nothing
+const NONE = 0xffffffffu; // the place of the largest of no elements
 fn is_nan(v: f32) -> bool { return (bitcast<u32>(v) & 0x7fffffffu) > 0x7f800000u; }
 @compute @workgroup_size(256)
 fn max_pool(@builtin(local_invocation_index) li: u32, @builtin(workgroup_id) w: vec3<u32>, @builtin(num_workgroups) nw: vec3<u32>) {

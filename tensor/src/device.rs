@@ -46,7 +46,7 @@ impl Device {
     /// If wgpu's environment variables name an adapter that is not there; in a browser always.
     pub fn best() -> Result<Device, DeviceError> {
         Device::best_telling(|refusal| {
-            // Where nobody reads it, the device is still the right one.
+            // If it cannot be written, the device is still the right one.
             let _ = writeln!(std::io::stderr(), "warning: {refusal}; taking another device");
         })
     }

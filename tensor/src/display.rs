@@ -138,7 +138,7 @@ fn format_floats(values: &[f64], single: bool, precision: Option<usize>) -> Vec<
     if scientific || precision.is_some() {
         return padded(texts);
     }
-    // Digits behind the point are filled up with spaces.
+    // Digits after the point are filled up with spaces.
     let behind = |t: &String| t.find('.').map_or(0, |p| t.len() - p);
     let most = texts.iter().map(behind).max().unwrap_or(0);
     let fill = |t: String| if t.contains('.') { format!("{t}{}", " ".repeat(most - behind(&t))) } else { t };

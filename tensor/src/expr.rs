@@ -85,7 +85,7 @@ impl BinaryOp {
 pub enum Node {
     /// The element of input `i`, converted to the type of computation.
     Input(usize),
-    /// The same number everywhere. Devices pass it at run time: its value is no part of a kernel's identity.
+    /// The same number everywhere. Devices pass it at run time: its value is not part of a kernel's identity.
     Const(f64),
     /// A uniform random number in (0, 1), a function of the element's row-major place.
     Uniform(Draw),

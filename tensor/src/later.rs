@@ -23,7 +23,7 @@ enum Source {
 }
 
 impl Tensor {
-    /// The elements as they are now, row-major, to be fetched later: on a GPU nothing is submitted and nobody waits.
+    /// The elements as they are now, row-major, to be fetched later: on a GPU nothing is submitted, and the call does not wait.
     ///
     /// # Panics
     /// If `T` is not the tensor's type.

@@ -106,7 +106,7 @@ impl Layout {
         Some(Layout { shape: shape.to_vec(), strides, offset: self.offset })
     }
 
-    /// The same elements in row-major order under another shape without a copy, or `None` where one is needed.
+    /// The same elements in row-major order in a new shape without a copy, or `None` where one is needed.
     pub fn reshape(&self, shape: &[usize]) -> Option<Layout> {
         if self.is_contiguous() {
             return Some(Layout { offset: self.offset, ..Layout::contiguous(shape) });

@@ -1,6 +1,6 @@
 //! Tensors on CPU and GPU: layouts, plans, and the two back ends that execute them.
 //!
-//! An operation goes one way: a public method on [`Tensor`] (`ops`) checks shapes once and builds a [`plan`]; [`execute`] gives it to
+//! Every operation takes the same path: a public method on [`Tensor`] (`ops`) checks shapes once and builds a [`plan`]; [`execute`] gives it to
 //! the device's back end (`cpu`, `gpu`), which checks nothing again. Elementwise operations build an [`expr`] instead, which the first
 //! consumer that needs numbers turns into one plan.
 

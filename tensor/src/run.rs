@@ -84,7 +84,7 @@ pub fn execute_one<P: Plan>(plan: P, inputs: &[&Tensor]) -> Tensor {
 /// Runs a plan that updates its outputs in place. A target that shares its storage is copied first.
 ///
 /// # Panics
-/// If a target has not the size that the plan names.
+/// If a target does not have the size that the plan names.
 #[track_caller]
 pub fn execute_in_place<P: Plan>(plan: P, inputs: &[&Tensor], targets: &mut [&mut Tensor]) {
     let device = targets[0].device().clone();
@@ -112,7 +112,7 @@ fn widened(plan: &dyn Plan, inputs: &[&Tensor]) -> Option<Vec<Tensor>> {
 /// Writes `value` to elements `start ..` of a vector, or adds it to what is there. Deferred work is done straight into its place.
 ///
 /// # Panics
-/// If it does not fit, or the types differ.
+/// If the value reaches beyond the end of the vector, types or devices differ, or the type has fewer than 32 bits.
 #[track_caller]
 pub fn store(value: &Tensor, vector: &mut Tensor, start: usize, add: bool) {
     let (dtype, len) = (value.dtype(), value.numel());
@@ -175,7 +175,7 @@ fn elementwise(expr: crate::expr::Expr, leaves: &[Tensor], shape: &[usize], dtyp
 }
 
 impl Tensor {
-    /// The same elements under another layout.
+    /// The same elements with a different layout.
     pub(crate) fn with_layout(&self, layout: Layout) -> Tensor {
         Tensor::view(&self.0.device, self.0.dtype, layout, self.storage().clone())
     }
@@ -189,7 +189,7 @@ impl Tensor {
         if let Some(pending) = self.unevaluated() {
             let result = evaluate(self, pending);
             let _ = self.0.storage.set(result);
-            // After the result, so that whoever finds no work finds that.
+            // Only after the result is set, so that a thread that finds no pending work finds the result.
             self.0.pending.lock().expect("no holder panics").take();
         }
         self.0.storage.get().expect("evaluated, here or by another thread")
@@ -211,7 +211,7 @@ impl Tensor {
     /// Does the deferred work, if any.
     ///
     /// # Panics
-    /// If the CPU has not so much memory.
+    /// If the CPU does not have enough memory.
     #[track_caller]
     pub fn force(&self) -> &Tensor {
         self.storage();
@@ -250,7 +250,7 @@ fn fresh(device: &Device, plan: &dyn Plan, inputs: &[&Tensor], specs: &[Spec]) -
 }
 
 fn dispatch(device: &Device, plan: &dyn Plan, inputs: &[&Tensor], targets: &mut [Target<'_>]) {
-    // While a kernel waits for other threads, this one may run somebody else's job: that must not be deferred.
+    // While a kernel waits for other threads, this one may run another caller's job: that must not be deferred.
     let _reset = deferring(false);
     match device {
         Device::Cpu(cpu) => {

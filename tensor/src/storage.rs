@@ -15,7 +15,7 @@ pub enum Storage {
 }
 
 impl Storage {
-    /// Memory of unspecified contents; `None` if the CPU has not so much. A GPU that has not is poisoned.
+    /// Memory of unspecified contents; `None` if the CPU does not have that much. A GPU that does not is poisoned.
     pub(crate) fn new(device: &Device, bytes: usize) -> Option<Storage> {
         Some(match device {
             Device::Cpu(cpu) => Storage::Cpu(Arc::new(cpu.alloc(bytes)?)),

@@ -4,7 +4,7 @@ use lethe_tensor::plan::Likelihood;
 use lethe_tensor::{ConvOptions, DType, Device, Tensor};
 
 const N: usize = 2_000_000;
-/// A chain of additions of so many would be off by a hundred times as much.
+/// A chain of this many additions would be off by a hundred times as much.
 const BOUND: f64 = 2e-6;
 
 fn positive(n: usize) -> Vec<f32> {

@@ -46,7 +46,7 @@ pub enum Error {
         /// The system's error.
         error: std::io::Error,
     },
-    /// A run folder that an experiment needs holds a run of another config.
+    /// A run folder that an experiment needs holds a run with a different config.
     #[error("{} holds a run with another config than this experiment's; remove it, or choose another --out", path.display())]
     OtherRun {
         /// The folder.

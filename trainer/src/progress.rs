@@ -84,7 +84,7 @@ impl EpochSums {
 }
 
 impl Progress {
-    /// For a run of this number of epochs and images per epoch, of which so many images are done: a bar if standard error is a terminal, otherwise
+    /// For a run of this number of epochs and images per epoch, of which `done` images are done: a bar if standard error is a terminal, otherwise
     /// lines.
     pub fn new(done: usize, epochs: usize, epoch_images: usize) -> Progress {
         let view = if io::stderr().is_terminal() {
@@ -196,7 +196,7 @@ impl Shown {
     }
 }
 
-/// If this fails nobody reads the output; the work continues for the files it writes.
+/// If this fails, the output is no longer read; the work continues for the files that it writes.
 fn print(out: &mut dyn Write, line: &str) {
     let _ = writeln!(out, "{line}");
 }

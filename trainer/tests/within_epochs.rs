@@ -12,7 +12,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-/// Everything that is drawn or kept from update to update: augmentation, dropout, slices, GSAM, the way back to the start, moments.
+/// Everything that is drawn or kept from update to update: augmentation, dropout, slices, GSAM, shrink and perturb, moments.
 const SETTINGS: [&str; 16] = [
     "data.augment.crop_padding=1",
     "model.depth=1",
@@ -45,7 +45,7 @@ fn lines(run: &Path) -> usize {
     fs::read_to_string(run.join("metrics.jsonl")).unwrap_or_default().lines().count()
 }
 
-/// Starts a training and waits until its log has so many lines, and more than before.
+/// Starts a training and waits until its log has this many lines, and more than before.
 fn started(arguments: &[String], run: &Path, count: usize) -> Child {
     let count = count.max(lines(run) + 1);
     let mut child = program().args(arguments).stderr(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
@@ -77,7 +77,7 @@ fn same_run(whole: &Path, cut: &Path) {
     }
 }
 
-/// Interrupts a run by a signal after its log has so many lines, checks what it says, and resumes it.
+/// Interrupts a run by a signal after its log has this many lines, checks what it says, and resumes it.
 fn interrupted(cut: &Path, device: &str, more: &[&str], stops: &[(&str, i32, usize)]) {
     let (path, mut command) = (cut.display().to_string(), arguments(cut, device, more));
     for &(name, status, count) in stops {

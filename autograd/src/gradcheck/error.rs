@@ -69,7 +69,7 @@ pub enum GradcheckError {
         /// The difference that would have passed.
         tolerance: f64,
     },
-    /// A gradient has not the shape of its input.
+    /// A gradient does not have the shape of its input.
     #[error(
         "the {order} derivative in input {input} has shape {got:?}; a gradient has its input's shape, here {expected:?}"
     )]

@@ -15,7 +15,7 @@ impl Var {
     /// x where x > 0, else x · slope, for slopes that are learnt: they broadcast to x.
     ///
     /// # Panics
-    /// If the slopes do not broadcast to x's shape, or are of another type or device.
+    /// If the slopes do not broadcast to x's shape, or differ from x in type or device.
     #[track_caller]
     pub fn prelu(&self, slope: &Var) -> Var {
         // The side that is not taken is made of 0: an infinite x times a slope's gradient of 0 would be NaN.

@@ -69,7 +69,7 @@ impl Var {
         pieces
     }
 
-    /// So many equal pieces of an axis.
+    /// An axis cut into this many equal pieces.
     ///
     /// # Panics
     /// If the axis does not exist, or is not divisible.
@@ -83,7 +83,7 @@ impl Var {
     /// x with elements `start .. start + n` of an axis replaced by `src`, which has n there; each gets its part of dy.
     ///
     /// # Panics
-    /// If `src` does not fit.
+    /// If the axis does not exist, `start + n` lies beyond its end, or `src` differs from x in type, in rank or on an axis other than `dim`.
     #[track_caller]
     pub fn slice_assign(&self, dim: isize, start: usize, src: &Var) -> Var {
         let (n, end) = (self.extent("slice_assign", dim), start.saturating_add(src.extent("slice_assign", dim)));

@@ -13,7 +13,7 @@ impl Var {
     /// `dS = P (dO Vᵀ − Σ dO O)`, `dQ = scale dS K`, `dK = scale dSᵀ Q`.
     ///
     /// # Panics
-    /// If the shapes do not fit.
+    /// If q, k and v do not have these shapes, or the mask does not broadcast to (batch, heads, queries, keys) or is neither `U32` nor of their type.
     #[track_caller]
     pub fn attention(&self, k: &Var, v: &Var, mask: Option<&Tensor>, scale: f64, causal: bool) -> Var {
         self.attend(k, v, mask.map(|m| Var::constant(m).widened()), scale, causal)
@@ -24,7 +24,7 @@ impl Var {
     /// hides a key and has a gradient of 0.
     ///
     /// # Panics
-    /// If the shapes do not fit, or the bias is not of floats.
+    /// As [`Var::attention`], and if the bias is not of floats.
     #[track_caller]
     pub fn biased_attention(&self, k: &Var, v: &Var, bias: &Var, scale: f64, causal: bool) -> Var {
         assert!(bias.tensor().computed_type().is_float(), "biased_attention: a bias of {}", bias.tensor().dtype());
@@ -70,7 +70,7 @@ impl Var {
     /// The same for one packed projection (this) [batch, tokens, 3, heads, dim], without a mask; gives [batch, tokens, heads, dim].
     ///
     /// # Panics
-    /// If the shape is another.
+    /// If this does not have the shape [batch, tokens, 3, heads, dim].
     #[track_caller]
     pub fn packed_attention(&self, scale: f64, causal: bool) -> Var {
         let qkv = self.widened();
@@ -91,7 +91,7 @@ impl Var {
     /// Attention from products and a softmax: what the fused kernel must equal.
     ///
     /// # Panics
-    /// If the shapes do not fit.
+    /// As [`Var::attention`].
     #[track_caller]
     pub fn attention_composed(&self, k: &Var, v: &Var, mask: Option<&Tensor>, scale: f64, causal: bool) -> Var {
         let [k, v] = &self.heads_of(k, v);

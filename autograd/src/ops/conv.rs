@@ -9,7 +9,8 @@ impl Var {
     /// Cross-correlation of an image batch (n, c_in, h, w) with a weight (c_out, c_in / groups, kh, kw), plus a bias (c_out).
     ///
     /// # Panics
-    /// If the sizes do not fit.
+    /// If x or the weight does not have four axes, their channels and the groups do not match, the bias is not (c_out), types or devices differ, a
+    /// stride or dilation is 0, or the dilated kernel is larger than the padded x.
     #[track_caller]
     pub fn conv2d(&self, weight: &Var, bias: Option<&Var>, options: &ConvOptions) -> Var {
         let geometry = options.geometry(self.shape(), weight.shape());
@@ -65,7 +66,9 @@ impl Var {
     /// padding is less than the stride or the dilation.
     ///
     /// # Panics
-    /// If the sizes do not fit.
+    /// If x or the weight does not have four axes, their channels and the groups do not match, the bias is not (c_out), types or devices differ, a
+    /// stride or dilation is 0, x or the kernel has an extent of 0, the output padding is at least as large as both the stride and the dilation, or
+    /// the padding leaves no output.
     #[track_caller]
     pub fn conv_transpose2d(
         &self,

@@ -31,7 +31,8 @@ impl Var {
     /// Cross-correlation of a batch of sequences (n, c_in, l) with a weight (c_out, c_in / groups, k), plus a bias (c_out).
     ///
     /// # Panics
-    /// If the sizes do not fit.
+    /// If x or the weight does not have three axes, their channels and the groups do not match, the bias is not (c_out), types or devices differ, a
+    /// stride or dilation is 0, or the dilated kernel is larger than the padded x.
     #[track_caller]
     pub fn conv1d(&self, weight: &Var, bias: Option<&Var>, options: &ConvOptions<1>) -> Var {
         check("conv1d", self, weight, bias, options, false);
@@ -41,7 +42,9 @@ impl Var {
     /// Transposed convolution of sequences; the weight is (c_in, c_out / groups, k). See [`Var::conv_transpose2d`].
     ///
     /// # Panics
-    /// If the sizes do not fit.
+    /// If x or the weight does not have three axes, their channels and the groups do not match, the bias is not (c_out), types or devices differ, a
+    /// stride or dilation is 0, x or the kernel has an extent of 0, the output padding is at least as large as both the stride and the dilation, or
+    /// the padding leaves no output.
     #[track_caller]
     pub fn conv_transpose1d(
         &self,
@@ -58,7 +61,8 @@ impl Var {
     /// Cross-correlation of a batch of volumes (n, c_in, d, h, w) with a weight (c_out, c_in / groups, kd, kh, kw), plus a bias (c_out).
     ///
     /// # Panics
-    /// If the sizes do not fit.
+    /// If x or the weight does not have five axes, their channels and the groups do not match, the bias is not (c_out), types or devices differ, a
+    /// stride or dilation is 0, or the dilated kernel is larger than the padded x.
     #[track_caller]
     pub fn conv3d(&self, weight: &Var, bias: Option<&Var>, options: &ConvOptions<3>) -> Var {
         check("conv3d", self, weight, bias, options, false);
@@ -83,7 +87,9 @@ impl Var {
     /// Transposed convolution of volumes; the weight is (c_in, c_out / groups, kd, kh, kw). See [`Var::conv_transpose2d`].
     ///
     /// # Panics
-    /// If the sizes do not fit.
+    /// If x or the weight does not have five axes, their channels and the groups do not match, the bias is not (c_out), types or devices differ, a
+    /// stride or dilation is 0, x or the kernel has an extent of 0, the output padding is at least as large as both the stride and the dilation, or
+    /// the padding leaves no output.
     #[track_caller]
     pub fn conv_transpose3d(
         &self,

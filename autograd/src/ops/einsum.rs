@@ -98,7 +98,7 @@ impl Term {
         self
     }
 
-    /// Without the axes that nobody needs.
+    /// Summed over the axes that are not needed.
     #[track_caller]
     fn summed(self, needed: impl Fn(char) -> bool) -> Term {
         let gone = |c: &char| !needed(*c);
@@ -113,7 +113,7 @@ impl Term {
     /// The product with another; letters that are not needed later are summed over.
     #[track_caller]
     fn times(self, other: &Term, later: impl Fn(char) -> bool) -> Term {
-        // What only one of them has, and nobody needs, goes before the product.
+        // An axis that only one of them has, and that is not needed later, is summed over before the product.
         let a = self.summed(|c| later(c) || other.letters.contains(&c));
         let b = Term { letters: other.letters.clone(), value: other.value.clone() };
         let b = b.summed(|c| later(c) || a.letters.contains(&c));

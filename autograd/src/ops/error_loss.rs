@@ -76,7 +76,7 @@ impl Var {
     /// neither loss nor gradient; on a GPU those of any other label beyond the classes are NaN.
     ///
     /// # Panics
-    /// If the shapes do not fit, or (on the CPU) a label is neither a class nor `u32::MAX`.
+    /// If this is not [rows, classes], the labels are not `[rows]` of `U32`, or (on the CPU) a label is neither a class nor `u32::MAX`.
     #[track_caller]
     pub fn nll_loss(&self, labels: &Tensor) -> Var {
         assert!(

@@ -7,7 +7,7 @@ impl Var {
     /// `out[i, j, …] = x[…, index[i, j, …], …]` on axis `dim`; `dx` adds dy at the places that were read.
     ///
     /// # Panics
-    /// If ranks differ, or the index is larger than x on another axis.
+    /// If the index and x differ in rank, or the index is larger than x on an axis other than `dim`.
     #[track_caller]
     pub fn gather(&self, dim: isize, index: &Tensor) -> Var {
         let y = self.tensor().gather(dim, index);
@@ -22,7 +22,7 @@ impl Var {
     /// place twice.
     ///
     /// # Panics
-    /// If ranks differ, or the index is larger than x on another axis or than src.
+    /// If x, the index and src differ in rank, or the index is larger than src on any axis or than x on an axis other than `dim`.
     #[track_caller]
     pub fn scatter(&self, dim: isize, index: &Tensor, src: &Var) -> Var {
         let zeros = self.tensor().zeros_like();
@@ -44,7 +44,7 @@ impl Var {
     /// `out = x; out[…, index, …] += src`; `dx = dy`, `dsrc` reads dy at the index.
     ///
     /// # Panics
-    /// If ranks differ, or the index is larger than x on another axis or than src.
+    /// If x, the index and src differ in rank, or the index is larger than src on any axis or than x on an axis other than `dim`.
     #[track_caller]
     pub fn scatter_add(&self, dim: isize, index: &Tensor, src: &Var) -> Var {
         let y = self.tensor().scatter_add(dim, index, src.tensor());
@@ -63,7 +63,7 @@ impl Var {
     /// Elements of an axis by a 1-D index; `dx` adds dy at the places that were read.
     ///
     /// # Panics
-    /// If the index has not one axis, or the axis does not exist or is empty.
+    /// If the index does not have exactly one axis, or the axis does not exist or is empty.
     #[track_caller]
     pub fn index_select(&self, dim: isize, index: &Tensor) -> Var {
         let y = self.tensor().index_select(dim, index);
@@ -89,7 +89,7 @@ impl Var {
     /// `out = x; out[…, index[j], …] += src[…, j, …]` for a 1-D index; `dx = dy`, `dsrc` reads dy at the index.
     ///
     /// # Panics
-    /// If the index has not one axis, or src's shape does not fit.
+    /// If the axis does not exist, the index does not have exactly one axis, or src's shape is not x's with the index's length on axis `dim`.
     #[track_caller]
     pub fn index_add(&self, dim: isize, index: &Tensor, src: &Var) -> Var {
         let y = self.tensor().index_add(dim, index, src.tensor());
@@ -100,7 +100,7 @@ impl Var {
     /// Rows of a table (this) [n, dim] at an index of any shape: an embedding [index…, dim].
     ///
     /// # Panics
-    /// If the table has not two axes.
+    /// If the table does not have two axes.
     #[track_caller]
     pub fn embedding(&self, index: &Tensor) -> Var {
         assert!(self.rank() == 2, "embedding: the table {:?} needs two axes", self.shape());

@@ -6,7 +6,7 @@ impl Var {
     /// Each pixel of the result is the one of the input at ⌊i · in/out⌋.
     ///
     /// # Panics
-    /// If x has not four axes, or an extent is 0.
+    /// If x does not have four axes, or its height, its width or an extent of `size` is 0.
     #[track_caller]
     pub fn interpolate_nearest(&self, size: [usize; 2]) -> Var {
         self.check_sizes("interpolate_nearest", size);
@@ -24,7 +24,7 @@ impl Var {
     /// `align_corners` the outermost centres, i · (in − 1)/(out − 1).
     ///
     /// # Panics
-    /// If x has not four axes, or an extent is 0.
+    /// If x does not have four axes, or its height, its width or an extent of `size` is 0.
     #[track_caller]
     pub fn interpolate_bilinear(&self, size: [usize; 2], align_corners: bool) -> Var {
         self.check_sizes("interpolate_bilinear", size);
@@ -55,7 +55,7 @@ impl Var {
         let dim = at as isize;
         let a = self.read_along(dim, (0..to).map(|i| low(i) as isize));
         let b = self.read_along(dim, (0..to).map(|i| (low(i) + 1).min(n - 1) as isize));
-        // Not a + (b − a) w, which has no number for infinite or very large pixels; a neighbour of weight 0 has no part at all.
+        // Not a + (b − a) w, which is NaN or infinite for infinite or very large pixels; a neighbour of weight 0 is not used at all.
         let between = Var::constant(&far.tensor().gt_scalar(0.0));
         between.where_(&(&(&a * &near) + &(&b * &far)), &a)
     }

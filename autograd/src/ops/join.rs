@@ -8,7 +8,7 @@ impl Var {
     /// Variables one after the other along an axis; each gets its part of dy.
     ///
     /// # Panics
-    /// If there are none, or they differ in type, rank or another axis.
+    /// If there are none, or they differ in type, in rank or on an axis other than `dim`.
     #[track_caller]
     pub fn concat(vars: &[&Var], dim: isize) -> Var {
         let tensors: Vec<&Tensor> = vars.iter().map(|v| v.tensor()).collect();

@@ -12,7 +12,8 @@ impl Var {
     /// classes are NaN.
     ///
     /// # Panics
-    /// If the shapes or types do not fit, or (on the CPU) a label is neither a class nor `u32::MAX`.
+    /// If this is not [rows, classes], the targets are neither labels `[rows]` of `U32` nor distributions of this shape and type, or (on the CPU) a
+    /// label is neither a class nor `u32::MAX`.
     #[track_caller]
     pub fn cross_entropy(&self, targets: &Tensor, likelihood: Likelihood, smoothing: f64) -> Var {
         let (z, targets) = (self.clone(), targets.clone());

@@ -31,7 +31,7 @@ impl Var {
     /// `y = x Wᵀ + b`: x […, in], weight [out, in], bias `[out]`. `dx = dy W`, `dW = dyᵀ x`, `db = Σ dy`.
     ///
     /// # Panics
-    /// If the shapes do not fit.
+    /// If x has no axis, the weight does not have two, their last axes differ in extent, or the bias's shape is not `[out]`.
     #[track_caller]
     pub fn linear(&self, weight: &Var, bias: Option<&Var>) -> Var {
         let (x, w) = (self.clone(), weight.clone());

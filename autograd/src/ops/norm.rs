@@ -31,7 +31,7 @@ impl Var {
     /// `dx = rstd (g − mean(g) − x̂ mean(g x̂))`, `dweight = Σ dy x̂`, `dbias = Σ dy`.
     ///
     /// # Panics
-    /// If x does not end in the weight's shape.
+    /// If x's shape does not end in the weight's, or the bias does not have the weight's shape.
     #[track_caller]
     pub fn layer_norm(&self, weight: &Var, bias: &Var, eps: f64) -> Var {
         let (x, w, b) = (self.clone(), weight.clone(), bias.clone());
@@ -51,14 +51,14 @@ impl Var {
     /// `x / √(mean(x²) + eps) · weight` over the last axis.
     ///
     /// # Panics
-    /// If the weight has not the extent of the last axis.
+    /// If the weight does not have the extent of the last axis.
     #[track_caller]
     pub fn rms_norm(&self, weight: &Var, eps: f64) -> Var {
         let rstd = self.square().mean_axes(&[-1], true).add_scalar(eps).rsqrt();
         &(self * &rstd) * weight
     }
 
-    /// Normalisation over groups of consecutive channels (axis 1) and all that follow; weight and bias have one element a channel.
+    /// Normalisation over groups of consecutive channels (axis 1) and all that follow; weight and bias have one element per channel.
     ///
     /// # Panics
     /// If the channels are not divisible into the groups.
@@ -75,7 +75,7 @@ impl Var {
     /// Normalisation of every channel (axis 1) of every sample by itself: [`Var::group_norm`] with as many groups as channels.
     ///
     /// # Panics
-    /// If x has fewer than two axes, or a parameter has not one element a channel.
+    /// If x has fewer than two axes, or a parameter does not have one element per channel.
     #[track_caller]
     pub fn instance_norm(&self, weight: &Var, bias: &Var, eps: f64) -> Var {
         assert!(self.rank() >= 2, "instance_norm: x {:?} needs a batch and channels", self.shape());
@@ -86,7 +86,7 @@ impl Var {
     /// channel: `dx = weight rstd (dy − Σdy / N − x̂ Σ(dy x̂) / N)`, `dweight = Σ dy x̂`, `dbias = Σ dy`.
     ///
     /// # Panics
-    /// If a parameter has not one element a channel, or x is empty.
+    /// If x has fewer than two axes or no elements, or a parameter or running value does not have one element per channel.
     #[track_caller]
     pub fn batch_norm(
         &self,
@@ -116,7 +116,7 @@ impl Var {
     /// Normalisation of every channel (axis 1) with given statistics, from elementwise operations.
     ///
     /// # Panics
-    /// If a parameter has not one element a channel.
+    /// If a parameter does not have one element per channel.
     #[track_caller]
     pub fn batch_norm_eval(&self, weight: &Var, bias: &Var, running: [&Tensor; 2], eps: f64) -> Var {
         let per_channel = channel_shape(weight.numel(), self.rank());
@@ -128,7 +128,7 @@ impl Var {
     }
 }
 
-/// The shape that broadcasts one element a channel over axis 1.
+/// The shape that broadcasts one element per channel over axis 1.
 #[track_caller]
 fn channel_shape(channels: usize, rank: usize) -> Vec<usize> {
     assert!(rank >= 2, "batch_norm: x of rank {rank} has no axis of channels (axis 1)");

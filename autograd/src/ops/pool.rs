@@ -8,7 +8,7 @@ impl Var {
     /// The largest element of each window; `dx` gets dy at the place of the first largest.
     ///
     /// # Panics
-    /// If x has not four axes, or the window does not fit.
+    /// If x does not have four axes, or the window does not fit ([`PoolOptions::plan`]).
     #[track_caller]
     pub fn max_pool2d(&self, options: &PoolOptions) -> Var {
         let plan = options.plan(PoolKind::Max, self.tensor());
@@ -31,7 +31,7 @@ impl Var {
     /// The mean of each window; with `count_pad` the divisor is the whole window, else the cells inside the image. `dx` spreads dy evenly.
     ///
     /// # Panics
-    /// If x has not four axes, or the window does not fit.
+    /// If x does not have four axes, or the window does not fit ([`PoolOptions::plan`]).
     #[track_caller]
     pub fn avg_pool2d(&self, options: &PoolOptions, count_pad: bool) -> Var {
         let plan = options.plan(PoolKind::Average { count_pad }, self.tensor());
@@ -41,7 +41,7 @@ impl Var {
     /// The means over an even division into `output` cells; `[1, 1]` is global pooling.
     ///
     /// # Panics
-    /// If x has not four axes, or `output` has an extent of 0.
+    /// If x does not have four axes, or its height, its width or an extent of `output` is 0.
     #[track_caller]
     pub fn adaptive_avg_pool2d(&self, output: [usize; 2]) -> Var {
         let plan = adaptive_plan(self.tensor(), output);

@@ -7,7 +7,7 @@ impl Var {
     /// The largest element of each window of sequences (n, c, l).
     ///
     /// # Panics
-    /// If x has not three axes, or the window does not fit.
+    /// If x does not have three axes, or the window does not fit ([`PoolOptions::plan`]).
     #[track_caller]
     pub fn max_pool1d(&self, options: &PoolOptions<1>) -> Var {
         self.check_rank("max_pool1d", 3);
@@ -17,7 +17,7 @@ impl Var {
     /// The mean of each window of sequences (n, c, l); see [`Var::avg_pool2d`].
     ///
     /// # Panics
-    /// If x has not three axes, or the window does not fit.
+    /// If x does not have three axes, or the window does not fit ([`PoolOptions::plan`]).
     #[track_caller]
     pub fn avg_pool1d(&self, options: &PoolOptions<1>, count_pad: bool) -> Var {
         self.check_rank("avg_pool1d", 3);
@@ -27,7 +27,7 @@ impl Var {
     /// The largest element of each window of volumes (n, c, d, h, w).
     ///
     /// # Panics
-    /// If x has not five axes, or the window does not fit.
+    /// If x does not have five axes, or the window does not fit ([`PoolOptions::plan`]).
     #[track_caller]
     pub fn max_pool3d(&self, options: &PoolOptions<3>) -> Var {
         self.check_rank("max_pool3d", 5);
@@ -38,7 +38,7 @@ impl Var {
     /// The mean of each window of volumes (n, c, d, h, w); see [`Var::avg_pool2d`].
     ///
     /// # Panics
-    /// If x has not five axes, or the window does not fit.
+    /// If x does not have five axes, or the window does not fit ([`PoolOptions::plan`]).
     #[track_caller]
     pub fn avg_pool3d(&self, options: &PoolOptions<3>, count_pad: bool) -> Var {
         self.check_rank("avg_pool3d", 5);
@@ -49,7 +49,7 @@ impl Var {
     /// The means over an even division of sequences (n, c, l) into `output` cells.
     ///
     /// # Panics
-    /// If x has not three axes, or an extent is 0.
+    /// If x does not have three axes, or its length or `output` is 0.
     #[track_caller]
     pub fn adaptive_avg_pool1d(&self, output: usize) -> Var {
         self.check_rank("adaptive_avg_pool1d", 3);
@@ -59,7 +59,7 @@ impl Var {
     /// The means over an even division of volumes (n, c, d, h, w) into `output` cells.
     ///
     /// # Panics
-    /// If x has not five axes, or an extent is 0.
+    /// If x does not have five axes, or its depth, height or width or an extent of `output` is 0.
     #[track_caller]
     pub fn adaptive_avg_pool3d(&self, output: [usize; 3]) -> Var {
         self.check_rank("adaptive_avg_pool3d", 5);
@@ -70,7 +70,7 @@ impl Var {
     /// The largest elements of an even division of sequences (n, c, l) into `output` cells; equals share dy.
     ///
     /// # Panics
-    /// If x has not three axes, or an extent is 0.
+    /// If x does not have three axes, or its length or `output` is 0.
     #[track_caller]
     pub fn adaptive_max_pool1d(&self, output: usize) -> Var {
         self.check_rank("adaptive_max_pool1d", 3);
@@ -81,7 +81,7 @@ impl Var {
     /// [`Var::max`], while [`Var::max_pool2d`] gives it to the first.
     ///
     /// # Panics
-    /// If x has not four axes, or an extent is 0.
+    /// If x does not have four axes, or its height, its width or an extent of `output` is 0.
     #[track_caller]
     pub fn adaptive_max_pool2d(&self, output: [usize; 2]) -> Var {
         self.check_rank("adaptive_max_pool2d", 4);
@@ -91,14 +91,14 @@ impl Var {
     /// The largest elements of an even division of volumes (n, c, d, h, w) into `output` cells; equals share dy.
     ///
     /// # Panics
-    /// If x has not five axes, or an extent is 0.
+    /// If x does not have five axes, or its depth, height or width or an extent of `output` is 0.
     #[track_caller]
     pub fn adaptive_max_pool3d(&self, output: [usize; 3]) -> Var {
         self.check_rank("adaptive_max_pool3d", 5);
         self.largest_of_cells("adaptive_max_pool3d", &output)
     }
 
-    /// The last axes cut into so many cells each, an axis after the other.
+    /// The last axes cut into this many cells each, one axis after the other.
     #[track_caller]
     fn largest_of_cells(&self, op: &str, output: &[usize]) -> Var {
         let fits = self.shape()[2..].iter().chain(output).all(|&n| n > 0);

@@ -18,7 +18,7 @@ impl Var {
         kept.expand(shape)
     }
 
-    /// The sum over `axes` (none named: all); `dx = dy`, broadcast.
+    /// The sum over `axes` (all, if none are named); `dx = dy`, broadcast.
     ///
     /// # Panics
     /// If an axis does not exist or is named twice.
@@ -29,7 +29,7 @@ impl Var {
         Var::record("sum", &[self], y, move |dy| vec![Some(dy.back(&over, keepdim, &shape))])
     }
 
-    /// The mean over `axes` (none named: all); `dx = dy / n`, broadcast.
+    /// The mean over `axes` (all, if none are named); `dx = dy / n`, broadcast.
     ///
     /// # Panics
     /// As [`Var::sum_axes`].
@@ -41,7 +41,7 @@ impl Var {
         Var::record("mean", &[self], y, move |dy| vec![Some(dy.mul_scalar(scale).back(&over, keepdim, &shape))])
     }
 
-    /// The sum of squares over `axes` (none named: all); `dx = 2 x dy`.
+    /// The sum of squares over `axes` (all, if none are named); `dx = 2 x dy`.
     ///
     /// # Panics
     /// As [`Var::sum_axes`].
@@ -54,16 +54,16 @@ impl Var {
         })
     }
 
-    /// The largest over `axes` (none named: all); equals share dy evenly.
+    /// The largest over `axes` (all, if none are named); equals share dy evenly.
     ///
     /// # Panics
-    /// As [`Var::sum_axes`], and of no elements.
+    /// As [`Var::sum_axes`], and if one of the axes is empty.
     #[track_caller]
     pub fn max_axes(&self, axes: &[isize], keepdim: bool) -> Var {
         self.extreme("max", self.tensor().max_axes(axes, keepdim), axes, keepdim)
     }
 
-    /// The smallest over `axes` (none named: all); equals share dy evenly.
+    /// The smallest over `axes` (all, if none are named); equals share dy evenly.
     ///
     /// # Panics
     /// As [`Var::max_axes`].
@@ -84,7 +84,7 @@ impl Var {
         })
     }
 
-    /// The product over `axes` (none named: all). `dx` is dy times the product of the others, also where one of them is 0.
+    /// The product over `axes` (all, if none are named). `dx` is dy times the product of the others, also where one of them is 0.
     ///
     /// # Panics
     /// As [`Var::sum_axes`].
@@ -96,7 +96,7 @@ impl Var {
         })
     }
 
-    /// For each element the product of those before it and of those behind it: no division, which would be wrong next to a 0 and where the
+    /// For each element the product of those before it and of those after it: no division, which would be wrong next to a 0 and where the
     /// whole product over- or underflows, and differentiable everywhere.
     fn products_of_others(&self, axes: &[isize]) -> Var {
         let rank = self.rank();
@@ -119,7 +119,7 @@ impl Var {
         others.reshape(&extents(&order)).permute(&back)
     }
 
-    /// The variance over `axes` (none named: all), with divisor n − correction. Of no elements it is NaN, and so is that of n equal ones with
+    /// The variance over `axes` (all, if none are named), with divisor n − correction. Of no elements it is NaN, and so is that of n equal ones with
     /// a correction of n.
     ///
     /// # Panics
@@ -130,7 +130,7 @@ impl Var {
         (self - &self.mean_axes(axes, true)).sum_squares_axes(axes, keepdim).mul_scalar(share)
     }
 
-    /// The standard deviation over `axes` (none named: all), with divisor n − correction, NaN as [`Var::var_axes`]; its gradient where it is 0
+    /// The standard deviation over `axes` (all, if none are named), with divisor n − correction, NaN as [`Var::var_axes`]; its gradient where it is 0
     /// is 0. Deviations whose squares would over- or underflow are scaled before.
     ///
     /// # Panics
@@ -167,14 +167,15 @@ impl Var {
         }
     }
 
-    /// ln Σ eˣ over `axes` (none named: all), without overflow. Of nothing, and of nothing but −∞, it is −∞, with gradient 0.
+    /// ln Σ eˣ over `axes` (all, if none are named), without overflow. Over an empty axis, and where all elements
+    /// are −∞, it is −∞, with gradient 0.
     ///
     /// # Panics
     /// As [`Var::sum_axes`].
     #[track_caller]
     pub fn logsumexp_axes(&self, axes: &[isize], keepdim: bool) -> Var {
         if self.reduced_count(axes) == 0 {
-            return self.sum_axes(axes, keepdim).add_scalar(f64::NEG_INFINITY); // the sum of nothing is 0
+            return self.sum_axes(axes, keepdim).add_scalar(f64::NEG_INFINITY); // the sum over an empty axis is 0
         }
         let top = self.tensor().max_axes(axes, true);
         // The shift is a constant of the derivative; an infinite one would make ∞ − ∞.
@@ -182,7 +183,7 @@ impl Var {
         let shift = Var::constant(&finite);
         let sum = (self - &shift).exp().sum_axes(axes, keepdim);
         let constant = |value: f64| Var::constant(&sum.tensor().scalar_like(value));
-        // The slope of the logarithm at 0 is infinite, and times that of e^−∞ no number: it is cut off.
+        // The slope of the logarithm at 0 is infinite, and times that of e^−∞ it is NaN: it is cut off.
         let none = Var::constant(&sum.tensor().eq_scalar(0.0));
         let log = none.where_(&constant(f64::NEG_INFINITY), &none.where_(&constant(1.0), &sum).log());
         &log + &shift.reshape(log.shape())
@@ -215,19 +216,19 @@ impl Var {
 }
 
 lethe_tensor::over_all_axes! { Var:
-    /// The sum of all elements; of nothing, 0.
+    /// The sum of all elements; of an empty tensor, 0.
     sum = sum_axes;
-    /// The mean of all elements; of nothing, NaN.
+    /// The mean of all elements; of an empty tensor, NaN.
     mean = mean_axes;
-    /// The sum of all elements' squares; of nothing, 0.
+    /// The sum of all elements' squares; of an empty tensor, 0.
     sum_squares = sum_squares_axes;
-    /// The product of all elements; of nothing, 1.
+    /// The product of all elements; of an empty tensor, 1.
     prod = prod_axes;
     /// The largest element.
     max = max_axes;
     /// The smallest element.
     min = min_axes;
-    /// The logarithm of the sum of all elements' exponentials; of nothing, −∞.
+    /// The logarithm of the sum of all elements' exponentials; of an empty tensor, −∞.
     logsumexp = logsumexp_axes;
 }
 
@@ -235,7 +236,7 @@ impl Var {
     /// The variance of all elements, without bias: the squared distances from the mean, divided by n − 1.
     ///
     /// # Panics
-    /// Of no elements.
+    /// If there are no elements.
     #[track_caller]
     pub fn var(&self) -> Var {
         self.var_axes(&[], 1.0, false)

@@ -3,7 +3,7 @@
 use crate::graph::Var;
 
 impl Var {
-    /// Another shape; `dx` is dy under the old one. One extent may be [`INFER`](lethe_tensor::INFER).
+    /// The same elements in a new shape; `dx` is dy in the old one. One extent may be [`INFER`](lethe_tensor::INFER).
     ///
     /// # Panics
     /// If the numbers of elements differ.
@@ -118,7 +118,7 @@ impl Var {
     /// Without an axis of one element.
     ///
     /// # Panics
-    /// If the axis has another extent.
+    /// If the axis does not have exactly one element.
     #[track_caller]
     pub fn squeeze(&self, dim: isize) -> Var {
         let shape = self.tensor().squeeze(dim).shape().to_vec();

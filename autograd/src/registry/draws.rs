@@ -166,7 +166,7 @@ impl Draws {
         self.integers(&data, shape);
     }
 
-    /// Labels of so many classes, of which some leave their row out.
+    /// Labels of this many classes, of which some leave their row out.
     pub(super) fn labels(&mut self, rows: usize, classes: usize) {
         let data: Vec<usize> = (0..rows).map(|_| self.below(classes + 2)).collect();
         let label = |l: &usize| if *l < classes { *l as u32 } else { u32::MAX };

@@ -4,7 +4,7 @@ use super::draws::Domain::{Normal, Positive};
 use super::draws::{Draws, case};
 use super::operation::Operation;
 
-/// An image batch or rows, at least two elements a channel, with weight and bias for each; its number of channels.
+/// An image batch or rows, at least two elements per channel, with weight and bias for each; its number of channels.
 fn channels(d: &mut Draws, multiple: usize) -> usize {
     let mut shape = vec![1 + d.positive(), multiple * (1 + d.below(2))];
     shape.extend(d.full_shape(0, 2));

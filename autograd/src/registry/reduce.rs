@@ -1,4 +1,4 @@
-//! Cases of reductions: any axes in any order, kept or not; of nothing where that has a value.
+//! Cases of reductions: any axes in any order, kept or not; empty ones too, where the result has a value.
 
 use super::draws::Domain::{Normal, Sparse};
 use super::draws::{Domain, Draws, case};

@@ -7,7 +7,7 @@ use lethe_tensor::Tensor;
 pub(super) enum View {
     /// As it is.
     Whole,
-    /// The result of an expression that nobody has computed yet.
+    /// The result of an expression that is not computed yet.
     Unevaluated,
     /// Axes in another order.
     Permuted(Vec<usize>),

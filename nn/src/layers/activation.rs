@@ -75,7 +75,7 @@ impl Activation {
     /// The function's value.
     ///
     /// # Panics
-    /// If x has not the axis, or of [`Activation::Glu`] an odd one.
+    /// If x does not have the axis that the function takes, or that of [`Activation::Glu`] is odd.
     #[track_caller]
     pub fn apply(self, x: &Var) -> Var {
         match self {
@@ -120,10 +120,10 @@ pub struct PRelu {
 }
 
 impl PRelu {
-    /// So many slopes (1, or as many as channels), started at 0.25.
+    /// With this number of slopes (1, or as many as channels), which are initially 0.25.
     ///
     /// # Panics
-    /// If there is none.
+    /// If `slopes` is 0.
     #[track_caller]
     pub fn new(b: &mut Builder, slopes: usize) -> PRelu {
         assert!(slopes > 0, "PRelu: at least one slope is needed, got 0");

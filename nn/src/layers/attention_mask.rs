@@ -32,7 +32,7 @@ impl AttentionMask {
     /// that sees no key gives 0.
     ///
     /// # Panics
-    /// If it has not two axes, or is of another type.
+    /// If `tokens` does not have two axes, or is not of `u32`.
     #[track_caller]
     pub fn with_tokens(self, tokens: &Tensor) -> AttentionMask {
         let (shape, dtype) = (tokens.shape(), tokens.dtype());

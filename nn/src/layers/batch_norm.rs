@@ -50,7 +50,7 @@ impl<const N: usize> BatchNorm<N> {
         BatchNorm::scaled(b, channels, 1.0)
     }
 
-    /// The same with a weight that starts elsewhere: at 0 in the last normalisation of a residual branch, say.
+    /// The same with a different initial weight: 0 in the last normalisation of a residual branch, say.
     #[track_caller]
     pub fn scaled(b: &mut Builder, channels: usize, weight: f64) -> BatchNorm<N> {
         BatchNorm {
@@ -64,12 +64,12 @@ impl<const N: usize> BatchNorm<N> {
         }
     }
 
-    /// The same with another eps.
+    /// The same with a different eps.
     pub fn eps(self, eps: f64) -> BatchNorm<N> {
         BatchNorm { eps, ..self }
     }
 
-    /// The same with another momentum: the share of the batch in the new running statistics.
+    /// The same with a different momentum coefficient: the weight of the batch's statistics in the new running statistics.
     pub fn momentum(self, momentum: f64) -> BatchNorm<N> {
         BatchNorm { momentum, ..self }
     }

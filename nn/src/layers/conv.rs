@@ -37,7 +37,7 @@ pub type Conv2d = Conv<2>;
 pub type Conv3d = Conv<3>;
 
 impl<const N: usize> Conv<N> {
-    /// Started as PyTorch's: weights and bias U(±1/√fan_in), of c_in / groups · kernel inputs.
+    /// Initialised as in PyTorch: weights and bias U(±1/√fan_in), where fan_in is c_in / groups times the size of the kernel.
     ///
     /// # Panics
     /// If the groups do not divide the channels.
@@ -69,7 +69,7 @@ impl<const N: usize> Conv<N> {
         Conv::with(b, channels, kernel, options, Init::XavierUniform { fan_in, fan_out }, zero)
     }
 
-    /// Weights of a given start, and a bias of a given start, or none.
+    /// With the given initialisation of the weights, and of the bias if there is one.
     ///
     /// # Panics
     /// If the groups do not divide the channels.
@@ -94,7 +94,7 @@ impl<const N: usize> Conv<N> {
 }
 
 impl Conv2d {
-    /// A square kernel without a bias, started by Kaiming's rule for outputs: what residual networks use.
+    /// A square kernel without a bias, initialised by Kaiming's rule for outputs: what residual networks use.
     #[track_caller]
     pub fn kaiming(b: &mut Builder, channels: [usize; 2], kernel: usize, stride: usize, padding: usize) -> Conv2d {
         let init = Init::KaimingFanOut { fan_out: channels[1] * kernel * kernel };

@@ -27,13 +27,13 @@ pub struct Embedding {
 }
 
 impl Embedding {
-    /// Rows of N(0, 1), as PyTorch's.
+    /// Rows of N(0, 1), as in PyTorch.
     #[track_caller]
     pub fn new(b: &mut Builder, entries: usize, width: usize) -> Embedding {
         Embedding::with(b, entries, width, Init::Normal { std: 1.0 })
     }
 
-    /// Rows of a given start.
+    /// With the given initialisation of the rows.
     #[track_caller]
     pub fn with(b: &mut Builder, entries: usize, width: usize, weight: Init) -> Embedding {
         Embedding { weight: b.param("weight", &[entries, width], weight) }

@@ -29,7 +29,7 @@ impl GroupNorm {
         GroupNorm { weight, bias, groups, channels, eps: 1e-5 }
     }
 
-    /// The same with another eps.
+    /// The same with a different eps.
     pub fn eps(self, eps: f64) -> GroupNorm {
         GroupNorm { eps, ..self }
     }
@@ -64,7 +64,7 @@ impl InstanceNorm {
         InstanceNorm { affine: Some(affine(b, channels)), ..InstanceNorm::new(channels) }
     }
 
-    /// The same with another eps.
+    /// The same with a different eps.
     pub fn eps(self, eps: f64) -> InstanceNorm {
         InstanceNorm { eps, ..self }
     }

@@ -22,7 +22,7 @@ pub trait Layer: Send + Sync {
     /// The layer's result.
     ///
     /// # Panics
-    /// If x has not the shape that the layer was built for.
+    /// If x does not have the shape that the layer was built for.
     #[track_caller]
     fn forward(&self, f: &Forward<'_>, x: &Var) -> Var;
 }

@@ -42,7 +42,7 @@ impl LayerNorm {
         }
     }
 
-    /// The same with another eps.
+    /// The same with a different eps.
     pub fn eps(self, eps: f64) -> LayerNorm {
         LayerNorm { eps, ..self }
     }
@@ -64,13 +64,13 @@ pub struct RmsNorm {
 }
 
 impl RmsNorm {
-    /// Weight 1; eps is ε of `f32`, 1.19 · 10⁻⁷, as PyTorch's for that type.
+    /// Weight 1; eps is ε of `f32`, 1.19 · 10⁻⁷, as in PyTorch for that type.
     #[track_caller]
     pub fn new(b: &mut Builder, width: usize) -> RmsNorm {
         RmsNorm { weight: b.param("weight", &[width], Init::Constant(1.0)), width, eps: f64::from(f32::EPSILON) }
     }
 
-    /// The same with another eps.
+    /// The same with a different eps.
     pub fn eps(self, eps: f64) -> RmsNorm {
         RmsNorm { eps, ..self }
     }

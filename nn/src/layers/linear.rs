@@ -27,7 +27,7 @@ pub struct Linear {
 }
 
 impl Linear {
-    /// Started as PyTorch's: weights and bias U(±1/√in).
+    /// Initialised as in PyTorch: weights and bias U(±1/√in).
     #[track_caller]
     pub fn new(b: &mut Builder, inputs: usize, outputs: usize) -> Linear {
         let init = Init::FanIn { fan_in: inputs };
@@ -47,7 +47,7 @@ impl Linear {
         Linear::with(b, inputs, outputs, weight, Some(Init::Constant(0.0)))
     }
 
-    /// Weights of a given start, and a bias of a given start, or none.
+    /// With the given initialisation of the weights, and of the bias if there is one.
     #[track_caller]
     pub fn with(b: &mut Builder, inputs: usize, outputs: usize, weight: Init, bias: Option<Init>) -> Linear {
         Linear {

@@ -39,7 +39,7 @@ pub struct MultiHeadAttention {
 }
 
 impl MultiHeadAttention {
-    /// Started as PyTorch's: Xavier-uniform over the whole of `in_proj_weight`, U(±1/√width) for `out_proj.weight`, biases 0.
+    /// Initialised as in PyTorch: Xavier-uniform over the whole of `in_proj_weight`, U(±1/√width) for `out_proj.weight`, biases 0.
     ///
     /// # Panics
     /// If the heads do not divide the width, or dropout is not in [0, 1).
@@ -62,7 +62,7 @@ impl MultiHeadAttention {
     /// x (n, tokens, width) attends to what the mask shows of itself.
     ///
     /// # Panics
-    /// If x or the mask has another shape.
+    /// If x is not (n, tokens, width), or the mask hides padding and its tokens are not (n, tokens).
     #[track_caller]
     pub fn masked(&self, f: &Forward<'_>, x: &Var, mask: &AttentionMask) -> Var {
         let [n, tokens] = self.extents("x", x);
@@ -80,7 +80,7 @@ impl MultiHeadAttention {
     /// x (n, tokens, width) attends to what the mask shows of `memory` (n, keys, width).
     ///
     /// # Panics
-    /// If x, the memory or the mask has another shape.
+    /// If x is not (n, tokens, width), `memory` is not (n, keys, width), or the mask hides padding and its tokens are not (n, keys).
     #[track_caller]
     pub fn cross(&self, f: &Forward<'_>, x: &Var, memory: &Var, mask: &AttentionMask) -> Var {
         let ([n, _], [of_memory, keys]) = (self.extents("x", x), self.extents("the memory", memory));

@@ -41,7 +41,7 @@ pub struct AdaptiveAvgPool<const N: usize> {
     cells: [usize; N],
 }
 
-/// The largest elements of an even division into so many cells; see [`AdaptiveAvgPool`].
+/// Max pooling to an output of a given size: the largest elements of an even division into cells; see [`AdaptiveAvgPool`].
 #[derive(Clone, Debug)]
 pub struct AdaptiveMaxPool<const N: usize> {
     cells: [usize; N],

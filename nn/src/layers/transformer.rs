@@ -85,7 +85,7 @@ pub struct EncoderLayer {
 }
 
 impl EncoderLayer {
-    /// Started as PyTorch's.
+    /// Initialised as in PyTorch.
     ///
     /// # Panics
     /// If the heads do not divide the width, or dropout is not in [0, 1).
@@ -103,7 +103,7 @@ impl EncoderLayer {
     /// The layer with a mask for its attention.
     ///
     /// # Panics
-    /// If x or the mask has another shape.
+    /// If x is not (n, tokens, width), or the mask hides padding and its tokens are not (n, tokens).
     #[track_caller]
     pub fn masked(&self, f: &Forward<'_>, x: &Var, mask: &AttentionMask) -> Var {
         let [norm1, norm2] = &self.norms;
@@ -140,7 +140,7 @@ pub struct DecoderLayer {
 }
 
 impl DecoderLayer {
-    /// Started as PyTorch's.
+    /// Initialised as in PyTorch.
     ///
     /// # Panics
     /// If the heads do not divide the width, or dropout is not in [0, 1).
@@ -161,7 +161,7 @@ impl DecoderLayer {
     /// (n, keys, width).
     ///
     /// # Panics
-    /// If x, the memory or a mask has another shape.
+    /// If x or `memory` does not have this shape, or a mask hides padding and its tokens are not (n, tokens), or (n, keys) of `memory_mask`.
     #[track_caller]
     pub fn forward(
         &self,

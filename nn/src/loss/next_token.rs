@@ -28,7 +28,8 @@ pub struct NextToken {
 
 impl Objective for NextToken {
     /// # Panics
-    /// If the shapes do not fit, or (on the CPU) a label is neither a token nor `u32::MAX`.
+    /// If the output is not (sequences, places, tokens), the labels are not (sequences, places) of `U32`, or (on the CPU) a label is
+    /// neither a token nor `u32::MAX`.
     #[track_caller]
     fn value(&self, output: &Var, targets: &Tensor) -> Var {
         let &[n, places, tokens] = output.shape() else {

@@ -49,10 +49,10 @@ impl Obf {
     }
 
     /// α of each sample, as a column (n, 1): `γ (C_λ − min(C_λ, 1/ŷ_y)) / (C_λ − 1)` with `C_λ = 1/λ`; 1/ŷ_y comes from the logits, so
-    /// that a vanishing likelihood is no division by zero.
+    /// that a vanishing likelihood is not a division by zero.
     ///
     /// # Panics
-    /// If the shapes do not fit, or (on the CPU) a label is neither a class nor `u32::MAX`.
+    /// If the logits are not (n, classes), the labels do not fit them or are not `U32`, or (on the CPU) a label is neither a class nor `u32::MAX`.
     #[track_caller]
     pub fn alpha(&self, logits: &Tensor, labels: &Tensor) -> Tensor {
         let classes = rows_and_classes(logits)[1];

@@ -27,7 +27,7 @@ pub trait Objective {
     /// comes from a tape of the output alone.
     ///
     /// # Panics
-    /// If the value is no scalar, or does not depend on the output.
+    /// If the value is not a scalar, or does not depend on the output.
     #[track_caller]
     fn value_and_cotangent(&self, output: &Tensor, targets: &Tensor) -> (Tensor, Tensor) {
         let tape = Tape::new();

@@ -63,7 +63,7 @@ impl Objective for TaskLoss {
         self.mean(output, targets)
     }
 
-    /// The kernel of the loss gives its gradient beside it.
+    /// The kernel of the loss gives its gradient too.
     #[track_caller]
     fn value_and_cotangent(&self, output: &Tensor, targets: &Tensor) -> (Tensor, Tensor) {
         let (rows, grad) = output.cross_entropy(targets, self.likelihood, self.smoothing);

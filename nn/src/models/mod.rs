@@ -18,10 +18,10 @@ use lethe_tensor::Device;
 
 /// A classifier of images (n, c, h, w): logits (n, classes).
 pub trait Model: Send + Sync {
-    /// The layouts, and how parameters start.
+    /// The layouts, and how parameters are initialised.
     fn blueprint(&self) -> &Blueprint;
 
-    /// The layouts, to be retagged or started differently.
+    /// The layouts, to be retagged or initialised differently.
     fn blueprint_mut(&mut self) -> &mut Blueprint;
 
     /// The layer that tells the classes apart, by the name of its level: what a model for other classes replaces.
@@ -35,10 +35,10 @@ pub trait Model: Send + Sync {
     /// Logits.
     ///
     /// # Panics
-    /// If x has not the shape that the model was built for.
+    /// If x does not have the shape that the model was built for.
     fn forward(&self, f: &Forward<'_>, x: &Var) -> Var;
 
-    /// θ and the state beside it at their start: a function of the seed alone.
+    /// The initial θ, and the initial state beside it: a function of the seed alone.
     fn init(&self, device: &Device, seed: u64) -> (Theta, State) {
         self.blueprint().init(device, seed)
     }

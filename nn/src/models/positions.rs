@@ -1,5 +1,5 @@
-//! Position embeddings of one grid of patches made to fit another: what changes when a transformer moves to images of another size. Nothing else in
-//! it depends on that size.
+//! Position embeddings of one grid of patches made to fit another: what changes when a transformer moves to images of a different size. Nothing else
+//! in it depends on that size.
 
 use lethe_autograd::Var;
 use lethe_tensor::Tensor;
@@ -19,7 +19,7 @@ pub struct Positions {
 /// resizing an image; the leading tokens, which have no place in the grid, stay as they are.
 ///
 /// # Panics
-/// If the embeddings are not as many.
+/// If the embeddings are not (1, leading + h·w, width).
 #[track_caller]
 pub fn interpolate_positions(embeddings: &Tensor, leading: usize, from: [usize; 2], to: [usize; 2]) -> Tensor {
     let tokens = leading + from[0] * from[1];

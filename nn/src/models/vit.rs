@@ -59,7 +59,7 @@ pub struct VitConfig {
     pub head_norm: HeadNorm,
     /// The dropout probability after projections and in perceptrons.
     pub dropout: f64,
-    /// The start of the head's bias; `None`: −ln C.
+    /// The initial value of the head's bias; `None`: −ln C.
     pub head_bias: Option<f64>,
     /// Whether the backward pass computes the values within each block again, in place of keeping them. The same bits with less memory, for the time
     /// of another forward pass.

@@ -70,7 +70,7 @@ impl Batch {
     /// Samples `start .. end`.
     ///
     /// # Panics
-    /// If there are not so many.
+    /// If the range is not within the samples.
     #[track_caller]
     pub fn slice(&self, start: usize, end: usize) -> Batch {
         Batch { inputs: self.inputs.slice(0, start, end), targets: self.targets.slice(0, start, end) }
@@ -153,6 +153,6 @@ pub struct StepOutput {
     pub loss: Tensor,
     /// The mean loss at the perturbed parameters; without a perturbation, `loss`.
     pub perturbed_loss: Tensor,
-    /// Correct predictions at θ, a sum over the batch; `None` if the loss knows of none.
+    /// Correct predictions at θ, a sum over the batch; `None` if the loss does not count them.
     pub correct: Option<Tensor>,
 }

@@ -42,7 +42,7 @@ pub enum Geometry {
     Adaptive(Adaptive),
 }
 
-/// T, and where it scales.
+/// ASAM's scaling T = diag(|θ| + η): where it is applied, and to which parameters.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Adaptive {
     /// Where T is applied.
@@ -53,14 +53,14 @@ pub struct Adaptive {
     pub scope: Scope,
 }
 
-/// Where T scales a direction.
+/// Whether T scales a direction before or after it is normalised.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scale {
-    /// Before it is normalised: the perturbation has length ρ.
+    /// T scales the direction before it is normalised, so that the perturbation has length ρ.
     Before,
-    /// After it was.
+    /// T scales the direction after it is normalised.
     After,
-    /// Both, as in the original ASAM.
+    /// T scales before and after, as in the original ASAM.
     Both,
 }
 
@@ -68,10 +68,10 @@ pub enum Scale {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "lowercase"))]
 pub enum Scope {
-    /// All.
+    /// All parameters.
     #[default]
     All,
-    /// Those of more than one axis.
+    /// The parameters with more than one axis.
     Matrices,
 }
 
@@ -85,10 +85,10 @@ impl Adaptive {
 }
 
 impl Geometry {
-    /// The way from θ along `p`, which has θ's layout.
+    /// The direction of a perturbation of θ along `p`, which has θ's layout.
     ///
     /// # Panics
-    /// If it has not.
+    /// If `p` does not have θ's layout.
     #[track_caller]
     pub fn direction(&self, theta: &Theta, p: Tensor) -> Direction {
         assert!(
@@ -105,7 +105,7 @@ impl Geometry {
                 (measured, (adaptive.scale != Scale::Before).then_some(t))
             }
         };
-        // No number holds an infinite norm: ρ / ∞ would be a perturbation of 0 without a word, where NaN ends the run.
+        // No number holds an infinite norm: ρ / ∞ would silently be a perturbation of 0, where NaN ends the run.
         let norm = measured.norm();
         let norm = norm.eq_scalar(f64::INFINITY).where_(&norm.scalar_like(f64::NAN), &norm).add_scalar(EPS);
         let scaled = scaling.map_or_else(|| measured.clone(), |t| t.mul(&measured));

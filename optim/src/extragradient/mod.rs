@@ -88,8 +88,8 @@ pub struct SliceIndex {
 /// The first half of a slice's step.
 #[derive(Clone)]
 pub struct Ascent {
-    /// The direction of the perturbation, before any geometry, in θ's layout; without a perturbation, the loss's gradient. Another one may be put
-    /// here.
+    /// The direction of the perturbation, before any geometry, in θ's layout; without a perturbation, the loss's gradient. It may be replaced by
+    /// a different one.
     pub p: Tensor,
     /// The model's output at θ.
     pub output: Tensor,
@@ -97,7 +97,7 @@ pub struct Ascent {
     pub state: State,
     /// The mean loss at θ.
     pub loss: Tensor,
-    /// Correct predictions at θ; `None` if the loss knows of none.
+    /// Correct predictions at θ; `None` if the loss does not count them.
     pub correct: Option<Tensor>,
 }
 

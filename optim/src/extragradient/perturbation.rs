@@ -1,4 +1,4 @@
-//! What is ascended before the gradient is taken.
+//! The direction in which a perturbation ascends before the gradient is taken.
 
 use lethe_nn::loss::{Likelihood, Obf};
 
@@ -29,13 +29,13 @@ use lethe_nn::loss::{Likelihood, Obf};
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Perturbation<P = Obf> {
-    /// Nothing: an ordinary gradient.
+    /// No perturbation: an ordinary gradient.
     None,
     /// `p = ∇L(θ)`, L the loss itself, as in SAM.
     Steepest,
     /// `p = ∇L^P(θ)`, L^P an [objective](lethe_nn::loss::Objective) of its own. With [`Obf`] it is output bias forgetting.
     Ascend(P),
-    /// `p ~ N(0, I)`: where on the sphere around θ does not depend on the data.
+    /// `p ~ N(0, I)`: a random direction, independent of the data.
     Random,
 }
 

@@ -35,15 +35,15 @@ pub struct SurrogateGap {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "lowercase"))]
 pub enum Backup {
-    /// As it is measured; where ASAM scales before it normalises, scaled.
+    /// Before it is normalised: p, or T p where ASAM scales before normalising.
     #[default]
     Raw,
-    /// Normalised; where ASAM scales after that, scaled.
+    /// After it is normalised: ε / ρ, which includes T where ASAM scales after normalising.
     Normalised,
 }
 
 impl SurrogateGap {
-    /// c of a perturbation.
+    /// The perturbing gradient c, in the form that `backup` names.
     pub fn backup(&self, direction: &Direction) -> Tensor {
         match self.backup {
             Backup::Raw => direction.raw(),
@@ -51,7 +51,7 @@ impl SurrogateGap {
         }
     }
 
-    /// The update gradient, in θ's layout.
+    /// The corrected update gradient g − ξ c⊥, in θ's layout.
     pub fn close(&self, c: &Tensor, g: &Tensor) -> Tensor {
         if self.xi == 0.0 {
             return g.clone();
@@ -60,7 +60,7 @@ impl SurrogateGap {
         g.reshape(c.shape()).sub(&perpendicular.mul_scalar(self.xi)).reshape(g.shape())
     }
 
-    /// c⊥, in c's shape.
+    /// The component c⊥ of c that is orthogonal to g, in c's shape.
     pub fn perpendicular(c: &Tensor, g: &Tensor) -> Tensor {
         let g = g.reshape(c.shape());
         let unit = g.div(&g.norm().add_scalar(EPS));

@@ -54,7 +54,7 @@ pub trait Optimizer: Send {
     /// second moments would be, and θ would never move again.
     ///
     /// # Panics
-    /// If the update has not θ's layout.
+    /// If the update does not have θ's layout.
     fn step(&mut self, theta: &mut Theta, update: &Tensor, lr: f64) -> Tensor;
 
     /// The vectors that a checkpoint must hold, by name.
@@ -66,7 +66,7 @@ pub trait Optimizer: Send {
     /// Puts back what [`Optimizer::state`] and [`Optimizer::steps`] gave.
     ///
     /// # Panics
-    /// If they are not as many vectors of θ's layout.
+    /// If they are not as many vectors as [`Optimizer::state`] gives, in θ's layout.
     fn restore(&mut self, vectors: Vec<Tensor>, steps: u64);
 }
 
@@ -103,7 +103,7 @@ impl<R: Rule<V>, const V: usize> Descent<R, V> {
     /// An optimiser before its first step, without clipping, for parameters that are all in group 0. Only those tagged as decayed are decayed.
     ///
     /// # Panics
-    /// If a parameter is in another group: [`Descent::with_groups`] gives each its scales.
+    /// If a parameter is not in group 0: [`Descent::with_groups`] gives each group its scales.
     #[track_caller]
     pub fn new(rule: R, theta: &Theta, weight_decay: f64) -> Descent<R, V> {
         Descent::with_groups(rule, theta, weight_decay, &[Group::default()])

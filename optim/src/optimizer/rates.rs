@@ -25,14 +25,14 @@ use lethe_tensor::Tensor;
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Group {
-    /// Of the learning rate. At 0 the group is frozen: its parameters neither move nor decay, and what is kept beside them stays.
+    /// The factor of the learning rate. At 0 the group is frozen: its parameters neither move nor decay, and what is kept beside them stays.
     pub lr_scale: f64,
-    /// Of the weight decay.
+    /// The factor of the weight decay.
     pub decay_scale: f64,
 }
 
 impl Default for Group {
-    /// Both as they are: scales of 1.
+    /// Learning rate and weight decay as they are: factors of 1.
     fn default() -> Group {
         Group { lr_scale: 1.0, decay_scale: 1.0 }
     }

@@ -33,7 +33,7 @@ impl Chunk {
         Allocation::from_size_align(size, if size >= HUGE { 2 << 20 } else { 64 }).ok()
     }
 
-    /// Memory of this size, if there is so much.
+    /// Memory of this size; `None` if there is not that much.
     fn new(size: usize) -> Option<Chunk> {
         let allocation = Chunk::allocation(size)?;
         // SAFETY: the size is not zero.
@@ -85,7 +85,7 @@ pub struct CpuBuffer {
 }
 
 impl CpuBuffer {
-    /// `bytes` bytes of unspecified (but initialised) contents, if there are so many.
+    /// `bytes` bytes of unspecified (but initialised) contents; `None` if there are not that many.
     pub(crate) fn new(pool: &Arc<Pool>, bytes: usize) -> Option<CpuBuffer> {
         let size = class(bytes)?;
         let kept =

@@ -32,7 +32,7 @@ impl CpuDevice {
         Ok(CpuDevice { threads: Some(Arc::new(pool)), ..CpuDevice::default() })
     }
 
-    /// Memory of unspecified contents, if there is so much.
+    /// Memory of unspecified contents; `None` if there is not that much.
     pub fn alloc(&self, bytes: usize) -> Option<CpuBuffer> {
         CpuBuffer::new(&self.pool, bytes)
     }
@@ -46,7 +46,7 @@ impl CpuDevice {
         }
     }
 
-    /// Runs `f` inside the device's threads. Kernels called in it fork without waking anybody: do a whole training step in one `scope`.
+    /// Runs `f` inside the device's threads. Kernels called in it fork without waking a thread first: do a whole training step in one `scope`.
     pub fn scope<R: Send>(&self, f: impl FnOnce() -> R + Send) -> R {
         match &self.threads {
             Some(pool) => pool.install(f),

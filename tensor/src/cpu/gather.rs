@@ -52,7 +52,7 @@ fn gather(p: &Gather, inputs: &[Input<'_>], outputs: &mut [Output<'_>]) {
     });
 }
 
-/// Sums of so many terms are carried in double precision.
+/// Sums of this many terms or more are carried in double precision.
 const LONG: usize = 1024;
 
 fn scatter(p: &ScatterAdd, inputs: &[Input<'_>], outputs: &mut [Output<'_>]) {

@@ -179,7 +179,7 @@ fn allocate(mut ops: Vec<Op>, result: Src) -> Program {
     program
 }
 
-/// Makes operation `i` a multiply-add if it is the sum of a product that nobody else reads.
+/// Makes operation `i` a multiply-add if it is the sum of a product that no other operation reads.
 fn fuse(ops: &mut [Op], i: usize, lives: &mut [Life]) {
     let Op::Binary(BinaryOp::Add, a, b) = ops[i] else { return };
     for (x, y) in [(a, b), (b, a)] {

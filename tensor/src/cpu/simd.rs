@@ -85,7 +85,7 @@ pub trait Simd: Copy + Send + Sync + 'static {
         };
         let _ = p;
     }
-    /// The lanes, and zeros behind them.
+    /// The lanes, and zeros after them.
     #[inline(always)]
     fn lanes(self, a: Self::F) -> [f32; MAX_LANES] {
         const { assert!(Self::N <= MAX_LANES) };

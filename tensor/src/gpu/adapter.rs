@@ -174,7 +174,7 @@ fn preference(info: &wgpu::AdapterInfo, low_power: bool) -> u8 {
     }
 }
 
-/// A driver may call its software adapter something else than a CPU, above all behind OpenGL or a virtual machine.
+/// A driver may call its software adapter something other than a CPU, above all behind OpenGL or a virtual machine.
 fn is_software(info: &wgpu::AdapterInfo) -> bool {
     let name = info.name.to_lowercase();
     let known = ["llvmpipe", "lavapipe", "swiftshader", "softpipe", "basic render"];

@@ -157,7 +157,7 @@ impl GpuDevice {
     ///
     /// # Panics
     /// If parameters, bindings or the grid break a rule of [`Binding`] or [`Caps`]: more than 16 words, more than 8
-    /// bindings, an offset that is no multiple of 256, a size that is 0 or no multiple of 4, more than 65,535 workgroups in a dimension.
+    /// bindings, an offset that is not a multiple of 256, a size that is 0 or not a multiple of 4, more than 65,535 workgroups in a dimension.
     /// A binding above the adapter's limit poisons the device.
     #[track_caller]
     pub fn dispatch(&self, kernel: Kernel<'_>, bindings: &[Binding<'_>], params: &[u32], groups: [u32; 3]) {

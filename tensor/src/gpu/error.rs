@@ -42,7 +42,7 @@ pub enum GpuError {
         asked: u64,
         /// The bytes held by live buffers then.
         in_use: u64,
-        /// The budget in bytes, if there is one beside the driver's own.
+        /// The budget in bytes, if there is one besides the driver's own.
         allowed: Option<u64>,
     },
     /// One buffer would be larger than the device allows.

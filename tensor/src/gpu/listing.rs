@@ -21,7 +21,7 @@ pub fn expressions(f: impl FnOnce()) -> BTreeMap<String, String> {
     CAUGHT.with(|c| c.take()).unwrap_or_default()
 }
 
-/// Writes an expression over inputs of these layouts down if somebody listens.
+/// Keeps the kernel of an expression over inputs of these layouts, if [`expressions`] is running on this thread.
 pub(crate) fn catch<'a>(plan: &Elementwise, layouts: impl Iterator<Item = &'a Layout>) {
     let wide = plan.expr.compute == DType::F64 || plan.dtypes.contains(&DType::F64);
     if wide || numel(&plan.shape) == 0 || CAUGHT.with(|c| c.borrow().is_none()) {

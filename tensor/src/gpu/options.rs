@@ -13,7 +13,7 @@ pub struct GpuOptions {
     pub binding_limit: Option<u64>,
     /// Pass parameters through a uniform buffer even where the adapter has immediates: for tests of that fallback.
     pub force_uniform_params: bool,
-    /// Submit by itself once so many dispatches are recorded (at least 1).
+    /// Submit by itself once this many dispatches are recorded (at least 1).
     pub dispatches_per_submit: u32,
 }
 

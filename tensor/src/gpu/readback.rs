@@ -1,6 +1,6 @@
-//! Bytes on their way back: host-mappable buffers that a submission copies into, and the slot where the bytes are found
+//! Reading bytes back: host-mappable buffers that a submission copies into, and the slot where the bytes are found
 //! when it is done. The mapping callback copies them out and frees the buffer, so a result may be fetched at any time.
-//! Who waits, and how, is not decided here.
+//! Whether and how a caller waits is not decided here.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};

@@ -26,7 +26,7 @@ impl GpuDevice {
     /// Overwrites a range, after all that was recorded before.
     ///
     /// # Panics
-    /// If offset or length is no multiple of 4, or the range ends beyond the buffer.
+    /// If offset or length is not a multiple of 4, or the range ends beyond the buffer.
     #[track_caller]
     pub fn write(&self, buffer: &Buffer, offset: u64, bytes: &[u8]) {
         if self.0.poison.is_set() {
@@ -39,7 +39,7 @@ impl GpuDevice {
     /// Copies `bytes` bytes from one buffer to another.
     ///
     /// # Panics
-    /// If both are the same buffer, an offset or the length is no multiple of 4, or a range ends beyond its buffer.
+    /// If both are the same buffer, an offset or the length is not a multiple of 4, or a range ends beyond its buffer.
     #[track_caller]
     pub fn copy(&self, src: &Buffer, src_offset: u64, dst: &Buffer, dst_offset: u64, bytes: u64) {
         if self.0.poison.is_set() || bytes == 0 {
@@ -54,7 +54,7 @@ impl GpuDevice {
     /// Fills `bytes` bytes from `offset` on with a word.
     ///
     /// # Panics
-    /// If offset or length is no multiple of 4, or the range ends beyond the buffer.
+    /// If offset or length is not a multiple of 4, or the range ends beyond the buffer.
     #[track_caller]
     pub fn fill(&self, buffer: &Buffer, offset: u64, bytes: u64, word: u32) {
         if self.0.poison.is_set() || bytes == 0 {

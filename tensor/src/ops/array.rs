@@ -44,10 +44,10 @@ pub trait Array {
     /// The extent of each level, as the first of each has it.
     fn extents(&self) -> Vec<usize>;
 
-    /// Puts the elements behind `out`, row-major.
+    /// Appends the elements to `out`, row-major.
     ///
     /// # Panics
-    /// If the shape is another.
+    /// If `shape` is not the shape of this array.
     fn append(&self, shape: &[usize], out: &mut Vec<Self::Element>);
 }
 
@@ -111,7 +111,7 @@ impl Tensor {
     /// ```
     ///
     /// # Panics
-    /// If the rows of a level differ in length, or the device cannot hold so many elements.
+    /// If the rows of a level differ in length, or the device cannot hold that many elements.
     #[track_caller]
     pub fn new<A: Array>(device: &Device, values: A) -> Tensor {
         let shape = values.extents();
@@ -123,7 +123,7 @@ impl Tensor {
     /// The identity matrix (n, n).
     ///
     /// # Panics
-    /// If the device cannot hold the type, or so many elements.
+    /// If the device cannot hold the type, or that many elements.
     #[track_caller]
     pub fn eye(device: &Device, dtype: DType, n: usize) -> Tensor {
         Tensor::arange(device, n).one_hot(n, dtype)
@@ -132,7 +132,7 @@ impl Tensor {
     /// `n` numbers (`F32`) at equal distances from `start` to `end`, both among them; of one, `start`.
     ///
     /// # Panics
-    /// If the device cannot hold so many elements.
+    /// If the device cannot hold that many elements.
     #[track_caller]
     pub fn linspace(device: &Device, start: f64, end: f64, n: usize) -> Tensor {
         check_type(device, DType::F32);
@@ -146,7 +146,7 @@ impl Tensor {
     /// types and streams.)
     ///
     /// # Panics
-    /// If the device cannot hold so many elements.
+    /// If the device cannot hold that many elements.
     #[track_caller]
     pub fn rand(device: &Device, shape: &[usize], seed: u64) -> Tensor {
         Tensor::uniform(device, DType::F32, shape, Draw::new(seed, RAND))
@@ -155,7 +155,7 @@ impl Tensor {
     /// Standard normal, `F32`: a function of the seed and the element's position alone. ([`Tensor::normal`] draws other types and streams.)
     ///
     /// # Panics
-    /// If the device cannot hold so many elements.
+    /// If the device cannot hold that many elements.
     #[track_caller]
     pub fn randn(device: &Device, shape: &[usize], seed: u64) -> Tensor {
         Tensor::normal(device, DType::F32, shape, Draw::new(seed, RANDN))

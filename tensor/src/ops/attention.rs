@@ -9,7 +9,8 @@ use crate::tensor::Tensor;
 /// The plan of attention over q [batch, heads, queries, dim] and k, v [batch, heads, keys, dim].
 ///
 /// # Panics
-/// If the shapes do not fit.
+/// If q, k and v do not have these shapes, the mask does not broadcast to (batch, heads, queries, keys) or is neither `U32` nor of their type, or
+/// types or devices differ.
 #[track_caller]
 pub fn plan(q: &Tensor, k: &Tensor, v: &Tensor, mask: Option<&Tensor>, scale: f64, causal: bool) -> Attention {
     q.float("attention");
@@ -50,7 +51,7 @@ pub fn plan(q: &Tensor, k: &Tensor, v: &Tensor, mask: Option<&Tensor>, scale: f6
 /// The plan of attention over one packed projection qkv [batch, tokens, 3, heads, dim].
 ///
 /// # Panics
-/// If the shape is another.
+/// If qkv does not have this shape.
 #[track_caller]
 pub fn packed_plan(qkv: &Tensor, scale: f64, causal: bool) -> Attention {
     qkv.float("attention");

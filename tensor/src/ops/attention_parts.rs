@@ -12,7 +12,7 @@ use std::ops::Range;
 pub(super) enum Cut {
     /// The packed projection into its three parts, which may then be cut.
     Unpack,
-    /// An axis of (batch, heads, queries, keys) into so many parts.
+    /// An axis of (batch, heads, queries, keys) into this many parts.
     Axis(usize, usize),
 }
 
@@ -70,12 +70,12 @@ pub(super) fn sizes(p: &Attention) -> [usize; 4] {
     [p.batch, p.heads, p.queries, p.keys]
 }
 
-/// `0..n` in so many parts.
+/// `0..n` in `parts` parts.
 pub(super) fn ranges(n: usize, parts: usize) -> impl Iterator<Item = Range<usize>> {
     (0..parts).map(move |i| n * i / parts..n * (i + 1) / parts)
 }
 
-/// Parts one behind the other. An axis is cut only where those before it are 1, so that this joins them along theirs.
+/// Parts one after the other. An axis is cut only where those before it are 1, so that this joins them along theirs.
 pub(super) fn joined(parts: &[Tensor]) -> Tensor {
     let len = parts.iter().map(Tensor::numel).sum();
     let mut all = Tensor::zeros(parts[0].device(), parts[0].dtype(), &[len]);

@@ -46,7 +46,8 @@ impl ConvOptions {
     /// The sizes of a convolution of `x` (batch, c_in, h, w) with a weight (c_out, c_in / groups, kh, kw).
     ///
     /// # Panics
-    /// If they do not fit: channels, groups, a stride or dilation of 0, or a window larger than the padded image.
+    /// If `x` or `w` does not have four axes, channels and groups do not match, a stride or dilation is 0, or the window is larger than the padded
+    /// image.
     #[track_caller]
     pub fn geometry(&self, x: &[usize], w: &[usize]) -> ConvGeometry {
         assert!(x.len() == 4 && w.len() == 4, "conv2d: x {x:?} and weight {w:?} need four axes each (NCHW, OIHW)");
@@ -89,7 +90,7 @@ impl Tensor {
     /// Cross-correlation of this image batch (n, c_in, h, w) with a weight (c_out, c_in / groups, kh, kw), plus a bias (c_out).
     ///
     /// # Panics
-    /// If the sizes do not fit ([`ConvOptions::geometry`]), or types or devices differ.
+    /// If the sizes do not fit ([`ConvOptions::geometry`]), the bias is not (c_out), or types or devices differ.
     #[track_caller]
     pub fn conv2d(&self, weight: &Tensor, bias: Option<&Tensor>, options: &ConvOptions) -> Tensor {
         self.float("conv2d");

@@ -23,8 +23,8 @@ pub(super) enum ConvCut {
 }
 
 impl ConvCut {
-    /// How a convolution must be cut that a device's kernels do not take: they address so many pixels along an axis, see so much of an image or
-    /// of a weight at once, and no thread sums more terms than `LONGEST`.
+    /// How a convolution must be cut that a device's kernels do not take whole: the pixels along an axis and the parts of an image and of a
+    /// weight that they see at once are limited, and no thread sums more terms than `LONGEST`.
     pub(super) fn of(g: &ConvGeometry, pass: ConvPass, x: &Tensor) -> Option<ConvCut> {
         const PIXELS: usize = (1 << 15) - 1;
         const AREA: usize = 1 << 22;
@@ -70,7 +70,7 @@ impl ConvCut {
     }
 }
 
-/// One of two convolutions that together are another.
+/// One of the two convolutions that a convolution is cut into.
 struct Half {
     geometry: ConvGeometry,
     /// Of the input, of the output (the filters), and of a filter.

@@ -12,7 +12,7 @@ impl Tensor {
     /// A copy of host elements, row-major.
     ///
     /// # Panics
-    /// If `data` has not as many elements as `shape`, or the device cannot hold the type (`f64` lives on the CPU alone) or so many elements.
+    /// If `data` does not have as many elements as `shape`, or the device cannot hold the type (only the CPU holds `f64`) or that many elements.
     #[track_caller]
     pub fn from_slice<T: Element>(device: &Device, data: &[T], shape: &[usize]) -> Tensor {
         device.check_room("from_slice", T::DTYPE, shape);
@@ -30,7 +30,7 @@ impl Tensor {
     /// The same value everywhere.
     ///
     /// # Panics
-    /// If the device cannot hold the type, or so many elements.
+    /// If the device cannot hold the type, or that many elements.
     #[track_caller]
     pub fn full(device: &Device, dtype: DType, shape: &[usize], value: f64) -> Tensor {
         assert!(dtype.holds(value), "full: {value} is not a number of type {dtype}");
@@ -63,7 +63,7 @@ impl Tensor {
     /// 0, 1, … `n` − 1 (`U32`).
     ///
     /// # Panics
-    /// If `n` is more than 2³², or the device cannot hold so many.
+    /// If `n` is more than 2³², or the device cannot hold that many elements.
     #[track_caller]
     pub fn arange(device: &Device, n: usize) -> Tensor {
         device.check_room("arange", DType::U32, &[n]);
@@ -75,7 +75,7 @@ impl Tensor {
     /// These numbers in this tensor's type, on its device.
     ///
     /// # Panics
-    /// If there are not as many as `shape` has.
+    /// If `data` does not have as many elements as `shape`.
     #[track_caller]
     pub fn constant_like(&self, data: &[f64], shape: &[usize]) -> Tensor {
         macro_rules! cast {
@@ -118,7 +118,7 @@ impl Tensor {
     }
 
     /// The first element of these contiguous numbers (`U32`) that is not below `n` (nor `u32::MAX`, if `or_none`), on the CPU; on a GPU
-    /// nobody waits for the numbers.
+    /// `None`, without waiting for the numbers.
     pub(crate) fn first_not_below(&self, n: usize, or_none: bool) -> Option<u32> {
         match self.storage() {
             Storage::Cpu(buffer) => {

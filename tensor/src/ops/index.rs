@@ -12,7 +12,7 @@ fn check_index(op: &str, index: &Tensor) {
     assert!(index.dtype() == DType::U32, "{op}: an index is u32, this one is {}", index.dtype());
 }
 
-/// A contiguous index whose every entry names one of the `n` places of an axis. On a GPU nobody looks: there an entry that does not gives NaN.
+/// A contiguous index whose every entry names one of the `n` places of an axis. On a GPU this is not checked: an entry beyond the axis gives NaN.
 #[track_caller]
 fn checked_indices(op: &str, index: &Tensor, n: usize) -> Tensor {
     let index = index.contiguous();
@@ -41,7 +41,8 @@ impl Tensor {
     /// other axes. On a GPU an index beyond the axis reads NaN, or `u32::MAX` (−1) where x is of integers.
     ///
     /// # Panics
-    /// If ranks differ, the index is larger than x on another axis, or the axis does not exist; on the CPU, if an index lies beyond the axis.
+    /// If the index and x differ in rank, the index is larger than x on an axis other than `dim`, or the axis does not exist; on the CPU, if an index
+    /// lies beyond the axis.
     #[track_caller]
     pub fn gather(&self, dim: isize, index: &Tensor) -> Tensor {
         check_index("gather", index);
@@ -65,7 +66,7 @@ impl Tensor {
     /// `u32::MAX` (−1) where x is of integers.
     ///
     /// # Panics
-    /// If the index has not one axis, or the axis does not exist or is empty; on the CPU, if an index lies beyond the axis.
+    /// If the index does not have exactly one axis, or the axis does not exist or is empty; on the CPU, if an index lies beyond the axis.
     #[track_caller]
     pub fn index_select(&self, dim: isize, index: &Tensor) -> Tensor {
         check_index("index_select", index);
@@ -89,7 +90,8 @@ impl Tensor {
     /// GPU an index beyond the axis makes NaN of its whole line along the axis: of all places that it might have meant.
     ///
     /// # Panics
-    /// If ranks differ, or the index is larger than x on another axis or than src; on the CPU, if an index lies beyond the axis.
+    /// If x, the index and src differ in rank, the index is larger than src on any axis or than x on an axis other than `dim`, or x and src differ in
+    /// type or device; on the CPU, if an index lies beyond the axis.
     #[track_caller]
     pub fn scatter_add(&self, dim: isize, index: &Tensor, src: &Tensor) -> Tensor {
         check_index("scatter_add", index);
@@ -125,7 +127,8 @@ impl Tensor {
     /// makes NaN of the whole result: of all places that it might have meant.
     ///
     /// # Panics
-    /// If the index has not one axis, or src's shape does not fit; on the CPU, if an index lies beyond the axis.
+    /// If the axis does not exist, the index does not have exactly one axis, src's shape is not x's with the index's length on axis `dim`, or x and
+    /// src differ in type or device; on the CPU, if an index lies beyond the axis.
     #[track_caller]
     pub fn index_add(&self, dim: isize, index: &Tensor, src: &Tensor) -> Tensor {
         self.index_add_to("index_add", dim, index, src, true)

@@ -42,7 +42,7 @@ impl From<RangeFull> for Index {
     }
 }
 
-/// The position behind an inclusive end; behind −1 the axis ends.
+/// The position after an inclusive end; after −1 the axis ends.
 fn behind(end: isize) -> Option<isize> {
     (end != -1).then_some(end + 1)
 }

@@ -10,7 +10,7 @@ impl Tensor {
     /// Tensors one after the other along an axis.
     ///
     /// # Panics
-    /// If there are none, or they differ in type, rank or another axis.
+    /// If there are none, or they differ in type, in rank or on an axis other than `dim`.
     #[track_caller]
     pub fn concat(tensors: &[&Tensor], dim: isize) -> Tensor {
         let first = tensors.first().expect("concat: there is nothing to join");

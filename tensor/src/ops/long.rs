@@ -3,7 +3,7 @@
 use crate::tensor::Tensor;
 
 impl Tensor {
-    /// This [outer, n, inner] as [outer · pieces, `len`, inner], and the elements behind the last whole piece, if there are any.
+    /// This [outer, n, inner] as [outer · pieces, `len`, inner], and the elements after the last whole piece, if there are any.
     pub(super) fn pieces(&self, len: usize) -> (Tensor, Option<Tensor>) {
         let [outer, n, inner] = <[usize; 3]>::try_from(self.shape()).expect("three axes");
         let whole = n / len * len;

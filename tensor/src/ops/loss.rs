@@ -11,7 +11,8 @@ impl Tensor {
     /// logits are; on a GPU, where labels are not looked at beforehand, those of any other label beyond the classes are NaN.
     ///
     /// # Panics
-    /// If the shapes or types do not fit, or (on the CPU) a label is neither a class nor `u32::MAX`.
+    /// If this is not [rows, classes], the targets are neither labels `[rows]` of `U32` nor distributions of this shape and type, or (on the CPU) a
+    /// label is neither a class nor `u32::MAX`.
     #[track_caller]
     pub fn cross_entropy(&self, targets: &Tensor, likelihood: Likelihood, smoothing: f64) -> (Tensor, Tensor) {
         self.float("cross_entropy");
@@ -64,7 +65,7 @@ impl Tensor {
         if !is_label {
             return (loss, grad);
         }
-        // Ignored rows count nothing, and a label that names no class gives no number.
+        // Ignored rows count as 0, and a label that names no class gives NaN.
         let (ignored, real) = (targets.eq_scalar(f64::from(u32::MAX)), targets.lt_scalar(classes as f64));
         let of_rows = |x: &Tensor, ignored: &Tensor, real: &Tensor| real.where_(x, &ignored.where_(&zero, &nan));
         let grad = of_rows(&grad, &ignored.unsqueeze(-1), &real.unsqueeze(-1));

@@ -65,7 +65,7 @@ impl Tensor {
     /// `x Wᵀ + b`: x […, in], weight [out, in], bias `[out]`.
     ///
     /// # Panics
-    /// As [`Tensor::matmul`], and if the bias has not `out` elements.
+    /// If x has no axis, the weight does not have two, their last axes differ in extent, the bias's shape is not `[out]`, or types or devices differ.
     #[track_caller]
     pub fn linear(&self, weight: &Tensor, bias: Option<&Tensor>) -> Tensor {
         assert!(

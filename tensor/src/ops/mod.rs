@@ -36,7 +36,7 @@ pub(crate) fn axis(op: &str, axis: isize, rank: usize) -> usize {
     number as usize
 }
 
-/// Elements before, along and behind an axis.
+/// Elements before, along and after an axis.
 pub(crate) fn around(shape: &[usize], axis: usize) -> [usize; 3] {
     [shape[..axis].iter().product(), shape[axis], shape[axis + 1..].iter().product()]
 }

@@ -44,7 +44,8 @@ impl Tensor {
     /// `(x − mean) / √(var + eps) · weight + bias` over the trailing axes that the weight has. Also gives [rows, 2] = (mean, 1 / deviation).
     ///
     /// # Panics
-    /// If x does not end in the weight's shape.
+    /// If the weight has no axis or no elements, x's shape does not end in the weight's, the bias does not have the weight's shape, or types or
+    /// devices differ.
     #[track_caller]
     pub fn layer_norm(&self, weight: &Tensor, bias: &Tensor, eps: f64) -> (Tensor, Tensor) {
         let plan = self.layer_norm_plan(weight, eps);
@@ -62,7 +63,7 @@ impl Tensor {
     /// The gradients (x, weight, bias) of [`Tensor::layer_norm`].
     ///
     /// # Panics
-    /// If the shapes are not the forward pass's.
+    /// If x's shape does not end in the weight's, dy does not have x's shape, or types or devices differ.
     #[track_caller]
     pub fn layer_norm_backward(&self, weight: &Tensor, dy: &Tensor, stats: &Tensor, eps: f64) -> [Tensor; 3] {
         let plan = LayerNormBackward(self.layer_norm_plan(weight, eps));
@@ -95,7 +96,7 @@ impl Tensor {
     /// Normalisation of every channel (axis 1) with the statistics of the batch; the running values move by `momentum`.
     ///
     /// # Panics
-    /// If a parameter has not one element a channel, or x is empty.
+    /// If x has fewer than two axes or no elements, a parameter or running value does not have one element per channel, or types or devices differ.
     #[track_caller]
     pub fn batch_norm(
         &self,
@@ -127,7 +128,8 @@ impl Tensor {
     /// The gradients (x, weight, bias) of [`Tensor::batch_norm`].
     ///
     /// # Panics
-    /// If the shapes are not the forward pass's.
+    /// If x has fewer than two axes or no elements, the weight does not have one element per channel, dy does not have x's shape, or types or devices
+    /// differ.
     #[track_caller]
     pub fn batch_norm_backward(&self, weight: &Tensor, dy: &Tensor, stats: &Tensor, eps: f64) -> [Tensor; 3] {
         let plan = BatchNormBackward(self.batch_norm_plan(weight, eps, 0.0));

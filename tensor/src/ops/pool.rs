@@ -46,7 +46,8 @@ impl PoolOptions {
     /// The plan of a forward pass over `x` (batch, channels, h, w).
     ///
     /// # Panics
-    /// If x has not four axes or its images no pixels, the window does not fit, a stride is 0, or padding is not less than the kernel.
+    /// If x does not have four axes, its images have no pixels, the window is larger than the padded image, a stride is 0, or the padding is not
+    /// less than the kernel.
     #[track_caller]
     pub fn plan(&self, kind: PoolKind, x: &Tensor) -> Pool2d {
         let [n, c, h, w] = four("pool2d", x);
@@ -113,7 +114,7 @@ impl Tensor {
     /// The means over an even division into `output` cells; `[1, 1]` is global pooling.
     ///
     /// # Panics
-    /// If x has not four axes, or `output` has an extent of 0.
+    /// If x does not have four axes, or its height, its width or an extent of `output` is 0.
     #[track_caller]
     pub fn adaptive_avg_pool2d(&self, output: [usize; 2]) -> Tensor {
         if output == [1, 1] && self.numel() > 0 {
@@ -126,7 +127,7 @@ impl Tensor {
     /// A pooling's input gradient, given that of its output (this tensor), the forward plan, and for max pooling the index.
     ///
     /// # Panics
-    /// If this tensor has not the shape of the plan's output.
+    /// If this tensor does not have the shape of the plan's output.
     #[track_caller]
     pub fn pool2d_backward(&self, forward: &Pool2d, index: Option<&Tensor>) -> Tensor {
         let shape = [forward.planes[0], forward.planes[1], forward.output[0], forward.output[1]];
@@ -141,7 +142,7 @@ impl Tensor {
 /// The plan of adaptive average pooling.
 ///
 /// # Panics
-/// If x has not four axes, or `output` has an extent of 0.
+/// If x does not have four axes, or its height, its width or an extent of `output` is 0.
 #[track_caller]
 pub fn adaptive_plan(x: &Tensor, output: [usize; 2]) -> Pool2d {
     let [n, c, h, w] = four("adaptive_avg_pool2d", x);

@@ -61,14 +61,14 @@ pub(super) fn pool(p: &Pool2d, inputs: &[&Tensor]) -> Vec<Tensor> {
     (0..done[0].len()).map(joined).collect()
 }
 
-/// Places `y · from + x` (`U32`) in rows of `from` elements as places in rows of `to`, and so much further.
+/// Places `y · from + x` (`U32`) in rows of `from` elements as places in rows of `to`, moved on by `by`.
 fn moved(index: &Tensor, from: usize, to: usize, by: f64) -> Tensor {
     let row = index.div(&index.scalar_like(from as f64));
     let column = index.sub(&row.mul_scalar(from as f64));
     row.mul_scalar(to as f64).add(&column).add_scalar(by)
 }
 
-/// A pooling of one window an image: a reduction.
+/// A pooling with one window per image: a reduction.
 #[track_caller]
 fn pool_one(p: &Pool2d, inputs: &[&Tensor]) -> Vec<Tensor> {
     let at = [0, 1].map(|i| slab(&(0..1), p.stride[i], p.kernel[i], p.padding[i] as isize, p.input[i]).inputs);

@@ -90,7 +90,7 @@ impl Tensor {
         Tensor::concat(&parts.iter().collect::<Vec<_>>(), 1).reduce_run(op, 1, 2, scale, None)
     }
 
-    /// The sum over `axes` (none named: all); of nothing, 0.
+    /// The sum over `axes` (all, if none are named); over an empty axis, 0.
     ///
     /// # Panics
     /// If an axis does not exist or is named twice, or the tensor is not of floats.
@@ -99,7 +99,7 @@ impl Tensor {
         self.reduce("sum", ReduceOp::Sum, axes, keepdim, 1.0)
     }
 
-    /// The mean over `axes` (none named: all).
+    /// The mean over `axes` (all, if none are named).
     ///
     /// # Panics
     /// As [`Tensor::sum_axes`].
@@ -112,7 +112,7 @@ impl Tensor {
         self.reduce("mean", ReduceOp::Sum, axes, keepdim, 1.0 / n as f64)
     }
 
-    /// The sum of squares over `axes` (none named: all).
+    /// The sum of squares over `axes` (all, if none are named).
     ///
     /// # Panics
     /// As [`Tensor::sum_axes`].
@@ -156,7 +156,7 @@ impl Tensor {
         one.where_(&sum.sqrt(), &again.sqrt().div(&scale))
     }
 
-    /// The product over `axes` (none named: all); of nothing, 1.
+    /// The product over `axes` (all, if none are named); over an empty axis, 1.
     ///
     /// # Panics
     /// As [`Tensor::sum_axes`].
@@ -165,16 +165,16 @@ impl Tensor {
         self.reduce("prod", ReduceOp::Prod, axes, keepdim, 1.0)
     }
 
-    /// The largest over `axes` (none named: all).
+    /// The largest over `axes` (all, if none are named).
     ///
     /// # Panics
-    /// As [`Tensor::sum_axes`], and of no elements.
+    /// As [`Tensor::sum_axes`], and if one of the axes is empty.
     #[track_caller]
     pub fn max_axes(&self, axes: &[isize], keepdim: bool) -> Tensor {
         self.reduce("max", ReduceOp::Max, axes, keepdim, 1.0)
     }
 
-    /// The smallest over `axes` (none named: all).
+    /// The smallest over `axes` (all, if none are named).
     ///
     /// # Panics
     /// As [`Tensor::max_axes`].
@@ -251,7 +251,7 @@ impl Tensor {
         places.gather(1, &values.arg("arg", op, 1, true))
     }
 
-    /// Whether any element over `axes` (none named: all) is not 0, as 0 or 1 (`U32`); of nothing, 0.
+    /// Whether any element over `axes` (all, if none are named) is not 0, as 0 or 1 (`U32`); over an empty axis, 0.
     ///
     /// # Panics
     /// If an axis does not exist or is named twice.
@@ -260,7 +260,7 @@ impl Tensor {
         self.count_nonzero("any", axes, keepdim).gt_scalar(0.0)
     }
 
-    /// Whether all elements over `axes` (none named: all) are not 0, as 0 or 1 (`U32`); of nothing, 1.
+    /// Whether all elements over `axes` (all, if none are named) are not 0, as 0 or 1 (`U32`); over an empty axis, 1.
     ///
     /// # Panics
     /// As [`Tensor::any_axes`].
@@ -371,20 +371,20 @@ macro_rules! over_all_axes {
 }
 
 over_all_axes! { Tensor:
-    /// The sum of all elements; of nothing, 0.
+    /// The sum of all elements; of an empty tensor, 0.
     sum = sum_axes;
-    /// The mean of all elements; of nothing, NaN.
+    /// The mean of all elements; of an empty tensor, NaN.
     mean = mean_axes;
-    /// The sum of all elements' squares; of nothing, 0.
+    /// The sum of all elements' squares; of an empty tensor, 0.
     sum_squares = sum_squares_axes;
-    /// The product of all elements; of nothing, 1.
+    /// The product of all elements; of an empty tensor, 1.
     prod = prod_axes;
     /// The largest element.
     max = max_axes;
     /// The smallest element.
     min = min_axes;
-    /// Whether any element is not 0, as 0 or 1 (`U32`); of nothing, 0.
+    /// Whether any element is not 0, as 0 or 1 (`U32`); of an empty tensor, 0.
     any = any_axes;
-    /// Whether no element is 0, as 0 or 1 (`U32`); of nothing, 1.
+    /// Whether no element is 0, as 0 or 1 (`U32`); of an empty tensor, 1.
     all = all_axes;
 }

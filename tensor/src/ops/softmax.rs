@@ -64,7 +64,7 @@ impl Tensor {
     /// The gradient of [`Tensor::softmax`] (`log`: of [`Tensor::log_softmax`]), given its result (this tensor) and the result's gradient.
     ///
     /// # Panics
-    /// If the axis does not exist, or the shapes differ.
+    /// If the axis does not exist, or the result and its gradient differ in shape, type or device.
     #[track_caller]
     pub fn softmax_backward(&self, dy: &Tensor, dim: isize, log: bool) -> Tensor {
         assert!(self.shape() == dy.shape(), "softmax_backward: y {:?} and dy {:?}", self.shape(), dy.shape());

@@ -120,7 +120,7 @@ fn by_network(lines: &Tensor, descending: bool) -> Tensor {
         }
         block *= 2;
     }
-    // NaN stands behind all numbers by a place that is larger by the width.
+    // NaN comes after all numbers by a place that is larger by the width.
     let places = places.slice(1, 0, n);
     let is_nan = places.ge_scalar(width as f64);
     is_nan.where_(&places.sub_scalar(width as f64), &places).force().clone()

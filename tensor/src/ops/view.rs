@@ -12,7 +12,7 @@ use std::sync::Arc;
 pub const INFER: usize = usize::MAX;
 
 impl Tensor {
-    /// The same elements in row-major order under another shape; one extent may be [`INFER`]. A copy is made only where
+    /// The same elements in row-major order in a new shape; one extent may be [`INFER`]. A copy is made only where
     /// strides cannot express it.
     ///
     /// # Panics
@@ -135,11 +135,11 @@ impl Tensor {
     /// Without an axis of one element.
     ///
     /// # Panics
-    /// If the axis has another extent.
+    /// If the axis does not have exactly one element.
     #[track_caller]
     pub fn squeeze(&self, dim: isize) -> Tensor {
         let d = axis("squeeze", dim, self.rank());
-        assert!(self.shape()[d] == 1, "squeeze: axis {d} of {:?} has not one element", self.shape());
+        assert!(self.shape()[d] == 1, "squeeze: axis {d} of {:?} does not have exactly one element", self.shape());
         let mut shape = self.shape().to_vec();
         shape.remove(d);
         self.reshape(&shape)

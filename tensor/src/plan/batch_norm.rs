@@ -18,7 +18,7 @@ pub struct BatchNorm {
     pub area: usize,
     /// Added to the variance.
     pub eps: f64,
-    /// The share of the batch in the running values.
+    /// The momentum coefficient: the weight of the batch's statistics in the new running values.
     pub momentum: f64,
     /// The shape of x and y.
     pub shape: Vec<usize>,

@@ -11,7 +11,7 @@ pub struct Concat {
     pub dtype: DType,
     /// Elements before the axis.
     pub outer: usize,
-    /// Each input's elements along and behind the axis.
+    /// Each input's elements along and after the axis.
     pub blocks: Vec<usize>,
     /// The output's shape.
     pub shape: Vec<usize>,

@@ -12,7 +12,7 @@ pub struct Cumsum {
     pub outer: usize,
     /// Elements along the axis.
     pub n: usize,
-    /// Elements behind the axis.
+    /// Elements after the axis.
     pub inner: usize,
     /// From the end.
     pub reverse: bool,

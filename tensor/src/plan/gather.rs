@@ -16,7 +16,7 @@ pub struct Gather {
     pub n: usize,
     /// Elements along the index's axis.
     pub k: usize,
-    /// Elements behind the axis.
+    /// Elements after the axis.
     pub inner: usize,
     /// Whether one index of `k` serves every (outer, inner).
     pub shared: bool,
@@ -66,7 +66,7 @@ pub struct ScatterAdd {
     pub n: usize,
     /// Elements along the index's axis.
     pub k: usize,
-    /// Elements behind the axis.
+    /// Elements after the axis.
     pub inner: usize,
     /// Whether one index of `k` serves every (outer, inner).
     pub shared: bool,

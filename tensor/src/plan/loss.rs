@@ -15,7 +15,7 @@ pub enum Likelihood {
 /// What the targets are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Target {
-    /// A label for each row (`U32`); `u32::MAX` makes the row count nothing.
+    /// A label for each row (`U32`); a row with `u32::MAX` is left out.
     Index,
     /// A distribution for each row.
     Distribution,

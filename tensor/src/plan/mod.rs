@@ -58,7 +58,7 @@ impl Spec {
     }
 }
 
-/// How a plan falls into plans of fewer items (rows, images, slices before an axis), for devices that see no more than so much of an
+/// How a plan is split into plans of fewer items (rows, images, slices before an axis), for devices that can see only a part of an
 /// operand at once.
 pub struct Items<'a> {
     /// How many there are.
@@ -67,7 +67,7 @@ pub struct Items<'a> {
     pub inputs: Vec<usize>,
     /// Elements of an item in each output; 0 where the output is a sum over all items.
     pub outputs: Vec<usize>,
-    /// The plan of so many of them.
+    /// The same plan for this number of items.
     pub of: Box<dyn Fn(usize) -> Box<dyn Plan> + 'a>,
 }
 
@@ -95,7 +95,7 @@ pub trait Plan: std::fmt::Debug + Send + Sync + 'static {
         false
     }
 
-    /// How it falls into items, if it does. A plan that does not runs whole, and cuts its work itself.
+    /// How it is split into items, if it can be. A plan that cannot be runs whole, and cuts its work itself.
     fn items(&self) -> Option<Items<'_>> {
         None
     }

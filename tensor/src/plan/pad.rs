@@ -11,7 +11,7 @@ pub struct Pad {
     pub dtype: DType,
     /// Elements before the axis.
     pub outer: usize,
-    /// Elements along and behind the axis.
+    /// Elements along and after the axis.
     pub block: usize,
     /// New elements before, in units of elements (not of the axis).
     pub before: usize,

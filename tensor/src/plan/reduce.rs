@@ -6,11 +6,11 @@ use crate::dtype::DType;
 /// What a reduction makes of the elements along its axis.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ReduceOp {
-    /// Their sum; 0 of none.
+    /// Their sum; 0 if there are none.
     Sum,
     /// The sum of their squares.
     SumSquares,
-    /// Their product; 1 of none.
+    /// Their product; 1 if there are none.
     Prod,
     /// The largest; NaN if there is one (on the CPU).
     Max,
@@ -34,7 +34,7 @@ pub struct Reduce {
     pub outer: usize,
     /// Elements along the axis.
     pub n: usize,
-    /// Elements behind the axis.
+    /// Elements after the axis.
     pub inner: usize,
     /// A factor of the sums.
     pub scale: f64,

@@ -16,14 +16,14 @@ pub trait Rule<const V: usize>: Clone + Send + Sync + 'static {
     /// The vectors' names in checkpoints, such as `adamw.mean`; the first one is θ. The others begin at 0.
     const VECTORS: [&'static str; V];
 
-    /// What the vectors become; θ is the first. Numbers that are made of `at.step` are no part of a kernel, so that it is the same one at every
+    /// What the vectors become; θ is the first. Numbers that are made of `at.step` are not part of a kernel, so that it is the same one at every
     /// step. Of zeros alone it must make zeros: the padding between parameters is zero, and stays so.
     ///
     /// Mark it `#[inline(always)]`: a function that is not inlined into the loop is compiled without the CPU's vector instructions.
     fn step<X: Numeric>(&self, vectors: [X; V], at: At<X>) -> [X; V];
 }
 
-/// What a formula is given beside the vectors.
+/// What a formula is given besides the vectors.
 #[derive(Clone, Copy)]
 pub struct At<X> {
     /// The gradient, clipped.

@@ -36,7 +36,7 @@ fn forward(t: &[Tensor]) -> Vec<Tensor> {
     vec![out.y, out.stats, out.running_mean, out.running_var]
 }
 
-/// x with means of about 3, and four vectors of a number a channel.
+/// x with means of about 3, and four vectors of one number per channel.
 fn inputs(shape: [usize; 3], seed: u64) -> Vec<Tensor> {
     let x = normal(&shape, seed).add_scalar(3.0).force().clone();
     let of_channels = (1..5).map(|i| normal(&[shape[1]], seed + 20 * i));

@@ -1,5 +1,5 @@
 //! Sizes at which a thread would run long if the work were not cut: software adapters stop a thread after 65,535 turns of all its loops, and
-//! drivers end one that takes seconds. And sums of so many that a chain of additions would lose digits.
+//! drivers end one that takes seconds. And sums of so many terms that a chain of additions would lose digits.
 
 use super::{check, devices, normal};
 use lethe_tensor::plan::{Likelihood, PoolKind};

@@ -30,7 +30,7 @@ pub fn examine(args: &DoctorArgs) -> Result<(), Error> {
             std::io::Error::new(std::io::ErrorKind::NotFound, format!("there is no folder {}", folder.display()));
         return Err(Error::Write { path: path.clone(), error });
     }
-    // With a file to write, the check continues even if nobody reads the output.
+    // With a file to write, the check continues even if the output is no longer read.
     let say = if args.json.is_some() { say } else { say_or_end };
     let device = args.device.choice.open(threads(0))?;
     let machine = list();

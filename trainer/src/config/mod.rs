@@ -249,7 +249,7 @@ impl Config {
         if self.train.batch.is_multiple_of(ascent.m) { Ok(()) } else { Err(self.undivided(ascent.m)) }
     }
 
-    /// Only a network that averages over all positions of an image accepts images of another size than it was trained on.
+    /// Only a network that averages over all positions of an image accepts images of a size that it was not trained on.
     fn check_eval_size(&self) -> Result<(), Problem> {
         let (Some(eval_size), false) = (self.data.eval_size, matches!(self.model, ModelConfig::Resnet(_))) else {
             return Ok(());

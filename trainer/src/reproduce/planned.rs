@@ -65,7 +65,7 @@ impl Planned {
     /// Whether it is finished, with this resolved config and this data.
     ///
     /// # Errors
-    /// If the folder contains a run with another config or other images.
+    /// If the folder contains a run with a different config or different images.
     pub fn is_finished(&self, study: &Study<'_>, config: &Config, data: (&str, &Classes)) -> Result<bool, Error> {
         Ok(standing(&study.runs.join(&self.name), config, data)? == Standing::Finished)
     }
@@ -73,7 +73,7 @@ impl Planned {
     /// The finished run: found, resumed, or trained from the beginning, which is reported to the study.
     ///
     /// # Errors
-    /// If the folder contains a run with another config or other images, or training fails.
+    /// If the folder contains a run with a different config or different images, or training fails.
     pub fn ensure(&self, study: &Study<'_>, device: &Device) -> Result<RunFolder, Error> {
         let path = study.runs.join(&self.name);
         let (config, split) = self.resolve(study)?;

@@ -17,7 +17,7 @@ impl Study<'_> {
     /// trained.
     ///
     /// # Errors
-    /// If data is missing, a config does not match it, or a folder contains a run with another config or other images.
+    /// If data is missing, a config does not match it, or a folder contains a run with a different config or different images.
     pub(super) fn plan(&self, runs: &[&Planned], wanted: &Wanted) -> Result<(), Error> {
         let mut seen: Vec<(DataConfig, DataFacts, String, Classes)> = vec![];
         let mut finished = 0;

@@ -99,7 +99,7 @@ impl Checkpoint {
     /// The values of the tensor with this name and shape.
     ///
     /// # Errors
-    /// If there is none, or it has another shape.
+    /// If there is none, or it has a different shape.
     pub fn tensor(&self, name: &str, shape: &[usize]) -> Result<&[f32], CheckpointError> {
         let error = |found| CheckpointError::Tensor {
             path: self.path.clone(),
@@ -135,7 +135,7 @@ impl Checkpoint {
     /// Checks that a note with this text exists.
     ///
     /// # Errors
-    /// If it does not exist or has another text.
+    /// If it does not exist or has a different text.
     pub fn expect(&self, note: &str, text: &str) -> Result<(), CheckpointError> {
         match self.notes.get(note) {
             Some(found) if found == text => Ok(()),

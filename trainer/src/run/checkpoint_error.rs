@@ -22,7 +22,7 @@ pub enum CheckpointError {
         /// The system's error.
         source: io::Error,
     },
-    /// The file has another format.
+    /// The file has a different format.
     #[error("{} is {what}, not a safetensors file: {advice}", path.display())]
     Foreign {
         /// The file.

@@ -72,7 +72,7 @@ impl RunFolder {
     /// # Errors
     /// If another program is writing it, it cannot be created, it contains a run and `existing` refuses that, or it contains other things.
     pub fn claim(path: &Path, existing: Existing) -> Result<RunFolder, RunError> {
-        // Checked before anything is written, and again while nobody else can write.
+        // Checked before anything is written, and again while no other program can write.
         check_free(path, existing)?;
         fs::create_dir_all(path).map_err(|e| RunError::folder(path, e))?;
         let mut run = RunFolder { path: path.to_owned(), lock: None };

@@ -1,4 +1,4 @@
-//! Who watches a training: measurements of the network between epochs, which the training itself knows nothing of.
+//! Observers of a training run: they measure the network between epochs, and the training itself knows nothing of what they measure.
 
 use super::parts::Parts;
 use crate::config::{Config, Problem};
@@ -8,7 +8,7 @@ use crate::run::RunFolder;
 use lethe_optim::Extragradient;
 use serde::{Deserialize, Serialize};
 
-/// What is told of a training after each of its epochs.
+/// Looks at the network in training after each epoch.
 pub trait Observer {
     /// Looks at the network after `epoch` (counted from 0), and may write records into the run's folder. A run that is resumed may ask for an epoch
     /// again.

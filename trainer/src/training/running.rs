@@ -175,7 +175,7 @@ impl<'a, 'r> Running<'a, 'r> {
         Ok(self.metrics.record(&record)?)
     }
 
-    /// Whether a checkpoint is due within an epoch: asked for, after so many updates, or after so much time.
+    /// Whether a checkpoint is due within an epoch: because it was asked for, or after some number of updates or some time.
     fn must_save_within(&self) -> bool {
         let (session, train) = (&self.training.session, &self.training.config.train);
         let minutes = Duration::from_secs_f64(60.0 * train.checkpoint_minutes);

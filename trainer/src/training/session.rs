@@ -108,7 +108,7 @@ impl<'a> Session<'a> {
     /// The session at a checkpoint of this config.
     ///
     /// # Errors
-    /// As [`Session::new`], and if the checkpoint has another model, other classes, or another optimiser.
+    /// As [`Session::new`], and if the checkpoint has a different model, different classes, or a different optimiser.
     pub fn resumed(
         config: &'a Config,
         images: ImageShape,

@@ -13,7 +13,7 @@ use std::path::Path;
 /// Writes the model of a run's checkpoint, without the optimiser's vectors, and returns the number of tensors.
 ///
 /// # Errors
-/// If the checkpoint has another model, or the file cannot be written.
+/// If the checkpoint has a different model, or the file cannot be written.
 pub fn export(config: &Config, checkpoint: &Checkpoint, file: &Path) -> Result<usize, Error> {
     checkpoint.expect_model(&config.model)?;
     let names = names(config);

@@ -79,7 +79,7 @@ impl Source {
     /// The values of the tensor with this name and shape.
     ///
     /// # Errors
-    /// If there is none, it has another shape, or it does not contain finite floating-point numbers.
+    /// If there is none, it has a different shape, or it does not contain finite floating-point numbers.
     pub fn tensor(&self, name: &str, shape: &[usize]) -> Result<&[f32], CheckpointError> {
         let error = |expected: &str, found| CheckpointError::Tensor {
             path: self.tensors.path.clone(),

@@ -72,7 +72,7 @@ impl fmt::Display for Transfer {
 /// The initial θ and state of a model with `[init]`: those of its seed, replaced by what the file contains.
 ///
 /// # Errors
-/// If the file cannot be read, belongs to a model that computes differently, or lacks a tensor or has it with another shape.
+/// If the file cannot be read, belongs to a model that computes differently, or lacks a tensor or has it with a different shape.
 pub fn transfer(
     init: &InitConfig,
     config: &ModelConfig,

@@ -5,7 +5,7 @@
 use crate::plan::ConvGeometry;
 use std::ops::Range;
 
-/// Floats behind an image that a last vector may read.
+/// Floats after an image that a last vector may read.
 const SLACK: usize = 64;
 /// Larger strides are left to the distance of outputs: sorting by remainder would scatter a row.
 const SPLIT: usize = 3;

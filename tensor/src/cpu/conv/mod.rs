@@ -70,7 +70,7 @@ fn area(g: &ConvGeometry) -> f64 {
     (g.output[0] * g.output[1]) as f64
 }
 
-/// Cycles of a tap for every vector of outputs: one for each channel, more for the pixels between lines and behind the last vector.
+/// Cycles of a tap for every vector of outputs: one for each channel, more for the pixels between lines and after the last vector.
 fn shifted_cost(g: &ConvGeometry, frame: &Frame, nr: usize, channels: usize) -> f64 {
     (channels * frame.pixels().next_multiple_of(nr)) as f64 / area(g)
 }

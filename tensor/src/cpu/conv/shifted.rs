@@ -124,7 +124,7 @@ pub fn fill_all(frame: &Frame, g: &ConvGeometry, x: &[f32]) -> Scratch {
         let (image, cut) = (task / cuts, task % cuts);
         let channels = share(frame.channels, cuts, cut);
         let end = if cut + 1 == cuts { frame.len } else { channels.end * frame.plane };
-        // SAFETY: each task has its own channels, the last also what lies behind them.
+        // SAFETY: each task has its own channels, the last also what lies after them.
         let out = unsafe { parts.range(image * frame.len + channels.start * frame.plane..image * frame.len + end) };
         let first = image * frame.channels;
         frame.fill(&x[(first + channels.start) * area..(first + channels.end) * area], out);

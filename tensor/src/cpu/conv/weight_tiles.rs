@@ -72,7 +72,7 @@ impl Tiles<'_> {
             rest = later;
             for q in 0..self.width / self.nr {
                 for r in 0..count {
-                    // beyond the last row it is read again, into sums that nobody uses
+                    // beyond the last row it is read again, into sums that are not used
                     let rows: [usize; R] = std::array::from_fn(|i| self.rows[(r * R + i).min(self.rows.len() - 1)]);
                     let at = r * R * T * self.width + q * self.nr;
                     // SAFETY: the assertions here and in `run` bound every access.

@@ -3,7 +3,7 @@
 use super::super::testing::{EPS, Random, Value, check_onto, expected};
 use super::*;
 
-/// A matrix's strides: transposed or not, with `gap` unused elements behind each row.
+/// A matrix's strides: transposed or not, with `gap` unused elements after each row.
 fn strides(rows: usize, columns: usize, transposed: bool, gap: usize) -> (MatrixStrides, usize) {
     let (row, col) = if transposed { (1, rows + gap) } else { (columns + gap, 1) };
     let len = (rows - 1) * row + (columns - 1) * col + 1;

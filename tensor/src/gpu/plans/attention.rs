@@ -192,7 +192,7 @@ impl<'a> Job<'a> {
         [sq, sk, self.diagonal(), heads, count, dim, scale, factor, unit, hidden, nan, m_b, m_h, m_r]
     }
 
-    /// How many keys behind its own row's a query sees, as the kernels take it.
+    /// How many keys after the one of its own row a query sees, as the kernels take it.
     fn diagonal(&self) -> u32 {
         /// Lets every query see every key.
         const ALL: i32 = 0x3fff_ffff;

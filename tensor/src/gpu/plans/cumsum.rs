@@ -5,7 +5,7 @@ use crate::dtype::DType;
 use crate::gpu::{GpuDevice, Input, Output, Span, fold_groups};
 use crate::plan::Cumsum;
 
-/// From so many elements on, a row is worth a workgroup.
+/// From this many elements on, a row is worth a workgroup.
 const LONG: usize = 64;
 /// Elements that a workgroup sums of a row: all that it can hold.
 const ROW_CHUNK: usize = 1024;

@@ -124,7 +124,7 @@ fn window(range: Range<usize>, dtype: DType) -> Window {
     Window { offset, size, first: offset as usize / dtype.size() }
 }
 
-/// The places of a view, from the first to behind the last.
+/// The places of a view, from the first to one past the last.
 fn extent(l: &Layout) -> Range<usize> {
     let (mut low, mut high) = (l.offset as isize, l.offset as isize);
     for (&n, &s) in l.shape.iter().zip(&l.strides) {

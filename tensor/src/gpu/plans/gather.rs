@@ -14,7 +14,7 @@ use std::ops::Range;
 const SHORTEST: [usize; 2] = [256, 1024];
 /// The most entries that a thread goes through.
 const LONGEST: usize = 1 << 14;
-/// Partial sums may always take so many elements.
+/// Partial sums may always take this many elements.
 const ROOM: usize = 1 << 20;
 
 /// Strides of the index along (outer, k, inner), as the kernels take them.

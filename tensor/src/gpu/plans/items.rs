@@ -47,7 +47,7 @@ pub fn parts(items: &Items<'_>, step: usize, gpu: &GpuDevice, inputs: &[Input<'_
                 size => Output { start: output.start + start * size, len: range.len() * size, ..*output },
             })
             .collect();
-        // A part may fall into items of another kind.
+        // A part may be split into items of a different kind.
         run(&*plan, gpu, &inputs, &outputs);
     }
 }

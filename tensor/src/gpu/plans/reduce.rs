@@ -13,7 +13,7 @@ const CHUNK: usize = 8192;
 const CHUNK_OF_MANY: [usize; 2] = [1 << 16, 2048];
 /// Rows of a column that one group of threads adds up.
 const COLUMN_CHUNK: usize = 256;
-/// From so many lines on, one pass keeps the device busy.
+/// From this many lines on, one pass keeps the device busy.
 const MANY: usize = 4096;
 
 /// Runs the plan.

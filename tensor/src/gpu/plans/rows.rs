@@ -16,7 +16,7 @@ pub struct RowKernel {
 impl RowKernel {
     /// For `rows` rows of `n` elements.
     pub fn new(rows: usize, n: usize) -> RowKernel {
-        // Rows of nothing have buffers too small for a vector.
+        // Empty rows have buffers too small for a vector.
         let vec4 = n > 0 && n.is_multiple_of(4);
         let lanes = lanes(if vec4 { n / 4 } else { n });
         let groups = fold_groups(rows.div_ceil(256 / lanes.1 as usize) as u64);

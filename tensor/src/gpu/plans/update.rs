@@ -51,7 +51,7 @@ fn expression<R: Rule<V>, const V: usize>(p: &Update<R, V>) -> (Expr, [usize; V]
         false => g,
     };
     let new = p.rule.step(old, At { grad, lr: scale * p.lr, decay, step: p.step });
-    // 0 where nothing moves: frozen, or the norm is no number.
+    // 0 where nothing moves: frozen, or the norm is not finite.
     let moves = norm.at_most(written.number(f64::from(f32::MAX))) * scale;
     let roots = std::array::from_fn(|k| moves.where_(new[k], old[k]).node);
     (written.finish(), roots)
