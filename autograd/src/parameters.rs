@@ -9,6 +9,22 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 /// A vector of parameters on a tape: what a forward pass reads them from. The tape is not kept alive.
+///
+/// # Examples
+/// ```
+/// # use lethe_autograd::{ParamLayout, Parameters, Tags, Tape};
+/// # use lethe_tensor::{DType, Device, Tensor};
+/// # let mut layout = ParamLayout::new();
+/// let w = layout.add("w", &[64], Tags::default());
+/// # let layout = layout.into();
+/// let theta = Tensor::full(&Device::cpu(), DType::F32, &[64], 3.0);
+/// let tape = Tape::new();
+/// let parameters = tape.parameters(&theta, &layout);
+/// let y = (parameters.get(w) * parameters.get(w)).sum(); // each use adds to the gradient
+/// assert_eq!(tape.backward(&y).into_vector(&parameters).to_vec::<f32>()?, [6.0; 64]);
+/// assert!(!Parameters::constant(&theta, &layout).get(w).is_tracked()); // for inference
+/// # Ok::<(), lethe_tensor::DeviceError>(())
+/// ```
 #[derive(Clone)]
 pub struct Parameters {
     /// The number of this set on its tape.

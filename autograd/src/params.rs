@@ -11,6 +11,21 @@ pub const ALIGNMENT: usize = 64;
 pub struct ParamId(pub usize);
 
 /// What optimisers and steps must know of a parameter.
+///
+/// # Examples
+/// ```
+/// # use lethe_autograd::{ParamLayout, Tags, gradient};
+/// # use lethe_tensor::{DType, Device, Tensor};
+/// # let mut layout = ParamLayout::new();
+/// let body = layout.add("body", &[64], Tags { frozen: true, ..Tags::default() });
+/// let head = layout.add("head", &[64], Tags::default());
+/// # let layout = layout.into();
+/// let theta = Tensor::full(&Device::cpu(), DType::F32, &[128], 3.0);
+/// let (_, slope) = gradient(&theta, &layout, |p| (p.get(body) * p.get(head)).sum());
+/// assert_eq!(layout.view(&slope, head).to_vec::<f32>()?, [3.0; 64]);
+/// assert_eq!(layout.view(&slope, body).to_vec::<f32>()?, [0.0; 64]); // held fixed
+/// # Ok::<(), lethe_tensor::DeviceError>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Tags {
     /// Whether weight decay applies.
@@ -55,6 +70,20 @@ impl Param {
 }
 
 /// Names, shapes, offsets and tags of the parameters in one vector.
+///
+/// # Examples
+/// ```
+/// use lethe_autograd::{ParamLayout, Tags};
+/// use lethe_tensor::{DType, Device, Tensor};
+/// let mut layout = ParamLayout::new();
+/// let weight = layout.add("weight", &[2, 3], Tags::default());
+/// let bias = layout.add("bias", &[2], Tags::default());
+/// layout.tie("head", &[3, 2], weight); // another name for the same elements
+/// assert_eq!(layout.count(), 8);
+/// assert_eq!(layout.get(bias).offset, 64); // every parameter starts at a multiple of 64
+/// let theta = Tensor::zeros(&Device::cpu(), DType::F32, &[layout.len()]);
+/// assert_eq!(layout.view(&theta, weight).shape(), [2, 3]);
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ParamLayout {
     params: Vec<Param>,

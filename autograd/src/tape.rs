@@ -11,6 +11,20 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 /// What becomes of the tape in a sweep.
+///
+/// # Examples
+/// ```
+/// use lethe_autograd::{Mode, Tape, Var};
+/// use lethe_tensor::{Device, Tensor};
+/// let tape = Tape::new();
+/// let x = tape.leaf(&Tensor::new(&Device::cpu(), 3.0));
+/// let one = Var::constant(&Tensor::new(&Device::cpu(), 1.0));
+/// let y = x.square() * &x;
+/// let slope = tape.sweep(&y, &one, Mode::Record).of(&x);
+/// assert_eq!(slope.item::<f32>()?, 27.0); // 3 x²
+/// assert_eq!(tape.sweep(&slope, &one, Mode::Free).of(&x).item::<f32>()?, 18.0); // 6 x
+/// # Ok::<(), lethe_tensor::DeviceError>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mode {
     /// Saved values are freed as the sweep passes; the tape cannot be swept again.

@@ -4,6 +4,22 @@ use lethe_tensor::normal;
 use lethe_tensor::random::{Draw, Philox};
 
 /// How a parameter is initialised.
+///
+/// # Examples
+/// ```
+/// # use lethe_nn::{Builder, Init};
+/// # use lethe_tensor::Device;
+/// let mut b = Builder::new();
+/// let weight = b.param("weight", &[4, 2], Init::XavierUniform { fan_in: 2, fan_out: 4 }); // U(±√(6 / 6))
+/// let blueprint = b.finish();
+/// let draw = |seed| {
+///     let (theta, _) = blueprint.init(&Device::cpu(), seed);
+///     theta.layout().view(theta.values(), weight).to_vec::<f32>()
+/// };
+/// assert!(draw(7)?.iter().all(|w| w.abs() <= 1.0));
+/// assert!(draw(7)? == draw(7)? && draw(7)? != draw(8)?); // a function of the seed
+/// # Ok::<(), lethe_tensor::DeviceError>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Init {
     /// The same number everywhere.

@@ -6,6 +6,22 @@ use lethe_tensor::{Tensor, store};
 
 /// `x ← (1 − f_t) x + f_t x₀` for every number x of θ and of the state, where x₀ is its value at the start of the run. No noise is added, and
 /// the optimiser's vectors stay.
+///
+/// # Examples
+/// ```
+/// # use lethe_nn::{Builder, Init, Theta};
+/// # use lethe_optim::{ShrinkPerturb, ShrinkScaling};
+/// # use lethe_tensor::Device;
+/// # let mut b = Builder::new();
+/// # let w = b.param("w", &[1], Init::Constant(4.0));
+/// # let (start, mut state) = b.finish().init(&Device::cpu(), 0);
+/// let shrink = ShrinkPerturb::new(0.25, ShrinkScaling::Constant, &start, &state); // θ is 4
+/// let mut theta = Theta::new(start.values().mul_scalar(2.0), start.layout()); // training has led to 8
+/// shrink.apply(&mut theta, &mut state, 0.1);
+/// let w = theta.layout().view(theta.values(), w).item::<f32>()?;
+/// assert_eq!(w, 7.0); // a quarter of the way back
+/// # Ok::<(), lethe_tensor::DeviceError>(())
+/// ```
 pub struct ShrinkPerturb {
     factor: f64,
     scaling: ShrinkScaling,

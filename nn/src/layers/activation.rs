@@ -5,6 +5,18 @@ use crate::{Builder, Forward, Init};
 use lethe_autograd::{ParamId, Var};
 
 /// A function of each element, or along an axis; PyTorch's names and defaults. Any shape.
+///
+/// # Examples
+/// ```
+/// use lethe_autograd::Var;
+/// use lethe_nn::layers::Activation;
+/// use lethe_tensor::{Device, Tensor};
+/// let x = Var::constant(&Tensor::new(&Device::cpu(), [-2.0, 0.0, 3.0]));
+/// assert_eq!(Activation::Relu.apply(&x).to_vec::<f32>()?, [0.0, 0.0, 3.0]);
+/// assert_eq!(Activation::LeakyRelu { slope: 0.5 }.apply(&x).to_vec::<f32>()?, [-1.0, 0.0, 3.0]);
+/// assert_eq!(Activation::HardTanh.apply(&x).to_vec::<f32>()?, [-1.0, 0.0, 1.0]);
+/// # Ok::<(), lethe_tensor::DeviceError>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Activation {
     /// x
@@ -113,6 +125,20 @@ impl Layer for Activation {
 }
 
 /// x where x > 0, else slope · x, with learnt slopes: `weight` (1) for all elements, or one for each channel (axis 1) of x (n, c, …).
+///
+/// # Examples
+/// ```
+/// # use lethe_nn::layers::PRelu;
+/// # use lethe_nn::{Builder, Layer, predict};
+/// # use lethe_tensor::{Device, Tensor};
+/// # let mut b = Builder::new();
+/// let layer = PRelu::new(&mut b, 1); // one slope, 0.25 until it is trained
+/// # let (theta, state) = b.finish().init(&Device::cpu(), 0);
+/// let x = Tensor::new(&Device::cpu(), [[-4.0, 4.0]]);
+/// let y = predict(&theta, &state, &x, &|f, x| layer.forward(f, x));
+/// assert_eq!(y.to_vec::<f32>()?, [-1.0, 4.0]);
+/// # Ok::<(), lethe_tensor::DeviceError>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct PRelu {
     weight: ParamId,

@@ -6,6 +6,22 @@ use lethe_autograd::Var;
 
 /// Attention of x (n, tokens, width) to itself under timm's names: one projection `qkv` to Q, K and V of all heads, attention without stored scores,
 /// and a projection `proj` back. [`super::MultiHeadAttention`] has PyTorch's names and masks.
+///
+/// # Examples
+/// ```
+/// # use lethe_nn::layers::SelfAttention;
+/// # use lethe_nn::{Builder, Layer, predict};
+/// # use lethe_tensor::{Device, Tensor};
+/// # let mut b = Builder::new();
+/// let layer = SelfAttention::new(&mut b, 16, 4, 0.0); // width 16, 4 heads, no dropout
+/// # let (theta, state) = b.finish().init(&Device::cpu(), 0);
+/// let x = Tensor::randn(&Device::cpu(), &[2, 5, 16], 0); // 2 sequences of 5 tokens
+/// let y = |x: &Tensor| predict(&theta, &state, x, &|f, x| layer.forward(f, x));
+/// assert_eq!(y(&x).shape(), [2, 5, 16]);
+/// // Attention does not know the order of tokens: reversed, they give the same, reversed.
+/// assert!(y(&x.flip(&[1])).sub(&y(&x).flip(&[1])).norm().item::<f32>()? < 1e-4);
+/// # Ok::<(), lethe_tensor::DeviceError>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct SelfAttention {
     qkv: Linear,

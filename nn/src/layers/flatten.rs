@@ -5,6 +5,18 @@ use crate::Forward;
 use lethe_autograd::Var;
 
 /// Flattens all axes from one on into one axis: by default (n, …) to (n, the product of the others).
+///
+/// # Examples
+/// ```
+/// # use lethe_nn::layers::Flatten;
+/// # use lethe_nn::{Builder, Layer, predict};
+/// # use lethe_tensor::{DType, Device, Tensor};
+/// # let (theta, state) = Builder::new().finish().init(&Device::cpu(), 0);
+/// let maps = Tensor::zeros(&Device::cpu(), DType::F32, &[2, 3, 4, 5]);
+/// let flat = |layer: Flatten| predict(&theta, &state, &maps, &|f, x| layer.forward(f, x));
+/// assert_eq!(flat(Flatten::new()).shape(), [2, 60]); // a vector for each sample
+/// assert_eq!(flat(Flatten::from_axis(2)).shape(), [2, 3, 20]); // one for each channel
+/// ```
 #[derive(Clone, Copy, Debug)]
 pub struct Flatten {
     first: usize,

@@ -7,6 +7,22 @@ use lethe_tensor::Tensor;
 
 /// `(x − mean) / √(var + eps) · weight + bias` over each group of consecutive channels of a sample and all their places: x (n, c, …); `weight`
 /// and `bias` (c). The same in training and evaluation.
+///
+/// # Examples
+/// ```
+/// # use lethe_nn::layers::GroupNorm;
+/// # use lethe_nn::{Builder, Layer, predict};
+/// # use lethe_tensor::{Device, Tensor};
+/// # let mut b = Builder::new();
+/// let layer = GroupNorm::new(&mut b, 2, 4); // channels 0 and 1 are a group, 2 and 3 the other
+/// # let (theta, state) = b.finish().init(&Device::cpu(), 0);
+/// let x = Tensor::new(&Device::cpu(), [[[1.0], [3.0], [10.0], [30.0]]]); // 1 sample, 4 channels of one place
+/// let y = predict(&theta, &state, &x, &|f, x| layer.forward(f, x)).to_vec::<f32>()?;
+/// for (got, expected) in y.into_iter().zip([-1.0f32, 1.0, -1.0, 1.0]) {
+///     assert!((got - expected).abs() < 1e-4); // both groups have mean 0 and deviation 1
+/// }
+/// # Ok::<(), lethe_tensor::DeviceError>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct GroupNorm {
     weight: ParamId,
@@ -45,6 +61,21 @@ impl Layer for GroupNorm {
 
 /// `(x − mean) / √(var + eps)` over the places of each channel of a sample: x (n, c, …), the same in training and evaluation. With
 /// [`InstanceNorm::affine`] times `weight` plus `bias`, (c) each.
+///
+/// # Examples
+/// ```
+/// # use lethe_nn::layers::InstanceNorm;
+/// # use lethe_nn::{Builder, Layer, predict};
+/// # use lethe_tensor::{Device, Tensor};
+/// # let (theta, state) = Builder::new().finish().init(&Device::cpu(), 0);
+/// let layer = InstanceNorm::new(2);
+/// let x = Tensor::new(&Device::cpu(), [[[1.0, 3.0], [30.0, 10.0]]]); // 1 sample, 2 channels of two places
+/// let y = predict(&theta, &state, &x, &|f, x| layer.forward(f, x)).to_vec::<f32>()?;
+/// for (got, expected) in y.into_iter().zip([-1.0f32, 1.0, 1.0, -1.0]) {
+///     assert!((got - expected).abs() < 1e-4); // a channel's scale is gone, its pattern stays
+/// }
+/// # Ok::<(), lethe_tensor::DeviceError>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct InstanceNorm {
     affine: Option<[ParamId; 2]>,

@@ -56,6 +56,22 @@ impl Layer for LayerNorm {
 }
 
 /// Root-mean-square normalisation: `x / √(mean(x²) + eps) · weight` over the last axis of x […, width]; `weight` (width).
+///
+/// # Examples
+/// ```
+/// # use lethe_nn::layers::RmsNorm;
+/// # use lethe_nn::{Builder, Layer, predict};
+/// # use lethe_tensor::{Device, Tensor};
+/// # let mut b = Builder::new();
+/// let layer = RmsNorm::new(&mut b, 2);
+/// # let (theta, state) = b.finish().init(&Device::cpu(), 0);
+/// let x = Tensor::new(&Device::cpu(), [[1.0, 7.0]]); // √((1² + 7²) / 2) is 5
+/// let y = predict(&theta, &state, &x, &|f, x| layer.forward(f, x)).to_vec::<f32>()?;
+/// for (got, expected) in y.into_iter().zip([0.2f32, 1.4]) {
+///     assert!((got - expected).abs() < 1e-5); // scaled, but not centred
+/// }
+/// # Ok::<(), lethe_tensor::DeviceError>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct RmsNorm {
     weight: ParamId,

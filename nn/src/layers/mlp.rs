@@ -5,6 +5,19 @@ use crate::{Builder, Forward, Init};
 use lethe_autograd::Var;
 
 /// `fc2(gelu(fc1(x)))` of x […, width], with dropout after each.
+///
+/// # Examples
+/// ```
+/// # use lethe_nn::layers::Mlp;
+/// # use lethe_nn::{Builder, Layer, predict};
+/// # use lethe_tensor::{DType, Device, Tensor};
+/// # let mut b = Builder::new();
+/// let layer = Mlp::new(&mut b, 2, 8, 0.0); // width 2, 8 hidden units, no dropout
+/// # let (theta, state) = b.finish().init(&Device::cpu(), 0);
+/// assert_eq!(theta.layout().count(), 42); // fc1 has 2 · 8 + 8 parameters, fc2 8 · 2 + 2
+/// let tokens = Tensor::ones(&Device::cpu(), DType::F32, &[3, 5, 2]);
+/// assert_eq!(predict(&theta, &state, &tokens, &|f, x| layer.forward(f, x)).shape(), [3, 5, 2]);
+/// ```
 #[derive(Clone, Debug)]
 pub struct Mlp {
     fc1: Linear,

@@ -28,6 +28,21 @@ pub struct MaxPool<const N: usize> {
 
 /// The mean of each window; extents as of [`MaxPool`]. Zeros of the padding count as elements, as PyTorch counts them, unless
 /// [`AvgPool::without_padding`] says otherwise.
+///
+/// ```
+/// use lethe_nn::layers::AvgPool1d;
+/// use lethe_nn::{Builder, Layer, predict};
+/// use lethe_tensor::{Device, PoolOptions, Tensor};
+///
+/// let (theta, state) = Builder::new().finish().init(&Device::cpu(), 0);
+/// let x = Tensor::new(&Device::cpu(), [[[2.0, 4.0, 6.0, 8.0]]]);
+/// let pool = |layer: AvgPool1d| predict(&theta, &state, &x, &|f, x| layer.forward(f, x)).to_vec::<f32>();
+/// assert_eq!(pool(AvgPool1d::new(2))?, [3.0, 7.0]);
+/// let padded = AvgPool1d::with(PoolOptions::new(2, 2, 1)); // windows (0, 2), (4, 6) and (8, 0)
+/// assert_eq!(pool(padded.clone())?, [1.0, 5.0, 4.0]);
+/// assert_eq!(pool(padded.without_padding())?, [2.0, 5.0, 8.0]);
+/// # Ok::<(), lethe_tensor::DeviceError>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct AvgPool<const N: usize> {
     options: PoolOptions<N>,
@@ -36,6 +51,19 @@ pub struct AvgPool<const N: usize> {
 
 /// Average pooling to an output of a given size: the means over an even division of (n, c, extents…) into cells, of which cell j covers elements
 /// ⌊j · extent / cells⌋ to ⌈(j + 1) · extent / cells⌉. One cell is global pooling.
+///
+/// ```
+/// use lethe_nn::layers::AdaptiveAvgPool1d;
+/// use lethe_nn::{Builder, Layer, predict};
+/// use lethe_tensor::{Device, Tensor};
+///
+/// let (theta, state) = Builder::new().finish().init(&Device::cpu(), 0);
+/// let x = Tensor::new(&Device::cpu(), [[[1.0, 3.0, 5.0, 7.0]]]);
+/// let pool = |layer: AdaptiveAvgPool1d| predict(&theta, &state, &x, &|f, x| layer.forward(f, x)).to_vec::<f32>();
+/// assert_eq!(pool(AdaptiveAvgPool1d::new([2]))?, [2.0, 6.0]);
+/// assert_eq!(pool(AdaptiveAvgPool1d::new([1]))?, [4.0]); // the mean of all
+/// # Ok::<(), lethe_tensor::DeviceError>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct AdaptiveAvgPool<const N: usize> {
     cells: [usize; N],

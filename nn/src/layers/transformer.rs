@@ -130,6 +130,29 @@ impl Layer for EncoderLayer {
 /// A layer of a decoder: self-attention, attention to an encoder's output (the memory), then a perceptron, each with a residual and a norm as in
 /// [`EncoderLayer`]. Names are those of PyTorch's `TransformerDecoderLayer`: `self_attn.…`, `multihead_attn.…`, `linear1.…`, `linear2.…`,
 /// `norm1.…` to `norm3.…`.
+///
+/// # Examples
+/// ```
+/// # use lethe_autograd::Var;
+/// # use lethe_nn::layers::{AttentionMask, DecoderLayer, TransformerConfig};
+/// # use lethe_nn::{Builder, predict};
+/// # use lethe_tensor::{Device, Tensor};
+/// # let cpu = Device::cpu();
+/// # let mut b = Builder::new();
+/// let layer = DecoderLayer::new(&mut b, &TransformerConfig::new(16, 4)); // width 16, 4 heads
+/// # let (theta, state) = b.finish().init(&cpu, 0);
+/// // x is 3 tokens so far, the memory what an encoder made of 5 tokens and 2 of padding.
+/// let [x, memory] = [3, 7].map(|tokens| Tensor::randn(&cpu, &[1, tokens, 16], 0));
+/// let y = |memory: &Tensor, mask: &AttentionMask| {
+///     let memory = Var::constant(memory);
+///     predict(&theta, &state, &x, &|f, x| layer.forward(f, x, &memory, &AttentionMask::causal(), mask))
+/// };
+/// let masked = y(&memory, &AttentionMask::none().with_lengths(&cpu, &[5], 7));
+/// let cut = y(&memory.slice(1, 0, 5), &AttentionMask::none());
+/// assert_eq!(masked.shape(), [1, 3, 16]);
+/// assert!(masked.sub(&cut).norm().item::<f32>()? < 1e-4); // what the mask hides is as if it were not there
+/// # Ok::<(), lethe_tensor::DeviceError>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct DecoderLayer {
     self_attn: MultiHeadAttention,

@@ -38,6 +38,17 @@ pub enum Stem {
 }
 
 /// The sizes of a residual network.
+///
+/// # Examples
+/// ```
+/// use lethe_nn::Model;
+/// use lethe_nn::models::{ResNet, ResNetConfig};
+/// let config = ResNetConfig { blocks: vec![1, 1, 1], ..ResNetConfig::cifar18(10) };
+/// let net = ResNet::new(&config);
+/// let layout = net.blueprint().layout();
+/// let head = layout.get(layout.find("fc.weight").unwrap());
+/// assert_eq!(head.shape, [10, 256]); // 64 channels, doubled twice
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct ResNetConfig {
     /// Channels of an image.

@@ -35,6 +35,17 @@ pub enum HeadNorm {
 }
 
 /// The sizes of a vision transformer.
+///
+/// # Examples
+/// ```
+/// use lethe_nn::Model;
+/// use lethe_nn::models::{Pooling, Vit, VitConfig};
+/// let config = VitConfig { depth: 6, pooling: Pooling::ClassToken, ..VitConfig::small(16, 10) };
+/// let vit = Vit::new(config);
+/// let layout = vit.blueprint().layout();
+/// let positions = layout.get(layout.find("pos_embed").unwrap());
+/// assert_eq!(positions.shape, [1, 197, 384]); // 14 · 14 patches and the class token
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct VitConfig {
     /// Channels of an image.

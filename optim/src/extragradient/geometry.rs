@@ -43,6 +43,24 @@ pub enum Geometry {
 }
 
 /// ASAM's scaling T = diag(|θ| + η): where it is applied, and to which parameters.
+///
+/// # Examples
+/// ```
+/// # use lethe_nn::{Builder, Init};
+/// # use lethe_optim::{Adaptive, Geometry, Scale, Scope};
+/// # use lethe_tensor::Device;
+/// # let mut b = Builder::new();
+/// # let [v, w] = [("v", 3.0), ("w", 4.0)].map(|(name, at)| b.param(name, &[1], Init::Constant(at)));
+/// # let (theta, _) = b.finish().init(&Device::cpu(), 0);
+/// let asam = Adaptive { scale: Scale::Both, eta: 0.0, scope: Scope::All };
+/// let p = theta.values().sign(); // θ is (3, 4), and p (1, 1)
+/// let epsilon = Geometry::Adaptive(asam).direction(&theta, p).epsilon(5.0);
+/// for (number, expected) in [(v, 9.0f32), (w, 16.0)] {
+///     let along = theta.layout().view(&epsilon, number).item::<f32>()?;
+///     assert!((along - expected).abs() < 1e-4); // 5 T² p / n(T p) is 5 (9, 16) / 5
+/// }
+/// # Ok::<(), lethe_tensor::DeviceError>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Adaptive {
     /// Where T is applied.

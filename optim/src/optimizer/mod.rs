@@ -48,6 +48,26 @@ use lethe_tensor::{DType, Tensor, execute_in_place};
 use rates::rates;
 
 /// A base optimiser: moves θ by an update vector of its layout.
+///
+/// # Examples
+/// ```
+/// # use lethe_nn::{Builder, Init};
+/// # use lethe_optim::{Optimizer, Sgd};
+/// # use lethe_tensor::Device;
+/// # let mut b = Builder::new();
+/// # let w = b.param("w", &[1], Init::Constant(1.0));
+/// # let (mut theta, _) = b.finish().init(&Device::cpu(), 0);
+/// let gradient = theta.values().clone(); // θ is 1, and so is the gradient
+/// let mut first: Box<dyn Optimizer> = Box::new(Sgd::new(&theta, 0.5, 0.0)); // momentum 0.5
+/// first.step(&mut theta, &gradient, 0.5);
+/// let vectors = first.state().into_iter().map(|(_, vector)| vector.clone()).collect();
+/// let mut second = Sgd::new(&theta, 0.5, 0.0);
+/// second.restore(vectors, first.steps()); // goes on where the first one stopped
+/// second.step(&mut theta, &gradient, 0.5);
+/// let w = theta.layout().view(theta.values(), w).item::<f32>()?;
+/// assert_eq!(w, -0.25); // 1 − 0.5 · 1 − 0.5 · (0.5 + 1)
+/// # Ok::<(), lethe_tensor::DeviceError>(())
+/// ```
 pub trait Optimizer: Send {
     /// One step in place: clips, decays, moves. Nothing is read back. Returns ‖g‖ before clipping, a scalar on the device; where it is not
     /// finite, θ and the moments stay as they were. A norm whose square, after clipping, the vector's type cannot hold counts as infinite:

@@ -7,6 +7,19 @@ use crate::run::execute_one;
 use crate::tensor::Tensor;
 
 /// How a window moves over N axes; two are (height, width), three (depth, height, width).
+///
+/// # Examples
+/// ```
+/// use lethe_tensor::{ConvOptions, DType, Device, Tensor};
+/// let x = Tensor::ones(&Device::cpu(), DType::F32, &[1, 1, 4, 4]);
+/// let w = Tensor::ones(&Device::cpu(), DType::F32, &[1, 1, 2, 2]);
+/// let y = x.conv2d(&w, None, &ConvOptions::new(2, 0)); // stride 2, no padding
+/// assert_eq!(y.to_vec::<f32>()?, [4.0; 4]); // 2 · 2 windows of 4 ones
+/// assert_eq!(x.conv2d(&w, None, &ConvOptions::default().same([2, 2])).shape(), [1, 1, 4, 4]);
+/// let spread = ConvOptions { dilation: [3, 3], ..ConvOptions::default() }; // the taps are the corners of x
+/// assert_eq!(x.conv2d(&w, None, &spread).shape(), [1, 1, 1, 1]);
+/// # Ok::<(), lethe_tensor::DeviceError>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ConvOptions<const N: usize = 2> {
     /// Steps of the window.

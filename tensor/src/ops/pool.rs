@@ -5,6 +5,17 @@ use crate::plan::{Pool2d, PoolKind, PoolPass};
 use crate::tensor::Tensor;
 
 /// A pooling window over N axes; two are (height, width), three (depth, height, width).
+///
+/// # Examples
+/// ```
+/// use lethe_tensor::{Device, PoolOptions, Tensor};
+/// let x = Tensor::new(&Device::cpu(), [[[[1.0, 5.0, 2.0, 8.0], [3.0, 4.0, 7.0, 6.0]]]]); // one image of two rows
+/// let apart = PoolOptions::new(2, 2, 0); // windows of 2 × 2, side by side
+/// assert_eq!(x.max_pool2d(&apart).0.to_vec::<f32>()?, [5.0, 8.0]);
+/// let overlapping = PoolOptions { stride: [1, 1], ..apart };
+/// assert_eq!(x.max_pool2d(&overlapping).0.to_vec::<f32>()?, [5.0, 7.0, 8.0]);
+/// # Ok::<(), lethe_tensor::DeviceError>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PoolOptions<const N: usize = 2> {
     /// Its size.
