@@ -61,6 +61,19 @@ impl BinaryOp {
         matches!(self, BinaryOp::Eq | BinaryOp::Ne | BinaryOp::Lt | BinaryOp::Le)
     }
 
+    /// The value for integers, which doubles hold, modulo 2³²: a product may have more digits than a double. As on a GPU, a / 0 is a.
+    pub fn of_integers(self, a: f64, b: f64) -> f64 {
+        let (x, y) = (a as i64, b as i64);
+        let wrapped = |v: i64| f64::from(v as u32);
+        match self {
+            BinaryOp::Add => wrapped(x.wrapping_add(y)),
+            BinaryOp::Sub => wrapped(x.wrapping_sub(y)),
+            BinaryOp::Mul => wrapped(x.wrapping_mul(y)),
+            BinaryOp::Div => wrapped(x / if y == 0 { 1 } else { y }),
+            _ => self.exact(a, b),
+        }
+    }
+
     /// The value in double precision.
     pub fn exact(self, a: f64, b: f64) -> f64 {
         match self {

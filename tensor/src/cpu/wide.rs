@@ -57,7 +57,11 @@ fn evaluate(p: &Elementwise, inputs: &[Input<'_>], from: &[Strided], at: usize, 
             Node::Const(c) => out.fill(c),
             Node::Uniform(draw) => out.iter_mut().enumerate().for_each(|(i, o)| *o = draw.uniform(at + i)),
             Node::Unary(op, a) => unary(op, of(a), out),
-            Node::Binary(op, a, b) => binary(op, of(a), of(b), out),
+            Node::Binary(op, a, b) if p.expr.compute.is_float() => binary(op, of(a), of(b), out),
+            Node::Binary(op, a, b) => {
+                let ab = of(a).iter().zip(of(b));
+                out.iter_mut().zip(ab).for_each(|(o, (a, b))| *o = op.of_integers(*a, *b));
+            }
             Node::Select(c, a, b) => {
                 for (i, o) in out.iter_mut().enumerate() {
                     *o = if of(c)[i] != 0.0 { of(a)[i] } else { of(b)[i] };

@@ -3,7 +3,7 @@
 use crate::cpu::strided::load_one;
 use crate::cpu::{Input, Output};
 use crate::dtype::{DType, Element};
-use crate::expr::{BinaryOp, Node};
+use crate::expr::Node;
 use crate::plan::Elementwise;
 
 /// What the type of computation makes of a value: integers wrap, floats round.
@@ -13,19 +13,6 @@ pub fn rounded(v: f64, compute: DType) -> f64 {
         DType::I32 => f64::from(v as i64 as i32),
         DType::U32 => f64::from(v as i64 as u32),
         _ => v,
-    }
-}
-
-/// An operation of integers, which doubles hold, before it wraps: a product may have more digits than a double. As on a GPU, a / 0 is a.
-fn integer(op: BinaryOp, a: f64, b: f64) -> f64 {
-    let (x, y) = (a as i64, b as i64);
-    let wrapped = |v: i64| f64::from(v as u32);
-    match op {
-        BinaryOp::Add => wrapped(x.wrapping_add(y)),
-        BinaryOp::Sub => wrapped(x.wrapping_sub(y)),
-        BinaryOp::Mul => wrapped(x.wrapping_mul(y)),
-        BinaryOp::Div => wrapped(x / if y == 0 { 1 } else { y }),
-        _ => op.exact(a, b),
     }
 }
 
@@ -45,7 +32,7 @@ pub fn run(p: &Elementwise, inputs: &[Input<'_>], outputs: &mut [Output<'_>]) {
                 Node::Const(c) => c,
                 Node::Uniform(draw) => draw.uniform(index),
                 Node::Unary(op, a) => op.exact(values[a]),
-                Node::Binary(op, a, b) if !p.expr.compute.is_float() => integer(op, values[a], values[b]),
+                Node::Binary(op, a, b) if !p.expr.compute.is_float() => op.of_integers(values[a], values[b]),
                 Node::Binary(op, a, b) => op.exact(values[a], values[b]),
                 Node::Select(c, a, b) => values[if values[c] != 0.0 { a } else { b }],
             };
