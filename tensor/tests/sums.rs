@@ -6,6 +6,8 @@ use lethe_tensor::{ConvOptions, DType, Device, Tensor};
 const N: usize = 2_000_000;
 /// A chain of additions of so many would be off by a hundred times as much.
 const BOUND: f64 = 2e-6;
+/// Products, and convolutions with several channels, add up blocks of up to 512 terms in registers, where equal terms are all rounded alike.
+const PRODUCTS: f64 = 1e-5;
 
 fn positive(n: usize) -> Vec<f32> {
     (0..n as u32).map(|i| 0.5 + (i.wrapping_mul(0x9e37_79b9) >> 8) as f32 / (1u32 << 24) as f32).collect()
@@ -19,13 +21,28 @@ fn ones(shape: &[usize]) -> Tensor {
     Tensor::ones(&Device::cpu(), DType::F32, shape)
 }
 
+/// Equal numbers: what is rounded away from random ones evens out.
+fn tenths(shape: &[usize]) -> Tensor {
+    Tensor::full(&Device::cpu(), DType::F32, shape, 0.1)
+}
+
+/// The number that stands for a tenth.
+fn tenth() -> f64 {
+    f64::from(0.1f32)
+}
+
 #[track_caller]
 fn near(what: &str, got: &Tensor, expected: &[f64]) {
+    within(BOUND, what, got, expected);
+}
+
+#[track_caller]
+fn within(bound: f64, what: &str, got: &Tensor, expected: &[f64]) {
     let got: Vec<f32> = got.contiguous().to_vec().unwrap();
     assert_eq!(got.len(), expected.len(), "{what}");
     for (g, e) in got.iter().zip(expected) {
         let off = (f64::from(*g) - e).abs() / e.abs();
-        assert!(off <= BOUND, "{what}: {g}, expected {e}: off by {off:e}");
+        assert!(off <= bound, "{what}: {g}, expected {e}: off by {off:e}");
     }
 }
 
@@ -58,6 +75,8 @@ fn what_indices_add_keeps_its_digits() {
     let zeros = ones(&[4]).zeros_like();
     near("scatter_add", &zeros.scatter_add(0, &index, &tensor(&x, &[N])), &columns(&x, 4, |v| v));
     near("index_add", &zeros.index_add(0, &index, &tensor(&x, &[N])), &columns(&x, 4, |v| v));
+    let few = index.slice(0, 0, 4 * 1000);
+    near("index_add, a thousand", &zeros.index_add(0, &few, &tenths(&[4 * 1000])), &[1000.0 * tenth(); 4]);
 }
 
 #[test]
@@ -101,5 +120,22 @@ fn gradients_of_convolutions_keep_their_digits() {
         let g = options.geometry(&[batch, 1, h, w], &[1, 1, 1, 1]);
         let dw = tensor(&x, &[batch, 1, h, w]).conv2d_weight_grad(&ones(&g.y_shape()), &g);
         near("weight", &dw, &columns(&x, 1, |v| v));
+    }
+}
+
+#[test]
+fn products_of_equal_numbers_keep_their_digits() {
+    for [m, k, n] in [[1, 10_000_000, 1], [3, 2_000_000, 2]] {
+        let product = tenths(&[m, k]).matmul(&ones(&[k, n]));
+        within(PRODUCTS, "a product", &product, &vec![k as f64 * tenth(); m * n]);
+    }
+    // Dot products, tiles of some channels, and patches.
+    for (c, stride, bound) in [(1, 1, BOUND), (6, 1, PRODUCTS), (6, 4, PRODUCTS)] {
+        for (batch, size) in [(1, 800 * stride), (64, 100 * stride)] {
+            let g = ConvOptions::new(stride, 0).geometry(&[batch, 1, size, size], &[c, 1, 1, 1]);
+            let dw = tenths(&g.x_shape()).conv2d_weight_grad(&ones(&g.y_shape()), &g);
+            let pixels: usize = [0, 2, 3].iter().map(|i| g.y_shape()[*i]).product();
+            within(bound, "a convolution's weight", &dw, &vec![pixels as f64 * tenth(); c]);
+        }
     }
 }
