@@ -124,6 +124,59 @@ fn gradients_of_convolutions_keep_their_digits() {
 }
 
 #[test]
+fn rows_of_equal_numbers_are_normalised() {
+    let one = ones(&[N]);
+    let (_, stats) = tenths(&[1, N]).layer_norm(&one, &one, 1e-5);
+    near("mean", &stats.reshape(&[2]).slice(0, 0, 1), &[tenth()]);
+    let signs: Vec<f32> = (0..N).map(|i| if i % 2 == 0 { 1.0 } else { -1.0 }).collect();
+    let (_, stats) = (&tensor(&signs, &[1, N]) * &tenths(&[1, N])).layer_norm(&one, &one, 1e-5);
+    near("deviation", &stats.reshape(&[2]).slice(0, 1, 2), &[1.0 / (tenth() * tenth() + 1e-5).sqrt()]);
+
+    // What is equal in dy, or follows x̂, does not reach x.
+    let x = tensor(&signs, &[1, N]);
+    let (_, stats) = x.layer_norm(&one, &one, 0.0);
+    for dy in [tenths(&[1, N]), &x * &tenths(&[1, N])] {
+        let [dx, ..] = x.layer_norm_backward(&one, &dy, &stats, 0.0);
+        let most = dx.abs().max().to_vec::<f32>().unwrap()[0];
+        assert!(f64::from(most) <= BOUND * tenth(), "layer norm, gradient: {most:e}, expected 0");
+    }
+    let (x, two) = (x.reshape(&[N / 2, 2]), ones(&[2]));
+    let (_, stats) = x.layer_norm(&two, &two, 0.0);
+    let [_, dw, db] = x.layer_norm_backward(&two, &tenths(&[N / 2, 2]), &stats, 0.0);
+    let sum = tenth() * (N / 2) as f64;
+    near("layer norm, weight", &dw, &[sum, -sum]);
+    near("layer norm, bias", &db, &[sum, sum]);
+}
+
+#[test]
+fn softmaxes_of_equal_numbers_keep_their_digits() {
+    let n = 1 << 22;
+    let low = -std::f32::consts::LN_10;
+    let mut z = vec![low; n];
+    z[0] = 0.0;
+    let (z, low) = (tensor(&z, &[1, n]), f64::from(low));
+    let sum = 1.0 + (n - 1) as f64 * low.exp();
+    let first = |t: &Tensor| t.reshape(&[n]).slice(0, 0, 2);
+    near("softmax", &first(&z.softmax(-1)), &[1.0 / sum, low.exp() / sum]);
+    near("log_softmax", &first(&z.log_softmax(-1)), &[-sum.ln(), low - sum.ln()]);
+
+    let (y, total) = (tenths(&[1, n]), n as f64 * tenth());
+    near("softmax, gradient", &first(&y.softmax_backward(&ones(&[1, n]), -1, false)), &[tenth() * (1.0 - total); 2]);
+    near("log_softmax, gradient", &first(&y.softmax_backward(&y, -1, true)), &[tenth() - tenth().exp() * total; 2]);
+
+    let label = Tensor::zeros(&Device::cpu(), DType::U32, &[1]);
+    let below = -low * (n - 1) as f64;
+    for smoothing in [0.0, 0.5] {
+        let (loss, _) = z.cross_entropy(&label, Likelihood::Softmax, smoothing);
+        near("cross-entropy", &loss, &[sum.ln() + smoothing / n as f64 * below]);
+    }
+    let (loss, _) = z.cross_entropy(&y, Likelihood::Softmax, 0.0);
+    near("cross-entropy with a distribution", &loss, &[tenth() * (below + n as f64 * sum.ln())]);
+    let (loss, _) = z.cross_entropy(&label, Likelihood::Sigmoid, 0.0);
+    near("sigmoid cross-entropy", &loss, &[std::f64::consts::LN_2 + (n - 1) as f64 * low.exp().ln_1p()]);
+}
+
+#[test]
 fn products_of_equal_numbers_keep_their_digits() {
     for [m, k, n] in [[1, 10_000_000, 1], [3, 2_000_000, 2]] {
         let product = tenths(&[m, k]).matmul(&ones(&[k, n]));

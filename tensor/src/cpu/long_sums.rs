@@ -6,8 +6,8 @@ use std::ops::Range;
 /// Terms that are added in single precision, one after the other: equal ones are off by at most 1e-6 of their sum.
 pub const CHAIN: usize = 64;
 
-/// Elements of a row that are summed in one go: at these usual lengths a vector's lanes have short chains anyway.
-const SHORT: usize = 4096;
+/// Rows of more elements are cut into blocks: at usual lengths a vector's lanes have short chains anyway, and a loop about the loop costs time.
+pub const SHORT: usize = 4096;
 /// Elements of the blocks of longer rows, whole vectors of any instruction set: at most [`CHAIN`] terms in each of sixteen lanes.
 const BLOCK: usize = 1024;
 
@@ -18,10 +18,11 @@ pub struct Blocks {
     block: usize,
 }
 
-/// How a row of `len` elements is cut before it is summed: by its length alone.
+/// How a row of `len` elements is cut before it is summed. Whether it is `long` ([`SHORT`]) is a constant where this is inlined, so that nothing
+/// is left of it for short rows.
 #[inline(always)]
-pub fn blocks(len: usize) -> Blocks {
-    Blocks { at: 0, len, block: if len <= SHORT { SHORT } else { BLOCK } }
+pub fn blocks(len: usize, long: bool) -> Blocks {
+    Blocks { at: 0, len, block: if long { BLOCK } else { len } }
 }
 
 // By hand: the standard library's chunks divide by the block first, which a short row would feel.
@@ -88,7 +89,7 @@ mod tests {
     fn blocks_cover_a_row_once() {
         for len in [0, 1, 4096, 4097, 5120, 10_000] {
             let mut end = 0;
-            for block in blocks(len) {
+            for block in blocks(len, len > SHORT) {
                 assert!(block.start == end && !block.is_empty(), "{block:?} of {len}");
                 assert!(block.end == len || block.len().is_multiple_of(BLOCK), "{block:?} of {len}");
                 end = block.end;
