@@ -1,7 +1,7 @@
 //! Sums of millions on the CPU keep the digits of single precision, whatever operation makes them: terms that do not cancel, against doubles.
 
-use lethe_tensor::plan::Likelihood;
-use lethe_tensor::{ConvOptions, DType, Device, Tensor};
+use lethe_tensor::plan::{Likelihood, PoolKind};
+use lethe_tensor::{ConvOptions, DType, Device, PoolOptions, Tensor};
 
 const N: usize = 2_000_000;
 /// A chain of additions of so many would be off by a hundred times as much.
@@ -174,6 +174,31 @@ fn softmaxes_of_equal_numbers_keep_their_digits() {
     near("cross-entropy with a distribution", &loss, &[tenth() * (below + n as f64 * sum.ln())]);
     let (loss, _) = z.cross_entropy(&label, Likelihood::Sigmoid, 0.0);
     near("sigmoid cross-entropy", &loss, &[std::f64::consts::LN_2 + (n - 1) as f64 * low.exp().ln_1p()]);
+}
+
+#[test]
+fn windows_of_equal_numbers_keep_their_digits() {
+    for [h, w] in [[1, N], [N, 1], [1500, 1500]] {
+        let options = PoolOptions { kernel: [h, w], stride: [1, 1], padding: [0, 0] };
+        near("avg_pool2d", &tenths(&[1, 1, h, w]).avg_pool2d(&options, false), &[tenth()]);
+    }
+    near("adaptive_avg_pool2d", &tenths(&[1, 1, 1, N]).adaptive_avg_pool2d([1, 2]), &[tenth(); 2]);
+
+    for axis in 0..2 {
+        let along = |n: usize| if axis == 0 { [n, 1] } else { [1, n] };
+        let ([h, w], [oh, ow]) = (along(8000), along(4001));
+        let options = PoolOptions { kernel: along(4000), stride: [1, 1], padding: [0, 0] };
+        let mut x = vec![0.0; 8000];
+        x[4000] = 1.0;
+        let x = tensor(&x, &[1, 1, h, w]);
+        let dy = tenths(&[1, 1, oh, ow]);
+        // All windows but the first hold the middle.
+        let (_, index) = x.max_pool2d(&options);
+        let dx = dy.pool2d_backward(&options.plan(PoolKind::Max, &x), Some(&index));
+        near("max_pool2d, gradient", &dx.max(), &[4000.0 * tenth()]);
+        let dx = dy.pool2d_backward(&options.plan(PoolKind::Average { count_pad: false }, &x), None);
+        near("avg_pool2d, gradient", &dx.reshape(&[8000]).slice(0, 4000, 4001), &[tenth()]);
+    }
 }
 
 #[test]
