@@ -2,6 +2,7 @@
 
 #![allow(unsafe_code)]
 
+use super::long_sums::{CHAIN, flush};
 use super::scratch::Scratch;
 use super::simd::{Kernel, Simd};
 use super::simd_x2::X2;
@@ -158,9 +159,6 @@ struct Sums {
     all: Vec<f64>,
 }
 
-/// Images that are added up in single precision.
-const IMAGES: usize = 64;
-
 impl Sums {
     fn new(slab: &Slab) -> Sums {
         Sums { some: Scratch::zeros(slab.columns()), all: vec![0.0; slab.columns()] }
@@ -168,7 +166,7 @@ impl Sums {
 
     /// Where this image's columns are to be added; images come in ascending order.
     fn of(&mut self, columns: Range<usize>, image: usize) -> &mut [f32] {
-        if image > 0 && image.is_multiple_of(IMAGES) {
+        if image > 0 && image.is_multiple_of(CHAIN) {
             flush(&mut self.some[columns.clone()], &mut self.all[columns.clone()]);
         }
         &mut self.some[columns]
@@ -185,13 +183,6 @@ impl Sums {
             }
             *out = (sums.iter().sum::<f64>() * factor) as f32;
         }
-    }
-}
-
-/// Moves the sums in single precision into those in double.
-fn flush(some: &mut [f32], all: &mut [f64]) {
-    for (all, some) in all.iter_mut().zip(some) {
-        *all += f64::from(std::mem::take(some));
     }
 }
 

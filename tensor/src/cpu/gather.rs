@@ -53,7 +53,7 @@ fn gather(p: &Gather, inputs: &[Input<'_>], outputs: &mut [Output<'_>]) {
 }
 
 /// Sums of this many terms or more are carried in double precision.
-const LONG: usize = 1024;
+const LONG: usize = 512;
 
 fn scatter(p: &ScatterAdd, inputs: &[Input<'_>], outputs: &mut [Output<'_>]) {
     let base = p.base.then(|| inputs[2].values::<f32>());

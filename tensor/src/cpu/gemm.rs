@@ -18,6 +18,8 @@ const MC: usize = 168;
 const NC: usize = 2048;
 /// The tallest tile of any instruction set; blocks of rows are cut at its multiples.
 const TALLEST: usize = 14;
+/// Blocks of KC that are added to C one after the other; sums of more are a tree of such.
+const CHAIN: usize = 64;
 /// Operations below which a second thread gains nothing.
 pub const SERIAL: usize = 1_000_000;
 
@@ -50,6 +52,22 @@ impl<'a> Product<'a> {
         let a = Mat { data: &self.a.data[p0 * self.a.cs..], ..self.a };
         let b = Mat { data: &self.b.data[p0 * self.b.rs..], ..self.b };
         Product { k: p1 - p0, a, b, ..self }
+    }
+
+    /// The two halves of the sums, the second in memory of its own ([`Product::gather`]).
+    fn halves(self, second: &mut [f32]) -> [Product<'a>; 2] {
+        let c = Parts::new(second);
+        let half = self.part(self.k / 2, self.k);
+        [self.part(0, self.k / 2), Product { c, ldc: self.n, add: false, bias: None, ..half }]
+    }
+
+    /// Adds the second half, when both are done.
+    fn gather(&self, second: &[f32]) {
+        for (i, more) in second.chunks_exact(self.n).enumerate() {
+            // SAFETY: one row; the products are done.
+            let row = unsafe { self.c.range(i * self.ldc..i * self.ldc + self.n) };
+            row.iter_mut().zip(more).for_each(|(c, v)| *c += v);
+        }
     }
 
     /// Whether A is read where it lies. Row-major it is, unless its rows fall into one cache set (multiples of 4 KiB); transposed, while few
@@ -89,31 +107,34 @@ pub fn gemm(
             let (j0, j1) = even(panels, threads, i);
             let (j0, j1) = (j0 * nr, n.min(j1 * nr));
             if j0 < j1 {
-                blocked(level, nr, 1, product.columns(j0, j1));
+                tree(level, nr, 1, product.columns(j0, j1));
             }
         });
     }
-    blocked(level, nr, threads, product);
+    tree(level, nr, threads, product);
 }
 
 /// Few outputs, long sums (a weight gradient): halves of the sum, then one addition.
 fn halves(level: Level, nr: usize, threads: usize, p: Product) {
     let mut second = Scratch::new(p.m * p.n);
-    let products = [
-        p.part(0, p.k / 2),
-        Product { c: Parts::new(&mut second), ldc: p.n, add: false, bias: None, ..p.part(p.k / 2, p.k) },
-    ];
-    let half = |i: usize| blocked(level, nr, 1, products[i]);
+    let products = p.halves(&mut second);
+    let half = |i: usize| tree(level, nr, 1, products[i]);
     if threads > 1 {
         parallel(2, half)
     } else {
         (0..2).for_each(half)
     }
-    for (i, more) in second.chunks_exact(p.n).enumerate() {
-        // SAFETY: one row; the products are done.
-        let row = unsafe { p.c.range(i * p.ldc..i * p.ldc + p.n) };
-        row.iter_mut().zip(more).for_each(|(c, v)| *c += v);
+    p.gather(&second);
+}
+
+/// A product; where the sums have very many blocks, halves of them, one after the other, until they have not.
+fn tree(level: Level, nr: usize, threads: usize, p: Product) {
+    if p.k <= CHAIN * KC {
+        return blocked(level, nr, threads, p);
     }
+    let mut second = Scratch::new(p.m * p.n);
+    p.halves(&mut second).into_iter().for_each(|half| tree(level, nr, threads, half));
+    p.gather(&second);
 }
 
 /// The blocks of a product, those of rows and the packing of B shared out to `threads`.

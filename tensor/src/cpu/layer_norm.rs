@@ -3,6 +3,7 @@
 #![allow(unsafe_code)]
 
 use super::levels::{Level, dispatch_at, level};
+use super::long_sums::{CHAIN, LongSums, SHORT, blocks};
 use super::scratch::Scratch;
 use super::simd::{Kernel, Simd};
 use super::simd_x2::X2;
@@ -53,12 +54,19 @@ fn gradients(level: Level, p: &LayerNormBackward, inputs: &[Input<'_>], outputs:
     let mut sums = Scratch::zeros(rows.div_ceil(block).max(1) * 2 * n);
     let parts = Parts::new(&mut sums);
     by_blocks(rows, block, |rows| {
-        let (at, task) = (rows.start * n..rows.end * n, rows.start / block);
-        // SAFETY: each task has its own rows and its own sums.
-        let (dx, sums) = unsafe { (dx.range(at.clone()), parts.range(task * 2 * n..(task + 1) * 2 * n)) };
-        let (dweight, dbias) = sums.split_at_mut(n);
-        let stats = &stats[2 * rows.start..2 * rows.end];
-        dispatch_at(level, Gradient { x: &x[at.clone()], dy: &dy[at], dx, stats, weight, dweight, dbias });
+        let task = rows.start / block;
+        // SAFETY: each task has its own sums.
+        let mut sums = LongSums::new(unsafe { parts.range(task * 2 * n..(task + 1) * 2 * n) });
+        for first in rows.clone().step_by(CHAIN) {
+            let rows = first..rows.end.min(first + CHAIN);
+            let at = rows.start * n..rows.end * n;
+            // SAFETY: each task has its own rows.
+            let dx = unsafe { dx.range(at.clone()) };
+            let (dweight, dbias) = sums.room_for(rows.len()).split_at_mut(n);
+            let stats = &stats[2 * rows.start..2 * rows.end];
+            dispatch_at(level, Gradient { x: &x[at.clone()], dy: &dy[at], dx, stats, weight, dweight, dbias });
+        }
+        sums.finish();
     });
     add_partials(&mut sums, 2 * n);
     dweight.values().copy_from_slice(&sums[..n]);
@@ -79,21 +87,39 @@ impl Kernel for Norm<'_> {
     type Out = ();
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
+        match self.weight.len() > SHORT {
+            true => self.rows::<S, true>(s),
+            false => self.rows::<S, false>(s),
+        }
+    }
+}
+
+impl Norm<'_> {
+    #[inline(always)]
+    fn rows<S: Simd, const LONG: bool>(self, s: S) {
         let w = X2(s);
         let (n, lanes) = (self.weight.len(), 2 * S::N);
         let rows = self.x.chunks_exact(n).zip(self.y.chunks_exact_mut(n)).zip(self.stats.chunks_exact_mut(2));
         for ((x, y), stats) in rows {
-            let mut sum = w.splat(0.0);
-            for x in x.chunks(lanes) {
-                sum = w.add(sum, w.load_part(x, 0.0));
+            let mut total = 0.0;
+            for block in blocks(n, LONG) {
+                let mut sum = w.splat(0.0);
+                for x in x[block].chunks(lanes) {
+                    sum = w.add(sum, w.load_part(x, 0.0));
+                }
+                total += f64::from(w.sum(sum));
             }
-            let mean = w.sum(sum) / n as f32;
-            let (m, mut sum) = (w.splat(mean), w.splat(0.0));
-            for x in x.chunks(lanes) {
-                let d = w.sub(w.load_part(x, mean), m);
-                sum = w.fma(d, d, sum);
+            let mean = total as f32 / n as f32;
+            let (m, mut total) = (w.splat(mean), 0.0);
+            for block in blocks(n, LONG) {
+                let mut sum = w.splat(0.0);
+                for x in x[block].chunks(lanes) {
+                    let d = w.sub(w.load_part(x, mean), m);
+                    sum = w.fma(d, d, sum);
+                }
+                total += f64::from(w.sum(sum));
             }
-            let rstd = 1.0 / (w.sum(sum) / n as f32 + self.eps).sqrt();
+            let rstd = 1.0 / (total as f32 / n as f32 + self.eps).sqrt();
             (stats[0], stats[1]) = (mean, rstd);
             let r = w.splat(rstd);
             let parameters = self.weight.chunks(lanes).zip(self.bias.chunks(lanes));
@@ -120,23 +146,40 @@ impl Kernel for Gradient<'_> {
     type Out = ();
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
+        match self.weight.len() > SHORT {
+            true => self.rows::<S, true>(s),
+            false => self.rows::<S, false>(s),
+        }
+    }
+}
+
+impl Gradient<'_> {
+    #[inline(always)]
+    fn rows<S: Simd, const LONG: bool>(self, s: S) {
         let w = X2(s);
         let (n, lanes) = (self.weight.len(), 2 * S::N);
         let rows = self.x.chunks_exact(n).zip(self.dy.chunks_exact(n)).zip(self.dx.chunks_exact_mut(n));
         for (((x, dy), dx), stats) in rows.zip(self.stats.chunks_exact(2)) {
             let (mean, rstd) = (w.splat(stats[0]), w.splat(stats[1]));
-            let (mut sum, mut sum_hat) = (w.splat(0.0), w.splat(0.0));
-            let sums = self.dweight.chunks_mut(lanes).zip(self.dbias.chunks_mut(lanes));
-            let row = x.chunks(lanes).zip(dy.chunks(lanes)).zip(self.weight.chunks(lanes));
-            for (((x, dy), weight), (dweight, dbias)) in row.zip(sums) {
-                let (dy, hat) = (w.load_part(dy, 0.0), w.mul(w.sub(w.load_part(x, 0.0), mean), rstd));
-                let g = w.mul(dy, w.load_part(weight, 0.0));
-                sum = w.add(sum, g);
-                sum_hat = w.fma(g, hat, sum_hat);
-                w.store_part(dweight, w.fma(dy, hat, w.load_part(dweight, 0.0)));
-                w.store_part(dbias, w.add(dy, w.load_part(dbias, 0.0)));
+            let (mut total, mut total_hat) = (0.0, 0.0);
+            for block in blocks(n, LONG) {
+                let (x, dy, weight) = (&x[block.clone()], &dy[block.clone()], &self.weight[block.clone()]);
+                let (dweight, dbias) = (&mut self.dweight[block.clone()], &mut self.dbias[block]);
+                let (mut sum, mut sum_hat) = (w.splat(0.0), w.splat(0.0));
+                let sums = dweight.chunks_mut(lanes).zip(dbias.chunks_mut(lanes));
+                let row = x.chunks(lanes).zip(dy.chunks(lanes)).zip(weight.chunks(lanes));
+                for (((x, dy), weight), (dweight, dbias)) in row.zip(sums) {
+                    let (dy, hat) = (w.load_part(dy, 0.0), w.mul(w.sub(w.load_part(x, 0.0), mean), rstd));
+                    let g = w.mul(dy, w.load_part(weight, 0.0));
+                    sum = w.add(sum, g);
+                    sum_hat = w.fma(g, hat, sum_hat);
+                    w.store_part(dweight, w.fma(dy, hat, w.load_part(dweight, 0.0)));
+                    w.store_part(dbias, w.add(dy, w.load_part(dbias, 0.0)));
+                }
+                total += f64::from(w.sum(sum));
+                total_hat += f64::from(w.sum(sum_hat));
             }
-            let (a, b) = (w.splat(-w.sum(sum) / n as f32), w.splat(-w.sum(sum_hat) / n as f32));
+            let (a, b) = (w.splat(-total as f32 / n as f32), w.splat(-total_hat as f32 / n as f32));
             let row = x.chunks(lanes).zip(dy.chunks(lanes)).zip(self.weight.chunks(lanes));
             for (((x, dy), weight), dx) in row.zip(dx.chunks_mut(lanes)) {
                 let hat = w.mul(w.sub(w.load_part(x, 0.0), mean), rstd);
@@ -153,7 +196,8 @@ mod tests {
     use super::*;
     use crate::cpu::testing::{EPS, Random, Value, check, expected};
 
-    const SHAPES: [[usize; 2]; 8] = [[1, 1], [0, 4], [3, 7], [5, 16], [2, 33], [1500, 10], [70, 500], [2, 3001]];
+    const SHAPES: [[usize; 2]; 9] =
+        [[1, 1], [0, 4], [3, 7], [5, 16], [2, 33], [1500, 10], [70, 500], [2, 3001], [2, 9001]];
     const VARIANCE_OFFSET: f64 = 1e-5;
 
     fn plan([rows, n]: [usize; 2]) -> impl Fn(DType) -> LayerNorm {

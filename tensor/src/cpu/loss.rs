@@ -3,6 +3,7 @@
 #![allow(unsafe_code)]
 
 use super::levels::{Level, dispatch_at, level};
+use super::long_sums::SHORT;
 use super::loss_rows::{Smoothing, sigmoid, softmax, softmax_label};
 use super::rows::*;
 use super::simd::{Kernel, Simd};
@@ -78,7 +79,10 @@ impl Kernel for RowLosses<'_> {
             }
         } else {
             for r in 0..self.loss.len() {
-                self.row(X2(s), r);
+                match self.c > SHORT {
+                    true => self.row(X2(s), AlongRow::<true>, r),
+                    false => self.row(X2(s), AlongRow::<false>, r),
+                }
             }
         }
         self.leave_out();
@@ -88,25 +92,25 @@ impl Kernel for RowLosses<'_> {
 impl RowLosses<'_> {
     /// A row by itself.
     #[inline(always)]
-    fn row<S: Simd>(&mut self, s: S, r: usize) {
+    fn row<S: Simd>(&mut self, s: S, a: impl Along, r: usize) {
         let (at, q) = (r * self.c..(r + 1) * self.c, self.smoothing);
         let (z, grad) = (&self.z[at.clone()], &mut self.grad[at.clone()]);
         let loss = match (self.likelihood, self.targets) {
             (Likelihood::Softmax, Targets::Labels(labels)) => {
                 let label = (labels[r] as usize).min(self.c - 1);
-                let loss = softmax_label(s, AlongRow, q, z, s.splat(z[label]), grad);
+                let loss = softmax_label(s, a, q, z, s.splat(z[label]), grad);
                 grad[label] -= q.keep;
                 loss
             }
-            (Likelihood::Softmax, Targets::Distributions(t)) => softmax(s, AlongRow, q, z, &t[at], grad),
+            (Likelihood::Softmax, Targets::Distributions(t)) => softmax(s, a, q, z, &t[at], grad),
             (Likelihood::Sigmoid, Targets::Labels(labels)) => {
                 grad.fill(0.0);
                 grad[(labels[r] as usize).min(self.c - 1)] = 1.0;
-                sigmoid(s, AlongRow, q, z, grad)
+                sigmoid(s, a, q, z, grad)
             }
             (Likelihood::Sigmoid, Targets::Distributions(t)) => {
                 grad.copy_from_slice(&t[at]);
-                sigmoid(s, AlongRow, q, z, grad)
+                sigmoid(s, a, q, z, grad)
             }
         };
         s.store_part(&mut self.loss[r..r + 1], loss);
@@ -199,7 +203,9 @@ mod tests {
     #[test]
     fn losses_and_gradients_match_for_every_kind_of_target() {
         let mut random = Random(11);
-        for shape @ [rows, classes] in [[1, 1], [0, 3], [5, 2], [37, 10], [16, 16], [3, 17], [9, 100], [2, 1000]] {
+        for shape @ [rows, classes] in
+            [[1, 1], [0, 3], [5, 2], [37, 10], [16, 16], [3, 17], [9, 100], [2, 1000], [1, 9001]]
+        {
             for likelihood in [Likelihood::Softmax, Likelihood::Sigmoid] {
                 for target in [Target::Index, Target::Distribution] {
                     for smoothing in [0.0, 0.1] {

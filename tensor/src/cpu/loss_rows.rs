@@ -54,11 +54,15 @@ pub fn softmax_label<S: Simd>(s: S, a: impl Along, q: Smoothing, z: &[f32], own:
     if q.even == 0.0 {
         return loss; // a class that is impossible and not wanted adds nothing
     }
-    let (mut below, fill) = (s.splat(0.0), first(s, top));
-    for z in z.chunks(S::N) {
-        below = s.add(below, s.sub(top, s.load_part(z, fill)));
+    let (mut below, mut before, fill) = (s.splat(0.0), 0.0, first(s, top));
+    for block in a.blocks(z.len()) {
+        let mut sum = s.splat(0.0);
+        for z in z[block].chunks(S::N) {
+            sum = s.add(sum, s.sub(top, s.load_part(z, fill)));
+        }
+        below = a.sum(s, &mut before, sum);
     }
-    let spread = s.fma(s.splat(q.even), a.sum(s, below), s.mul(s.splat(q.total), log_sum));
+    let spread = s.fma(s.splat(q.even), below, s.mul(s.splat(q.total), log_sum));
     s.add(loss, spread)
 }
 
@@ -69,21 +73,30 @@ pub fn softmax<S: Simd>(s: S, a: impl Along, q: Smoothing, z: &[f32], t: &[f32],
     let sum = exponentials(s, a, z, top, grad);
     let log_sum = math::log(s, sum);
     let (keep, even, zero) = (s.splat(q.keep), s.splat(q.even), s.splat(0.0));
-    let mut mass = zero;
-    for t in t.chunks(S::N) {
-        mass = s.add(mass, s.load_part(t, 0.0));
+    let (mut mass, mut before) = (zero, 0.0);
+    for block in a.blocks(t.len()) {
+        let mut sum = zero;
+        for t in t[block].chunks(S::N) {
+            sum = s.add(sum, s.load_part(t, 0.0));
+        }
+        mass = a.sum(s, &mut before, sum);
     }
-    let factor = s.div(s.fma(keep, a.sum(s, mass), s.splat(q.total)), sum);
+    let factor = s.div(s.fma(keep, mass, s.splat(q.total)), sum);
     let smallest = s.splat(f32::from_bits(1));
-    let mut loss = zero;
-    for ((z, t), grad) in z.chunks(S::N).zip(t.chunks(S::N)).zip(grad.chunks_mut(S::N)) {
-        let target = s.mul(filled(s, t.len()), s.fma(keep, s.load_part(t, 0.0), even));
-        let term = s.mul(target, s.add(s.sub(top, s.load_part(z, 0.0)), log_sum));
-        loss = s.add(loss, s.select_lt(s.abs(target), smallest, zero, term));
-        let e = s.load_part(grad, 0.0);
-        s.store_part(grad, s.sub(s.mul(e, factor), target));
+    let (mut loss, mut before) = (zero, 0.0);
+    for block in a.blocks(z.len()) {
+        let (z, t, grad) = (&z[block.clone()], &t[block.clone()], &mut grad[block]);
+        let mut sum = zero;
+        for ((z, t), grad) in z.chunks(S::N).zip(t.chunks(S::N)).zip(grad.chunks_mut(S::N)) {
+            let target = s.mul(filled(s, t.len()), s.fma(keep, s.load_part(t, 0.0), even));
+            let term = s.mul(target, s.add(s.sub(top, s.load_part(z, 0.0)), log_sum));
+            sum = s.add(sum, s.select_lt(s.abs(target), smallest, zero, term));
+            let e = s.load_part(grad, 0.0);
+            s.store_part(grad, s.sub(s.mul(e, factor), target));
+        }
+        loss = a.sum(s, &mut before, sum);
     }
-    a.sum(s, loss)
+    loss
 }
 
 /// The loss of rows with a probability for each class; `grad` holds the targets before.
@@ -93,19 +106,24 @@ pub fn sigmoid<S: Simd>(s: S, a: impl Along, q: Smoothing, z: &[f32], grad: &mut
     let (zero, one) = (s.splat(0.0), s.splat(1.0));
     // Two sums: at the start of training one class gives 10 and a thousand give 5e-5 each, which would all be rounded the same way if they
     // were added to it one by one.
-    let (mut straight, mut curved) = (zero, zero);
-    for (z, grad) in z.chunks(S::N).zip(grad.chunks_mut(S::N)) {
-        let filled = filled(s, z.len());
-        let target = s.fma(keep, s.load_part(grad, 0.0), even);
-        let z = s.load_part(z, 0.0);
-        let e = math::exp(s, s.sub(zero, s.abs(z)));
-        // softplus(z) − t z = (step(z) − t) z + ln(1 + e): infinite logits too have the loss that they tend to.
-        let slope = s.sub(s.select_lt(zero, z, one, zero), target);
-        let linear = s.select_le(s.abs(slope), zero, zero, s.mul(slope, z));
-        straight = s.fma(filled, linear, straight);
-        curved = s.fma(filled, math::log1p(s, e), curved);
-        let likelihood = s.div(s.select_lt(z, zero, e, one), s.add(one, e));
-        s.store_part(grad, s.sub(likelihood, target));
+    let (mut loss, mut before) = (zero, 0.0);
+    for block in a.blocks(z.len()) {
+        let (z, grad) = (&z[block.clone()], &mut grad[block]);
+        let (mut straight, mut curved) = (zero, zero);
+        for (z, grad) in z.chunks(S::N).zip(grad.chunks_mut(S::N)) {
+            let filled = filled(s, z.len());
+            let target = s.fma(keep, s.load_part(grad, 0.0), even);
+            let z = s.load_part(z, 0.0);
+            let e = math::exp(s, s.sub(zero, s.abs(z)));
+            // softplus(z) − t z = (step(z) − t) z + ln(1 + e): infinite logits too have the loss that they tend to.
+            let slope = s.sub(s.select_lt(zero, z, one, zero), target);
+            let linear = s.select_le(s.abs(slope), zero, zero, s.mul(slope, z));
+            straight = s.fma(filled, linear, straight);
+            curved = s.fma(filled, math::log1p(s, e), curved);
+            let likelihood = s.div(s.select_lt(z, zero, e, one), s.add(one, e));
+            s.store_part(grad, s.sub(likelihood, target));
+        }
+        loss = a.sum(s, &mut before, s.add(straight, curved));
     }
-    a.sum(s, s.add(straight, curved))
+    loss
 }

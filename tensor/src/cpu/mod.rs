@@ -22,6 +22,7 @@ mod interp;
 mod lanes;
 pub(crate) mod layer_norm;
 pub(crate) mod levels;
+mod long_sums;
 pub(crate) mod loss;
 mod loss_rows;
 pub(crate) mod math;

@@ -2,12 +2,14 @@
 
 #![allow(unsafe_code)]
 
+use super::long_sums::CHAIN;
 use super::tasks::by_rows;
 use super::threads::Parts;
 use super::{Input, Output, reference};
 use crate::dtype::DType;
 use crate::plan::{Pool2d, PoolKind, PoolPass};
-use std::ops::Range;
+use std::iter::Sum;
+use std::ops::{AddAssign, Div, Range};
 
 /// Runs the plan.
 pub fn run(p: &Pool2d, inputs: &[Input<'_>], outputs: &mut [Output<'_>]) {
@@ -76,15 +78,55 @@ fn max_backward(p: &Pool2d, inputs: &[Input<'_>], outputs: &mut [Output<'_>]) {
     let (dy, index) = (inputs[0].values::<f32>(), inputs[1].values::<u32>());
     let dx = Parts::new(outputs[0].values::<f32>());
     let (area, out_area) = areas(p);
+    let long = windows(p, 0) * windows(p, 1) > CHAIN;
     planes(p, |plane| {
         // SAFETY: each plane is visited once.
         let dx = unsafe { dx.range(plane * area..(plane + 1) * area) };
-        dx.fill(0.0);
         let at = plane * out_area..(plane + 1) * out_area;
-        for (dy, i) in dy[at.clone()].iter().zip(&index[at]) {
-            dx[*i as usize] += dy;
+        let terms = dy[at.clone()].iter().zip(&index[at]);
+        match long {
+            true => in_double(dx, |sums| add_at(terms, sums)),
+            false => add_at(terms, dx),
         }
     });
+}
+
+/// The sums of what goes to each place.
+fn add_at<'a, T: Real>(terms: impl Iterator<Item = (&'a f32, &'a u32)>, sums: &mut [T]) {
+    sums.fill(T::from(0.0));
+    terms.for_each(|(dy, i)| sums[*i as usize] += T::from(*dy));
+}
+
+/// What long sums are added up in: `f32`, or `f64` where there may be more than [`CHAIN`] terms.
+trait Real: Copy + From<f32> + AddAssign + Sum + Div<Output = Self> {
+    fn rounded(self) -> f32;
+}
+
+impl Real for f32 {
+    fn rounded(self) -> f32 {
+        self
+    }
+}
+
+impl Real for f64 {
+    fn rounded(self) -> f32 {
+        self as f32
+    }
+}
+
+/// Rounds what `f` writes.
+fn in_double(out: &mut [f32], f: impl FnOnce(&mut [f64])) {
+    let mut sums = vec![0.0; out.len()];
+    f(&mut sums);
+    out.iter_mut().zip(sums).for_each(|(out, sum)| *out = sum as f32);
+}
+
+/// The most windows that hold one cell, along an axis.
+fn windows(p: &Pool2d, axis: usize) -> usize {
+    match p.kind {
+        PoolKind::Adaptive => p.output[axis] / p.input[axis].max(1) + 2,
+        _ => p.kernel[axis].div_ceil(p.stride[axis]).min(p.output[axis]),
+    }
 }
 
 /// Both passes of the two means.
@@ -93,18 +135,29 @@ fn average(p: &Pool2d, inputs: &[Input<'_>], outputs: &mut [Output<'_>]) {
     let (area, out_area) = areas(p);
     let rows: Vec<Range<usize>> = (0..p.output[0]).map(|o| cells(p, 0, o)).collect();
     let columns: Vec<Range<usize>> = (0..p.output[1]).map(|o| cells(p, 1, o)).collect();
+    let long = match p.pass {
+        PoolPass::Forward => rows.iter().chain(&columns).any(|cells| cells.len() > CHAIN),
+        PoolPass::Backward => windows(p, 0).max(windows(p, 1)) > CHAIN,
+    };
     planes(p, |plane| {
-        let mut line = vec![0.0; p.input[1]];
         match p.pass {
             PoolPass::Forward => {
                 // SAFETY: each plane is visited once.
                 let y = unsafe { to.range(plane * out_area..(plane + 1) * out_area) };
-                shrink(p, &from[plane * area..][..area], &rows, &columns, &mut line, y);
+                let x = &from[plane * area..][..area];
+                match long {
+                    true => shrink(p, x, &rows, &columns, &mut vec![0.0f64; p.input[1]], y),
+                    false => shrink(p, x, &rows, &columns, &mut vec![0.0f32; p.input[1]], y),
+                }
             }
             PoolPass::Backward => {
                 // SAFETY: as above.
                 let dx = unsafe { to.range(plane * area..(plane + 1) * area) };
-                spread(p, &from[plane * out_area..][..out_area], &rows, &columns, &mut line, dx);
+                let dy = &from[plane * out_area..][..out_area];
+                match long {
+                    true => in_double(dx, |dx| spread(p, dy, &rows, &columns, &mut vec![0.0; p.input[1]], dx)),
+                    false => spread(p, dy, &rows, &columns, &mut vec![0.0; p.input[1]], dx),
+                }
             }
         }
     });
@@ -119,31 +172,46 @@ fn divisor(p: &Pool2d, rows: &Range<usize>, columns: &Range<usize>) -> f32 {
 }
 
 /// The means of one plane; `line` is room for a row.
-fn shrink(p: &Pool2d, x: &[f32], rows: &[Range<usize>], columns: &[Range<usize>], line: &mut [f32], y: &mut [f32]) {
+fn shrink<T: Real>(
+    p: &Pool2d,
+    x: &[f32],
+    rows: &[Range<usize>],
+    columns: &[Range<usize>],
+    line: &mut [T],
+    y: &mut [f32],
+) {
     let width = line.len();
     for (rows, y) in rows.iter().zip(y.chunks_exact_mut(p.output[1])) {
-        line.copy_from_slice(&x[rows.start * width..][..width]);
+        line.iter_mut().zip(&x[rows.start * width..][..width]).for_each(|(sum, x)| *sum = T::from(*x));
         for row in rows.start + 1..rows.end {
-            line.iter_mut().zip(&x[row * width..]).for_each(|(sum, x)| *sum += x);
+            line.iter_mut().zip(&x[row * width..]).for_each(|(sum, x)| *sum += T::from(*x));
         }
         for (columns, y) in columns.iter().zip(y) {
-            *y = line[columns.clone()].iter().sum::<f32>() / divisor(p, rows, columns);
+            let sum: T = line[columns.clone()].iter().copied().sum();
+            *y = (sum / T::from(divisor(p, rows, columns))).rounded();
         }
     }
 }
 
-/// The gradient of one plane.
-fn spread(p: &Pool2d, dy: &[f32], rows: &[Range<usize>], columns: &[Range<usize>], line: &mut [f32], dx: &mut [f32]) {
+/// The gradient of one plane; `line` likewise.
+fn spread<T: Real>(
+    p: &Pool2d,
+    dy: &[f32],
+    rows: &[Range<usize>],
+    columns: &[Range<usize>],
+    line: &mut [T],
+    dx: &mut [T],
+) {
     let width = line.len();
-    dx.fill(0.0);
+    dx.fill(T::from(0.0));
     for (rows, dy) in rows.iter().zip(dy.chunks_exact(p.output[1])) {
-        line.fill(0.0);
+        line.fill(T::from(0.0));
         for (columns, dy) in columns.iter().zip(dy) {
-            let share = dy / divisor(p, rows, columns);
+            let share = T::from(*dy) / T::from(divisor(p, rows, columns));
             line[columns.clone()].iter_mut().for_each(|sum| *sum += share);
         }
         for row in rows.clone() {
-            dx[row * width..][..width].iter_mut().zip(&*line).for_each(|(dx, sum)| *dx += sum);
+            dx[row * width..][..width].iter_mut().zip(&*line).for_each(|(dx, sum)| *dx += *sum);
         }
     }
 }

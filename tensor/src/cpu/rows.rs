@@ -1,6 +1,7 @@
 //! Vector passes over rows that softmax and the cross-entropies share. A row function is written once and used in two ways: with vectors
 //! along a long row, or on many short rows side by side, a row a lane, where a vector holds the same element of every row.
 
+use super::long_sums::{Blocks, blocks};
 use super::math;
 use super::simd::Simd;
 
@@ -12,20 +13,28 @@ pub type Lanes = [f32; NARROW * 16];
 
 /// How the partial results in the lanes of a vector become those of whole rows.
 pub trait Along: Copy {
-    /// The sum.
-    fn sum<S: Simd>(self, s: S, v: S::F) -> S::F;
+    /// How `len` elements are cut before they are summed.
+    fn blocks(self, len: usize) -> Blocks;
+    /// Adds the sum of a block to that of the blocks before (`before`, 0 at first): the sum of all so far.
+    fn sum<S: Simd>(self, s: S, before: &mut f64, v: S::F) -> S::F;
     /// The largest.
     fn max<S: Simd>(self, s: S, v: S::F) -> S::F;
 }
 
-/// A vector holds consecutive elements of one row: the row's result goes to every lane.
+/// A vector holds consecutive elements of one row: the row's result goes to every lane. `LONG`: of more than
+/// [`SHORT`](super::long_sums::SHORT) elements.
 #[derive(Clone, Copy)]
-pub struct AlongRow;
+pub struct AlongRow<const LONG: bool>;
 
-impl Along for AlongRow {
+impl<const LONG: bool> Along for AlongRow<LONG> {
     #[inline(always)]
-    fn sum<S: Simd>(self, s: S, v: S::F) -> S::F {
-        s.splat(s.sum(v))
+    fn blocks(self, len: usize) -> Blocks {
+        blocks(len, LONG)
+    }
+    #[inline(always)]
+    fn sum<S: Simd>(self, s: S, before: &mut f64, v: S::F) -> S::F {
+        *before += f64::from(s.sum(v));
+        s.splat(*before as f32)
     }
     #[inline(always)]
     fn max<S: Simd>(self, s: S, v: S::F) -> S::F {
@@ -39,8 +48,12 @@ pub struct AcrossRows;
 
 impl Along for AcrossRows {
     #[inline(always)]
-    fn sum<S: Simd>(self, _: S, v: S::F) -> S::F {
-        v
+    fn blocks(self, len: usize) -> Blocks {
+        blocks(len, false)
+    }
+    #[inline(always)]
+    fn sum<S: Simd>(self, _: S, _: &mut f64, v: S::F) -> S::F {
+        v // of the only block
     }
     #[inline(always)]
     fn max<S: Simd>(self, _: S, v: S::F) -> S::F {
@@ -81,21 +94,29 @@ pub fn largest<S: Simd>(s: S, a: impl Along, x: &[f32]) -> S::F {
 /// `y = e^(x − top)`, and the sum of these. Nothing but NaN comes of a row of −∞ alone.
 #[inline(always)]
 pub fn exponentials<S: Simd>(s: S, a: impl Along, x: &[f32], top: S::F, y: &mut [f32]) -> S::F {
-    let mut sum = s.splat(0.0);
-    for (x, y) in x.chunks(S::N).zip(y.chunks_mut(S::N)) {
-        let e = math::exp(s, s.sub(s.load_part(x, f32::NEG_INFINITY), top));
-        sum = s.add(sum, e);
-        s.store_part(y, e);
+    let (mut total, mut before) = (s.splat(0.0), 0.0);
+    for block in a.blocks(x.len()) {
+        let mut sum = s.splat(0.0);
+        for (x, y) in x[block.clone()].chunks(S::N).zip(y[block].chunks_mut(S::N)) {
+            let e = math::exp(s, s.sub(s.load_part(x, f32::NEG_INFINITY), top));
+            sum = s.add(sum, e);
+            s.store_part(y, e);
+        }
+        total = a.sum(s, &mut before, sum);
     }
-    a.sum(s, sum)
+    total
 }
 
 /// The sum of `e^(x − top)` alone.
 #[inline(always)]
 pub fn sum_of_exponentials<S: Simd>(s: S, a: impl Along, x: &[f32], top: S::F) -> S::F {
-    let mut sum = s.splat(0.0);
-    for x in x.chunks(S::N) {
-        sum = s.add(sum, math::exp(s, s.sub(s.load_part(x, f32::NEG_INFINITY), top)));
+    let (mut total, mut before) = (s.splat(0.0), 0.0);
+    for block in a.blocks(x.len()) {
+        let mut sum = s.splat(0.0);
+        for x in x[block].chunks(S::N) {
+            sum = s.add(sum, math::exp(s, s.sub(s.load_part(x, f32::NEG_INFINITY), top)));
+        }
+        total = a.sum(s, &mut before, sum);
     }
-    a.sum(s, sum)
+    total
 }

@@ -3,6 +3,7 @@
 #![allow(unsafe_code)]
 
 use super::levels::{Level, dispatch_at, level};
+use super::long_sums::SHORT;
 use super::rows::*;
 use super::simd::{Kernel, Simd};
 use super::simd_x2::X2;
@@ -67,7 +68,10 @@ impl Kernel for ForwardRows<'_> {
         let (n, block) = (self.n, self.n * S::N);
         if n > NARROW {
             for (x, y) in self.x.chunks_exact(n).zip(self.y.chunks_exact_mut(n)) {
-                forward_row(X2(s), AlongRow, self.log, x, y);
+                match n > SHORT {
+                    true => forward_row(X2(s), AlongRow::<true>, self.log, x, y),
+                    false => forward_row(X2(s), AlongRow::<false>, self.log, x, y),
+                }
             }
             return;
         }
@@ -112,7 +116,10 @@ impl Kernel for BackwardRows<'_> {
         let (n, block) = (self.n, self.n * S::N);
         if n > NARROW {
             for ((y, dy), dx) in self.y.chunks_exact(n).zip(self.dy.chunks_exact(n)).zip(self.dx.chunks_exact_mut(n)) {
-                backward_row(X2(s), AlongRow, self.log, y, dy, dx);
+                match n > SHORT {
+                    true => backward_row(X2(s), AlongRow::<true>, self.log, y, dy, dx),
+                    false => backward_row(X2(s), AlongRow::<false>, self.log, y, dy, dx),
+                }
             }
             return;
         }
@@ -128,15 +135,18 @@ impl Kernel for BackwardRows<'_> {
 
 #[inline(always)]
 fn backward_row<S: Simd>(s: S, a: impl Along, log: bool, y: &[f32], dy: &[f32], dx: &mut [f32]) {
-    let mut sum = s.splat(0.0);
-    for (y, dy) in y.chunks(S::N).zip(dy.chunks(S::N)) {
-        let dy = s.load_part(dy, 0.0);
-        sum = if log { s.add(dy, sum) } else { s.fma(s.load_part(y, 0.0), dy, sum) };
+    let (mut total, mut before) = (s.splat(0.0), 0.0);
+    for block in a.blocks(y.len()) {
+        let mut sum = s.splat(0.0);
+        for (y, dy) in y[block.clone()].chunks(S::N).zip(dy[block].chunks(S::N)) {
+            let dy = s.load_part(dy, 0.0);
+            sum = if log { s.add(dy, sum) } else { s.fma(s.load_part(y, 0.0), dy, sum) };
+        }
+        total = a.sum(s, &mut before, sum);
     }
-    let sum = a.sum(s, sum);
     for ((y, dy), dx) in y.chunks(S::N).zip(dy.chunks(S::N)).zip(dx.chunks_mut(S::N)) {
         let (y, dy) = (s.load_part(y, 0.0), s.load_part(dy, 0.0));
-        s.store_part(dx, if log { s.sub(dy, s.mul(math::exp(s, y), sum)) } else { s.mul(y, s.sub(dy, sum)) });
+        s.store_part(dx, if log { s.sub(dy, s.mul(math::exp(s, y), total)) } else { s.mul(y, s.sub(dy, total)) });
     }
 }
 

@@ -7,6 +7,7 @@ use super::frame::Frame;
 use super::weight_tiles::{Segment, Tiles};
 use crate::cpu::gemm::{Mat, panel_width, transpose_in};
 use crate::cpu::levels::{Level, dispatch_at};
+use crate::cpu::long_sums::{CHAIN, LongSums};
 use crate::cpu::scratch::Scratch;
 use crate::cpu::tasks::{add_partials, share};
 use crate::cpu::threads::{Parts, parallel};
@@ -135,6 +136,7 @@ impl<'a> Work<'a> {
         let step = (2 * PIXELS / frame.pixels()).clamp(1, images.len());
         let mut frames = Scratch::new(step * frame.len);
         let mut own = Scratch::new(if turned.is_some() { 0 } else { step * len });
+        let mut sums = LongSums::new(sums);
         for first in images.clone().step_by(step) {
             let images = first..images.end.min(first + step);
             for (i, image) in images.clone().enumerate() {
@@ -152,20 +154,26 @@ impl<'a> Work<'a> {
                 .clone()
                 .flat_map(|image| segments((image - first) * frame.len, start_of(image), frame.pixels(), self.nr))
                 .collect();
-            let tiles = Tiles {
-                x: &frames,
-                rows: &rows,
-                adjacent: self.is_adjacent(),
-                dy: turned.unwrap_or(&own),
-                panel: frame.pixels() * self.nr,
-                nr: self.nr,
-                segments: &segments,
-                pixels: PIXELS,
-                sums,
-                width: self.width,
-            };
-            dispatch_at(self.level, tiles);
+            // Small images are few pixels together, a large one may be many.
+            let some = if step > 1 { segments.len() } else { CHAIN };
+            for segments in segments.chunks(some) {
+                let pixels: usize = segments.iter().map(|s| s.len).sum();
+                let tiles = Tiles {
+                    x: &frames,
+                    rows: &rows,
+                    adjacent: self.is_adjacent(),
+                    dy: turned.unwrap_or(&own),
+                    panel: frame.pixels() * self.nr,
+                    nr: self.nr,
+                    segments,
+                    pixels: PIXELS,
+                    sums: sums.room_for(segments.len().min(pixels / PIXELS + 1)),
+                    width: self.width,
+                };
+                dispatch_at(self.level, tiles);
+            }
         }
+        sums.finish();
     }
 
     /// Writes the sums of a cut where they belong.

@@ -5,6 +5,7 @@
 
 use super::frame::Frame;
 use crate::cpu::levels::{Level, dispatch_at};
+use crate::cpu::long_sums::LongSums;
 use crate::cpu::scratch::Scratch;
 use crate::cpu::simd::{Kernel, Simd};
 use crate::cpu::tasks::by_rows;
@@ -13,6 +14,8 @@ use crate::plan::ConvGeometry;
 
 /// Taps that are summed at once.
 const TAPS: usize = 8;
+/// Pixels whose products are summed up in registers, whole vectors of any instruction set: 64 in each of sixteen lanes.
+const PIXELS: usize = 1024;
 
 /// `dw = dy ∗ x` (`add`: added to what is there), where [`Frame::is_shifted`].
 pub fn weight_grad(level: Level, g: &ConvGeometry, x: &[f32], dy: &[f32], dw: &mut [f32], add: bool) {
@@ -27,14 +30,19 @@ pub fn weight_grad(level: Level, g: &ConvGeometry, x: &[f32], dy: &[f32], dw: &m
         for channel in channels {
             let (group, c) = (channel / ci, channel % ci);
             let mut sums = Scratch::zeros(co * taps * 16);
+            let mut long: Vec<_> = sums.chunks_exact_mut(taps * 16).map(LongSums::new).collect();
             for image in 0..g.batch {
                 frame.fill(&x[(image * g.c_in + channel) * area..][..area], &mut held);
-                for (o, sums) in sums.chunks_exact_mut(taps * 16).enumerate() {
+                for (o, sums) in long.iter_mut().enumerate() {
                     let dy = &dy[(image * g.c_out + group * co + o) * out_area..][..out_area];
                     spread(dy, g.output[1], frame.pitch, &mut lines);
-                    dispatch_at(level, Dots { x: &held, offsets: &offsets, dy: &lines, sums });
+                    for (i, dy) in lines.chunks(PIXELS).enumerate() {
+                        let (x, sums) = (&held[i * PIXELS..], sums.room_for(1));
+                        dispatch_at(level, Dots { x, offsets: &offsets, dy, sums });
+                    }
                 }
             }
+            long.into_iter().for_each(LongSums::finish);
             for (o, sums) in sums.chunks_exact(taps * 16).enumerate() {
                 let at = ((group * co + o) * ci + c) * taps;
                 // SAFETY: each task has its own input channels.

@@ -7,6 +7,7 @@ use super::frame::Frame;
 use super::shifted::fill_all;
 use crate::cpu::gemm::{Sweep, panel_width};
 use crate::cpu::levels::{Level, dispatch_at};
+use crate::cpu::long_sums::LongSums;
 use crate::cpu::scratch::Scratch;
 use crate::cpu::tasks::share;
 use crate::cpu::threads::{Parts, parallel};
@@ -30,11 +31,13 @@ pub fn weight_grad(level: Level, g: &ConvGeometry, x: &[f32], dy: &[f32], dw: &m
         let offsets = &frame.offsets(group * (g.c_in / g.groups)..(group + 1) * (g.c_in / g.groups))[own.clone()];
         let ld = own.len().next_multiple_of(nr);
         let mut sums = Scratch::zeros(co * ld);
+        let mut long = LongSums::new(&mut sums);
         for image in 0..g.batch {
             let frame_of = &frames[image * frame.len..(image + 1) * frame.len];
             let dy = &dy[(image * g.c_out + group * co) * g.output[0] * g.output[1]..];
-            product(level, g, frame_of, frame.steps(), offsets, dy, ld, &mut sums);
+            product(level, g, frame_of, frame.steps(), offsets, dy, ld, &mut long);
         }
+        long.finish();
         for (o, sums) in sums.chunks_exact(ld).enumerate() {
             let at = (group * co + o) * taps;
             // SAFETY: each task has its own taps of its own group.
@@ -53,7 +56,7 @@ fn product(
     offsets: &[usize],
     dy: &[f32],
     ld: usize,
-    sums: &mut [f32],
+    sums: &mut LongSums<'_>,
 ) {
     let (co, area, nr) = (g.c_out / g.groups, g.output[0] * g.output[1], panel_width(level));
     let depths = area.div_ceil(DEPTH);
@@ -78,7 +81,7 @@ fn product(
             b: &panels,
             sb: nr,
             panel,
-            c: sums,
+            c: sums.room_for(1),
             ldc: ld,
             add: true,
         };
