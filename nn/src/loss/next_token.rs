@@ -49,6 +49,7 @@ impl Objective for NextToken {
         &rows.sum() / &Var::constant(&counted)
     }
 
+    #[track_caller]
     fn correct(&self, output: &Tensor, targets: &Tensor) -> Option<Tensor> {
         Some(hits(output, targets))
     }
