@@ -3,7 +3,7 @@
 use crate::init::Init;
 use crate::theta::{State, Theta};
 use lethe_autograd::{ParamId, ParamLayout, Tags};
-use lethe_tensor::{Device, Tensor};
+use lethe_tensor::{DType, Device, Tensor, collected};
 use std::sync::Arc;
 
 /// Collects the parameters and the other state of a model, with names that follow the model's levels.
@@ -123,12 +123,20 @@ impl Blueprint {
     }
 
     /// Both vectors with their initial values.
+    ///
+    /// # Panics
+    /// If the device cannot hold them, or the host has no memory to draw them in.
+    #[track_caller]
     pub fn init(&self, device: &Device, seed: u64) -> (Theta, State) {
-        let mut theta = vec![0f32; self.layout.len()];
+        let zeros = |n: usize| {
+            device.check_room("init", DType::F32, &[n]);
+            collected("init", n, std::iter::repeat_n(0f32, n))
+        };
+        let mut theta = zeros(self.layout.len());
         for (id, p) in self.layout.owned() {
-            theta[p.range()].copy_from_slice(&self.inits[id.0].draw(p.numel(), seed, id.0));
+            self.inits[id.0].fill(&mut theta[p.range()], seed, id.0);
         }
-        let mut state = vec![0f32; self.state.len()];
+        let mut state = zeros(self.state.len());
         for (id, p) in self.state.iter() {
             state[p.range()].fill(self.state_inits[id.0] as f32);
         }

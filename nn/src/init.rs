@@ -72,6 +72,13 @@ const TRUNCATED_DEVIATION: f64 = 0.879_625_66;
 impl Init {
     /// `n` numbers, a function of the seed and the parameter's number.
     pub fn draw(self, n: usize, seed: u64, parameter: usize) -> Vec<f32> {
+        let mut all = vec![0.0; n];
+        self.fill(&mut all, seed, parameter);
+        all
+    }
+
+    /// The same, put in place.
+    pub(crate) fn fill(self, numbers: &mut [f32], seed: u64, parameter: usize) {
         /// Tells parameters apart from whatever else is drawn under the seed.
         const STREAM: u32 = 0x1417;
         let mut rng = Philox::new(Draw::new(seed, [STREAM, parameter as u32, 0]));
@@ -93,7 +100,7 @@ impl Init {
             }
             Init::Uniform { bound } => uniform(&mut rng, bound),
         };
-        (0..n).map(|_| next() as f32).collect()
+        numbers.iter_mut().for_each(|x| *x = next() as f32);
     }
 }
 

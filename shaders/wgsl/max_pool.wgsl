@@ -2,7 +2,8 @@
 //
 // Kernels   FORWARD   entry max_pool: Y and INDEX (y * w + x of the first largest element; u32).   One thread an output.
 //                     Bindings 0 X, 1 Y, 2 INDEX.
-//           BACKWARD  entry max_pool_input: dX[i] = sum of dY over the windows whose INDEX is i.   One thread an input.
+//           BACKWARD  entry max_pool_input: dX[i] = sum of dY over the windows whose INDEX is i; NaN if that of one over it
+//                     lies outside of the plane, lest what is lost pass for a number.   One thread an input.
 //                     Bindings 0 dY, 1 INDEX, 2 dX.
 // Box       A dispatch goes through box_h x box_w of what a thread has to go through (a window's taps, or the windows that reach over an
 //           element), from (box_y, box_x) on, so that no thread runs long; but for the first box it goes on from the results so far. Boxes
@@ -58,7 +59,8 @@ fn max_pool_input(@builtin(local_invocation_index) li: u32, @builtin(workgroup_i
     var row = 0.0;
     for (var x = first.y; x < end.y; x++) {
       let o = plane * u32(p.out_y * p.out_x) + u32(y * p.out_x + x);
-      if (INDEX[o] == r) { row += dY[o]; }
+      let place = INDEX[o];
+      if (place == r) { row += dY[o]; } else if (place >= area) { row += bitcast<f32>(place | 0x7fc00000u); }
     }
     s += row;
   }

@@ -160,8 +160,11 @@ impl Device {
     }
 
     /// Refuses what no memory of the device could hold, at the call and before any work is done.
+    ///
+    /// # Panics
+    /// If a tensor of this type and shape is larger than one tensor may be here; the message begins with `op`.
     #[track_caller]
-    pub(crate) fn check_room(&self, op: &str, dtype: DType, shape: &[usize]) {
+    pub fn check_room(&self, op: &str, dtype: DType, shape: &[usize]) {
         let bytes = numel(shape) as u128 * dtype.size() as u128;
         let (most, whose) = self.largest_tensor();
         assert!(

@@ -13,6 +13,7 @@ pub mod expr;
 mod functions;
 #[cfg(feature = "gpu")]
 pub mod gpu;
+mod host;
 mod later;
 pub mod layout;
 pub mod normal;
@@ -29,6 +30,7 @@ mod tensor;
 pub use device::Device;
 pub use dtype::{DType, Element, Float};
 pub use error::DeviceError;
+pub use host::collected;
 pub use later::Later;
 pub use numeric::Numeric;
 pub use ops::array::{Array, Number};

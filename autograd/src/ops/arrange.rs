@@ -1,7 +1,7 @@
 //! Rearranging, repeating and cutting: compositions of views, joins and reads by index.
 
 use crate::graph::Var;
-use lethe_tensor::Tensor;
+use lethe_tensor::{Tensor, collected};
 
 impl Var {
     /// Elements moved `shift` places along an axis, those that leave it coming in at the other end.
@@ -97,11 +97,12 @@ impl Var {
     /// If the axis does not exist, or is not longer than the padding.
     #[track_caller]
     pub fn pad_reflect(&self, dim: isize, before: usize, after: usize) -> Var {
-        let n = self.extent("pad_reflect", dim) as isize;
-        let most = before.max(after) as isize;
+        let n = self.extent("pad_reflect", dim);
+        let most = before.max(after);
         assert!(most < n, "pad_reflect: {before} before and {after} after need an axis of more than {most}, not {n}");
-        let mirrored = |i: isize| (n - 1) - ((n - 1) - i.abs()).abs();
-        self.read_along(dim, (-(before as isize)..n + after as isize).map(mirrored))
+        // The largest extent has no shape.
+        let len = n.saturating_add(before).saturating_add(after);
+        self.read_along("pad_reflect", dim, len, |i| (n - 1) - (n - 1).abs_diff(i.abs_diff(before)))
     }
 
     /// New elements before and after an axis that repeat its edges: 0 0 | 0 1 2 | 2 2.
@@ -110,16 +111,23 @@ impl Var {
     /// If the axis does not exist or is empty.
     #[track_caller]
     pub fn pad_edge(&self, dim: isize, before: usize, after: usize) -> Var {
-        let n = self.extent("pad_edge", dim) as isize;
+        let n = self.extent("pad_edge", dim);
         assert!(n > 0, "pad_edge: the axis is empty and has no edge");
-        self.read_along(dim, (-(before as isize)..n + after as isize).map(|i| i.clamp(0, n - 1)))
+        // The largest extent has no shape.
+        let len = n.saturating_add(before).saturating_add(after);
+        self.read_along("pad_edge", dim, len, |i| i.saturating_sub(before).min(n - 1))
     }
 
-    /// Elements of an axis at these places.
+    /// As many elements of an axis, each at its place; more than memory holds are refused before any is looked for.
     #[track_caller]
-    pub(super) fn read_along(&self, dim: isize, indices: impl Iterator<Item = isize>) -> Var {
-        let indices: Vec<u32> = indices.map(|i| i as u32).collect();
-        self.index_select(dim, &Tensor::from_slice(self.device(), &indices, &[indices.len()]))
+    pub(super) fn read_along(&self, op: &str, dim: isize, len: usize, place: impl Fn(usize) -> usize) -> Var {
+        let n = self.extent(op, dim);
+        let mut shape = self.shape().to_vec();
+        shape[self.axis(dim)] = len;
+        self.device().check_room(op, self.tensor().computed_type(), &shape);
+        assert!(n as u64 <= 1 << 32, "{op}: an axis of {n} elements has more places than u32 names");
+        let indices = collected(op, len, (0..len).map(|i| place(i) as u32));
+        self.index_select(dim, &Tensor::from_slice(self.device(), &indices, &[len]))
     }
 
     /// The number of an axis that may be counted from the end.

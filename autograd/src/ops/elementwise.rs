@@ -1,8 +1,8 @@
 //! Elementwise operations. The gradient of a broadcast operand is summed back to its shape.
 
 use crate::graph::Var;
-use lethe_tensor::Tensor;
 use lethe_tensor::layout::broadcast;
+use lethe_tensor::{DType, Tensor};
 
 impl Var {
     /// Sums broadcast axes away, so that the result has `shape`.
@@ -34,7 +34,7 @@ impl Var {
     }
 
     /// This cotangent where the mask is not 0, else 0.
-    fn masked(&self, mask: &Tensor) -> Var {
+    pub(super) fn masked(&self, mask: &Tensor) -> Var {
         Var::constant(mask).where_(self, &self.filled(0.0))
     }
 }
@@ -144,8 +144,40 @@ scalar! {
     mul_scalar: |dy, x, c| dy.mul_scalar(c);
     /// c − x; `dx = −dy`
     rsub_scalar: |dy, x, c| dy.neg();
-    /// xᶜ; `dx = dy c x^(c − 1)`
-    pow_scalar: |dy, x, c| if c == 0.0 { dy.mul_scalar(0.0) } else { dy * &x.pow_scalar(c - 1.0).mul_scalar(c) };
+    /// xᶜ; `dx = dy c x^(c − 1)`, right also where the lower power alone over- or underflows
+    pow_scalar: |dy, x, c| match c {
+        0.0 => dy.masked(&dy.tensor().lt(dy.tensor())), // nowhere, of an infinite dy too
+        _ => times_power(dy, &x, c - 1.0).mul_scalar(c),
+    };
+}
+
+/// dy xᵉ, for the slope of a power. A float holds xᵉ of |e| ≤ 1. Beyond, dy is multiplied by two powers that together make it: no product lies
+/// outside of what dy and the result span.
+fn times_power(dy: &Var, x: &Var, e: f64) -> Var {
+    if !e.is_finite() || e.abs() <= 1.0 {
+        return dy * &x.pow_scalar(e);
+    }
+    if e > 0.0 && e.fract() != 0.0 {
+        // Half of it would have an infinite slope at 0 sooner than the whole has: only where there is need.
+        let e = x.filled(e);
+        let first = first_of_steep(x.tensor(), e.tensor());
+        let second = Var::constant(&e.tensor().sub(&first));
+        return &(dy * &x.pow(&Var::constant(&first))) * &x.pow(&second);
+    }
+    // Whole ones of a whole one, so that the sign comes out right.
+    let first = if e.fract() == 0.0 { (e / 2.0).trunc() } else { e / 2.0 };
+    &(dy * &x.pow_scalar(first)) * &x.pow_scalar(e - first)
+}
+
+/// For powers aᵉ that over- or underflow, or nearly do, about half of e; whole where a is negative, so that the sign of each part is defined.
+/// For others 0: aᵉ is one factor.
+fn first_of_steep(a: &Tensor, e: &Tensor) -> Tensor {
+    let largest = if a.computed_type() == DType::F64 { 650.0 } else { 83.0 }; // logarithms of what the type holds, with room
+    let size = a.abs().log().mul(e).abs();
+    let steep = size.gt_scalar(largest).mul(&size.lt_scalar(f64::INFINITY));
+    let half = e.mul_scalar(0.5);
+    let whole = half.to_dtype(DType::I32).to_dtype(e.computed_type());
+    steep.where_(&a.lt_scalar(0.0).where_(&whole, &half), &e.scalar_like(0.0))
 }
 
 /// `(da, db)` of `y = f(a, b)`, before they are summed to the operands' shapes. Only what is tracked is worked out.
@@ -183,23 +215,35 @@ binary! {
     minimum: |dy, a, b| share(dy, &b, &a), share(dy, &a, &b);
     /// aᵇ, also for negative a where b is integral and not tracked; `da = dy b a^(b − 1)` (0 at a = b = 0), `db = dy aᵇ ln a`
     /// (0 at a = 0 ≤ b)
-    pow: |dy, a, b| dy * &base_slope(&a, &b), dy * &exponent_slope(&a, &b);
+    pow: |dy, a, b| base_slope(dy, &a, &b), exponent_slope(dy, &a, &b);
 }
 
-/// `b a^(b − 1)`, where 0 · 0⁻¹ is 0.
-fn base_slope(a: &Var, b: &Var) -> Var {
-    let both_zero = a.tensor().eq_scalar(0.0).mul(&b.tensor().eq_scalar(0.0));
+/// `dy b a^(b − 1)`, where 0 · 0⁻¹ is 0.
+fn base_slope(dy: &Var, a: &Var, b: &Var) -> Var {
+    // Where b is a constant 0, so is its power: 1/a of a subnormal a is infinite.
+    let zero = b.tensor().eq_scalar(0.0);
+    let zero = if b.is_tracked() { a.tensor().eq_scalar(0.0).mul(&zero) } else { zero };
     let one = Var::constant(&b.tensor().scalar_like(1.0));
-    let exponent = Var::constant(&both_zero).where_(&one, b).add_scalar(-1.0);
-    b * &a.pow(&exponent)
+    let exponent = Var::constant(&zero).where_(&one, b).add_scalar(-1.0);
+    let first = Var::constant(&first_of_steep(a.tensor(), exponent.tensor()));
+    let (dy, rest) = without_steep(dy, a, &exponent, &first);
+    &dy * &(b * &a.pow(&rest))
 }
 
-/// `aᵇ ln a`, where 0ᵇ ln 0 is 0 unless b is negative.
-fn exponent_slope(a: &Var, b: &Var) -> Var {
+/// dy times the first part of a steep power, and the exponent that is left. Of ordinary numbers that part is 1, so that no check could notice
+/// a wrong one.
+fn without_steep(dy: &Var, a: &Var, exponent: &Var, first: &Var) -> (Var, Var) {
+    #[cfg(feature = "mutation")]
+    let _unchanged = crate::mutation::unchanged();
+    (dy * &a.pow(first), exponent - first)
+}
+
+/// `dy aᵇ ln a`, where 0ᵇ ln 0 is 0 unless b is negative.
+fn exponent_slope(dy: &Var, a: &Var, b: &Var) -> Var {
     let one = Var::constant(&a.tensor().scalar_like(1.0));
     let vanishes = a.tensor().eq_scalar(0.0).mul(&b.tensor().ge_scalar(0.0));
     let base = Var::constant(&vanishes).where_(&one, a);
-    &a.pow(b) * &base.log()
+    &(dy * &a.pow(b)) * &base.log()
 }
 
 /// dy where a > b, half of it where they are equal, else 0: selected, so that an infinite dy leaves no NaN where it does not go.

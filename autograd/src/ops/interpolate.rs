@@ -1,6 +1,7 @@
 //! Resizing image batches (n, c, h, w): separable, an axis at a time.
 
 use crate::graph::Var;
+use lethe_tensor::collected;
 
 impl Var {
     /// Each pixel of the result is the one of the input at ⌊i · in/out⌋.
@@ -14,7 +15,8 @@ impl Var {
         for (axis, to) in (2..).zip(size) {
             let n = self.shape()[axis];
             if n != to {
-                x = x.read_along(axis as isize, (0..to).map(|j| (j * n / to) as isize));
+                let place = |j: usize| (j as u128 * n as u128 / to as u128) as usize;
+                x = x.read_along("interpolate_nearest", axis as isize, to, place);
             }
         }
         x
@@ -47,14 +49,15 @@ impl Var {
             false => ((i as f64 + 0.5) * n as f64 / to as f64 - 0.5).max(0.0),
         };
         let low = |i: usize| (source(i) as usize).min(n - 1);
-        let weights: Vec<f64> = (0..to).map(|i| source(i) - low(i) as f64).collect();
+        let op = "interpolate_bilinear";
+        let weights = collected(op, to, (0..to).map(|i| source(i) - low(i) as f64));
         let mut shape = vec![1; self.rank()];
         shape[at] = to;
         let constant = |numbers: &[f64]| Var::constant(&self.tensor().constant_like(numbers, &shape));
-        let (near, far) = (constant(&weights.iter().map(|w| 1.0 - w).collect::<Vec<_>>()), constant(&weights));
+        let (near, far) = (constant(&collected(op, to, weights.iter().map(|w| 1.0 - w))), constant(&weights));
         let dim = at as isize;
-        let a = self.read_along(dim, (0..to).map(|i| low(i) as isize));
-        let b = self.read_along(dim, (0..to).map(|i| (low(i) + 1).min(n - 1) as isize));
+        let a = self.read_along(op, dim, to, low);
+        let b = self.read_along(op, dim, to, |i| (low(i) + 1).min(n - 1));
         // Not a + (b − a) w, which is NaN or infinite for infinite or very large pixels; a neighbour of weight 0 is not used at all.
         let between = Var::constant(&far.tensor().gt_scalar(0.0));
         between.where_(&(&(&a * &near) + &(&b * &far)), &a)
@@ -65,5 +68,6 @@ impl Var {
         let s = self.shape();
         assert!(s.len() == 4, "{op}: x {s:?} needs four axes (NCHW)");
         assert!(s[2] > 0 && s[3] > 0 && size[0] > 0 && size[1] > 0, "{op}: from {:?} to {size:?} pixels", &s[2..]);
+        self.device().check_room(op, self.tensor().computed_type(), &[s[0], s[1], size[0], size[1]]);
     }
 }

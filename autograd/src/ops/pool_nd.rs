@@ -103,9 +103,18 @@ impl Var {
     fn largest_of_cells(&self, op: &str, output: &[usize]) -> Var {
         let fits = self.shape()[2..].iter().chain(output).all(|&n| n > 0);
         assert!(fits, "{op}: from {:?} to {output:?} cells", self.shape());
+        let shape = [&self.shape()[..2], output].concat();
+        self.device().check_room(op, self.tensor().computed_type(), &shape);
         let mut x = self.clone();
         for (axis, &cells) in (2..).zip(output) {
             let (dim, n) = (axis as isize, x.shape()[axis]);
+            if cells > n {
+                // A cell covers one element or two.
+                let bound = |j: usize, up: usize| ((j as u128 * n as u128 + up as u128) / cells as u128) as usize;
+                let first = x.read_along(op, dim, cells, |j| bound(j, 0));
+                x = first.maximum(&x.read_along(op, dim, cells, |j| bound(j + 1, cells - 1) - 1));
+                continue;
+            }
             let mut all = vec![];
             for j in 0..cells {
                 // Cell j covers ⌊j·n/cells⌋ .. ⌈(j+1)·n/cells⌉.

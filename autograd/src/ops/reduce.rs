@@ -80,7 +80,9 @@ impl Var {
             let hits = x.eq(best.tensor()).where_(&x.scalar_like(1.0), &x.scalar_like(0.0));
             let share =
                 hits.div(Var::constant(&hits.sum_axes(&over, keepdim)).back(&over, keepdim, x.shape()).tensor());
-            vec![Some(&dy.back(&over, keepdim, x.shape()) * &Var::constant(&share))]
+            // Selected, so that an infinite dy leaves no NaN where it does not go; a share that is no number stays one.
+            let gets = share.eq_scalar(0.0).logical_not();
+            vec![Some((&dy.back(&over, keepdim, x.shape()) * &Var::constant(&share)).masked(&gets))]
         })
     }
 
@@ -120,14 +122,29 @@ impl Var {
     }
 
     /// The variance over `axes` (all, if none are named), with divisor n − correction. Of no elements it is NaN, and so is that of n equal ones with
-    /// a correction of n.
+    /// a correction of n. Deviations whose squares would over- or underflow are scaled
+    /// before.
     ///
     /// # Panics
     /// As [`Var::sum_axes`], and if there are elements, but the correction is above their number.
     #[track_caller]
     pub fn var_axes(&self, axes: &[isize], correction: f64, keepdim: bool) -> Var {
         let share = self.share_of_squares("var", axes, correction);
-        (self - &self.mean_axes(axes, true)).sum_squares_axes(axes, keepdim).mul_scalar(share)
+        (self - &self.mean_axes(axes, true)).shared_squares(axes, share, keepdim)
+    }
+
+    /// The sum of squares times a number, also where the squares or their sum over- or underflow; `dx = 2 share dy x`. The power of two that
+    /// scales them is no part of the rule, in which its square might overflow.
+    #[track_caller]
+    fn shared_squares(&self, axes: &[isize], share: f64, keepdim: bool) -> Var {
+        let (x, over, own) = (self.clone(), axes.to_vec(), self.tensor());
+        let scale = own.sum_squares_axes(axes, true).scale_of_squares().force().clone();
+        let sum = own.mul(&scale).sum_squares_axes(axes, keepdim);
+        let scale = scale.reshape(sum.shape());
+        let y = sum.mul_scalar(share).div(&scale).div(&scale);
+        Var::record("var", &[self], y, move |dy| {
+            vec![Some(&dy.mul_scalar(2.0 * share).back(&over, keepdim, x.shape()) * &x)]
+        })
     }
 
     /// The standard deviation over `axes` (all, if none are named), with divisor n − correction, NaN as [`Var::var_axes`]; its gradient where it is 0

@@ -50,6 +50,7 @@ impl Objective for NextToken {
         rows.sum() / &counted
     }
 
+    #[track_caller]
     fn correct(&self, output: &Tensor, targets: &Tensor) -> Option<Tensor> {
         Some(hits(output, targets))
     }

@@ -72,6 +72,7 @@ impl Objective for TaskLoss {
     }
 
     /// Rows whose largest logit is that of the label; `None` for targets that are distributions.
+    #[track_caller]
     fn correct(&self, output: &Tensor, targets: &Tensor) -> Option<Tensor> {
         (targets.dtype() == DType::U32).then(|| hits(output, targets))
     }

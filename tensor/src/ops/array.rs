@@ -3,6 +3,7 @@
 use super::create::check_type;
 use crate::device::Device;
 use crate::dtype::{DType, Element};
+use crate::host::collected;
 use crate::random::Draw;
 use crate::tensor::Tensor;
 
@@ -136,10 +137,11 @@ impl Tensor {
     #[track_caller]
     pub fn linspace(device: &Device, start: f64, end: f64, n: usize) -> Tensor {
         check_type(device, DType::F32);
+        device.check_room("linspace", DType::F32, &[n]);
         let last = n.saturating_sub(1).max(1) as f64;
         // From both ends, so that both are exact.
         let at = |i: usize| start * ((last - i as f64) / last) + end * (i as f64 / last);
-        Tensor::from_slice(device, &(0..n).map(|i| at(i) as f32).collect::<Vec<_>>(), &[n])
+        Tensor::from_slice(device, &collected("linspace", n, (0..n).map(|i| at(i) as f32)), &[n])
     }
 
     /// Uniform in (0, 1), `F32`: a function of the seed and the element's position alone, on every device. ([`Tensor::uniform`] draws other

@@ -3,6 +3,7 @@
 use crate::device::Device;
 use crate::dtype::{DType, Element};
 use crate::expr::{BinaryOp, Expr, Node, UnaryOp};
+use crate::host::collected;
 use crate::layout::{Layout, numel};
 use crate::random::Draw;
 use crate::storage::Storage;
@@ -68,7 +69,7 @@ impl Tensor {
     pub fn arange(device: &Device, n: usize) -> Tensor {
         device.check_room("arange", DType::U32, &[n]);
         assert!(n as u64 <= 1 << 32, "arange: {n} numbers are more than u32 counts");
-        let numbers: Vec<u32> = (0..n as u64).map(|i| i as u32).collect();
+        let numbers = collected("arange", n, (0..n as u64).map(|i| i as u32));
         Tensor::from_slice(device, &numbers, &[n])
     }
 

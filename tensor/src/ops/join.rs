@@ -45,7 +45,11 @@ impl Tensor {
     /// As [`Tensor::concat`].
     #[track_caller]
     pub fn stack(tensors: &[&Tensor], dim: isize) -> Tensor {
-        let wide: Vec<Tensor> = tensors.iter().map(|t| t.unsqueeze(dim)).collect();
+        // A loop: a closure would not know the line of calling code.
+        let mut wide = vec![];
+        for t in tensors {
+            wide.push(t.unsqueeze(dim));
+        }
         Tensor::concat(&wide.iter().collect::<Vec<_>>(), dim)
     }
 

@@ -70,6 +70,7 @@ impl Tensor {
         assert!(dy.shape() == self.shape(), "layer_norm_backward: x {:?}, dy {:?}", self.shape(), dy.shape());
         self.same_type("layer_norm_backward", dy);
         let LayerNorm { rows, n, .. } = plan.0;
+        let stats = &self.checked_stats("layer_norm_backward", stats, rows);
         if n > self.device().longest_row() && rows > 0 {
             let [x, dy] = [self, dy].map(|t| t.reshape(&[rows, n]));
             let [dx, dw, db] = x.normalise_backward(&weight.reshape(&[n]), &dy, stats, &[1]);
@@ -78,6 +79,20 @@ impl Tensor {
         let inputs = [&self.contiguous(), &weight.contiguous(), &dy.contiguous(), stats];
         let [dx, dw, db] = three(execute(plan, &inputs));
         [dx, dw.reshape(weight.shape()), db.reshape(weight.shape())]
+    }
+
+    /// The statistics that the forward pass gave: of each of `n` rows or channels (mean, 1 / deviation), contiguous.
+    #[track_caller]
+    fn checked_stats(&self, op: &str, stats: &Tensor, n: usize) -> Tensor {
+        assert!(
+            stats.shape() == [n, 2],
+            "{op}: stats {:?} of x {:?} are not {:?}",
+            stats.shape(),
+            self.shape(),
+            [n, 2]
+        );
+        self.same_type(op, stats);
+        stats.contiguous()
     }
 
     #[track_caller]
@@ -136,6 +151,7 @@ impl Tensor {
         assert!(dy.shape() == self.shape(), "batch_norm_backward: x {:?}, dy {:?}", self.shape(), dy.shape());
         self.same_type("batch_norm_backward", dy);
         let BatchNorm { batch, channels, area, .. } = plan.0;
+        let stats = &self.checked_stats("batch_norm_backward", stats, channels);
         if is_long(&plan.0, self) {
             let [x, dy] = [self, dy].map(|t| t.reshape(&[batch, channels, area]));
             let [dx, dw, db] = x.normalise_backward(&weight.unsqueeze(-1), &dy, stats, &[0, 2]);

@@ -1,6 +1,7 @@
 //! Two-dimensional pooling.
 
 use super::pool_parts;
+use crate::dtype::DType;
 use crate::plan::{Pool2d, PoolKind, PoolPass};
 use crate::tensor::Tensor;
 
@@ -138,16 +139,40 @@ impl Tensor {
     /// A pooling's input gradient, given that of its output (this tensor), the forward plan, and for max pooling the index.
     ///
     /// # Panics
-    /// If this tensor does not have the shape of the plan's output.
+    /// If this tensor or the index does not have the shape of the plan's output, a type is wrong, or an index is given to a pooling that is not a max pooling, or none to
+    /// one; on the CPU, if an index is not that of a pixel. On a GPU such an index makes NaN of the pixels of its window.
     #[track_caller]
     pub fn pool2d_backward(&self, forward: &Pool2d, index: Option<&Tensor>) -> Tensor {
         let shape = [forward.planes[0], forward.planes[1], forward.output[0], forward.output[1]];
         assert!(self.shape() == shape, "pool2d_backward: dy {:?} is not {shape:?}", self.shape());
+        let (own, planned) = (self.computed_type(), forward.dtype);
+        assert!(own == planned, "pool2d_backward: dy is {own}, the plan {planned}; convert it with to_dtype");
+        let (maxima, given) = (forward.kind == PoolKind::Max, index.is_some());
+        assert!(
+            maxima == given,
+            "pool2d_backward: max pooling, and it alone, needs its index; the plan is {:?}",
+            forward.kind
+        );
+        let index = index.map(|index| checked_places(self, index, forward.input));
         let plan = Pool2d { pass: PoolPass::Backward, ..forward.clone() };
         let dy = self.contiguous();
-        let inputs: Vec<&Tensor> = [&dy].into_iter().chain(index).collect();
+        let inputs: Vec<&Tensor> = [&dy].into_iter().chain(&index).collect();
         pool_parts::run(plan, &inputs).swap_remove(0)
     }
+}
+
+/// A contiguous index of max pooling that fits its dy, and (on the CPU, where looking costs nothing) names pixels alone.
+#[track_caller]
+fn checked_places(dy: &Tensor, index: &Tensor, [h, w]: [usize; 2]) -> Tensor {
+    assert!(index.dtype() == DType::U32, "pool2d_backward: an index is u32, this one is {}", index.dtype());
+    assert!(index.shape() == dy.shape(), "pool2d_backward: dy {:?}, index {:?}", dy.shape(), index.shape());
+    let (here, there) = (dy.device(), index.device());
+    assert!(there.same(here), "pool2d_backward: dy on {here:?}, the index on {there:?}; move one with to_device");
+    let index = index.contiguous();
+    if let Some(found) = index.first_not_below(h * w, false) {
+        panic!("pool2d_backward: the index {found} names no pixel of planes of {h}×{w}; it is y · {w} + x");
+    }
+    index
 }
 
 /// The plan of adaptive average pooling.
