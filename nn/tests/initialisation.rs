@@ -144,3 +144,11 @@ fn the_whole_model_starts_at_the_papers_loss() {
         }
     }
 }
+
+#[test]
+#[should_panic(expected = "init: f32 [1125899906842624] takes 4503599627370496 bytes")]
+fn a_model_that_no_memory_holds_is_refused() {
+    let mut b = lethe_nn::Builder::new();
+    b.param("weight", &[1 << 25, 1 << 25], lethe_nn::Init::Constant(0.0));
+    b.finish().init(&lethe_tensor::Device::cpu(), 0);
+}

@@ -106,3 +106,22 @@ fn labels_of_tokens_lie_as_their_places() {
     let y = Tensor::from_slice(&Device::cpu(), &[0u32; 4], &[4]);
     NextToken::default().value(&Var::constant(&z.reshape(&[2, 2, 1])), &y);
 }
+
+#[test]
+fn labels_that_are_no_class_are_not_counted() {
+    for device in Device::all_for_tests() {
+        let z = Tensor::from_slice(&device, &[0.0f32, 1.0, 2.0, 0.0, 3.0, 4.0], &[3, 2]);
+        let count = |labels: [u32; 3]| {
+            let y = Tensor::from_slice(&device, &labels, &[3]);
+            host(&TaskLoss::cross_entropy().correct(&z, &y).unwrap())
+        };
+        assert_eq!(count([1, u32::MAX, 1]), [2.0]);
+        if device.is_cpu() {
+            let refused = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| count([1, 2, 1])));
+            let text = *refused.unwrap_err().downcast::<String>().unwrap();
+            assert!(text.contains("correct: label 2 of row 1 is not one of the 2 classes"), "{text}");
+        } else {
+            assert!(count([1, 2, 1])[0].is_nan());
+        }
+    }
+}

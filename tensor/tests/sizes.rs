@@ -45,6 +45,7 @@ fn memory_that_no_device_has_is_named_in_bytes() {
             refusal(|| Tensor::zeros(&device, DType::F32, &[huge])),
             refusal(|| Tensor::normal(&device, DType::F32, &[huge], Draw::new(1, [0; 3]))),
             refusal(|| Tensor::arange(&device, huge)),
+            refusal(|| Tensor::linspace(&device, 0.0, 1.0, huge)),
         ] {
             assert!(text.contains(&(4 * huge).to_string()), "{text}");
         }
@@ -136,5 +137,37 @@ fn norms_of_the_smallest_numbers_are_not_lost() {
         let exact = (x.to_vec::<f32>().unwrap().iter().map(|x| f64::from(*x).powi(2)).sum::<f64>()).sqrt();
         let got = f64::from(x.norm().item::<f32>().unwrap());
         assert!((got - exact).abs() <= f64::from(f32::from_bits(1)) + 1.2e-7 * exact, "{got:e}, not {exact:e}");
+    }
+}
+
+#[test]
+fn gradients_of_kernels_are_given_what_the_forward_pass_gave() {
+    for device in Device::all_for_tests() {
+        let x = Tensor::ones(&device, DType::F32, &[1, 1, 2, 2]);
+        let plan = PoolOptions::<2>::new(2, 1, 0).plan(lethe_tensor::plan::PoolKind::Max, &x);
+        let dy = Tensor::ones(&device, DType::F32, &[1, 1, 1, 1]);
+        let index = |place: u32, shape: &[usize]| Tensor::full(&device, DType::U32, shape, f64::from(place));
+        assert_eq!(
+            dy.pool2d_backward(&plan, Some(&index(3, &[1, 1, 1, 1]))).to_vec::<f32>().unwrap(),
+            [0.0, 0.0, 0.0, 1.0]
+        );
+        let beyond = || dy.pool2d_backward(&plan, Some(&index(7, &[1, 1, 1, 1]))).to_vec::<f32>().unwrap();
+        if device.is_cpu() {
+            let text = refusal(beyond);
+            assert!(text.contains("the index 7 names no pixel of planes of 2×2"), "{text}");
+        } else {
+            assert!(beyond().iter().all(|v| v.is_nan()));
+        }
+        let one = Tensor::ones(&device, DType::F32, &[2]);
+        let rows = Tensor::ones(&device, DType::F32, &[3, 2]);
+        for text in [
+            refusal(|| dy.pool2d_backward(&plan, Some(&index(0, &[1])))),
+            refusal(|| dy.pool2d_backward(&plan, Some(&dy))),
+            refusal(|| dy.pool2d_backward(&plan, None)),
+            refusal(|| rows.layer_norm_backward(&one, &rows, &one, 1e-5)[0].clone()),
+            refusal(|| rows.batch_norm_backward(&one, &rows, &rows, 1e-5)[0].clone()),
+        ] {
+            assert!(text.contains("_backward: "), "{text}");
+        }
     }
 }

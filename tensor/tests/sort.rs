@@ -99,3 +99,33 @@ fn without_replacement_every_category_comes_once_and_heavy_ones_first() {
 fn more_draws_than_categories_are_refused() {
     Tensor::new(&Device::cpu(), [0.5, 0.5]).multinomial(3, false, Draw::default());
 }
+
+#[test]
+fn categories_that_cannot_come_are_never_drawn() {
+    for device in Device::all_for_tests() {
+        let few = Tensor::new(&device, [0.0, 3.0, 1.0]);
+        let nothing = few.zeros_like();
+        let draw = || Draw::new(2, [0; 3]);
+        if device.is_cpu() {
+            for (w, samples, replacement) in [(&few, 3, false), (&nothing, 1, true)] {
+                let call = || w.multinomial(samples, replacement, draw());
+                let refused = std::panic::catch_unwind(std::panic::AssertUnwindSafe(call)).err().expect("it was drawn");
+                let text = *refused.downcast::<String>().unwrap();
+                assert!(text.starts_with("multinomial: row 0 has"), "{text}");
+            }
+        } else {
+            let drawn = few.multinomial(3, false, draw()).to_vec::<u32>().unwrap();
+            assert!(!drawn.contains(&0) && drawn[2] == u32::MAX, "{device:?}: {drawn:?}");
+            assert_eq!(nothing.multinomial(2, true, draw()).to_vec::<u32>().unwrap(), [u32::MAX; 2]);
+        }
+        let mut two = few.multinomial(2, false, draw()).to_vec::<u32>().unwrap();
+        two.sort_unstable();
+        assert_eq!(two, [1, 2]);
+    }
+}
+
+#[test]
+#[should_panic(expected = "16777217 categories are more than f32 counts")]
+fn more_categories_than_are_counted_are_refused() {
+    Tensor::new(&Device::cpu(), [0.5]).expand(&[(1 << 24) + 1]).multinomial(1, true, Draw::default());
+}
