@@ -109,7 +109,7 @@ fn categories_that_cannot_come_are_never_drawn() {
         if device.is_cpu() {
             for (w, samples, replacement) in [(&few, 3, false), (&nothing, 1, true)] {
                 let call = || w.multinomial(samples, replacement, draw());
-                let refused = std::panic::catch_unwind(std::panic::AssertUnwindSafe(call)).err().expect("it was drawn");
+                let refused = std::panic::catch_unwind(std::panic::AssertUnwindSafe(call)).expect_err("it was drawn");
                 let text = *refused.downcast::<String>().unwrap();
                 assert!(text.starts_with("multinomial: row 0 has"), "{text}");
             }

@@ -139,8 +139,8 @@ impl Tensor {
     /// A pooling's input gradient, given that of its output (this tensor), the forward plan, and for max pooling the index.
     ///
     /// # Panics
-    /// If this tensor or the index does not have the shape of the plan's output, a type is wrong, or an index is given to a pooling that is not a max pooling, or none to
-    /// one; on the CPU, if an index is not that of a pixel. On a GPU such an index makes NaN of the pixels of its window.
+    /// If this tensor or the index does not have the shape of the plan's output, a type is wrong, or an index is given to a pooling that is not a max
+    /// pooling, or none to one; on the CPU, if an index is not that of a pixel. On a GPU such an index makes NaN of the pixels of its window.
     #[track_caller]
     pub fn pool2d_backward(&self, forward: &Pool2d, index: Option<&Tensor>) -> Tensor {
         let shape = [forward.planes[0], forward.planes[1], forward.output[0], forward.output[1]];

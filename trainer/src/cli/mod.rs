@@ -75,8 +75,8 @@ enum Command {
     Shaders(shaders::ShadersArgs),
 }
 
-/// The arguments with every negative number joined to the option before it, `--reach=-1`: alone it would be read as options that do not exist, and the
-/// option could not say what it expects.
+/// The arguments with every negative number joined to the option before it, `--reach=-1`: alone it would be read as options that do not exist, and
+/// the option could not say what it expects.
 fn with_negative_numbers(arguments: impl IntoIterator<Item = OsString>) -> Vec<OsString> {
     let is_negative = |text: &OsString| text.to_str().is_some_and(|t| t.starts_with('-') && t.parse::<f64>().is_ok());
     let is_option = |text: &OsString| text.to_str().is_some_and(|t| t.starts_with("--") && !t.contains('='));
