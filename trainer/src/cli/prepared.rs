@@ -27,8 +27,8 @@ pub fn prepare(path: &Path, set: &[String], common: &Common) -> Result<Prepared,
     prepared(config, path, common)
 }
 
-/// For the analysis of a run with these changes of its config, on the images that it began with unless the changes ask for others: the number of updates
-/// of an epoch, and with it the radius of a perturbation, depends on how many there are.
+/// For the analysis of a run with these changes of its config, on the images that it began with unless the changes ask for others: the number of
+/// updates of an epoch, and with it the radius of a perturbation, depends on how many there are.
 pub fn prepare_analysis(run: &RunFolder, set: &[String], common: &Common) -> Result<Prepared, Error> {
     let path = &run.config();
     let config = Config::load_trained(path, set)?;

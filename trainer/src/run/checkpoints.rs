@@ -84,8 +84,8 @@ impl RunFolder {
         }
     }
 
-    /// Reads a checkpoint of the run: a file, one of the names of [`RunFolder::named`], or by default the last one or, if that is missing, the one before ([`RunFolder::remark`] says so), and checks that
-    /// the run's config is the one that it was trained with.
+    /// Reads a checkpoint of the run: a file, one of the names of [`RunFolder::named`], or by default the last one or, if that is missing, the one
+    /// before ([`RunFolder::remark`] says so), and checks that the run's config is the one that it was trained with.
     ///
     /// # Errors
     /// If there is none, if it is broken, or if the config was changed other than by `lethe resume --set`.
