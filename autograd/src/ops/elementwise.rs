@@ -176,7 +176,9 @@ fn first_of_steep(a: &Tensor, e: &Tensor) -> Tensor {
     let size = a.abs().log().mul(e).abs();
     let steep = size.gt_scalar(largest).mul(&size.lt_scalar(f64::INFINITY));
     let half = e.mul_scalar(0.5);
-    let whole = half.to_dtype(DType::I32).to_dtype(e.computed_type());
+    // An even end, lest the largest integers turn the sign.
+    let end = f64::from(1 << 30);
+    let whole = half.clamp(-end, end).to_dtype(DType::I32).to_dtype(e.computed_type());
     steep.where_(&a.lt_scalar(0.0).where_(&whole, &half), &e.scalar_like(0.0))
 }
 
