@@ -229,7 +229,7 @@ fn base_slope(dy: &Var, a: &Var, b: &Var) -> Var {
     let exponent = Var::constant(&zero).where_(&one, b).add_scalar(-1.0);
     let first = Var::constant(&first_of_steep(a.tensor(), exponent.tensor()));
     let (dy, rest) = without_steep(dy, a, &exponent, &first);
-    &dy * &(b * &a.pow(&rest))
+    &(&dy * &a.pow(&rest)) * b // b times the power may overflow where dy is small
 }
 
 /// dy times the first part of a steep power, and the exponent that is left. Of ordinary numbers that part is 1, so that no check could notice
