@@ -176,7 +176,9 @@ fn first_of_steep(a: &Tensor, e: &Tensor) -> Tensor {
     let size = a.abs().log().mul(e).abs();
     let steep = size.gt_scalar(largest).mul(&size.lt_scalar(f64::INFINITY));
     let half = e.mul_scalar(0.5);
-    let whole = half.to_dtype(DType::I32).to_dtype(e.computed_type());
+    // An even end, lest the largest integers turn the sign.
+    let end = f64::from(1 << 30);
+    let whole = half.clamp(-end, end).to_dtype(DType::I32).to_dtype(e.computed_type());
     steep.where_(&a.lt_scalar(0.0).where_(&whole, &half), &e.scalar_like(0.0))
 }
 
@@ -227,7 +229,7 @@ fn base_slope(dy: &Var, a: &Var, b: &Var) -> Var {
     let exponent = Var::constant(&zero).where_(&one, b).add_scalar(-1.0);
     let first = Var::constant(&first_of_steep(a.tensor(), exponent.tensor()));
     let (dy, rest) = without_steep(dy, a, &exponent, &first);
-    &dy * &(b * &a.pow(&rest))
+    &(&dy * &a.pow(&rest)) * b // b times the power may overflow where dy is small
 }
 
 /// dy times the first part of a steep power, and the exponent that is left. Of ordinary numbers that part is 1, so that no check could notice

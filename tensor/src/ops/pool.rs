@@ -153,10 +153,13 @@ impl Tensor {
             "pool2d_backward: max pooling, and it alone, needs its index; the plan is {:?}",
             forward.kind
         );
-        let index = index.map(|index| checked_places(self, index, forward.input));
         let plan = Pool2d { pass: PoolPass::Backward, ..forward.clone() };
-        let dy = self.contiguous();
-        let inputs: Vec<&Tensor> = [&dy].into_iter().chain(&index).collect();
+        let mut inputs = vec![self.contiguous()];
+        // No closure: it would not know the line of calling code.
+        if let Some(index) = index {
+            inputs.push(checked_places(self, index, forward.input));
+        }
+        let inputs: Vec<&Tensor> = inputs.iter().collect();
         pool_parts::run(plan, &inputs).swap_remove(0)
     }
 }
