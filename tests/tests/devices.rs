@@ -5,7 +5,7 @@
 use lethe::config::Config;
 use lethe::data::{Loader, Preparation, SearchPath, load};
 use lethe::network::upload;
-use lethe::training::{Pending, Session, StepRecord, facts};
+use lethe::training::{Pending, Session, StepRecord, Training, facts};
 use lethe_tensor::Device;
 use lethe_tensor::gpu::{Counters, GpuDevice, GpuOptions};
 use std::path::Path;
@@ -101,4 +101,20 @@ fn every_method_settles() {
     }
     // One more vector passes through the pool, so it takes some updates until all buffers have been combined in all ways.
     assert_settled(&run(12, &["shrink.factor=1e-3"])[5..]);
+}
+
+/// A GPU without the memory for a training refuses its first update, and one that has it makes the update.
+#[test]
+fn what_a_gpu_cannot_train_is_known_from_the_first_update() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../configs/digits.toml");
+    let config = Config::load(&path, &["train.batch=256".to_owned(), "perturb.m=256".to_owned()]).unwrap();
+    let split = load(&config.data, &SearchPath::of_process(None)).unwrap();
+    let config = config.resolve(facts(&split)).unwrap();
+    for (memory_limit, fits) in [(Some(8 << 20), false), (None, true)] {
+        let options = GpuOptions { memory_limit, ..GpuOptions::default() };
+        let Some(gpu) = GpuDevice::for_tests(options) else { return };
+        let observers = |_: &Config, _: &_, _: usize| Ok(vec![]);
+        let training = Training::new(&config, split.clone(), &Device::Gpu(gpu), 1, &observers).unwrap();
+        assert_eq!(training.first_update().is_ok(), fits, "{memory_limit:?}");
+    }
 }

@@ -149,6 +149,14 @@ pub enum Error {
         /// How to continue.
         how: String,
     },
+    /// A GPU cannot make the first update of a training.
+    #[error("{device} cannot train this model: {what}; use a smaller model or batch size, or --device cpu")]
+    BeyondDevice {
+        /// The device.
+        device: String,
+        /// What it refused.
+        what: String,
+    },
     /// The system does not tell of signals.
     #[error("cannot ask the system to report signals: {0}")]
     Signals(std::io::Error),

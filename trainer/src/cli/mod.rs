@@ -12,6 +12,7 @@ mod output;
 mod paper_configs;
 mod predict;
 mod prepared;
+mod rehearsal;
 mod reproduce;
 mod resume;
 mod session;

@@ -3,6 +3,7 @@
 use super::options::{Common, Source};
 use super::output::note;
 use super::prepared::{Prepared, prepared};
+use super::rehearsal::rehearse;
 use super::train::finish;
 use crate::analysis::observer::observers;
 use crate::config::{Change, Config, ConfigError};
@@ -37,7 +38,9 @@ pub fn resume(args: &ResumeArgs) -> Result<(), Error> {
     let new = Config::load(&run.config(), &args.set)?;
     let Prepared { config, split, device, threads } = prepared(new, &run.config(), &args.common)?;
     check(&args.set, &Change::between(&old, &config))?;
-    let mut training = Training::resumed(&config, split, &device, threads, &observers, &run, &checkpoint)?;
+    let begin = |split| Training::resumed(&config, split, &device, threads, &observers, &run, &checkpoint);
+    rehearse(|| begin(split.clone()), &device)?;
+    let mut training = begin(split)?;
     training.stop_when_asked(&StopRequests::of_process().map_err(Error::Signals)?);
     check_epochs(&args.set, &config, &training)?;
     if args.source.checkpoint.is_some() {

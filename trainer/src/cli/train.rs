@@ -3,6 +3,7 @@
 use super::options::Common;
 use super::output::{note, say};
 use super::prepared::{Prepared, prepare};
+use super::rehearsal::rehearse;
 use crate::analysis::observer::observers;
 use crate::error::Error;
 use crate::run::{Existing, RunFolder, timestamp};
@@ -38,6 +39,7 @@ pub struct TrainArgs {
 pub fn train(args: &TrainArgs) -> Result<(), Error> {
     let Prepared { config, split, device, threads } = prepare(&args.config, &args.set, &args.common)?;
     let images = (split.train.len(), split.test.len());
+    rehearse(|| Training::new(&config, split.clone(), &device, threads, &observers), &device)?;
     let mut training = Training::new(&config, split, &device, threads, &observers)?;
     training.stop_when_asked(&StopRequests::of_process().map_err(Error::Signals)?);
     if args.detect_anomaly {

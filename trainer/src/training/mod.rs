@@ -12,6 +12,7 @@ use crate::config::{Config, DataFacts};
 use crate::data::{DataSplit, Loader, Preparation};
 use crate::error::Error;
 use crate::evaluation::Evaluation;
+use crate::network::{HostBatch, upload};
 use crate::progress::EpochSums;
 use crate::run::{Checkpoint, RunFolder};
 use crate::stop::StopRequests;
@@ -147,6 +148,30 @@ impl<'a> Training<'a> {
             stop,
             quiet: false,
         })
+    }
+
+    /// Makes the next update and the predictions of a first batch of test images, and gives the training up.
+    ///
+    /// # Errors
+    /// If the data or the device fails.
+    ///
+    /// # Panics
+    /// If the device cannot hold a tensor of it, or is limited otherwise.
+    pub fn first_update(mut self) -> Result<(), Error> {
+        let (epoch, first) = (self.epochs(), self.session.updates_in_epoch());
+        if let Some(batch) = self.loader.epoch_from(epoch, first)?.next() {
+            let done = self.session.update(epoch, &HostBatch { device: &self.device, batch: &batch? });
+            match self.session.read(done) {
+                // The training itself reports this.
+                Err(Error::NotFinite { .. }) | Ok(_) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        if let Some(batch) = self.test_loader.epoch(0)?.next() {
+            let inputs = upload(&self.device, &batch?).inputs;
+            self.session.network().logits(&inputs).tensor().to_vec::<f32>()?;
+        }
+        Ok(())
     }
 
     /// Makes every update search for the first operation that produces a NaN or an infinity. Slow.
