@@ -200,6 +200,7 @@ fn images_that_were_moved_or_replaced_are_noticed() {
     // The other file's contents, then one byte more.
     fs::write(&one, &second).unwrap();
     refused(&resume, &["not those that the run began with"]);
+    refused(&setup.arguments(&["analyze", "sharpness"], Some("run")), &["not those that the run began with"]);
     fs::write(&one, [&first[..], b" "].concat()).unwrap();
     refused(&resume, &["not those that the run began with"]);
     fs::remove_file(&one).unwrap();

@@ -43,6 +43,7 @@ pub fn prepare_analysis(run: &RunFolder, set: &[String], common: &Common) -> Res
     tell_left_out(path, set);
     let prepared = prepared(config, path, common)?;
     if !set.iter().any(|text| text.trim_start().starts_with("data.")) {
+        run.expect_classes(&prepared.split.train.names)?;
         run.expect_data(&prepared.split.fingerprint())?;
     }
     Ok(prepared)
