@@ -58,8 +58,9 @@ pub fn run(args: &PredictArgs) -> Result<(), Error> {
     let checkpoint = args.source.checkpoint(&run)?;
     let config = Config::load_trained(&run.config(), &[])?;
     let (images, classes) = model_input(&run, &checkpoint, &config, args)?;
-    // How many images the run was trained on does not matter here; a config is checked against it.
-    let facts = DataFacts { images, classes: classes.len(), train: usize::MAX };
+    // A config is checked against the number of training images, which does not matter here: enough of them.
+    let train = config.data.train_limit.unwrap_or(0).max(100 + 2 * config.train.batch);
+    let facts = DataFacts { images, classes: classes.len(), train };
     let config = config.resolve(facts).map_err(|p| p.in_file(&run.config()))?;
     let (set, files) = pictures(&args.images, &config.data, images, &classes)?;
     set.remarks.iter().for_each(|remark| note(&format!("note: {remark}")));
