@@ -9,8 +9,8 @@
 // Box       A dispatch goes through box_h x box_w of what a thread has to go through (a window's elements, or the windows that hold an
 //           element), from (box_y, box_x) on, so that no thread runs long; but for the first (bit 0 of flags) it adds to what there is.
 // Grid      ceil(elements / 256) workgroups, over x and, above 65535, y.
-//           With ADAPTIVE, kernel, stride, pad and include_pad are not used; size * out + max(size, out) below 2^32 for either axis. Global pooling is
-//           better done by reduce.wgsl, which gives a plane more than one thread.
+//           With ADAPTIVE, kernel, stride, pad and include_pad are not used; size * out + max(size, out) below 2^32 for either axis.
+//           Global pooling is better done by reduce.wgsl, which gives a plane more than one thread.
 
 struct Params {
   planes: u32, size_y: i32, size_x: i32, out_y: i32, out_x: i32, kernel_y: i32, kernel_x: i32, stride_y: i32, stride_x: i32,

@@ -321,6 +321,10 @@ impl Tensor {
     }
 
     /// A scalar (rank 0) of the type that this tensor is computed in, on its device.
+    ///
+    /// # Panics
+    /// If that type cannot hold the value.
+    #[track_caller]
     pub fn scalar_like(&self, value: f64) -> Tensor {
         Tensor::full(self.device(), self.computed_type(), &[], value)
     }

@@ -76,9 +76,10 @@ impl Tensor {
     /// are neither; in this float type.
     ///
     /// # Panics
-    /// If the labels are not `U32`, or (on the CPU) one is neither a class nor `u32::MAX`.
+    /// If the labels are not `U32`, the type is no float, or (on the CPU) a label is neither a class nor `u32::MAX`.
     #[track_caller]
     pub fn label_weights(&self, op: &str, classes: usize, dtype: DType) -> Tensor {
+        assert!(dtype.is_float(), "{op}: needs floats, the elements are {dtype}; use to_dtype");
         self.check_labels(op, classes);
         let number = |x: f64| Tensor::full(self.device(), dtype, &[], x);
         let beyond = self.eq_scalar(f64::from(u32::MAX)).where_(&number(0.0), &number(f64::NAN));
