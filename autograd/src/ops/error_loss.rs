@@ -42,8 +42,7 @@ impl Var {
     /// If the elements are not floats, the shapes do not broadcast, or types or devices differ.
     #[track_caller]
     pub fn bce_loss(&self, target: &Var) -> Var {
-        let own = self.tensor().computed_type();
-        assert!(own.is_float(), "bce_loss: needs floats, the elements are {own}; use to_dtype");
+        self.tensor().check_float("bce_loss");
         let (yes, no) = (self.bounded_log(), self.rsub_scalar(1.0).bounded_log());
         (&(target * &yes) + &(&target.rsub_scalar(1.0) * &no)).neg()
     }

@@ -79,8 +79,7 @@ impl Var {
     /// If the elements are not floats, or `p` is not in [0, 1).
     #[track_caller]
     pub fn dropout(&self, p: f64, draw: Draw) -> Var {
-        let own = self.tensor().computed_type();
-        assert!(own.is_float(), "dropout: needs floats, the elements are {own}; use to_dtype");
+        self.tensor().check_float("dropout");
         assert!((0.0..1.0).contains(&p), "dropout: the probability {p} is not in [0, 1)");
         if p == 0.0 {
             return self.clone();

@@ -122,8 +122,7 @@ impl Var {
     }
 
     /// The variance over `axes` (all, if none are named), with divisor n − correction. Of no elements it is NaN, and so is that of n equal ones with
-    /// a correction of n. Deviations whose squares would over- or underflow are scaled
-    /// before.
+    /// a correction of n. Deviations whose squares would over- or underflow are scaled before.
     ///
     /// # Panics
     /// As [`Var::sum_axes`], and if there are elements, but the correction is above their number.
@@ -184,8 +183,7 @@ impl Var {
         }
     }
 
-    /// ln Σ eˣ over `axes` (all, if none are named), without overflow. Over an empty axis, and where all elements
-    /// are −∞, it is −∞, with gradient 0.
+    /// ln Σ eˣ over `axes` (all, if none are named), without overflow. Over an empty axis, and where all elements are −∞, it is −∞, with gradient 0.
     ///
     /// # Panics
     /// As [`Var::sum_axes`].

@@ -13,7 +13,7 @@ use crate::tensor::Tensor;
 /// types or devices differ.
 #[track_caller]
 pub fn plan(q: &Tensor, k: &Tensor, v: &Tensor, mask: Option<&Tensor>, scale: f64, causal: bool) -> Attention {
-    q.float("attention");
+    q.check_float("attention");
     q.same_type("attention", k);
     q.same_type("attention", v);
     let fits = q.rank() == 4
@@ -54,7 +54,7 @@ pub fn plan(q: &Tensor, k: &Tensor, v: &Tensor, mask: Option<&Tensor>, scale: f6
 /// If qkv does not have this shape.
 #[track_caller]
 pub fn packed_plan(qkv: &Tensor, scale: f64, causal: bool) -> Attention {
-    qkv.float("attention");
+    qkv.check_float("attention");
     let &[batch, tokens, 3, heads, dim] = qkv.shape() else {
         panic!("attention: qkv {:?} is not (batch, tokens, 3, heads, dim)", qkv.shape())
     };

@@ -106,7 +106,7 @@ impl Tensor {
     /// If the sizes do not fit ([`ConvOptions::geometry`]), the bias is not (c_out), or types or devices differ.
     #[track_caller]
     pub fn conv2d(&self, weight: &Tensor, bias: Option<&Tensor>, options: &ConvOptions) -> Tensor {
-        self.float("conv2d");
+        self.check_float("conv2d");
         self.same_type("conv2d", weight);
         let geometry = options.geometry(self.shape(), weight.shape());
         self.check_bias(bias, geometry.c_out);

@@ -119,7 +119,7 @@ macro_rules! methods {
         /// If the tensor is not of floats.
         #[track_caller]
         pub fn $method(&self) -> Tensor {
-            self.float(stringify!($method));
+            self.check_float(stringify!($method));
             lazy(stringify!($method), &[self], self.computed_type(), false, |e, x| e.push(Node::Unary(UnaryOp::$Op, x[0])))
         }
     };
@@ -134,6 +134,7 @@ macro_rules! binary {
         /// If the types or devices differ, or the shapes do not broadcast.
         #[track_caller]
         pub fn $name(&self, other: &Tensor) -> Tensor {
+            self.takes(stringify!($name), BinaryOp::$op);
             self.same_type(stringify!($name), other);
             lazy(stringify!($name), &[self, other], self.computed_type(), $boolean, |e, x| {
                 e.push(Node::Binary(BinaryOp::$op, x[0], x[1]))
@@ -173,6 +174,8 @@ impl Tensor {
         maximum Max false;
         /// The smaller of each pair
         minimum Min false;
+        /// aᵇ, of floats alone
+        pow Pow false;
         /// a = b, as 0 or 1 (`U32`)
         eq Eq true;
         /// a ≠ b, as 0 or 1
@@ -196,6 +199,8 @@ impl Tensor {
         div_scalar |x, c| Div(x, c) false;
         /// c / x
         rdiv_scalar |x, c| Div(c, x) false;
+        /// xᶜ, of floats alone
+        pow_scalar |x, c| Pow(x, c) false;
         /// max(x, c)
         clamp_min |x, c| Max(x, c) false;
         /// min(x, c)
@@ -230,37 +235,13 @@ impl Tensor {
         other.le(self)
     }
 
-    /// aᵇ
-    ///
-    /// # Panics
-    /// If the elements are not floats, the types or devices differ, or the shapes do not broadcast.
-    #[track_caller]
-    pub fn pow(&self, other: &Tensor) -> Tensor {
-        self.float("pow");
-        self.same_type("pow", other);
-        lazy("pow", &[self, other], self.computed_type(), false, |e, x| e.push(Node::Binary(BinaryOp::Pow, x[0], x[1])))
-    }
-
-    /// xᶜ
-    ///
-    /// # Panics
-    /// If the elements are not floats.
-    #[track_caller]
-    pub fn pow_scalar(&self, c: f64) -> Tensor {
-        self.float("pow_scalar");
-        lazy("pow_scalar", &[self], self.computed_type(), false, |e, x| {
-            let c = e.push(Node::Const(c));
-            e.push(Node::Binary(BinaryOp::Pow, x[0], c))
-        })
-    }
-
     /// x held within [low, high]. NaN stays NaN.
     ///
     /// # Panics
     /// If the tensor is not of floats, or `low` above `high`.
     #[track_caller]
     pub fn clamp(&self, low: f64, high: f64) -> Tensor {
-        self.float("clamp");
+        self.check_float("clamp");
         assert!(low <= high, "clamp: the least value {low} is above the largest {high}");
         self.clamp_min(low).clamp_max(high)
     }
@@ -286,9 +267,18 @@ impl Tensor {
         lazy("where", &[self, a, b], a.computed_type(), false, |e, x| e.push(Node::Select(x[0], x[1], x[2])))
     }
 
+    /// Refuses elements that an operation does not take: powers of integers would be those of floats, cut off.
+    #[track_caller]
+    fn takes(&self, name: &str, op: BinaryOp) {
+        if op == BinaryOp::Pow {
+            self.check_float(name);
+        }
+    }
+
     /// Refuses a number that the elements' type cannot hold: 0.5 would become 0 without a word.
     #[track_caller]
     fn holds(&self, name: &str, op: BinaryOp, c: f64) {
+        self.takes(name, op);
         let dtype = self.computed_type();
         let wraps = matches!(op, BinaryOp::Add | BinaryOp::Sub | BinaryOp::Mul);
         let is_residue = DType::I32.holds(c) || DType::U32.holds(c);
@@ -298,8 +288,12 @@ impl Tensor {
         );
     }
 
+    /// Refuses elements that are not floats.
+    ///
+    /// # Panics
+    /// If they are not; the message begins with `op`.
     #[track_caller]
-    pub(crate) fn float(&self, op: &str) {
+    pub fn check_float(&self, op: &str) {
         assert!(self.computed_type().is_float(), "{op}: needs floats, the tensor is {}; use to_dtype", self.dtype());
     }
 

@@ -95,7 +95,7 @@ impl Tensor {
     #[track_caller]
     pub fn scatter_add(&self, dim: isize, index: &Tensor, src: &Tensor) -> Tensor {
         check_index("scatter_add", index);
-        self.float("scatter_add");
+        self.check_float("scatter_add");
         self.same_type("scatter_add", src);
         let d = axis("scatter_add", dim, self.rank());
         let src = cut("scatter_add", src, index.shape(), d);
@@ -150,7 +150,7 @@ impl Tensor {
     #[track_caller]
     fn index_add_to(&self, op: &str, dim: isize, index: &Tensor, src: &Tensor, base: bool) -> Tensor {
         check_index(op, index);
-        self.float(op);
+        self.check_float(op);
         self.same_type(op, src);
         let d = axis(op, dim, self.rank());
         let mut expected = self.shape().to_vec();

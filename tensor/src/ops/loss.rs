@@ -15,7 +15,7 @@ impl Tensor {
     /// label is neither a class nor `u32::MAX`.
     #[track_caller]
     pub fn cross_entropy(&self, targets: &Tensor, likelihood: Likelihood, smoothing: f64) -> (Tensor, Tensor) {
-        self.float("cross_entropy");
+        self.check_float("cross_entropy");
         assert!(self.rank() == 2, "cross_entropy: logits {:?} need two axes (rows, classes)", self.shape());
         let (rows, classes) = (self.shape()[0], self.shape()[1]);
         let target = match (targets.dtype(), targets.shape()) {

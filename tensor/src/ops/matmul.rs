@@ -82,7 +82,7 @@ impl Tensor {
 
     #[track_caller]
     fn matmul_bias(&self, other: &Tensor, bias: Option<&Tensor>) -> Tensor {
-        self.float("matmul");
+        self.check_float("matmul");
         self.same_type("matmul", other);
         let (x, y) = (self.shape(), other.shape());
         assert!(x.len() >= 2 && y.len() >= 2, "matmul: shapes {x:?} and {y:?}; each operand needs two axes");

@@ -29,7 +29,7 @@ fn is_long(p: &BatchNorm, x: &Tensor) -> bool {
 impl Tensor {
     #[track_caller]
     fn layer_norm_plan(&self, weight: &Tensor, eps: f64) -> LayerNorm {
-        self.float("layer_norm");
+        self.check_float("layer_norm");
         let n = weight.numel();
         assert!(
             self.shape().ends_with(weight.shape()) && weight.rank() > 0 && n > 0,
@@ -97,7 +97,7 @@ impl Tensor {
 
     #[track_caller]
     fn batch_norm_plan(&self, weight: &Tensor, eps: f64, momentum: f64) -> BatchNorm {
-        self.float("batch_norm");
+        self.check_float("batch_norm");
         assert!(self.rank() >= 2, "batch_norm: x {:?} needs a batch and a channel axis", self.shape());
         let channels = self.shape()[1];
         assert!(weight.shape() == [channels], "batch_norm: weight {:?} for x {:?}", weight.shape(), self.shape());

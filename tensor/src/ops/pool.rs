@@ -97,7 +97,7 @@ impl PoolOptions {
 
 #[track_caller]
 fn four(op: &str, x: &Tensor) -> [usize; 4] {
-    x.float(op);
+    x.check_float(op);
     let &[n, c, h, w] = x.shape() else { panic!("{op}: x {:?} needs four axes (NCHW)", x.shape()) };
     [n, c, h, w]
 }

@@ -25,7 +25,7 @@ impl Tensor {
     /// Runs of neighbouring axes are one plan each, the last run first.
     #[track_caller]
     fn reduce(&self, name: &str, op: ReduceOp, axes: &[isize], keepdim: bool, scale: f64) -> Tensor {
-        self.float(name);
+        self.check_float(name);
         let axes = chosen(name, axes, self.rank());
         let kept = |(i, n): (usize, &usize)| match axes.contains(&i) {
             true => keepdim.then_some(1),
@@ -128,7 +128,7 @@ impl Tensor {
     /// If the tensor is not of floats.
     #[track_caller]
     pub fn scale_of_squares(&self) -> Tensor {
-        self.float("scale_of_squares");
+        self.check_float("scale_of_squares");
         // A sum within these bounds lost nothing: of 2³¹ elements below the least normal square, the sum is still 2³⁵ times smaller.
         let (low, high, up, down) = match self.dtype() {
             DType::F64 => (-800, 800, 600, -600),
@@ -203,7 +203,7 @@ impl Tensor {
 
     #[track_caller]
     fn arg(&self, name: &str, op: ReduceOp, dim: isize, keepdim: bool) -> Tensor {
-        self.float(name);
+        self.check_float(name);
         let d = axis(name, dim, self.rank());
         let [outer, n, inner] = around(self.shape(), d);
         assert!(n > 0, "{name}: axis {d} of {:?} is empty", self.shape());
@@ -283,7 +283,7 @@ impl Tensor {
     /// If the axis does not exist or has fewer than k elements, or the tensor is not of floats.
     #[track_caller]
     pub fn topk(&self, k: usize, dim: isize) -> (Tensor, Tensor) {
-        self.float("topk");
+        self.check_float("topk");
         let d = axis("topk", dim, self.rank());
         let n = self.shape()[d];
         assert!(k <= n, "topk: {k} of an axis of {n} in {:?}", self.shape());
@@ -319,7 +319,7 @@ impl Tensor {
     /// If the axis does not exist, or the tensor is not of floats.
     #[track_caller]
     pub fn cumsum(&self, dim: isize, reverse: bool) -> Tensor {
-        self.float("cumsum");
+        self.check_float("cumsum");
         let d = axis("cumsum", dim, self.rank());
         let [outer, n, inner] = around(self.shape(), d);
         let most = self.device().most_elements();

@@ -25,7 +25,7 @@ impl Tensor {
     /// in which only some weights are negative or NaN gives no meaningful draws.
     #[track_caller]
     pub fn multinomial(&self, samples: usize, replacement: bool, draw: Draw) -> Tensor {
-        self.float("multinomial");
+        self.check_float("multinomial");
         let Some((&n, rows)) = self.shape().split_last() else {
             panic!("multinomial: weights need an axis of categories, these have shape []")
         };

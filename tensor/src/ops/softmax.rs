@@ -8,7 +8,7 @@ use crate::tensor::Tensor;
 /// Exchanges an axis with the last one, runs `f` over rows, and exchanges back.
 #[track_caller]
 fn along(op: &str, x: &Tensor, dim: isize, f: impl FnOnce(&dyn Fn(&Tensor) -> Tensor) -> Tensor) -> Tensor {
-    x.float(op);
+    x.check_float(op);
     let d = axis(op, dim, x.rank());
     let to_last =
         |t: &Tensor| if d + 1 == t.rank() { t.contiguous() } else { t.transpose(d as isize, -1).contiguous() };
