@@ -133,85 +133,83 @@ fn windows(p: &Pool2d, axis: usize) -> usize {
 fn average(p: &Pool2d, inputs: &[Input<'_>], outputs: &mut [Output<'_>]) {
     let (from, to) = (inputs[0].values::<f32>(), Parts::new(outputs[0].values::<f32>()));
     let (area, out_area) = areas(p);
-    let rows: Vec<Range<usize>> = (0..p.output[0]).map(|o| cells(p, 0, o)).collect();
-    let columns: Vec<Range<usize>> = (0..p.output[1]).map(|o| cells(p, 1, o)).collect();
-    let long = match p.pass {
-        PoolPass::Forward => rows.iter().chain(&columns).any(|cells| cells.len() > CHAIN),
-        PoolPass::Backward => windows(p, 0).max(windows(p, 1)) > CHAIN,
-    };
-    planes(p, |plane| {
-        match p.pass {
-            PoolPass::Forward => {
-                // SAFETY: each plane is visited once.
-                let y = unsafe { to.range(plane * out_area..(plane + 1) * out_area) };
-                let x = &from[plane * area..][..area];
-                match long {
-                    true => shrink(p, x, &rows, &columns, &mut vec![0.0f64; p.input[1]], y),
-                    false => shrink(p, x, &rows, &columns, &mut vec![0.0f32; p.input[1]], y),
-                }
-            }
-            PoolPass::Backward => {
-                // SAFETY: as above.
-                let dx = unsafe { to.range(plane * area..(plane + 1) * area) };
-                let dy = &from[plane * out_area..][..out_area];
-                match long {
-                    true => in_double(dx, |dx| spread(p, dy, &rows, &columns, &mut vec![0.0; p.input[1]], dx)),
-                    false => spread(p, dy, &rows, &columns, &mut vec![0.0; p.input[1]], dx),
-                }
-            }
+    let means = Means::of(p);
+    let long = means.is_long();
+    planes(p, |plane| match p.pass {
+        PoolPass::Forward => {
+            // SAFETY: each plane is visited once.
+            let y = unsafe { to.range(plane * out_area..(plane + 1) * out_area) };
+            let x = &from[plane * area..][..area];
+            if long { means.shrink::<f64>(x, y) } else { means.shrink::<f32>(x, y) }
+        }
+        PoolPass::Backward => {
+            // SAFETY: as above.
+            let dx = unsafe { to.range(plane * area..(plane + 1) * area) };
+            let dy = &from[plane * out_area..][..out_area];
+            if long { in_double(dx, |dx| means.spread(dy, dx)) } else { means.spread(dy, dx) }
         }
     });
 }
 
-/// What a window's sum is divided by.
-fn divisor(p: &Pool2d, rows: &Range<usize>, columns: &Range<usize>) -> f32 {
-    match p.kind {
-        PoolKind::Average { count_pad: true } => (p.kernel[0] * p.kernel[1]) as f32,
-        _ => (rows.len() * columns.len()) as f32,
-    }
+/// The windows of a plan.
+struct Means<'a> {
+    p: &'a Pool2d,
+    rows: Vec<Range<usize>>,
+    columns: Vec<Range<usize>>,
 }
 
-/// The means of one plane; `line` is room for a row.
-fn shrink<T: Real>(
-    p: &Pool2d,
-    x: &[f32],
-    rows: &[Range<usize>],
-    columns: &[Range<usize>],
-    line: &mut [T],
-    y: &mut [f32],
-) {
-    let width = line.len();
-    for (rows, y) in rows.iter().zip(y.chunks_exact_mut(p.output[1])) {
-        line.iter_mut().zip(&x[rows.start * width..][..width]).for_each(|(sum, x)| *sum = T::from(*x));
-        for row in rows.start + 1..rows.end {
-            line.iter_mut().zip(&x[row * width..]).for_each(|(sum, x)| *sum += T::from(*x));
-        }
-        for (columns, y) in columns.iter().zip(y) {
-            let sum: T = line[columns.clone()].iter().copied().sum();
-            *y = (sum / T::from(divisor(p, rows, columns))).rounded();
+impl Means<'_> {
+    fn of(p: &Pool2d) -> Means<'_> {
+        let [rows, columns] = [0, 1].map(|axis| (0..p.output[axis]).map(|o| cells(p, axis, o)).collect());
+        Means { p, rows, columns }
+    }
+
+    /// Whether a sum along an axis may have more than [`CHAIN`] terms.
+    fn is_long(&self) -> bool {
+        match self.p.pass {
+            PoolPass::Forward => self.rows.iter().chain(&self.columns).any(|cells| cells.len() > CHAIN),
+            PoolPass::Backward => windows(self.p, 0).max(windows(self.p, 1)) > CHAIN,
         }
     }
-}
 
-/// The gradient of one plane; `line` likewise.
-fn spread<T: Real>(
-    p: &Pool2d,
-    dy: &[f32],
-    rows: &[Range<usize>],
-    columns: &[Range<usize>],
-    line: &mut [T],
-    dx: &mut [T],
-) {
-    let width = line.len();
-    dx.fill(T::from(0.0));
-    for (rows, dy) in rows.iter().zip(dy.chunks_exact(p.output[1])) {
-        line.fill(T::from(0.0));
-        for (columns, dy) in columns.iter().zip(dy) {
-            let share = T::from(*dy) / T::from(divisor(p, rows, columns));
-            line[columns.clone()].iter_mut().for_each(|sum| *sum += share);
+    /// What a window's sum is divided by.
+    fn divisor<T: Real>(&self, rows: &Range<usize>, columns: &Range<usize>) -> T {
+        T::from(match self.p.kind {
+            PoolKind::Average { count_pad: true } => (self.p.kernel[0] * self.p.kernel[1]) as f32,
+            _ => (rows.len() * columns.len()) as f32,
+        })
+    }
+
+    /// The means of one plane.
+    fn shrink<T: Real>(&self, x: &[f32], y: &mut [f32]) {
+        let width = self.p.input[1];
+        let mut line = vec![T::from(0.0); width];
+        for (rows, y) in self.rows.iter().zip(y.chunks_exact_mut(self.p.output[1])) {
+            line.iter_mut().zip(&x[rows.start * width..][..width]).for_each(|(sum, x)| *sum = T::from(*x));
+            for row in rows.start + 1..rows.end {
+                line.iter_mut().zip(&x[row * width..]).for_each(|(sum, x)| *sum += T::from(*x));
+            }
+            for (columns, y) in self.columns.iter().zip(y) {
+                let sum: T = line[columns.clone()].iter().copied().sum();
+                *y = (sum / self.divisor(rows, columns)).rounded();
+            }
         }
-        for row in rows.clone() {
-            dx[row * width..][..width].iter_mut().zip(&*line).for_each(|(dx, sum)| *dx += *sum);
+    }
+
+    /// The gradient of one plane.
+    fn spread<T: Real>(&self, dy: &[f32], dx: &mut [T]) {
+        let width = self.p.input[1];
+        let mut line = vec![T::from(0.0); width];
+        dx.fill(T::from(0.0));
+        for (rows, dy) in self.rows.iter().zip(dy.chunks_exact(self.p.output[1])) {
+            line.fill(T::from(0.0));
+            for (columns, dy) in self.columns.iter().zip(dy) {
+                let share = T::from(*dy) / self.divisor(rows, columns);
+                line[columns.clone()].iter_mut().for_each(|sum| *sum += share);
+            }
+            for row in rows.clone() {
+                dx[row * width..][..width].iter_mut().zip(&line).for_each(|(dx, sum)| *dx += *sum);
+            }
         }
     }
 }

@@ -155,7 +155,7 @@ impl<'a> Work<'a> {
                 .flat_map(|image| segments((image - first) * frame.len, start_of(image), frame.pixels(), self.nr))
                 .collect();
             // Small images are few pixels together, a large one may be many.
-            let some = if step > 1 { segments.len() } else { CHAIN };
+            let some = if step > 1 { segments.len().max(1) } else { CHAIN };
             for segments in segments.chunks(some) {
                 let pixels: usize = segments.iter().map(|s| s.len).sum();
                 let tiles = Tiles {
