@@ -97,6 +97,12 @@ fn infinite_losses_are_infinite_and_rows_left_out_are_zero_whatever_they_hold() 
                 }
             }
         }
+        // Nothing is lost where every class is impossible and none is wanted.
+        let none = Tensor::full(&Device::cpu(), DType::F32, &[1, classes], 0.0).force().clone();
+        for device in devices().iter() {
+            let [z, none] = [&z.slice(0, 2, 3), &none].map(|t| t.contiguous().to_device(device).unwrap());
+            assert_eq!(numbers(&z.cross_entropy(&none, Likelihood::Sigmoid, 0.0).0), [0.0], "{classes} classes");
+        }
         let (loss, grad) = z.cross_entropy(&labels, Likelihood::Softmax, 0.1);
         let loss = numbers(&loss);
         assert!(loss[0] == f64::INFINITY && loss[1] == f64::INFINITY && loss[4] == 0.0, "{loss:?}");
