@@ -16,19 +16,24 @@ use lethe_tensor::{DType, DeviceError, Tensor};
 /// ```
 ///
 /// # Panics
-/// If the labels are not of type u32, or do not have the shape of the logits without its last axis.
+/// If the labels are not of type u32, do not have the shape of the logits without its last axis, or (on the CPU) one is neither a class nor
+/// `u32::MAX`; on a GPU such a label makes the share NaN.
 #[track_caller]
 pub fn accuracy(logits: &Tensor, labels: &Tensor) -> Result<f64, DeviceError> {
-    let rows = logits.shape().split_last().map_or(&[][..], |(_, rows)| rows);
-    assert!(
-        labels.dtype() == DType::U32 && labels.shape() == rows,
-        "accuracy: logits {:?} need labels {rows:?} of type u32; these are {:?} of type {:?}",
-        logits.shape(),
-        labels.shape(),
-        labels.dtype()
-    );
-    let (answers, labels) = (logits.argmax(-1, false).to_vec::<u32>()?, labels.to_vec::<u32>()?);
-    let right = answers.iter().zip(&labels).filter(|(answer, label)| answer == label).count();
-    let counted = labels.iter().filter(|label| **label != u32::MAX).count();
-    Ok(right as f64 / counted as f64)
+    let (hits, counted) = hits("accuracy", logits, labels);
+    let sum = |of: &Tensor| Ok::<f64, DeviceError>(of.sum().to_dtype(DType::F32).item::<f32>()?.into());
+    Ok(sum(&hits)? / sum(&counted)?)
+}
+
+/// For each row along the last axis: 1 if its largest number stands at the label, else 0; and 1 if it counts, 0 if its label is `u32::MAX`. Any
+/// other label that is no class is refused on the CPU, and makes both NaN on a GPU, as it does the loss.
+#[track_caller]
+pub(crate) fn hits(op: &str, logits: &Tensor, labels: &Tensor) -> (Tensor, Tensor) {
+    let Some((&classes, rows)) = logits.shape().split_last() else {
+        panic!("{op}: the output is a scalar, and has no axis of classes")
+    };
+    assert!(labels.shape() == rows, "{op}: labels {:?} do not fit logits {:?}", labels.shape(), logits.shape());
+    let counted = labels.label_weights(op, classes, logits.computed_type());
+    let hits = logits.argmax(-1, false).eq(labels);
+    (hits.where_(&logits.scalar_like(1.0), &logits.scalar_like(0.0)).mul(&counted), counted)
 }

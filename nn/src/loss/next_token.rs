@@ -1,7 +1,7 @@
 //! The loss of a language model.
 
-use super::objective::hits;
 use super::{Likelihood, Objective};
+use crate::accuracy::hits;
 use lethe_autograd::Var;
 use lethe_tensor::Tensor;
 
@@ -52,6 +52,6 @@ impl Objective for NextToken {
 
     #[track_caller]
     fn correct(&self, output: &Tensor, targets: &Tensor) -> Option<Tensor> {
-        Some(hits(output, targets))
+        Some(hits("correct", output, targets).0.sum())
     }
 }

@@ -67,19 +67,6 @@ impl<F: Fn(&Var, &Tensor) -> Var> Objective for F {
     }
 }
 
-/// How many rows have their largest number at the label; a label of `u32::MAX` is never met. Rows lie along the last axis. Any other label that
-/// is no class is refused on the CPU, and makes the count NaN on a GPU, as it does the loss.
-#[track_caller]
-pub(super) fn hits(logits: &Tensor, labels: &Tensor) -> Tensor {
-    let Some((&classes, rows)) = logits.shape().split_last() else {
-        panic!("correct: the output is a scalar, and has no axis of classes")
-    };
-    assert!(labels.shape() == rows, "correct: labels {:?} do not fit logits {:?}", labels.shape(), logits.shape());
-    let weights = labels.label_weights("correct", classes, logits.computed_type());
-    let hits = logits.argmax(-1, false).eq(labels);
-    hits.where_(&logits.scalar_like(1.0), &logits.scalar_like(0.0)).mul(&weights).sum()
-}
-
 /// That output and targets of an error loss have one shape: broadcasting (n) against (n, 1) would compare every sample with every other.
 #[track_caller]
 pub(super) fn same_shape(loss: &str, output: &Var, targets: &Tensor) {

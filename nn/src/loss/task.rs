@@ -1,7 +1,7 @@
 //! The loss of a classifier.
 
-use super::objective::hits;
 use super::{Likelihood, Objective};
+use crate::accuracy::hits;
 use lethe_autograd::Var;
 use lethe_tensor::{DType, Tensor};
 
@@ -74,6 +74,6 @@ impl Objective for TaskLoss {
     /// Rows whose largest logit is that of the label; `None` for targets that are distributions.
     #[track_caller]
     fn correct(&self, output: &Tensor, targets: &Tensor) -> Option<Tensor> {
-        (targets.dtype() == DType::U32).then(|| hits(output, targets))
+        (targets.dtype() == DType::U32).then(|| hits("correct", output, targets).0.sum())
     }
 }
