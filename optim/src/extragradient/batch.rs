@@ -40,6 +40,7 @@ impl Samples for Batch {
 /// assert_eq!(order, (0..10).collect::<Vec<u32>>()); // every sample once
 /// # Ok::<(), lethe_tensor::DeviceError>(())
 /// ```
+#[derive(Clone)]
 pub struct Batch {
     /// (n, …), what the model is given.
     pub inputs: Tensor,
@@ -95,7 +96,7 @@ impl Batch {
     #[track_caller]
     pub fn batches(&self, size: usize) -> impl Iterator<Item = Batch> {
         assert!(size > 0, "{EMPTY_BATCHES}");
-        Batch { inputs: self.inputs.clone(), targets: self.targets.clone() }.into_batches(size)
+        self.clone().into_batches(size) // the tensors are shared
     }
 
     fn into_batches(self, size: usize) -> impl Iterator<Item = Batch> {
