@@ -122,6 +122,15 @@ pub(super) mod tests {
     }
 
     #[test]
+    fn a_study_that_is_asked_to_stop_begins_nothing_more() {
+        let study = study(Path::new("."), 2);
+        study.stop.ask(15);
+        let error = study.all(&[1, 2, 3], |i: &i32, _| -> Result<i32, Error> { panic!("{i} was begun") }).unwrap_err();
+        assert_eq!(error.exit_status(), 143);
+        assert_eq!(error.to_string(), "stopped by SIGTERM; give the command again to continue where it stopped");
+    }
+
+    #[test]
     fn items_come_back_in_their_order_and_an_error_ends_the_rest() {
         let items: Vec<usize> = (0..40).collect();
         let study = study(Path::new("."), 3);

@@ -8,6 +8,7 @@ use crate::evaluation::Evaluation;
 use crate::network::HostBatch;
 use crate::progress::{EpochFigures, Progress as Display};
 use crate::run::{Checkpoint, Log, RunFolder};
+use crate::stop::Signal;
 use crate::words::count;
 use serde::Serialize;
 use std::time::{Duration, Instant};
@@ -50,8 +51,8 @@ struct Running<'a, 'r> {
     metrics: Log,
     timing: Log,
     progress: Display,
-    /// The update of the last checkpoint that this process wrote or began with, and when that was.
-    saved: (u64, Instant),
+    /// When the last checkpoint was written, or this process began.
+    saved: Instant,
     /// What the best checkpoint measured.
     best: Option<f64>,
 }
@@ -82,9 +83,8 @@ impl<'a, 'r> Running<'a, 'r> {
         let per_epoch = training.loader.images();
         let done = session.epochs() * per_epoch + session.updates_in_epoch() * training.loader.batch();
         let progress = show(done, epochs, per_epoch);
-        let saved = (session.updates(), Instant::now());
         let best = best(&training, run)?;
-        Ok(Running { training, run, metrics, timing, progress, saved, best })
+        Ok(Running { training, run, metrics, timing, progress, saved: Instant::now(), best })
     }
 
     /// Trains to the end.
@@ -119,7 +119,11 @@ impl<'a, 'r> Running<'a, 'r> {
         if self.training.session.updates_in_epoch() > 0 {
             return Ok(None);
         }
-        let measured = if self.run.is_evaluated(epoch)? { None } else { self.evaluate(epoch)? };
+        let measured = match self.run.is_evaluated(epoch)? {
+            true => None,
+            // There is a checkpoint of this update, which need not be written again.
+            false => self.evaluate(epoch, Some(checkpoint(&self.training.session)?))?,
+        };
         self.observe(epoch)?;
         Ok(measured)
     }
@@ -137,11 +141,10 @@ impl<'a, 'r> Running<'a, 'r> {
         // The checkpoint comes first: a failure in the measurements must not lose the epoch.
         let train = &self.training.config.train;
         let (is_due, asked) = (train.is_due(train.checkpoint_every, epoch), self.training.stop.asked());
-        if is_due || asked.is_some() {
-            self.save(is_due)?;
-        }
-        self.stop_if_asked()?;
-        let measured = self.evaluate(epoch).and_then(|test| self.observe(epoch).map(|()| test));
+        let saved = if is_due || asked.is_some() { Some(self.save(is_due)?) } else { None };
+        // A signal that came after that finds no checkpoint: it takes effect at the next update.
+        asked.map_or(Ok(()), |signal| Err(self.stopped(signal)))?;
+        let measured = self.evaluate(epoch, saved).and_then(|test| self.observe(epoch).map(|()| test));
         // Nor, if no checkpoint was due, the epochs since the last one.
         if measured.is_err() && !is_due {
             self.save(false)?;
@@ -161,7 +164,7 @@ impl<'a, 'r> Running<'a, 'r> {
             if self.must_save_within() {
                 pending.take().map_or(Ok(()), |done| self.report(done))?;
                 self.save(false)?;
-                self.stop_if_asked()?;
+                self.training.stop.asked().map_or(Ok(()), |signal| Err(self.stopped(signal)))?;
             }
         }
         pending.map_or(Ok(()), |done| self.report(done))
@@ -181,28 +184,27 @@ impl<'a, 'r> Running<'a, 'r> {
         let minutes = Duration::from_secs_f64(60.0 * train.checkpoint_minutes);
         let is_due = self.training.stop.asked().is_some()
             || (train.checkpoint_updates > 0 && session.updates().is_multiple_of(train.checkpoint_updates))
-            || (!minutes.is_zero() && self.saved.1.elapsed() >= minutes);
+            || (!minutes.is_zero() && self.saved.elapsed() >= minutes);
         is_due && session.updates_in_epoch() > 0
     }
 
-    /// Ends the training if that was asked; the current update has a checkpoint.
-    fn stop_if_asked(&self) -> Result<(), Error> {
-        let Some(signal) = self.training.stop.asked() else { return Ok(()) };
+    /// The end of the training by a signal, at an update that has a checkpoint.
+    fn stopped(&self, signal: Signal) -> Error {
         self.progress.finish();
         let updates = count(self.training.session.updates(), "update");
         let how = format!("{updates} are saved, `lethe resume {}` continues", self.run.path().display());
-        Err(Error::Stopped { signal, how })
+        Error::Stopped { signal, how }
     }
 
-    /// Evaluates on the test set, if that is due after this epoch.
-    fn evaluate(&mut self, epoch: usize) -> Result<Option<Evaluation>, Error> {
+    /// Evaluates on the test set, if that is due after this epoch. `saved` is the checkpoint of the current update, if it was written.
+    fn evaluate(&mut self, epoch: usize, saved: Option<Checkpoint>) -> Result<Option<Evaluation>, Error> {
         let Training { config, session, test_loader, .. } = &self.training;
         if !config.train.is_due(config.train.eval_every, epoch) {
             return Ok(None);
         }
         let e = session.evaluate(test_loader)?;
         // Before the log says that the evaluation was made: a run that is killed in between makes it again.
-        self.keep_if_best(&e)?;
+        self.keep_if_best(&e, saved)?;
         self.metrics.record(&TestRecord { epoch, test_accuracy: e.accuracy(), test_loss: e.loss })?;
         self.progress.test(e.accuracy());
         Ok(Some(e))
@@ -214,11 +216,11 @@ impl<'a, 'r> Running<'a, 'r> {
         observers.iter().try_for_each(|observer| observer.after_epoch(epoch, session.observed(), self.run))
     }
 
-    /// Replaces the run's checkpoint, and also keeps it if it is one of those that the config may ask to keep.
+    /// Replaces the run's checkpoint, and also keeps it if it is one of those that the config may ask to keep; returns it.
     ///
     /// # Errors
     /// If the device or the disk fails, or the model has a number that is not finite.
-    fn save(&mut self, is_kept: bool) -> Result<(), Error> {
+    fn save(&mut self, is_kept: bool) -> Result<Checkpoint, Error> {
         let mut checkpoint = checkpoint(&self.training.session)?;
         if self.training.session.updates_in_epoch() > 0 {
             self.progress.sums().note(&mut checkpoint);
@@ -228,12 +230,12 @@ impl<'a, 'r> Running<'a, 'r> {
             self.run.keep(&checkpoint, self.training.epochs(), self.training.config.train.keep_checkpoints)?;
         }
         self.run.save(&checkpoint)?;
-        self.saved = (self.training.session.updates(), Instant::now());
-        Ok(())
+        self.saved = Instant::now();
+        Ok(checkpoint)
     }
 
     /// Saves the model as the best one if its evaluation is better than those before.
-    fn keep_if_best(&mut self, e: &Evaluation) -> Result<(), Error> {
+    fn keep_if_best(&mut self, e: &Evaluation, saved: Option<Checkpoint>) -> Result<(), Error> {
         let Some(measure) = self.training.config.train.best else { return Ok(()) };
         let value = match measure {
             Measure::TestAccuracy => e.accuracy(),
@@ -243,10 +245,7 @@ impl<'a, 'r> Running<'a, 'r> {
             return Ok(());
         }
         // A run is never resumed from before its best checkpoint, so that no better one is made anew and lost.
-        if self.saved.0 != self.training.session.updates() {
-            self.save(false)?;
-        }
-        let mut checkpoint = checkpoint(&self.training.session)?;
+        let mut checkpoint = saved.map_or_else(|| self.save(false), Ok)?;
         checkpoint.notes.insert(BEST_MEASURE.to_owned(), measure.word().to_owned());
         checkpoint.notes.insert(BEST_VALUE.to_owned(), value.to_string());
         self.run.save_best(&checkpoint)?;
