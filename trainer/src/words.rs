@@ -1,5 +1,6 @@
 //! Counts, numbers and other programs' words in messages.
 
+use std::any::Any;
 use std::fmt;
 
 /// A count with its noun in singular or plural: "1 epoch", "0 epochs", "2 classes", "3 batches".
@@ -79,6 +80,12 @@ pub fn plain(message: &str) -> String {
 pub fn unlike(error: &serde_json::Error) -> String {
     let what = if error.is_data() { "something else" } else { "text that is not JSON" };
     format!("{what} in line {}, column {}", error.line(), error.column())
+}
+
+/// The message of a panic that was caught.
+pub fn of_panic(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+    text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "no message".to_owned())
 }
 
 /// What stands between the beginning of a message and ", expected ", and what follows.

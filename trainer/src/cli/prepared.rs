@@ -31,8 +31,8 @@ pub fn prepare(path: &Path, set: &[String], common: &Common) -> Result<Prepared,
 /// updates of an epoch, and with it the radius of a perturbation, depends on how many there are.
 pub fn prepare_analysis(run: &RunFolder, set: &[String], common: &Common) -> Result<Prepared, Error> {
     let path = &run.config();
-    let config = Config::load_trained(path, set)?;
-    if config.analysis.split != Config::load_trained(path, &[])?.analysis.split {
+    let (config, own) = (Config::load_trained(path, set)?, Config::load_trained(path, &[])?);
+    if config.analysis.split != own.analysis.split {
         let reason = "cannot change after training: the run held out other images";
         let split = match config.analysis.split {
             Split::Test => "\"test\"",
@@ -41,9 +41,10 @@ pub fn prepare_analysis(run: &RunFolder, set: &[String], common: &Common) -> Res
         return Err(Problem::value("analysis.split", split, reason).into());
     }
     tell_left_out(path, set);
+    let is_on_other_data = config.data != own.data;
     let prepared = prepared(config, path, common)?;
-    if !set.iter().any(|text| text.trim_start().starts_with("data.")) {
-        run.expect_classes(&prepared.split.train.names)?;
+    run.expect_classes(&prepared.split.train.names)?;
+    if !is_on_other_data {
         run.expect_data(&prepared.split.fingerprint())?;
     }
     Ok(prepared)
@@ -51,6 +52,9 @@ pub fn prepare_analysis(run: &RunFolder, set: &[String], common: &Common) -> Res
 
 /// Says which keys of the file do not apply any more since `--set` changes a kind.
 fn tell_left_out(path: &Path, set: &[String]) {
+    if set.is_empty() {
+        return;
+    }
     // The file was just read as a config.
     let text = std::fs::read_to_string(path).unwrap_or_default();
     Config::left_out(&text, set).iter().for_each(|line| note(&format!("note: {line}")));

@@ -3,8 +3,8 @@
 
 use crate::error::Error;
 use crate::training::Training;
+use crate::words::of_panic;
 use lethe_tensor::Device;
-use std::any::Any;
 use std::panic::{self, AssertUnwindSafe, catch_unwind};
 
 /// Makes the first update of the training that `begin` begins, unless it computes on the CPU, whose memory is checked without.
@@ -20,10 +20,5 @@ pub fn rehearse<'a>(begin: impl FnOnce() -> Result<Training<'a>, Error>, device:
     panic::set_hook(Box::new(|_| {}));
     let made = catch_unwind(AssertUnwindSafe(|| begin()?.first_update()));
     panic::set_hook(hook);
-    made.unwrap_or_else(|panic| Err(Error::BeyondDevice { device: device.to_string(), what: message(&*panic) }))
-}
-
-fn message(panic: &(dyn Any + Send)) -> String {
-    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
-    text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "no message".to_owned())
+    made.unwrap_or_else(|panic| Err(Error::BeyondDevice { device: device.to_string(), what: of_panic(&*panic) }))
 }

@@ -45,12 +45,8 @@ pub const CIFAR_100: Format = Format {
     classes: &names::CIFAR_100,
 };
 
-impl Format {
-    /// The number of images of a file as it was published.
-    fn images(&self, file: &str) -> usize {
-        if self.train.len() == 1 && file == self.train[0] { 50_000 } else { 10_000 }
-    }
-}
+/// The number of training images of both data sets as they were published, and of test images; every file of a part has as many.
+const PUBLISHED: [usize; 2] = [50_000, 10_000];
 
 /// Reads one of the two data sets.
 pub fn read(format: &Format, search_path: &SearchPath) -> Result<DataSplit, DataError> {
@@ -59,13 +55,18 @@ pub fn read(format: &Format, search_path: &SearchPath) -> Result<DataSplit, Data
     let first = format.train[0];
     let folder = find(format.name, looked, first, |folder| folder.join(first).exists())?;
     Ok(DataSplit {
-        train: read_part(format, &folder, "training set", format.train)?,
-        test: read_part(format, &folder, "test set", &[format.test])?,
+        train: read_part(format, &folder, ("training set", PUBLISHED[0]), format.train)?,
+        test: read_part(format, &folder, ("test set", PUBLISHED[1]), &[format.test])?,
         folder: Some(folder),
     })
 }
 
-fn read_part(format: &Format, folder: &Path, part: &str, files: &[&str]) -> Result<Dataset, DataError> {
+fn read_part(
+    format: &Format,
+    folder: &Path,
+    (part, images): (&str, usize),
+    files: &[&str],
+) -> Result<Dataset, DataError> {
     let (mut values, mut labels) = (Vec::new(), Vec::new());
     let mut remarks = Vec::new();
     for file in files {
@@ -78,14 +79,10 @@ fn read_part(format: &Format, folder: &Path, part: &str, files: &[&str]) -> Resu
         }
         read_file(format, &path, &mut values, &mut labels)?;
         // Half a file is whole records too.
-        let (read, published) = (labels.len() - before, format.images(file));
+        let (read, published) = (labels.len() - before, images / files.len());
         if read != published {
-            let images = count(read, "image");
-            remarks.push(format!(
-                "{} has {images}; in {} as published it has {published}",
-                path.display(),
-                format.name
-            ));
+            let (path, read, name) = (path.display(), count(read, "image"), format.name);
+            remarks.push(format!("{path} has {read}; in {name} as published it has {published}"));
         }
     }
     let (name, names) = (format!("{}, {part}", format.name), Classes::new(format.classes.iter().copied()));

@@ -4,7 +4,6 @@
 //! pieces w, w + W, w + 2W, … and sends them through a bounded channel of its own; the consumer reads the channels in turn and joins the pieces. So
 //! the order is correct without sorting, no worker waits for another, none runs far ahead, and all of them work on the batch that is needed next.
 
-use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -17,6 +16,7 @@ use super::error::DataError;
 use super::pipeline::{Pipeline, Preparation, Scratch};
 use crate::config::AugmentConfig;
 use crate::shape::ImageShape;
+use crate::words::of_panic;
 
 /// The largest number of images of a piece.
 const PIECE: usize = 64;
@@ -187,7 +187,7 @@ impl Work {
             let made = catch_unwind(AssertUnwindSafe(|| self.make(batch, part, &mut scratch)));
             let made = made.unwrap_or_else(|panic| {
                 let dataset = self.loader.data.name.clone();
-                Err(LoaderError::Worker { batch, dataset, message: message_of(&*panic) })
+                Err(LoaderError::Worker { batch, dataset, message: of_panic(&*panic) })
             });
             let failed = made.is_err();
             if sender.send(made).is_err() || failed {
@@ -211,11 +211,6 @@ impl Work {
         }
         Ok(Batch { images, labels, shape: pipeline.shape })
     }
-}
-
-fn message_of(panic: &(dyn Any + Send)) -> String {
-    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
-    text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "no message".to_owned())
 }
 
 /// The batches of one epoch, in order. Dropping it early stops the workers.
