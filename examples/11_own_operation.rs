@@ -48,7 +48,8 @@ pub fn log_cosh(x: &Var) -> Var {
     Var::record("log_cosh", &[x], y, move |dy| vec![Some(dy * kept.tanh())])
 }
 
-fn main() -> Result<(), DeviceError> {
+/// Checks the derivative, and shows the operation on each device.
+pub fn main() -> Result<(), DeviceError> {
     let x = Tensor::normal(&Device::cpu(), DType::F64, &[3, 4], Draw::new(0, [0; 3]));
     let report = gradcheck(|v| log_cosh(&v[0]), &[x], &GradcheckOptions::default()).expect("the rule is right");
     println!("{} derivatives agree with differences, the worst to {:.0e}", report.compared, report.error);

@@ -1,13 +1,17 @@
 //! The operation that lesson 11 writes outside of the packages is correct on every device, and so are its derivatives of both orders.
 
 #[path = "../../examples/11_own_operation.rs"]
-#[allow(dead_code)] // the lesson's main runs as an example
 mod lesson;
 
 use lesson::log_cosh;
 use lethe::prelude::*;
 use lethe_autograd::gradcheck::gradgradcheck;
 use lethe_tensor::random::Draw;
+
+#[test]
+fn the_lesson_runs() {
+    lesson::main().unwrap();
+}
 
 #[test]
 fn its_first_and_second_derivatives_are_right() {

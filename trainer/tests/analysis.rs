@@ -3,6 +3,7 @@
 #![cfg(feature = "program")]
 
 mod common;
+mod trained;
 
 use serde_json::Value;
 use std::fs;
@@ -43,13 +44,8 @@ fn fails(arguments: &[&str], status: i32, parts: &[&str]) {
 
 /// A run of that config with changes, and its temporary folder.
 fn trained(set: &[&str]) -> (tempfile::TempDir, String) {
-    let folder = tempfile::tempdir().unwrap();
-    let config = folder.path().join("small.toml");
-    fs::write(&config, CONFIG).unwrap();
-    let (config, out) = (config.display().to_string(), folder.path().join("run").display().to_string());
-    let set = set.iter().flat_map(|s| ["--set", s]);
-    runs(&["train", &config, "--out", &out].into_iter().chain(set).collect::<Vec<_>>());
-    (folder, out)
+    let (folder, out) = trained::trained(CONFIG, set);
+    (folder, out.display().to_string())
 }
 
 fn json(path: PathBuf) -> Value {

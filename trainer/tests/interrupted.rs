@@ -3,25 +3,20 @@
 #![cfg(feature = "program")]
 
 mod common;
+mod trained;
 
 use common::{fails, program, runs};
 use std::fs;
 use std::path::{Path, PathBuf};
+use trained::trained;
 
 /// The folder of a run of a few epochs on few images, and its temporary parent.
 fn run(epochs: usize, set: &[&str]) -> (tempfile::TempDir, PathBuf) {
-    let folder = tempfile::tempdir().unwrap();
-    let config = folder.path().join("small.toml");
-    let text = format!(
+    let config = format!(
         "[data]\ndataset = \"digits\"\ntrain_limit = 64\n[model]\nkind = \"mlp\"\nwidths = [4]\n\
          [optim]\nkind = \"sgd\"\nlr = 0.1\n[train]\nepochs = {epochs}\nbatch = 32\n"
     );
-    fs::write(&config, text).unwrap();
-    let out = folder.path().join("run");
-    let set: Vec<&str> = set.iter().flat_map(|set| ["--set", set]).collect();
-    let [config, path] = [&config, &out].map(|path| path.display().to_string());
-    runs(&[&["train", &config, "--device", "cpu", "--out", &path][..], &set].concat());
-    (folder, out)
+    trained(&config, set)
 }
 
 fn text(run: &Path, file: &str) -> String {

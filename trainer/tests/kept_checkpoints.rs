@@ -3,23 +3,18 @@
 #![cfg(feature = "program")]
 
 mod common;
+mod trained;
 
 use common::{fails, lethe, runs};
 use std::fs;
 use std::path::{Path, PathBuf};
+use trained::trained;
 
 /// A run of six epochs whose rate is so large that its evaluations rise and fall.
 fn run(set: &[&str]) -> (tempfile::TempDir, PathBuf) {
-    let folder = tempfile::tempdir().unwrap();
-    let config = folder.path().join("small.toml");
-    let text = "[data]\ndataset = \"digits\"\ntrain_limit = 256\n[model]\nkind = \"mlp\"\nwidths = [16]\n\
-                [optim]\nkind = \"sgd\"\nlr = 2.0\nschedule = \"constant\"\n[train]\nepochs = 6\nbatch = 32\n";
-    fs::write(&config, text).unwrap();
-    let out = folder.path().join("run");
-    let set: Vec<&str> = set.iter().flat_map(|set| ["--set", set]).collect();
-    let [config, path] = [&config, &out].map(|path| path.display().to_string());
-    runs(&[&["train", &config, "--device", "cpu", "--out", &path][..], &set].concat());
-    (folder, out)
+    let config = "[data]\ndataset = \"digits\"\ntrain_limit = 256\n[model]\nkind = \"mlp\"\nwidths = [16]\n\
+                  [optim]\nkind = \"sgd\"\nlr = 2.0\nschedule = \"constant\"\n[train]\nepochs = 6\nbatch = 32\n";
+    trained(config, set)
 }
 
 /// The evaluations in the log: (epoch, accuracy, loss).
@@ -73,9 +68,13 @@ fn as_many_checkpoints_are_kept_as_were_asked_for() {
 fn what_is_not_kept_is_said() {
     let (folder, run) = run(&["train.epochs=1"]);
     let path = run.display().to_string();
-    let parts = ["there is no checkpoint-best.safetensors", "train.best = \"test_accuracy\""];
+    let parts = ["run/checkpoint-best.safetensors; the best checkpoint is kept if", "train.best = \"test_accuracy\""];
     fails(&["eval", &path, "--checkpoint", "best"], 1, &parts);
-    fails(&["eval", &path, "--checkpoint", "previous"], 1, &["there is no checkpoint-previous.safetensors"]);
+    fails(
+        &["eval", &path, "--checkpoint", "previous"],
+        1,
+        &["run/checkpoint-previous.safetensors; a run has a previous checkpoint from its second one on"],
+    );
     let config = folder.path().join("small.toml").display().to_string();
     for (set, parts) in [
         ("train.best=accuracy", ["train.best", "test_accuracy"]),

@@ -3,23 +3,22 @@
 #![cfg(feature = "program")]
 
 mod common;
+mod trained;
 
 use common::{fails, runs};
 use lethe::tensor::Device;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
+use trained::trained;
 
-/// A run of a small perceptron on the digits, and the first test images as pictures of 8×8 pixels with their labels.
-fn trained(folder: &Path) -> (String, Vec<(PathBuf, u32)>) {
-    let config = folder.join("small.toml");
-    let text = "[data]\ndataset = \"digits\"\n[model]\nkind = \"mlp\"\nwidths = [64]\n\
+/// A run of a small perceptron on the digits, and the first test images as pictures of 8×8 pixels with their labels, in the folder beside it.
+fn run() -> (tempfile::TempDir, String, Vec<(PathBuf, u32)>) {
+    let config = "[data]\ndataset = \"digits\"\n[model]\nkind = \"mlp\"\nwidths = [64]\n\
                 [optim]\nkind = \"adamw\"\nlr = 0.01\n[train]\nepochs = 10\nbatch = 64\n";
-    fs::write(&config, text).unwrap();
-    let out = folder.join("run").display().to_string();
-    runs(&["train", &config.display().to_string(), "--device", "cpu", "--out", &out]);
+    let (folder, out) = trained(config, &[]);
     let (_, test) = lethe::digits::load(&Device::cpu());
     let (values, labels) = (test.inputs.to_vec::<f32>().unwrap(), test.targets.to_vec::<u32>().unwrap());
-    let pictures = folder.join("pictures");
+    let pictures = folder.path().join("pictures");
     fs::create_dir(&pictures).unwrap();
     let write = |(i, (pixels, label)): (usize, (&[f32], &u32))| {
         let file = pictures.join(format!("{i:02}.png"));
@@ -27,13 +26,13 @@ fn trained(folder: &Path) -> (String, Vec<(PathBuf, u32)>) {
         image::GrayImage::from_raw(8, 8, grey).unwrap().save(&file).unwrap();
         (file, *label)
     };
-    (out, values.chunks(64).zip(&labels).take(40).enumerate().map(write).collect())
+    let images = values.chunks(64).zip(&labels).take(40).enumerate().map(write).collect();
+    (folder, out.display().to_string(), images)
 }
 
 #[test]
 fn pictures_of_test_images_are_what_they_are_in_the_test_set() {
-    let folder = tempfile::tempdir().unwrap();
-    let (run, images) = trained(folder.path());
+    let (folder, run, images) = run();
     let pictures = folder.path().join("pictures").display().to_string();
     let said = runs(&["predict", &run, &pictures, "--device", "cpu"]);
     let right = said.lines().zip(&images).filter(|(line, (file, label))| {
@@ -63,8 +62,7 @@ fn pictures_of_test_images_are_what_they_are_in_the_test_set() {
 
 #[test]
 fn what_is_no_image_is_said() {
-    let folder = tempfile::tempdir().unwrap();
-    let (run, images) = trained(folder.path());
+    let (folder, run, images) = run();
     let at = |name: &str| folder.path().join(name).display().to_string();
     let bytes = fs::read(&images[0].0).unwrap();
     fs::write(at("half.png"), &bytes[..bytes.len() / 2]).unwrap();
@@ -78,5 +76,9 @@ fn what_is_no_image_is_said() {
     }
     fails(&["predict", &run], 2, &["<IMAGE|FOLDER>"]);
     fails(&["predict", &run, &at("half.png"), "--json", "--csv"], 2, &["cannot be used with"]);
-    fails(&["predict", &run, &at("half.png"), "--checkpoint", "best"], 1, &["there is no checkpoint-best.safetensors"]);
+    fails(
+        &["predict", &run, &at("half.png"), "--checkpoint", "best"],
+        1,
+        &["run/checkpoint-best.safetensors; the best"],
+    );
 }

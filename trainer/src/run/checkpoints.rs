@@ -74,29 +74,26 @@ impl RunFolder {
         remove(&self.file(BEST))
     }
 
-    /// The file of a checkpoint of the run that is named `best`, `last` or `previous`.
-    pub fn named(&self, name: &str) -> Option<PathBuf> {
-        match name {
-            "best" => Some(self.file(BEST)),
-            "last" => Some(self.file(CHECKPOINT)),
-            "previous" => Some(self.file(PREVIOUS)),
-            _ => None,
-        }
+    /// The file that `file` means: one of the names `best`, `last` and `previous`, unless there is a file of that name, or the file itself.
+    fn meant(&self, file: &Path) -> Result<PathBuf, RunError> {
+        let named = match file.to_str().filter(|_| !file.exists()) {
+            Some("best") => self.file(BEST),
+            Some("last") => self.file(CHECKPOINT),
+            Some("previous") => self.file(PREVIOUS),
+            _ => return Ok(file.to_owned()),
+        };
+        let name = file.display().to_string();
+        if named.exists() { Ok(named) } else { Err(RunError::NoSuchCheckpoint { name, file: named }) }
     }
 
-    /// Reads a checkpoint of the run: a file, one of the names of [`RunFolder::named`], or by default the last one or, if that is missing, the one
+    /// Reads a checkpoint of the run: a file, one of the names `best`, `last` and `previous`, or by default the last one or, if that is missing, the one
     /// before ([`RunFolder::remark`] says so), and checks that the run's config is the one that it was trained with.
     ///
     /// # Errors
     /// If there is none, if it is broken, or if the config was changed other than by `lethe resume --set`.
     pub fn load(&self, file: Option<&Path>) -> Result<Checkpoint, RunError> {
-        let named =
-            file.and_then(|file| self.named(file.to_str()?)).filter(|_| file.is_some_and(|file| !file.exists()));
-        let checkpoint = match named.as_deref().or(file) {
-            Some(file) if named.is_some() && !file.exists() => {
-                return Err(RunError::NoSuchCheckpoint { run: self.path().to_owned(), file: file.to_owned() });
-            }
-            Some(file) => Checkpoint::load(file).map_err(|source| self.explain(source)),
+        let checkpoint = match file {
+            Some(file) => Checkpoint::load(&self.meant(file)?).map_err(|source| self.explain(source)),
             None => self.last(),
         }?;
         if checkpoint.number::<u64>(Checkpoint::UPDATES).is_err() {

@@ -111,14 +111,10 @@ pub enum RunError {
         whole: PathBuf,
     },
     /// A run has no checkpoint of this name.
-    #[error(
-        "{}: there is no {}; the best checkpoint is kept if the config says by which measure, such as \
-         `train.best = \"test_accuracy\"`",
-        run.display(), file.file_name().unwrap_or_default().display()
-    )]
+    #[error("there is no {}; {}", file.display(), way_to(name))]
     NoSuchCheckpoint {
-        /// The run.
-        run: PathBuf,
+        /// The name.
+        name: String,
         /// The file that it would be.
         file: PathBuf,
     },
@@ -153,6 +149,17 @@ pub enum RunError {
     /// The run's config, or that of a checkpoint, cannot be read.
     #[error(transparent)]
     Config(Box<ConfigError>),
+}
+
+/// How a run comes to have a checkpoint of this name.
+fn way_to(name: &str) -> &'static str {
+    match name {
+        "best" => {
+            "the best checkpoint is kept if the config says by which measure, such as `train.best = \"test_accuracy\"`"
+        }
+        "previous" => "a run has a previous checkpoint from its second one on",
+        _ => "`--checkpoint previous` may be there, or the run has none yet",
+    }
 }
 
 /// What to do about a broken checkpoint.
