@@ -41,17 +41,18 @@ pub fn pictures(
         remarks.extend(found.remark());
         files.append(&mut found.images);
     }
+    let paths: Vec<PathBuf> = files.iter().map(|file| file.path.clone()).collect();
     let labels = vec![0; files.len()];
-    let paths = files.iter().map(|file| file.path.clone()).collect();
+    // All flaws of all files are reported together.
+    let mut set = Dataset::in_files("images".to_owned(), files, labels.clone(), classes.clone());
+    inspect(&mut [&mut set])?;
     let set = if config.dataset.is_in_files() {
-        let mut set = Dataset::in_files("images".to_owned(), files, labels, classes.clone());
-        inspect(&mut [&mut set])?;
         set.resized(config.eval_size.or(config.size))
     } else {
         let mut resampler = Resampler::default();
-        let mut values = Vec::with_capacity(files.len() * own.len());
-        for file in &files {
-            values.extend(resized(&file.path, config.exif_orientation, own, &mut resampler)?);
+        let mut values = Vec::with_capacity(paths.len() * own.len());
+        for path in &paths {
+            values.extend(resized(path, config.exif_orientation, own, &mut resampler)?);
         }
         Dataset::in_memory("images".to_owned(), values, own, u8::MAX, labels, classes.len()).named(classes.clone())
     };
