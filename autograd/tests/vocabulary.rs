@@ -22,7 +22,8 @@ const TENSORS_ALONE: &[&str] = &[
     "scalar_like",
     "uniform",
     "zeros",
-    // Storage and work put off.
+    // The type of the numbers, storage and work put off.
+    "check_float",
     "computed_type",
     "contiguous",
     "force",
