@@ -262,7 +262,10 @@ impl<'a> Sweep<'a> {
             let mut vector = match (state.vector, state.pieces.is_empty()) {
                 (Some(v), _) => Var::constant(&v),
                 (None, true) => Var::constant(&theta.zeros_like()),
-                (None, false) => Var::assemble(&state.pieces, set.layout.len()),
+                (None, false) => {
+                    let pieces: Vec<_> = state.pieces.iter().map(|(offset, piece)| (*offset, piece)).collect();
+                    Var::assemble(&pieces, set.layout.len())
+                }
             };
             // Uses of the whole vector, besides those of its parts.
             if let Some(whole) = self.leaves.remove(&set.node()) {

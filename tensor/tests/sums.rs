@@ -87,7 +87,7 @@ fn normalisations_and_losses_keep_their_digits() {
     let pairs: Vec<f32> = (0..N).map(|i| if i % 2 == 0 { 1.0 } else { -1.0 }).collect();
     let (pairs, weight) = (tensor(&pairs, &[rows, 2]), ones(&[2]));
     let dy = tensor(&x, &[rows, 2]);
-    let (_, stats) = pairs.layer_norm(&weight, &weight, 0.0);
+    let (_, stats) = pairs.layer_norm_with_stats(&weight, &weight, 0.0);
     let [_, dw, db] = pairs.layer_norm_backward(&weight, &dy, &stats, 0.0);
     let sums = columns(&x, 2, |v| v);
     near("layer norm, weight", &dw, &[sums[0], -sums[1]]);
@@ -104,10 +104,10 @@ fn normalisations_and_losses_keep_their_digits() {
     }
 
     let labels = Tensor::zeros(&Device::cpu(), DType::U32, &[1]);
-    let (loss, _) = tensor(&x, &[1, N]).cross_entropy(&labels, Likelihood::Softmax, 0.0);
+    let loss = tensor(&x, &[1, N]).cross_entropy(&labels, Likelihood::Softmax, 0.0);
     let lse = columns(&x, 1, f64::exp)[0].ln() - f64::from(x[0]);
     near("cross-entropy", &loss, &[lse]);
-    let (loss, _) = tensor(&x, &[1, N]).cross_entropy(&labels, Likelihood::Sigmoid, 0.0);
+    let loss = tensor(&x, &[1, N]).cross_entropy(&labels, Likelihood::Sigmoid, 0.0);
     near("sigmoid cross-entropy", &loss, &[columns(&x, 1, |v| v.exp().ln_1p())[0] - f64::from(x[0])]);
 }
 
@@ -126,22 +126,22 @@ fn gradients_of_convolutions_keep_their_digits() {
 #[test]
 fn rows_of_equal_numbers_are_normalised() {
     let one = ones(&[N]);
-    let (_, stats) = tenths(&[1, N]).layer_norm(&one, &one, 1e-5);
+    let (_, stats) = tenths(&[1, N]).layer_norm_with_stats(&one, &one, 1e-5);
     near("mean", &stats.reshape(&[2]).slice(0, 0, 1), &[tenth()]);
     let signs: Vec<f32> = (0..N).map(|i| if i % 2 == 0 { 1.0 } else { -1.0 }).collect();
-    let (_, stats) = (&tensor(&signs, &[1, N]) * &tenths(&[1, N])).layer_norm(&one, &one, 1e-5);
+    let (_, stats) = (&tensor(&signs, &[1, N]) * &tenths(&[1, N])).layer_norm_with_stats(&one, &one, 1e-5);
     near("deviation", &stats.reshape(&[2]).slice(0, 1, 2), &[1.0 / (tenth() * tenth() + 1e-5).sqrt()]);
 
     // What is equal in dy, or follows x̂, does not reach x.
     let x = tensor(&signs, &[1, N]);
-    let (_, stats) = x.layer_norm(&one, &one, 0.0);
+    let (_, stats) = x.layer_norm_with_stats(&one, &one, 0.0);
     for dy in [tenths(&[1, N]), &x * &tenths(&[1, N])] {
         let [dx, ..] = x.layer_norm_backward(&one, &dy, &stats, 0.0);
         let most = dx.abs().max().to_vec::<f32>().unwrap()[0];
         assert!(f64::from(most) <= BOUND * tenth(), "layer norm, gradient: {most:e}, expected 0");
     }
     let (x, two) = (x.reshape(&[N / 2, 2]), ones(&[2]));
-    let (_, stats) = x.layer_norm(&two, &two, 0.0);
+    let (_, stats) = x.layer_norm_with_stats(&two, &two, 0.0);
     let [_, dw, db] = x.layer_norm_backward(&two, &tenths(&[N / 2, 2]), &stats, 0.0);
     let sum = tenth() * (N / 2) as f64;
     near("layer norm, weight", &dw, &[sum, -sum]);
@@ -167,12 +167,12 @@ fn softmaxes_of_equal_numbers_keep_their_digits() {
     let label = Tensor::zeros(&Device::cpu(), DType::U32, &[1]);
     let below = -low * (n - 1) as f64;
     for smoothing in [0.0, 0.5] {
-        let (loss, _) = z.cross_entropy(&label, Likelihood::Softmax, smoothing);
+        let loss = z.cross_entropy(&label, Likelihood::Softmax, smoothing);
         near("cross-entropy", &loss, &[sum.ln() + smoothing / n as f64 * below]);
     }
-    let (loss, _) = z.cross_entropy(&y, Likelihood::Softmax, 0.0);
+    let loss = z.cross_entropy(&y, Likelihood::Softmax, 0.0);
     near("cross-entropy with a distribution", &loss, &[tenth() * (below + n as f64 * sum.ln())]);
-    let (loss, _) = z.cross_entropy(&label, Likelihood::Sigmoid, 0.0);
+    let loss = z.cross_entropy(&label, Likelihood::Sigmoid, 0.0);
     near("sigmoid cross-entropy", &loss, &[std::f64::consts::LN_2 + (n - 1) as f64 * low.exp().ln_1p()]);
 }
 
@@ -193,7 +193,7 @@ fn windows_of_equal_numbers_keep_their_digits() {
         let x = tensor(&x, &[1, 1, h, w]);
         let dy = tenths(&[1, 1, oh, ow]);
         // All windows but the first hold the middle.
-        let (_, index) = x.max_pool2d(&options);
+        let (_, index) = x.max_pool2d_with_indices(&options);
         let dx = dy.pool2d_backward(&options.plan(PoolKind::Max, &x), Some(&index));
         near("max_pool2d, gradient", &dx.max(), &[4000.0 * tenth()]);
         let dx = dy.pool2d_backward(&options.plan(PoolKind::Average { count_pad: false }, &x), None);

@@ -1,12 +1,11 @@
 //! Builds what a config describes: the model, the optimiser, the step and the schedules.
 
 use crate::config::{
-    Activation as ActivationChoice, Asam, AscentConfig, Config, Likelihood as LikelihoodChoice, LossKind, LrSchedule,
-    ModelConfig, PerturbConfig, RhoSchedule as RhoChoice, RuleConfig, ShrinkScaling as ShrinkChoice,
+    Asam, AscentConfig, Config, Likelihood as LikelihoodChoice, LossKind, LrSchedule, ModelConfig, PerturbConfig,
+    RhoSchedule as RhoChoice, RuleConfig, ShrinkScaling as ShrinkChoice,
 };
 use crate::shape::ImageShape;
 use lethe_autograd::Tags;
-use lethe_nn::layers::Activation;
 use lethe_nn::loss::{Likelihood, TaskLoss};
 use lethe_nn::models::{MlpClassifier, MlpConfig, Pooling, ResNet, ResNetConfig, Vit, VitConfig};
 use lethe_nn::{Model, State, Theta};
@@ -22,10 +21,7 @@ pub fn model(config: &Config, images: ImageShape, classes: usize) -> Box<dyn Mod
             inputs: images.len(),
             hidden: c.widths.clone(),
             classes,
-            activation: match c.activation {
-                ActivationChoice::Relu => Activation::Relu,
-                ActivationChoice::Gelu => Activation::Gelu,
-            },
+            activation: c.activation,
         })),
         ModelConfig::Vit(c) => Box::new(Vit::new(VitConfig {
             channels: images.channels,

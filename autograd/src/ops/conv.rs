@@ -20,7 +20,7 @@ impl Var {
         let (bias_tracked, count) = (bias.is_some_and(Var::is_tracked), inputs.len());
         Var::record("conv2d", &inputs, y, move |dy| {
             let mut grads = vec![
-                x.is_tracked().then(|| dy.conv2d_input_grad(&w, &geometry)),
+                x.is_tracked().then(|| dy.conv2d_input_grad(&w, None, &geometry)),
                 w.is_tracked().then(|| x.conv2d_weight_grad(dy, &geometry)),
                 bias_tracked.then(|| dy.sum_axes(&[0, 2, 3], false)),
             ];
@@ -29,19 +29,25 @@ impl Var {
         })
     }
 
-    /// The input gradient of a convolution, as a function of the output's gradient (this) and the weight: linear in both.
+    /// The input gradient of a convolution, as a function of the output's gradient (this) and the weight, linear in both, plus a bias (c_in):
+    /// also the transposed convolution.
     ///
     /// # Panics
-    /// If the tensors do not have the geometry's shapes.
+    /// If the tensors do not have the geometry's shapes, or the bias is not (c_in).
     #[track_caller]
-    pub fn conv2d_input_grad(&self, weight: &Var, geometry: &ConvGeometry) -> Var {
+    pub fn conv2d_input_grad(&self, weight: &Var, bias: Option<&Var>, geometry: &ConvGeometry) -> Var {
         let (dy, w, g) = (self.clone(), weight.clone(), geometry.clone());
-        let dx = self.tensor().conv2d_input_grad(weight.tensor(), None, geometry);
-        Var::record("conv2d_input_grad", &[self, weight], dx, move |ddx| {
-            vec![
+        let dx = self.tensor().conv2d_input_grad(weight.tensor(), bias.map(Var::tensor), geometry);
+        let inputs: Vec<&Var> = [self, weight].into_iter().chain(bias).collect();
+        let (bias_tracked, count) = (bias.is_some_and(Var::is_tracked), inputs.len());
+        Var::record("conv2d_input_grad", &inputs, dx, move |ddx| {
+            let mut grads = vec![
                 dy.is_tracked().then(|| ddx.conv2d(&w, None, &options(&g))),
                 w.is_tracked().then(|| ddx.conv2d_weight_grad(&dy, &g)),
-            ]
+                bias_tracked.then(|| ddx.sum_axes(&[0, 2, 3], false)),
+            ];
+            grads.truncate(count);
+            grads
         })
     }
 
@@ -55,7 +61,7 @@ impl Var {
         let dw = self.tensor().conv2d_weight_grad(dy.tensor(), geometry);
         Var::record("conv2d_weight_grad", &[self, dy], dw, move |ddw| {
             vec![
-                x.is_tracked().then(|| y.conv2d_input_grad(ddw, &g)),
+                x.is_tracked().then(|| y.conv2d_input_grad(ddw, None, &g)),
                 y.is_tracked().then(|| x.conv2d(ddw, None, &options(&g))),
             ]
         })
@@ -90,7 +96,10 @@ impl Var {
             computed[i] = extents[i] + before + after - beyond[i];
         }
         let geometry = inner.geometry(&[s[0], w[1] * options.groups, computed[0], computed[1]], w);
-        let mut y = self.conv2d_input_grad(weight, &geometry);
+        if beyond == [0, 0] {
+            return self.conv2d_input_grad(weight, bias, &geometry);
+        }
+        let mut y = self.conv2d_input_grad(weight, None, &geometry);
         for i in [0, 1].into_iter().filter(|i| beyond[*i] > 0) {
             let (dim, before) = (i as isize + 2, options.padding[i][0]);
             y = y.pad(dim, 0, beyond[i], 0.0).slice(dim, before, before + extents[i]);

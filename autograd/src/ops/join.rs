@@ -58,11 +58,11 @@ impl Var {
     /// # Panics
     /// If there are no pieces, or one lies outside.
     #[track_caller]
-    pub fn assemble(pieces: &[(usize, Var)], len: usize) -> Var {
+    pub fn assemble(pieces: &[(usize, &Var)], len: usize) -> Var {
         let tensors: Vec<(usize, &Tensor)> = pieces.iter().map(|(o, v)| (*o, v.tensor())).collect();
         let y = Tensor::assemble(&tensors, len);
         let parts: Vec<(usize, Vec<usize>)> = pieces.iter().map(|(o, v)| (*o, v.shape().to_vec())).collect();
-        let vars: Vec<&Var> = pieces.iter().map(|(_, v)| v).collect();
+        let vars: Vec<&Var> = pieces.iter().map(|(_, v)| *v).collect();
         Var::record("assemble", &vars, y, move |dy| {
             let part = |(start, shape): &(usize, Vec<usize>)| {
                 let n: usize = shape.iter().product();

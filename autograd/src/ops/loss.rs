@@ -17,7 +17,7 @@ impl Var {
     #[track_caller]
     pub fn cross_entropy(&self, targets: &Tensor, likelihood: Likelihood, smoothing: f64) -> Var {
         let (z, targets) = (self.clone(), targets.clone());
-        let (loss, grad) = self.tensor().cross_entropy(&targets, likelihood, smoothing);
+        let (loss, grad) = self.tensor().cross_entropy_with_grad(&targets, likelihood, smoothing);
         Var::record("cross_entropy", &[self], loss, move |dy| {
             let column = dy.unsqueeze(-1);
             if !Var::recorded(&[dy, &z]) {

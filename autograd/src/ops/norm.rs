@@ -35,7 +35,7 @@ impl Var {
     #[track_caller]
     pub fn layer_norm(&self, weight: &Var, bias: &Var, eps: f64) -> Var {
         let (x, w, b) = (self.clone(), weight.clone(), bias.clone());
-        let (y, stats) = self.tensor().layer_norm(weight.tensor(), bias.tensor(), eps);
+        let (y, stats) = self.tensor().layer_norm_with_stats(weight.tensor(), bias.tensor(), eps);
         Var::record("layer_norm", &[self, weight, bias], y, move |dy| {
             if !Var::recorded(&[dy, &x, &w]) {
                 let [dx, dw, db] = x.tensor().layer_norm_backward(w.tensor(), dy.tensor(), &stats, eps);

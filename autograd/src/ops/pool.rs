@@ -12,7 +12,7 @@ impl Var {
     #[track_caller]
     pub fn max_pool2d(&self, options: &PoolOptions) -> Var {
         let plan = options.plan(PoolKind::Max, self.tensor());
-        let (y, index) = self.tensor().max_pool2d(options);
+        let (y, index) = self.tensor().max_pool2d_with_indices(options);
         Var::record("max_pool2d", &[self], y, move |dy| vec![Some(dy.max_pool2d_backward(&plan, &index))])
     }
 

@@ -53,8 +53,14 @@ pub(super) const OPERATIONS: &[Operation] = &[
             let (image, weight, options) = convolution(d);
             d.input(&options.geometry(&image, &weight).y_shape(), Normal);
             d.input(&weight, Normal);
+            if d.coin() {
+                return case!(d, [options, image, weight], |x| {
+                    x[0].conv2d_input_grad(&x[1], None, &options.geometry(&image, &weight))
+                });
+            }
+            d.input(&image[1..2], Normal);
             case!(d, [options, image, weight], |x| {
-                x[0].conv2d_input_grad(&x[1], &options.geometry(&image, &weight))
+                x[0].conv2d_input_grad(&x[1], Some(&x[2]), &options.geometry(&image, &weight))
             })
         },
     },

@@ -52,7 +52,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
             }
             len += d.below(4);
             case!(d, [starts, len], |x| {
-                let pieces: Vec<(usize, Var)> = starts.iter().copied().zip(x.iter().cloned()).collect();
+                let pieces: Vec<(usize, &Var)> = starts.iter().copied().zip(x).collect();
                 Var::assemble(&pieces, len)
             })
         },

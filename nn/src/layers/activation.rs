@@ -17,11 +17,14 @@ use lethe_autograd::{ParamId, Var};
 /// assert_eq!(Activation::HardTanh.apply(&x).to_vec::<f32>()?, [-1.0, 0.0, 1.0]);
 /// # Ok::<(), lethe_tensor::DeviceError>(())
 /// ```
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+// Configs name those that act on each element: `activation = "gelu"`, `activation = { leaky-relu = { slope = 0.1 } }`.
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "kebab-case"))]
 pub enum Activation {
     /// x
     Identity,
     /// max(x, 0)
+    #[default]
     Relu,
     /// max(x, 0) held below 6
     Relu6,
@@ -67,16 +70,19 @@ pub enum Activation {
     /// x / (1 + |x|)
     Softsign,
     /// eˣ / Σ eˣ along an axis
+    #[cfg_attr(feature = "serde", serde(skip))]
     Softmax {
         /// The axis; −1 is the last.
         dim: isize,
     },
     /// x − ln Σ eˣ along an axis
+    #[cfg_attr(feature = "serde", serde(skip))]
     LogSoftmax {
         /// The axis; −1 is the last.
         dim: isize,
     },
     /// a σ(b) for the two halves a, b of an axis, which becomes half as long
+    #[cfg_attr(feature = "serde", serde(skip))]
     Glu {
         /// The axis; −1 is the last.
         dim: isize,

@@ -66,7 +66,7 @@ impl Objective for TaskLoss {
     /// The kernel of the loss gives its gradient too.
     #[track_caller]
     fn value_and_cotangent(&self, output: &Tensor, targets: &Tensor) -> (Tensor, Tensor) {
-        let (rows, grad) = output.cross_entropy(targets, self.likelihood, self.smoothing);
+        let (rows, grad) = output.cross_entropy_with_grad(targets, self.likelihood, self.smoothing);
         let n = rows.numel() as f64;
         (rows.mean(), grad.mul_scalar(1.0 / n))
     }

@@ -6,6 +6,15 @@ use crate::run::execute;
 use crate::tensor::Tensor;
 
 impl Tensor {
+    /// The losses [rows] of [`Tensor::cross_entropy_with_grad`], without their gradient.
+    ///
+    /// # Panics
+    /// As [`Tensor::cross_entropy_with_grad`].
+    #[track_caller]
+    pub fn cross_entropy(&self, targets: &Tensor, likelihood: Likelihood, smoothing: f64) -> Tensor {
+        self.cross_entropy_with_grad(targets, likelihood, smoothing).0
+    }
+
     /// The loss of each row of these logits [rows, classes], and its gradient. Targets are labels `[rows]` (`U32`) or distributions
     /// [rows, classes]; smoothing mixes them with the uniform one. A row whose label is `u32::MAX` has loss and gradient 0, whatever its
     /// logits are; on a GPU, where labels are not looked at beforehand, those of any other label beyond the classes are NaN.
@@ -14,7 +23,12 @@ impl Tensor {
     /// If this is not [rows, classes], the targets are neither labels `[rows]` of `U32` nor distributions of this shape and type, or (on the CPU) a
     /// label is neither a class nor `u32::MAX`.
     #[track_caller]
-    pub fn cross_entropy(&self, targets: &Tensor, likelihood: Likelihood, smoothing: f64) -> (Tensor, Tensor) {
+    pub fn cross_entropy_with_grad(
+        &self,
+        targets: &Tensor,
+        likelihood: Likelihood,
+        smoothing: f64,
+    ) -> (Tensor, Tensor) {
         self.check_float("cross_entropy");
         assert!(self.rank() == 2, "cross_entropy: logits {:?} need two axes (rows, classes)", self.shape());
         let (rows, classes) = (self.shape()[0], self.shape()[1]);

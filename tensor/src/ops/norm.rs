@@ -41,13 +41,22 @@ impl Tensor {
         LayerNorm { dtype: self.computed_type(), rows: self.numel() / n, n, eps, shape: self.shape().to_vec() }
     }
 
+    /// The result of [`Tensor::layer_norm_with_stats`] alone.
+    ///
+    /// # Panics
+    /// As [`Tensor::layer_norm_with_stats`].
+    #[track_caller]
+    pub fn layer_norm(&self, weight: &Tensor, bias: &Tensor, eps: f64) -> Tensor {
+        self.layer_norm_with_stats(weight, bias, eps).0
+    }
+
     /// `(x − mean) / √(var + eps) · weight + bias` over the trailing axes that the weight has. Also gives [rows, 2] = (mean, 1 / deviation).
     ///
     /// # Panics
     /// If the weight has no axis or no elements, x's shape does not end in the weight's, the bias does not have the weight's shape, or types or
     /// devices differ.
     #[track_caller]
-    pub fn layer_norm(&self, weight: &Tensor, bias: &Tensor, eps: f64) -> (Tensor, Tensor) {
+    pub fn layer_norm_with_stats(&self, weight: &Tensor, bias: &Tensor, eps: f64) -> (Tensor, Tensor) {
         let plan = self.layer_norm_plan(weight, eps);
         assert!(bias.shape() == weight.shape(), "layer_norm: weight {:?}, bias {:?}", weight.shape(), bias.shape());
         self.same_type("layer_norm", bias);

@@ -12,9 +12,9 @@ use crate::tensor::Tensor;
 /// use lethe_tensor::{Device, PoolOptions, Tensor};
 /// let x = Tensor::new(&Device::cpu(), [[[[1.0, 5.0, 2.0, 8.0], [3.0, 4.0, 7.0, 6.0]]]]); // one image of two rows
 /// let apart = PoolOptions::new(2, 2, 0); // windows of 2 × 2, side by side
-/// assert_eq!(x.max_pool2d(&apart).0.to_vec::<f32>()?, [5.0, 8.0]);
+/// assert_eq!(x.max_pool2d(&apart).to_vec::<f32>()?, [5.0, 8.0]);
 /// let overlapping = PoolOptions { stride: [1, 1], ..apart };
-/// assert_eq!(x.max_pool2d(&overlapping).0.to_vec::<f32>()?, [5.0, 7.0, 8.0]);
+/// assert_eq!(x.max_pool2d(&overlapping).to_vec::<f32>()?, [5.0, 7.0, 8.0]);
 /// # Ok::<(), lethe_tensor::DeviceError>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -103,12 +103,21 @@ fn four(op: &str, x: &Tensor) -> [usize; 4] {
 }
 
 impl Tensor {
+    /// The largest element of each window.
+    ///
+    /// # Panics
+    /// As [`PoolOptions::plan`].
+    #[track_caller]
+    pub fn max_pool2d(&self, options: &PoolOptions) -> Tensor {
+        self.max_pool2d_with_indices(options).0
+    }
+
     /// The largest element of each window, and its place `y · w + x` in its plane (`U32`; the first of equals).
     ///
     /// # Panics
     /// As [`PoolOptions::plan`].
     #[track_caller]
-    pub fn max_pool2d(&self, options: &PoolOptions) -> (Tensor, Tensor) {
+    pub fn max_pool2d_with_indices(&self, options: &PoolOptions) -> (Tensor, Tensor) {
         let mut out = pool_parts::run(options.plan(PoolKind::Max, self), &[&self.contiguous()]);
         let index = out.swap_remove(1);
         (out.swap_remove(0), index)

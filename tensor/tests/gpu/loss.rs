@@ -37,7 +37,7 @@ fn losses_and_gradients_match_for_every_kind_of_target() {
                 _ => terms * (e.abs() + 1.0),
             };
             let f = |t: &[Tensor]| {
-                let (loss, grad) = t[0].cross_entropy(&t[1], likelihood, smoothing);
+                let (loss, grad) = t[0].cross_entropy_with_grad(&t[1], likelihood, smoothing);
                 vec![loss, grad]
             };
             let what =
@@ -60,7 +60,7 @@ fn certain_and_impossible_classes_keep_their_digits() {
             let z = Tensor::from_slice(&Device::cpu(), &z, &[4, classes]);
             let labels = Tensor::from_slice(&Device::cpu(), &[1u32, 0, 0, 1], &[4]);
             let f = |t: &[Tensor]| {
-                let (loss, grad) = t[0].cross_entropy(&t[1], likelihood, 0.0);
+                let (loss, grad) = t[0].cross_entropy_with_grad(&t[1], likelihood, 0.0);
                 vec![loss, grad]
             };
             let bound = |(output, _): (usize, usize), e: f64| 40.0 * EPS * if output == 0 { e.abs() } else { 1.0 };
@@ -87,7 +87,7 @@ fn infinite_losses_are_infinite_and_rows_left_out_are_zero_whatever_they_hold() 
             for smoothing in [0.0, 0.1, 1.0] {
                 for targets in [&labels, &soft] {
                     let f = |t: &[Tensor]| {
-                        let (loss, grad) = t[0].cross_entropy(&t[1], likelihood, smoothing);
+                        let (loss, grad) = t[0].cross_entropy_with_grad(&t[1], likelihood, smoothing);
                         vec![loss, grad]
                     };
                     let what =
@@ -101,9 +101,9 @@ fn infinite_losses_are_infinite_and_rows_left_out_are_zero_whatever_they_hold() 
         let none = Tensor::full(&Device::cpu(), DType::F32, &[1, classes], 0.0).force().clone();
         for device in devices().iter() {
             let [z, none] = [&z.slice(0, 2, 3), &none].map(|t| t.contiguous().to_device(device).unwrap());
-            assert_eq!(numbers(&z.cross_entropy(&none, Likelihood::Sigmoid, 0.0).0), [0.0], "{classes} classes");
+            assert_eq!(numbers(&z.cross_entropy(&none, Likelihood::Sigmoid, 0.0)), [0.0], "{classes} classes");
         }
-        let (loss, grad) = z.cross_entropy(&labels, Likelihood::Softmax, 0.1);
+        let (loss, grad) = z.cross_entropy_with_grad(&labels, Likelihood::Softmax, 0.1);
         let loss = numbers(&loss);
         assert!(loss[0] == f64::INFINITY && loss[1] == f64::INFINITY && loss[4] == 0.0, "{loss:?}");
         assert!(numbers(&grad.slice(0, 0, 2).contiguous()).iter().all(|g| g.is_finite()));
@@ -118,7 +118,7 @@ fn a_wrong_label_gives_no_plausible_number() {
         let z = z.to_device(device).unwrap();
         let labels = Tensor::from_slice(device, &[1u32, 5, 4_000_000_000], &[3]);
         for likelihood in [Likelihood::Softmax, Likelihood::Sigmoid] {
-            let (loss, grad) = z.cross_entropy(&labels, likelihood, 0.1);
+            let (loss, grad) = z.cross_entropy_with_grad(&labels, likelihood, 0.1);
             assert_eq!(numbers(&loss).iter().map(|v| v.is_nan()).collect::<Vec<_>>(), [false, true, true]);
             let nans: Vec<bool> = numbers(&grad).chunks(5).map(|row| row.iter().all(|v| v.is_nan())).collect();
             assert_eq!(nans, [false, true, true]);

@@ -26,9 +26,9 @@ fn largest_elements_and_their_gradient_are_exact() {
         // Whole numbers: with ties, and sums are exact.
         let whole = |x: Tensor| x.mul_scalar(2.0).to_dtype(DType::I32).to_dtype(DType::F32);
         let x = whole(normal(&shape, 1));
-        let dy = whole(normal(x.max_pool2d(&options).0.shape(), 2));
+        let dy = whole(normal(x.max_pool2d(&options).shape(), 2));
         let f = |t: &[Tensor]| {
-            let (y, index) = t[0].max_pool2d(&options);
+            let (y, index) = t[0].max_pool2d_with_indices(&options);
             let dx = t[1].pool2d_backward(&options.plan(PoolKind::Max, &t[0]), Some(&index));
             vec![y, index, dx]
         };
@@ -72,7 +72,7 @@ fn views_and_offsets_are_pooled() {
     let options = PoolOptions::new(3, 2, 1);
     let f = |t: &[Tensor]| {
         let x = t[0].slice(1, 1, 4).transpose(2, 3);
-        let (y, index) = x.max_pool2d(&options);
+        let (y, index) = x.max_pool2d_with_indices(&options);
         let dy = t[0].slice(1, 0, 3).slice(2, 0, 4).slice(3, 2, 7).transpose(2, 3);
         let dx = dy.pool2d_backward(&options.plan(PoolKind::Max, &x), Some(&index));
         vec![y, index, dx, x.avg_pool2d(&options, false)]
@@ -86,7 +86,7 @@ fn infinities_and_nans_are_seen() {
     let x = Tensor::from_slice(&Device::cpu(), &values, &[1, 1, 1, 8]);
     let options = PoolOptions { kernel: [1, 2], stride: [1, 2], padding: [0, 0] };
     let f = |t: &[Tensor]| {
-        let (y, index) = t[0].max_pool2d(&options);
+        let (y, index) = t[0].max_pool2d_with_indices(&options);
         vec![y, index]
     };
     check("extremes", &[x], f, 0.0);
@@ -99,7 +99,7 @@ fn small_bindings_are_enough() {
     let pool = PoolOptions::new(2, 2, 0);
     let x = normal(&[10, 31, 9, 9], 1);
     let run = |x: &Tensor| {
-        let (y, index) = x.max_pool2d(&pool);
+        let (y, index) = x.max_pool2d_with_indices(&pool);
         let dx = y.pool2d_backward(&pool.plan(PoolKind::Max, x), Some(&index));
         (y.to_vec::<f32>().unwrap(), index.to_vec::<u32>().unwrap(), dx.to_vec::<f32>().unwrap())
     };
@@ -110,7 +110,7 @@ fn small_bindings_are_enough() {
 fn equal_steps_create_nothing() {
     let options = PoolOptions::new(3, 2, 1);
     assert_settles(&[normal(&[2, 3, 12, 12], 1)], |t| {
-        let (y, index) = t[0].max_pool2d(&options);
+        let (y, index) = t[0].max_pool2d_with_indices(&options);
         let dx = y.pool2d_backward(&options.plan(PoolKind::Max, &t[0]), Some(&index));
         drop((t[0].avg_pool2d(&options, true), t[0].adaptive_avg_pool2d([1, 1])));
         dx

@@ -92,7 +92,7 @@ fn windows_of_90000_are_pooled() {
     let options = PoolOptions::new(300, 1, 0);
     let f = |t: &[Tensor]| {
         let (x, dy) = (&t[0], &t[1]);
-        let (y, index) = x.max_pool2d(&options);
+        let (y, index) = x.max_pool2d_with_indices(&options);
         let max = options.plan(PoolKind::Max, x);
         let mean = options.plan(PoolKind::Average { count_pad: false }, x);
         vec![
@@ -108,7 +108,7 @@ fn windows_of_90000_are_pooled() {
     check("300 by 300", &[x, normal(&[1, 1, 2, 1], 2)], f, 1e-6);
     let long = PoolOptions { kernel: [1, 70_000], stride: [1, 3], padding: [0, 5] };
     let f = |t: &[Tensor]| {
-        let (y, index) = t[0].max_pool2d(&long);
+        let (y, index) = t[0].max_pool2d_with_indices(&long);
         vec![y, index, t[0].avg_pool2d(&long, true)]
     };
     check("a row of 70,000", &[normal(&[1, 1, 1, 70_100], 3)], f, 1e-6);
@@ -146,12 +146,12 @@ fn long_rows_have_the_losses_norms_and_gradients_of_short_ones() {
             vec![y.softmax_backward(&t[1], 1, false), log.softmax_backward(&t[1], 1, true), log, t[0].argmax(1, true)];
         for (target, smoothing) in [(&t[2], 0.0), (&t[2], 0.1), (&t[3], 0.1)] {
             for likelihood in [Likelihood::Softmax, Likelihood::Sigmoid] {
-                let (loss, grad) = t[0].cross_entropy(target, likelihood, smoothing);
+                let (loss, grad) = t[0].cross_entropy_with_grad(target, likelihood, smoothing);
                 let scale = if likelihood == Likelihood::Sigmoid { 1.0 / n as f64 } else { 1.0 };
                 out.extend([loss.mul_scalar(scale), grad]);
             }
         }
-        let (y, stats) = t[0].layer_norm(&t[4], &t[5], 1e-5);
+        let (y, stats) = t[0].layer_norm_with_stats(&t[4], &t[5], 1e-5);
         let [dx, dw, db] = t[0].layer_norm_backward(&t[4], &t[1], &stats, 1e-5);
         out.extend([y, stats, dx, dw, db]);
         out

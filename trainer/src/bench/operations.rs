@@ -126,7 +126,7 @@ fn layer_norm_inputs(device: &Device) -> Vec<Tensor> {
 
 pub fn layer_norm(device: &Device) -> Result<Work, DeviceError> {
     let inputs = layer_norm_inputs(device);
-    let call = one(move || inputs[0].layer_norm(&inputs[1], &inputs[2], EPS).0);
+    let call = one(move || inputs[0].layer_norm(&inputs[1], &inputs[2], EPS));
     Ok(Work::memory(2.0 * F32 * elements(&LAYER_NORM), call))
 }
 

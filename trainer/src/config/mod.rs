@@ -39,7 +39,7 @@ pub use error::{ConfigError, Problem};
 pub use init::{Head, InitConfig};
 pub use keep::{Keep, Measure};
 pub use loss::{LossConfig, LossKind};
-pub use model::{Activation, HeadBias, MlpConfig, ModelConfig, ResnetConfig, VitConfig};
+pub use model::{HeadBias, MlpConfig, ModelConfig, ResnetConfig, VitConfig};
 pub use nearest::nearest;
 pub use optim::{LrSchedule, OptimCommon, OptimConfig, RuleConfig};
 pub use perturb::{ForgettingConfig, Gamma, Lambda, Likelihood, PerturbConfig};

@@ -1,5 +1,6 @@
 //! `[model]`: the network.
 
+use lethe_nn::layers::Activation;
 use lethe_nn::models::{BlockKind, HeadNorm, Stem};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use toml::Table;
@@ -22,7 +23,7 @@ pub enum ModelConfig {
 }
 
 /// The keys of `kind = "mlp"`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct MlpConfig {
     /// The widths of the hidden layers.
@@ -30,17 +31,6 @@ pub struct MlpConfig {
     /// The activation function after each hidden layer.
     #[serde(default)]
     pub activation: Activation,
-}
-
-/// Activation functions.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Activation {
-    /// max(x, 0).
-    #[default]
-    Relu,
-    /// The exact (erf) Gaussian error linear unit.
-    Gelu,
 }
 
 /// The keys of `kind = "vit"`.
