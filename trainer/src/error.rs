@@ -160,6 +160,23 @@ pub enum Error {
     /// The system does not tell of signals.
     #[error("cannot ask the system to report signals: {0}")]
     Signals(std::io::Error),
+    /// More updates in a row than may be skipped were not finite.
+    #[error(
+        "the {what} of update {update} is {value}, and the {} before it {} skipped: the model has diverged; lower optim.lr or perturb.rho, \
+         set optim.clip, or raise train.most_skipped; --detect-anomaly names the operation",
+        count(*skipped, "update"),
+        if *skipped == 1 { "was" } else { "were" }
+    )]
+    TooManySkipped {
+        /// The number of updates skipped before.
+        skipped: u64,
+        /// The update.
+        update: u64,
+        /// The name of the quantity.
+        what: &'static str,
+        /// Its value.
+        value: String,
+    },
     /// A quantity of an update is infinite or NaN, so that training cannot continue.
     #[error(
         "the {what} of update {update} is {value}: lower optim.lr or perturb.rho, or set optim.clip; --detect-anomaly names the operation"

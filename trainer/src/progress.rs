@@ -28,7 +28,7 @@ pub struct Progress {
     sums: EpochSums,
 }
 
-/// EpochSums over the images of an epoch so far.
+/// Sums over the images of an epoch so far, without those of updates that were skipped.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct EpochSums {
     images: usize,
@@ -37,6 +37,7 @@ pub struct EpochSums {
 }
 
 /// The notes of a checkpoint within an epoch.
+const IMAGES: &str = "epoch_images";
 const LOSS: &str = "epoch_loss";
 const ACCURACY: &str = "epoch_accuracy";
 
@@ -57,17 +58,18 @@ enum Shown {
 }
 
 impl EpochSums {
-    /// The sums over this number of images that a checkpoint within an epoch notes.
+    /// The sums that a checkpoint within an epoch notes.
     ///
     /// # Errors
     /// If it does not.
-    pub fn noted(checkpoint: &Checkpoint, images: usize) -> Result<EpochSums, CheckpointError> {
-        Ok(EpochSums { images, loss: checkpoint.number(LOSS)?, accuracy: checkpoint.number(ACCURACY)? })
+    pub fn noted(checkpoint: &Checkpoint) -> Result<EpochSums, CheckpointError> {
+        let (loss, accuracy) = (checkpoint.number(LOSS)?, checkpoint.number(ACCURACY)?);
+        Ok(EpochSums { images: checkpoint.number(IMAGES)?, loss, accuracy })
     }
 
     /// Adds them to a checkpoint's notes, to the last bit.
     pub fn note(&self, checkpoint: &mut Checkpoint) {
-        let notes = [(LOSS, self.loss), (ACCURACY, self.accuracy)];
+        let notes = [(IMAGES, self.images as f64), (LOSS, self.loss), (ACCURACY, self.accuracy)];
         checkpoint.notes.extend(notes.map(|(name, sum)| (name.to_owned(), sum.to_string())));
     }
 
@@ -129,6 +131,15 @@ impl Progress {
                 print(out, &line);
             }
             Shown::Lines { .. } => {}
+        }
+    }
+
+    /// To be called after an update that was skipped, with what is to be said of it. Its images count as done, but not in the epoch's means.
+    pub fn skipped(&mut self, message: &str, images: usize) {
+        self.images += images;
+        match &mut self.view {
+            Shown::Bar(bar) => bar.println(message),
+            Shown::Lines { out, .. } => print(out, message),
         }
     }
 

@@ -60,6 +60,7 @@ impl Change {
                 return Ok(());
             }
             ("train", "checkpoint_every" | "checkpoint_minutes" | "checkpoint_updates") => return Ok(()),
+            ("train", "on_nonfinite" | "most_skipped") => return Ok(()),
             ("analysis", "every" | "protocol" | "draws") => return Ok(()),
             ("train", "batch" | "accumulate") => "updates would differ, and an epoch would have another number of them",
             ("train", "seed") => "the order of images and the random draws so far depend on it",

@@ -41,9 +41,26 @@ pub struct TrainConfig {
     /// Keep the checkpoints of epochs as `checkpoints/epoch-025.safetensors`: all, or the last ones of this number.
     #[serde(default)]
     pub keep_checkpoints: Keep,
+    /// What is done with an update whose loss, perturbed loss or gradient is not finite.
+    #[serde(default)]
+    pub on_nonfinite: OnNonfinite,
+    /// With `on_nonfinite = "skip"`: the largest number of updates in a row that are skipped.
+    #[serde(default = "ten_updates")]
+    pub most_skipped: u64,
     /// Keep the checkpoint whose evaluation was the best by this measure, as `checkpoint-best.safetensors`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub best: Option<Measure>,
+}
+
+/// What is done with an update whose loss, perturbed loss or gradient is infinite or NaN.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OnNonfinite {
+    /// The run ends.
+    #[default]
+    Stop,
+    /// Parameters, running statistics and the optimiser's vectors stay as they are, and the next batch is tried.
+    Skip,
 }
 
 /// The largest number of threads that is accepted.
@@ -56,6 +73,10 @@ fn one() -> usize {
 
 fn ten() -> f64 {
     10.0
+}
+
+fn ten_updates() -> u64 {
+    10
 }
 
 fn hundred() -> usize {
@@ -86,6 +107,12 @@ impl TrainConfig {
             "must be a number of minutes, 0 or more",
         )?;
         require(self.accumulate > 0, "train.accumulate", 0, "must be at least 1")?;
+        require(
+            self.most_skipped > 0,
+            "train.most_skipped",
+            0,
+            "must be at least 1; on_nonfinite = \"stop\" skips none",
+        )?;
         if !self.batch.is_multiple_of(self.accumulate) {
             let reason = format!("must be divisible by train.accumulate = {}", self.accumulate);
             return Err(Problem::value("train.batch", self.batch, reason));

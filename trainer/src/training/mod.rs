@@ -128,9 +128,7 @@ impl<'a> Training<'a> {
             Some((_, checkpoint)) => Session::resumed(config, images, &classes, device, loader.batches(), checkpoint),
         }?;
         let begun = match resumed {
-            Some((_, checkpoint)) if session.updates_in_epoch() > 0 => {
-                EpochSums::noted(checkpoint, session.updates_in_epoch() * batch)?
-            }
+            Some((_, checkpoint)) if session.updates_in_epoch() > 0 => EpochSums::noted(checkpoint)?,
             _ => EpochSums::default(),
         };
         let (device, stop) = (device.clone(), StopRequests::default());

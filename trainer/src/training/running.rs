@@ -33,6 +33,16 @@ struct EpochRecord {
     train_accuracy: f64,
 }
 
+/// A line of `metrics.jsonl` for an update that was skipped.
+#[derive(Serialize)]
+struct SkippedRecord {
+    update: u64,
+    epoch: usize,
+    /// What was not finite, and what it was: JSON has no number for it.
+    skipped: &'static str,
+    value: String,
+}
+
 /// A line of `timing.jsonl`: the time of the epoch's updates in the process that completed it, without evaluations and without the time in which the
 /// process was stopped.
 #[derive(Serialize)]
@@ -51,6 +61,8 @@ struct Running<'a, 'r> {
     metrics: Log,
     timing: Log,
     progress: Display,
+    /// The number of updates that were skipped since the last one that was not.
+    skipped: u64,
     /// When the last checkpoint was written, or this process began.
     saved: Instant,
     /// What the best checkpoint measured.
@@ -84,7 +96,7 @@ impl<'a, 'r> Running<'a, 'r> {
         let done = session.epochs() * per_epoch + session.updates_in_epoch() * training.loader.batch();
         let progress = show(done, epochs, per_epoch);
         let best = best(&training, run)?;
-        Ok(Running { training, run, metrics, timing, progress, saved: Instant::now(), best })
+        Ok(Running { training, run, metrics, timing, progress, skipped: 0, saved: Instant::now(), best })
     }
 
     /// Trains to the end.
@@ -172,10 +184,28 @@ impl<'a, 'r> Running<'a, 'r> {
 
     /// Waits for the results of an update, and logs and shows them.
     fn report(&mut self, done: Pending) -> Result<(), Error> {
-        let images = done.images;
-        let record = self.training.session.read(done)?;
+        let (epoch, images) = (done.epoch, done.images);
+        let record = match self.training.session.read(done) {
+            Err(Error::NotFinite { update, what, value }) if self.training.session.skips() => {
+                return self.skip(SkippedRecord { update, epoch, skipped: what, value: value.to_string() }, images);
+            }
+            record => record?,
+        };
+        self.skipped = 0;
         self.progress.step(record.loss, record.accuracy, images);
         Ok(self.metrics.record(&record)?)
+    }
+
+    /// Logs an update that moved nothing, or ends the run if there are too many of them in a row.
+    fn skip(&mut self, record: SkippedRecord, images: usize) -> Result<(), Error> {
+        self.skipped += 1;
+        self.metrics.record(&record)?;
+        let SkippedRecord { update, skipped: what, value, .. } = record;
+        if self.skipped > self.training.config.train.most_skipped {
+            return Err(Error::TooManySkipped { skipped: self.skipped - 1, update, what, value });
+        }
+        self.progress.skipped(&format!("update {update} is skipped: its {what} is {value}"), images);
+        Ok(())
     }
 
     /// Whether a checkpoint is due within an epoch: because it was asked for, or after some number of updates or some time.

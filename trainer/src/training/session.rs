@@ -3,7 +3,7 @@
 use super::observer::{Ascent, Observed, Progress};
 use super::state::{UPDATES, named, vector};
 use crate::classes::Classes;
-use crate::config::Config;
+use crate::config::{Config, OnNonfinite};
 use crate::data::Loader;
 use crate::error::Error;
 use crate::evaluation::{Evaluation, evaluate};
@@ -73,7 +73,7 @@ pub struct Session<'a> {
 /// An update whose results have not been read yet.
 pub struct Pending {
     update: u64,
-    epoch: usize,
+    pub(super) epoch: usize,
     pub(super) images: usize,
     /// Loss, perturbed loss, correct predictions, norm of the gradient.
     numbers: Later<f32>,
@@ -227,22 +227,31 @@ impl<'a> Session<'a> {
         Observed { network: self.network(), ascent: self.ascent(), progress: self.progress() }
     }
 
-    /// Makes one update, without waiting for the device.
+    /// Makes one update, without waiting for the device. One that is not finite moves nothing, if the config asks to skip such updates.
     pub fn update(&mut self, epoch: usize, batch: &dyn Samples) -> Pending {
         let lr = self.lr.at(self.update);
         let rho = self.rho.at(lr);
+        let skips = self.skips();
         let Session { device, model, theta, state, step, shrink, update, optimizer, detect_anomaly, .. } = self;
         let mut run = || {
             if let Some(shrink) = shrink {
                 shrink.apply(theta, state, lr);
             }
             let forward = |f: &Forward<'_>, x: &Var| model.forward(f, x);
-            let StepOutput { state, loss, perturbed_loss, correct, update, .. } =
+            let StepOutput { state: mut moved, loss, perturbed_loss, correct, update: mut grad, .. } =
                 step.gradient(theta, state, batch, rho, *update, &forward);
-            let norm = optimizer.step(theta, &update, lr);
+            if skips {
+                // The optimiser moves nothing if the norm of its gradient is not finite.
+                grad = is_finite(&loss.add(&perturbed_loss)).where_(&grad, &grad.scalar_like(f64::NAN)).force().clone();
+            }
+            let norm = optimizer.step(theta, &grad, lr);
+            if skips {
+                let values = is_finite(&norm).where_(moved.values(), state.values()).force().clone();
+                moved = State::new(values, moved.layout());
+            }
             let correct = correct.expect("a loss of classes counts correct images");
             let numbers = [&loss, &perturbed_loss, &correct, &norm].map(|t| t.reshape(&[1]));
-            (state, Tensor::concat(&numbers.each_ref(), 0).to_vec_later())
+            (moved, Tensor::concat(&numbers.each_ref(), 0).to_vec_later())
         };
         // The watch is set inside the scope, since it observes the operations of the computing thread.
         let watched = || if *detect_anomaly { anomaly::watch(&mut run) } else { (run(), None) };
@@ -251,6 +260,11 @@ impl<'a> Session<'a> {
         self.state = moved;
         self.update += 1;
         Pending { update: self.update - 1, epoch, images: batch.count(), numbers, anomaly }
+    }
+
+    /// Whether updates that are not finite are skipped.
+    pub fn skips(&self) -> bool {
+        self.config.train.on_nonfinite == OnNonfinite::Skip
     }
 
     /// Waits for the results of an update.
@@ -309,6 +323,11 @@ fn built(config: &Config, images: ImageShape, classes: usize) -> Result<Box<dyn 
     let model = experiment::model(config, images, classes);
     check_memory(model.blueprint().layout().len(), config)?;
     Ok(model)
+}
+
+/// Whether the number of a tensor with one element is neither infinite nor NaN: 1 or 0, `[1]`.
+fn is_finite(x: &Tensor) -> Tensor {
+    x.reshape(&[1]).abs().le_scalar(f64::from(f32::MAX))
 }
 
 /// Whether checkpoints must contain the initial weights: if shrink and perturb needs them and they do not follow from the config, since the file that
