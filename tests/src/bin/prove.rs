@@ -4,6 +4,7 @@ use clap::Parser;
 use lethe::cli::DeviceChoice;
 use lethe_autograd::registry::operations;
 use lethe_tensor::{DType, Device};
+use lethe_tests::document::write_table;
 use lethe_tests::proof::{Mutants, Row, agreement_on, all_derivatives, markdown};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -98,12 +99,4 @@ fn name(device: &Device) -> String {
             format!("{first} ({})", summary.backend)
         }
     }
-}
-
-/// Replaces everything below the last heading of a file.
-fn write_table(path: &PathBuf, table: &str) -> std::io::Result<()> {
-    let old = std::fs::read_to_string(path)?;
-    let end = old.rfind("\n## ").map_or(old.len(), |i| i + 1);
-    let head = old[end..].find('\n').map_or(old.len(), |i| end + i + 1);
-    std::fs::write(path, format!("{}\n{table}", &old[..head]))
 }
