@@ -175,7 +175,7 @@ pub enum Error {
         /// The name of the quantity.
         what: &'static str,
         /// Its value.
-        value: String,
+        value: f32,
     },
     /// A quantity of an update is infinite or NaN, so that training cannot continue.
     #[error(

@@ -61,6 +61,8 @@ pub mod plot;
 #[cfg(feature = "program")]
 mod progress;
 #[cfg(feature = "program")]
+pub mod report;
+#[cfg(feature = "program")]
 pub mod reproduce;
 #[cfg(feature = "program")]
 pub mod run;

@@ -4,7 +4,8 @@
 
 use crate::run::{Checkpoint, CheckpointError};
 use crate::stopwatch::Stopwatch;
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{ProgressBar, ProgressStyle};
+use serde::Serialize;
 use std::io::{self, IsTerminal, Write};
 use std::time::{Duration, Instant};
 
@@ -52,9 +53,56 @@ pub struct EpochFigures {
     pub seconds: f64,
 }
 
+/// How progress is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Show {
+    /// On standard error: as a bar if that is a terminal, otherwise as lines.
+    Text,
+    /// As lines of JSON on standard output.
+    Json,
+    /// Not at all.
+    Nothing,
+}
+
 enum Shown {
     Bar(ProgressBar),
-    Lines { out: Box<dyn Write + Send>, interval: Duration, last: Instant },
+    Lines { out: Box<dyn Write + Send>, form: Form, interval: Duration, last: Instant },
+}
+
+/// The form of lines.
+#[derive(Clone, Copy)]
+enum Form {
+    Text,
+    Json,
+}
+
+/// How far a training is. Before its first update a process knows neither means nor speed.
+#[derive(Serialize)]
+struct State {
+    /// The epoch of the last update, counted from 1.
+    epoch: usize,
+    epochs: usize,
+    /// The images of the run that were trained on.
+    images: usize,
+    /// The means over the epoch's images so far.
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    means: Option<Means>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    test_accuracy: Option<f64>,
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    pace: Option<Pace>,
+}
+
+#[derive(Serialize)]
+struct Means {
+    loss: f64,
+    accuracy: f64,
+}
+
+#[derive(Serialize)]
+struct Pace {
+    images_per_second: f64,
+    seconds_left: f64,
 }
 
 impl EpochSums {
@@ -86,22 +134,18 @@ impl EpochSums {
 }
 
 impl Progress {
-    /// For a run of this number of epochs and images per epoch, of which `done` images are done: a bar if standard error is a terminal, otherwise
-    /// lines.
-    pub fn new(done: usize, epochs: usize, epoch_images: usize) -> Progress {
-        let view = if io::stderr().is_terminal() {
-            let target = ProgressDrawTarget::stderr();
-            let bar = ProgressBar::with_draw_target(Some((epochs * epoch_images) as u64), target);
-            Shown::Bar(bar.with_style(style()).with_position(done as u64))
-        } else {
-            Shown::lines(Box::new(io::stderr()), INTERVAL)
+    /// For a run of this number of epochs and images per epoch, of which `done` images are done.
+    pub fn new(show: Show, done: usize, epochs: usize, epoch_images: usize) -> Progress {
+        let view = match show {
+            Show::Nothing => Shown::lines(Box::new(io::sink()), Form::Text, Duration::MAX),
+            Show::Json => Shown::lines(Box::new(io::stdout()), Form::Json, INTERVAL),
+            Show::Text if io::stderr().is_terminal() => {
+                let bar = ProgressBar::new((epochs * epoch_images) as u64);
+                Shown::Bar(bar.with_style(style()).with_position(done as u64))
+            }
+            Show::Text => Shown::lines(Box::new(io::stderr()), Form::Text, INTERVAL),
         };
         Progress::with(view, done, epochs, epoch_images)
-    }
-
-    /// One that prints nothing.
-    pub fn hidden(done: usize, epochs: usize, epoch_images: usize) -> Progress {
-        Progress::with(Shown::lines(Box::new(io::sink()), Duration::MAX), done, epochs, epoch_images)
     }
 
     fn with(view: Shown, done: usize, epochs: usize, epoch_images: usize) -> Progress {
@@ -120,15 +164,15 @@ impl Progress {
     pub fn step(&mut self, loss: f32, accuracy: f64, images: usize) {
         self.sums.add(f64::from(loss), accuracy, images);
         self.images += images;
-        let line = self.line(None);
+        let state = self.state(None);
         match &mut self.view {
             Shown::Bar(bar) => {
-                bar.set_message(line);
+                bar.set_message(text(&state));
                 bar.set_position(self.images as u64);
             }
-            Shown::Lines { out, interval, last } if last.elapsed() >= *interval => {
+            Shown::Lines { out, form, interval, last } if last.elapsed() >= *interval => {
                 *last = Instant::now();
-                print(out, &line);
+                print(out, &form.state(&state));
             }
             Shown::Lines { .. } => {}
         }
@@ -139,7 +183,7 @@ impl Progress {
         self.images += images;
         match &mut self.view {
             Shown::Bar(bar) => bar.println(message),
-            Shown::Lines { out, .. } => print(out, message),
+            Shown::Lines { out, form, .. } => print(out, &form.note(message)),
         }
     }
 
@@ -153,10 +197,10 @@ impl Progress {
 
     /// To be called after an evaluation, with its accuracy in percent.
     pub fn test(&mut self, accuracy: f64) {
-        let line = self.line(Some(accuracy));
+        let state = self.state(Some(accuracy));
         match &mut self.view {
-            Shown::Bar(bar) => bar.println(line),
-            Shown::Lines { out, .. } => print(out, &line),
+            Shown::Bar(bar) => bar.println(text(&state)),
+            Shown::Lines { out, form, .. } => print(out, &form.state(&state)),
         }
     }
 
@@ -172,24 +216,21 @@ impl Progress {
         }
     }
 
-    /// The epoch of the last update, its mean loss and accuracy so far, the test accuracy, and the speed. Before its first update a process knows
-    /// neither means nor speed.
-    fn line(&self, test: Option<f64>) -> String {
-        let mut parts = vec![format!("epoch {}/{}", self.images.div_ceil(self.epoch_images).max(1), self.epochs)];
-        if self.sums.images > 0 {
-            let (loss, accuracy) = self.sums.means();
-            parts.push(format!("loss {loss:.4}  accuracy {accuracy:.1} %"));
+    fn state(&self, test_accuracy: Option<f64>) -> State {
+        let (loss, accuracy) = self.sums.means();
+        State {
+            epoch: self.images.div_ceil(self.epoch_images).max(1),
+            epochs: self.epochs,
+            images: self.images,
+            means: (self.sums.images > 0).then_some(Means { loss, accuracy }),
+            test_accuracy,
+            pace: (self.images > self.before).then(|| self.pace()),
         }
-        parts.extend(test.map(|accuracy| format!("test {accuracy:.2} %")));
-        if self.images > self.before {
-            parts.push(self.pace());
-        }
-        parts.join("  ")
     }
 
     /// Images per second during updates, and the time left: for the remaining images, and for what happens between epochs, such as evaluations. Both
     /// are measured in this process, without the time in which it was stopped.
-    fn pace(&self) -> String {
+    fn pace(&self) -> Pace {
         let now = self.watch.elapsed();
         let training = self.training + self.began.map_or(Duration::ZERO, |began| now - began);
         let rate = (self.images - self.before) as f64 / training.as_secs_f64().max(1e-9);
@@ -197,13 +238,41 @@ impl Progress {
         let done = (self.images - self.before) / self.epoch_images;
         let between = (now - training).as_secs_f64() / done.max(1) as f64;
         let left = images as f64 / rate.max(1e-9) + between * (images / self.epoch_images) as f64;
-        format!("{rate:.0} images/s  {} left", human(Duration::try_from_secs_f64(left).unwrap_or(Duration::MAX)))
+        Pace { images_per_second: rate, seconds_left: left }
     }
 }
 
 impl Shown {
-    fn lines(out: Box<dyn Write + Send>, interval: Duration) -> Shown {
-        Shown::Lines { out, interval, last: Instant::now() }
+    fn lines(out: Box<dyn Write + Send>, form: Form, interval: Duration) -> Shown {
+        Shown::Lines { out, form, interval, last: Instant::now() }
+    }
+}
+
+/// Epoch, means so far, test accuracy, speed and time left, as far as they are known.
+fn text(state: &State) -> String {
+    let mut parts = vec![format!("epoch {}/{}", state.epoch, state.epochs)];
+    parts.extend(state.means.as_ref().map(|m| format!("loss {:.4}  accuracy {:.1} %", m.loss, m.accuracy)));
+    parts.extend(state.test_accuracy.map(|accuracy| format!("test {accuracy:.2} %")));
+    parts.extend(state.pace.as_ref().map(|pace| {
+        let left = human(Duration::try_from_secs_f64(pace.seconds_left).unwrap_or(Duration::MAX));
+        format!("{:.0} images/s  {left} left", pace.images_per_second)
+    }));
+    parts.join("  ")
+}
+
+impl Form {
+    fn state(self, state: &State) -> String {
+        match self {
+            Form::Text => text(state),
+            Form::Json => serde_json::to_string(state).expect("numbers can be written as JSON"),
+        }
+    }
+
+    fn note(self, message: &str) -> String {
+        match self {
+            Form::Text => message.to_owned(),
+            Form::Json => serde_json::json!({ "note": message }).to_string(),
+        }
     }
 }
 
@@ -213,7 +282,7 @@ fn print(out: &mut dyn Write, line: &str) {
 }
 
 fn style() -> ProgressStyle {
-    ProgressStyle::with_template("{bar:32} {percent:>3} %  {msg}").expect("a fixed template")
+    ProgressStyle::with_template("{bar:20} {percent:>3} %  {wide_msg}").expect("a fixed template")
 }
 
 /// A time span in its two largest units: `1h 02m`, `3m 20s`, `7s`.
@@ -248,7 +317,7 @@ mod tests {
     /// What is printed for two epochs of 100 images.
     fn run(interval: Duration, act: impl Fn(&mut Progress)) -> String {
         let shared = Shared::default();
-        let mut progress = Progress::with(Shown::lines(Box::new(shared.clone()), interval), 0, 2, 100);
+        let mut progress = Progress::with(Shown::lines(Box::new(shared.clone()), Form::Text, interval), 0, 2, 100);
         act(&mut progress);
         progress.finish();
         String::from_utf8(shared.0.lock().unwrap().clone()).unwrap()
@@ -278,7 +347,7 @@ mod tests {
     #[test]
     fn rates_are_of_this_process_and_of_updates_alone() {
         let shared = Shared::default();
-        let view = Shown::lines(Box::new(shared.clone()), Duration::from_secs(3600));
+        let view = Shown::lines(Box::new(shared.clone()), Form::Text, Duration::from_secs(3600));
         // Of 1000 epochs 900 are done before.
         let mut progress = Progress::with(view, 90_000, 1000, 100);
         progress.begin_epoch(EpochSums::default());
@@ -308,7 +377,8 @@ mod tests {
     #[test]
     fn nothing_is_said_of_images_that_this_process_has_not_trained() {
         let shared = Shared::default();
-        let mut progress = Progress::with(Shown::lines(Box::new(shared.clone()), Duration::ZERO), 100, 2, 100);
+        let mut progress =
+            Progress::with(Shown::lines(Box::new(shared.clone()), Form::Text, Duration::ZERO), 100, 2, 100);
         progress.test(50.0);
         assert_eq!(String::from_utf8(shared.0.lock().unwrap().clone()).unwrap(), "epoch 1/2  test 50.00 %\n");
     }

@@ -69,7 +69,7 @@ fn same_run(whole: &Path, cut: &Path) {
         names.filter(|name| name.extension().is_some()).collect::<BTreeSet<_>>()
     };
     assert_eq!(names(whole), names(cut));
-    let apart = ["timing.jsonl", "checkpoint-previous.safetensors"];
+    let apart = ["timing.jsonl", "processes.jsonl", "log.txt", "checkpoint-previous.safetensors"];
     for file in names(whole).iter().filter(|name| !apart.contains(&name.to_str().unwrap())) {
         let file = file.display().to_string();
         let [a, b] = [whole, cut].map(|run| fs::read(run.join(&file)).unwrap());

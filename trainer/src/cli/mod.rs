@@ -2,6 +2,7 @@
 
 mod analyze;
 mod bench;
+mod compare;
 mod device;
 mod doctor;
 mod eval;
@@ -13,6 +14,7 @@ mod paper_configs;
 mod predict;
 mod prepared;
 mod rehearsal;
+mod report;
 mod reproduce;
 mod resume;
 mod session;
@@ -50,6 +52,10 @@ enum Command {
     Eval(eval::EvalArgs),
     /// Name the classes of images from anywhere, as a run's model sees them.
     Predict(predict::PredictArgs),
+    /// Write a page of HTML about runs: curves, configs, confused classes, the most wrong images.
+    Report(report::ReportArgs),
+    /// Print the results of runs side by side, and where their configs differ.
+    Compare(compare::CompareArgs),
     /// Write a run's model as a safetensors file with PyTorch's names.
     Export(export::ExportArgs),
     /// Measure a run's sharpness, its loss landscape, or what its perturbation makes it forget.
@@ -116,6 +122,8 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Resume(args) => resume::resume(&args),
         Command::Eval(args) => eval::eval(&args),
         Command::Predict(args) => predict::run(&args),
+        Command::Report(args) => report::run(&args),
+        Command::Compare(args) => compare::run(&args),
         Command::Export(args) => export::export(&args),
         Command::Analyze(analysis) => analyze::analyze(&analysis),
         Command::Bench(args) => bench::bench(&args),

@@ -4,6 +4,7 @@ use super::device::DeviceArg;
 use super::output::note;
 use crate::config::MOST_THREADS;
 use crate::error::Error;
+use crate::progress::Show;
 use crate::run::{Checkpoint, RunFolder};
 use crate::training::Progress;
 use clap::Args;
@@ -21,6 +22,28 @@ pub struct Common {
     /// CPU threads; by default, and with 0, as many as the config says, or all. Results do not depend on the number.
     #[arg(long, value_name = "N", value_parser = threads())]
     pub threads: Option<usize>,
+}
+
+/// How a training tells of its progress.
+#[derive(Args)]
+pub struct Telling {
+    /// Print the result alone.
+    #[arg(long, conflicts_with = "json")]
+    quiet: bool,
+    /// Print the progress and the result as lines of JSON on standard output.
+    #[arg(long)]
+    json: bool,
+}
+
+impl Telling {
+    /// Where the progress is shown.
+    pub fn show(&self) -> Show {
+        match (self.quiet, self.json) {
+            (true, _) => Show::Nothing,
+            (_, true) => Show::Json,
+            _ => Show::Text,
+        }
+    }
 }
 
 /// A run, and which of its checkpoints to use.

@@ -72,7 +72,7 @@ pub fn run(args: &PredictArgs) -> Result<(), Error> {
         say("file,rank,class,name,likelihood");
     }
     let mut files = files.into_iter();
-    predict(restored.network(), &loader, experiment::task_loss(&config).likelihood, |batch| {
+    predict(restored.network(), &loader, experiment::task_loss(&config).likelihood, |_, batch| {
         batch.into_iter().zip(files.by_ref()).for_each(|(prediction, file)| print(args, &file, &classes, prediction));
     })
 }

@@ -1,6 +1,6 @@
 //! `lethe resume`.
 
-use super::options::{Common, Source};
+use super::options::{Common, Source, Telling};
 use super::output::note;
 use super::prepared::{Prepared, prepared};
 use super::rehearsal::rehearse;
@@ -20,13 +20,15 @@ pub struct ResumeArgs {
     #[command(flatten)]
     source: Source,
     /// Change a key of the run's config from this point on: section.key=value; may be repeated. The run records the change. These keys can change:
-    /// epochs, eval_every, eval_batch, checkpoint_every, checkpoint_minutes, checkpoint_updates, keep_checkpoints, best and threads of train;
-    /// recompute of model; lr, min_lr, schedule, warmup_epochs and clip of optim; rho, rho_min and rho_schedule of perturb; every, protocol and draws
-    /// of analysis.
+    /// epochs, eval_every, eval_batch, checkpoint_every, checkpoint_minutes, checkpoint_updates, keep_checkpoints, best, on_nonfinite, most_skipped,
+    /// tensorboard and threads of train; recompute of model; lr, min_lr, schedule, warmup_epochs and clip of optim; rho, rho_min and rho_schedule of
+    /// perturb; every, protocol and draws of analysis.
     #[arg(long, value_name = "KEY=VALUE")]
     set: Vec<String>,
     #[command(flatten)]
     common: Common,
+    #[command(flatten)]
+    telling: Telling,
 }
 
 /// Trains a run from a checkpoint to its end.
@@ -58,7 +60,7 @@ pub fn resume(args: &ResumeArgs) -> Result<(), Error> {
         (updates, all) => format!(" and {updates} of {} of the next", count(all, "update")),
     };
     note(&format!("{path}: {done} of {epochs}{more} done, {threads}"));
-    finish(training, &run)
+    finish(training, &run, &args.telling)
 }
 
 /// Refuses changes that would make it another run.

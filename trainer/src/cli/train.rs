@@ -1,16 +1,18 @@
 //! `lethe train`.
 
-use super::options::Common;
+use super::options::{Common, Telling};
 use super::output::{note, say};
 use super::prepared::{Prepared, prepare};
 use super::rehearsal::rehearse;
 use crate::analysis::observer::observers;
 use crate::error::Error;
+use crate::progress::Show;
 use crate::run::{Existing, RunFolder, timestamp};
 use crate::stop::StopRequests;
-use crate::training::Training;
+use crate::training::{Summary, Training};
 use crate::words::count;
 use clap::Args;
+use serde_json::json;
 use std::path::{Path, PathBuf};
 
 /// What to train, where to write it, and how to look at it.
@@ -33,6 +35,8 @@ pub struct TrainArgs {
     detect_anomaly: bool,
     #[command(flatten)]
     common: Common,
+    #[command(flatten)]
+    telling: Telling,
 }
 
 /// Trains what a config describes.
@@ -59,12 +63,21 @@ pub fn train(args: &TrainArgs) -> Result<(), Error> {
     if let Some(origin) = training.origin() {
         note(&format!("{path} {origin}"));
     }
-    finish(training, &run)
+    finish(training, &run, &args.telling)
 }
 
 /// Trains to the end, and says how it went.
-pub fn finish(training: Training<'_>, run: &RunFolder) -> Result<(), Error> {
+pub fn finish(mut training: Training<'_>, run: &RunFolder, telling: &Telling) -> Result<(), Error> {
+    training.show(telling.show());
     let summary = training.run(run)?;
+    if telling.show() == Show::Json {
+        let run = run.path().display().to_string();
+        let Summary { test_accuracy, updates, .. } = summary;
+        let result =
+            json!({ "run": run, "test_accuracy": test_accuracy, "test_loss": summary.test.loss, "updates": updates });
+        say(&result.to_string());
+        return Ok(());
+    }
     say(&format!("run {}", run.path().display()));
     say(&format!("test accuracy {:.2} % after {}", summary.test_accuracy, count(summary.updates, "update")));
     Ok(())

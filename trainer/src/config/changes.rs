@@ -28,7 +28,7 @@ impl fmt::Display for Change {
 impl Change {
     /// All keys in which two configs differ, sorted by name.
     pub fn between(old: &Config, new: &Config) -> Vec<Change> {
-        let (old, new) = (keys(old), keys(new));
+        let (old, new) = (old.keys(), new.keys());
         let all: std::collections::BTreeSet<&String> = old.keys().chain(new.keys()).collect();
         let change = |key: &String| Change { key: key.clone(), from: old.get(key).cloned(), to: new.get(key).cloned() };
         all.into_iter().map(change).filter(|change| change.from != change.to).collect()
@@ -42,6 +42,7 @@ impl Change {
                 | "train.eval_batch"
                 | "train.checkpoint_minutes"
                 | "train.checkpoint_updates"
+                | "train.tensorboard"
                 | "model.recompute"
         )
     }
@@ -60,7 +61,7 @@ impl Change {
                 return Ok(());
             }
             ("train", "checkpoint_every" | "checkpoint_minutes" | "checkpoint_updates") => return Ok(()),
-            ("train", "on_nonfinite" | "most_skipped") => return Ok(()),
+            ("train", "on_nonfinite" | "most_skipped" | "tensorboard") => return Ok(()),
             ("analysis", "every" | "protocol" | "draws") => return Ok(()),
             ("train", "batch" | "accumulate") => "updates would differ, and an epoch would have another number of them",
             ("train", "seed") => "the order of images and the random draws so far depend on it",
@@ -79,21 +80,23 @@ impl Change {
     }
 }
 
-/// Every key of a config by its dotted name, with its value as TOML.
-fn keys(config: &Config) -> BTreeMap<String, String> {
-    fn gather(prefix: &str, table: &Table, keys: &mut BTreeMap<String, String>) {
-        for (key, value) in table {
-            let name = if prefix.is_empty() { key.clone() } else { format!("{prefix}.{key}") };
-            match value {
-                Value::Table(table) => gather(&name, table, keys),
-                value => drop(keys.insert(name, value.to_string())),
+impl Config {
+    /// Every key by its dotted name, with its value as TOML.
+    pub fn keys(&self) -> BTreeMap<String, String> {
+        fn gather(prefix: &str, table: &Table, keys: &mut BTreeMap<String, String>) {
+            for (key, value) in table {
+                let name = if prefix.is_empty() { key.clone() } else { format!("{prefix}.{key}") };
+                match value {
+                    Value::Table(table) => gather(&name, table, keys),
+                    value => drop(keys.insert(name, value.to_string())),
+                }
             }
         }
+        let table: Table = toml::from_str(&self.to_toml()).expect("what was written as TOML is TOML");
+        let mut keys = BTreeMap::new();
+        gather("", &table, &mut keys);
+        keys
     }
-    let table: Table = toml::from_str(&config.to_toml()).expect("what was written as TOML is TOML");
-    let mut keys = BTreeMap::new();
-    gather("", &table, &mut keys);
-    keys
 }
 
 #[cfg(test)]

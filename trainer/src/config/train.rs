@@ -41,6 +41,9 @@ pub struct TrainConfig {
     /// Keep the checkpoints of epochs as `checkpoints/epoch-025.safetensors`: all, or the last ones of this number.
     #[serde(default)]
     pub keep_checkpoints: Keep,
+    /// Also write event files for TensorBoard.
+    #[serde(default)]
+    pub tensorboard: bool,
     /// What is done with an update whose loss, perturbed loss or gradient is not finite.
     #[serde(default)]
     pub on_nonfinite: OnNonfinite,

@@ -19,11 +19,15 @@ pub struct Calibration {
     bins: [Bin; BINS],
 }
 
+/// The predictions of one bin.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-struct Bin {
-    images: usize,
-    correct: usize,
-    confidence: f64,
+pub struct Bin {
+    /// Their number.
+    pub images: usize,
+    /// The number of correct ones.
+    pub correct: usize,
+    /// The sum of their confidences.
+    pub confidence: f64,
 }
 
 impl Calibration {
@@ -34,6 +38,11 @@ impl Calibration {
         bin.images += 1;
         bin.correct += usize::from(correct);
         bin.confidence += confidence;
+    }
+
+    /// The bins, from the least to the most confident.
+    pub fn bins(&self) -> &[Bin; BINS] {
+        &self.bins
     }
 
     /// The ECE, in 0..=1; 0 without predictions.

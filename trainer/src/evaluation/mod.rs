@@ -13,7 +13,7 @@ use lethe_autograd::Var;
 use lethe_nn::loss::{Likelihood, TaskLoss};
 use lethe_tensor::Tensor;
 
-pub use calibration::{BINS, Calibration};
+pub use calibration::{BINS, Bin, Calibration};
 pub use multi_label::multi_label_accuracy;
 pub use prediction::{Prediction, predict};
 pub use sets::{Measured, Measurement};

@@ -1,6 +1,6 @@
 //! What a network says of images without labels.
 
-use crate::data::Loader;
+use crate::data::{Batch, Loader};
 use crate::error::Error;
 use crate::network::{Network, upload};
 use lethe_nn::loss::Likelihood;
@@ -8,7 +8,7 @@ use lethe_nn::loss::Likelihood;
 /// The classes of an image from the most to the least likely, each with its likelihood; equal ones in the order of their numbers.
 pub type Prediction = Vec<(usize, f32)>;
 
-/// Predicts the classes of all images of a loader, in order, and gives `told` the predictions of each batch as soon as they are known.
+/// Predicts the classes of all images of a loader, in order, and gives `told` each batch with its predictions as soon as they are known.
 ///
 /// # Errors
 /// If a batch cannot be made, the device fails, or a likelihood is NaN: then the network has diverged.
@@ -16,10 +16,11 @@ pub fn predict(
     network: Network<'_>,
     loader: &Loader,
     likelihood: Likelihood,
-    mut told: impl FnMut(Vec<Prediction>),
+    mut told: impl FnMut(&Batch, Vec<Prediction>),
 ) -> Result<(), Error> {
     for host in loader.epoch(0)? {
-        let batch = upload(network.device(), &host?);
+        let host = host?;
+        let batch = upload(network.device(), &host);
         let likelihoods = network.device().scope(|| {
             let logits = network.logits(&batch.inputs).tensor().clone();
             match likelihood {
@@ -31,7 +32,7 @@ pub fn predict(
         if likelihoods.iter().any(|p| p.is_nan()) {
             return Err(Error::OutputsNotFinite);
         }
-        told(likelihoods.chunks_exact(loader.data().classes).map(ranked).collect());
+        told(&host, likelihoods.chunks_exact(loader.data().classes).map(ranked).collect());
     }
     Ok(())
 }

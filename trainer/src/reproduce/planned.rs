@@ -7,6 +7,7 @@ use crate::config::Config;
 use crate::data::{DataSplit, load};
 use crate::error::Error;
 use crate::paper::Draft;
+use crate::progress::Show;
 use crate::run::{Existing, RunFolder};
 use crate::training::{self, Training};
 use crate::words::count;
@@ -108,7 +109,7 @@ impl Planned {
         training.stop_when_asked(&study.stop);
         if study.devices.len() > 1 {
             // The lines of several runs would be mixed.
-            training.quiet();
+            training.show(Show::Nothing);
         }
         let summary = training.run(&run)?;
         (study.say)(&format!("{}: test accuracy {:.2} %", self.name, summary.test_accuracy));

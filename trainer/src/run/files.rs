@@ -12,6 +12,14 @@ pub(super) const LOCK: &str = "lock";
 pub(super) const METRICS: &str = "metrics.jsonl";
 /// The log of clock times.
 pub(super) const TIMING: &str = "timing.jsonl";
+/// A row for each epoch, for spreadsheets.
+pub(super) const EPOCHS: &str = "epochs.csv";
+/// A line for each process that trained the run.
+pub(super) const PROCESSES: &str = "processes.jsonl";
+/// What happened, in words and with clock times.
+pub(super) const LOG: &str = "log.txt";
+/// The folder of the event files for TensorBoard.
+pub(super) const TENSORBOARD: &str = "tensorboard";
 /// The result.
 pub(super) const SUMMARY: &str = "summary.json";
 /// The last checkpoint.
@@ -27,7 +35,8 @@ pub(super) const CHANGES: &str = "changes.jsonl";
 /// The names of the classes: a JSON list.
 pub(super) const CLASSES: &str = "classes.json";
 /// All files of a run but the config, which marks the folder as a run's.
-pub(super) const FILES: [&str; 9] = [SUMMARY, CHECKPOINT, PREVIOUS, BEST, CHANGES, DATA, CLASSES, METRICS, TIMING];
+pub(super) const FILES: [&str; 12] =
+    [SUMMARY, CHECKPOINT, PREVIOUS, BEST, CHANGES, DATA, CLASSES, METRICS, TIMING, EPOCHS, PROCESSES, LOG];
 
 /// Whether a folder is a run's.
 pub(super) fn is_run(folder: &Path) -> bool {

@@ -88,6 +88,7 @@ impl RunFolder {
     pub fn begin(&self, config: &Config) -> Result<(), RunError> {
         FILES.iter().try_for_each(|name| remove(&self.file(name)))?;
         self.forget_records()?;
+        self.forget_board()?;
         self.forget_kept(|_| true)?;
         // Last, and atomically: if the program is killed before, the folder can still be overwritten.
         self.replace_config(config)

@@ -1,5 +1,6 @@
 //! Trainings: what a config describes, made ready; the loop over its updates; and who observes it.
 
+mod logs;
 mod observer;
 mod parts;
 mod restored;
@@ -13,7 +14,7 @@ use crate::data::{DataSplit, Loader, Preparation};
 use crate::error::Error;
 use crate::evaluation::Evaluation;
 use crate::network::{HostBatch, upload};
-use crate::progress::EpochSums;
+use crate::progress::{EpochSums, Show};
 use crate::run::{Checkpoint, RunFolder};
 use crate::stop::StopRequests;
 use crate::weights::Transfer;
@@ -62,7 +63,7 @@ pub struct Training<'a> {
     /// The sums of the epoch that the checkpoint was written in.
     begun: EpochSums,
     stop: StopRequests,
-    quiet: bool,
+    show: Show,
 }
 
 impl<'a> Training<'a> {
@@ -144,7 +145,7 @@ impl<'a> Training<'a> {
             classes,
             begun,
             stop,
-            quiet: false,
+            show: Show::Text,
         })
     }
 
@@ -182,9 +183,9 @@ impl<'a> Training<'a> {
         self.stop = requests.clone();
     }
 
-    /// Disables the progress display.
-    pub fn quiet(&mut self) {
-        self.quiet = true;
+    /// Shows the progress in this way instead of as text.
+    pub fn show(&mut self, show: Show) {
+        self.show = show;
     }
 
     /// What was loaded as initial weights, if anything.

@@ -1,5 +1,6 @@
 //! The loop of a training: updates, checkpoints, evaluations, and what is logged of them.
 
+use super::logs::Logs;
 use super::session::Pending;
 use super::{Session, Summary, Training};
 use crate::config::Measure;
@@ -7,59 +8,20 @@ use crate::error::Error;
 use crate::evaluation::Evaluation;
 use crate::network::HostBatch;
 use crate::progress::{EpochFigures, Progress as Display};
-use crate::run::{Checkpoint, Log, RunFolder};
+use crate::run::{Checkpoint, RunFolder};
 use crate::stop::Signal;
 use crate::words::count;
-use serde::Serialize;
 use std::time::{Duration, Instant};
 
 /// The notes of the best checkpoint: by which measure it is the best, and what it measured.
 const BEST_MEASURE: &str = "best_measure";
 const BEST_VALUE: &str = "best_value";
 
-/// A line of `metrics.jsonl` for an evaluation.
-#[derive(Serialize)]
-struct TestRecord {
-    epoch: usize,
-    test_accuracy: f64,
-    test_loss: f64,
-}
-
-/// A line of `metrics.jsonl` for an epoch: means over its images of the loss and accuracy before each update.
-#[derive(Serialize)]
-struct EpochRecord {
-    epoch: usize,
-    train_loss: f64,
-    train_accuracy: f64,
-}
-
-/// A line of `metrics.jsonl` for an update that was skipped.
-#[derive(Serialize)]
-struct SkippedRecord {
-    update: u64,
-    epoch: usize,
-    /// What was not finite, and what it was: JSON has no number for it.
-    skipped: &'static str,
-    value: String,
-}
-
-/// A line of `timing.jsonl`: the time of the epoch's updates in the process that completed it, without evaluations and without the time in which the
-/// process was stopped.
-#[derive(Serialize)]
-struct TimeRecord {
-    epoch: usize,
-    /// The images that this process trained on in the epoch: fewer than the epoch has if it was resumed within it.
-    images: usize,
-    seconds: f64,
-    images_per_second: f64,
-}
-
 /// A training and the folder it is written to.
 struct Running<'a, 'r> {
     training: Training<'a>,
     run: &'r RunFolder,
-    metrics: Log,
-    timing: Log,
+    logs: Logs,
     progress: Display,
     /// The number of updates that were skipped since the last one that was not.
     skipped: u64,
@@ -75,7 +37,11 @@ impl Training<'_> {
     /// # Errors
     /// If the data, the device or the folder fails, the loss is not finite, or a signal asks to stop.
     pub fn run(self, run: &RunFolder) -> Result<Summary, Error> {
-        Running::begin(self, run)?.finish()
+        let mut running = Running::begin(self, run)?;
+        let end = running.finish();
+        let written = running.logs.ended(&end);
+        // What ended the training is more important than that its journal cannot say so.
+        end.and_then(|summary| Ok(written.map(|()| summary)?))
     }
 }
 
@@ -90,17 +56,16 @@ impl<'a, 'r> Running<'a, 'r> {
         }
         run.note_data(&training.fingerprint, training.folder.as_deref())?;
         run.note_classes(&training.classes)?;
-        let (metrics, timing) = (run.metrics()?, run.timing()?);
-        let show = if training.quiet { Display::hidden } else { Display::new };
+        let logs = Logs::of(run, training.config, &training.device, session.updates())?;
         let per_epoch = training.loader.images();
         let done = session.epochs() * per_epoch + session.updates_in_epoch() * training.loader.batch();
-        let progress = show(done, epochs, per_epoch);
+        let progress = Display::new(training.show, done, epochs, per_epoch);
         let best = best(&training, run)?;
-        Ok(Running { training, run, metrics, timing, progress, skipped: 0, saved: Instant::now(), best })
+        Ok(Running { training, run, logs, progress, skipped: 0, saved: Instant::now(), best })
     }
 
     /// Trains to the end.
-    fn finish(mut self) -> Result<Summary, Error> {
+    fn finish(&mut self) -> Result<Summary, Error> {
         let mut last = self.catch_up()?;
         let epochs = self.training.config.train.epochs;
         for epoch in self.training.epochs()..epochs {
@@ -137,6 +102,7 @@ impl<'a, 'r> Running<'a, 'r> {
             false => self.evaluate(epoch, Some(checkpoint(&self.training.session)?))?,
         };
         self.observe(epoch)?;
+        self.logs.write_epochs(self.run)?;
         Ok(measured)
     }
 
@@ -146,10 +112,10 @@ impl<'a, 'r> Running<'a, 'r> {
         self.progress.begin_epoch(std::mem::take(&mut self.training.begun));
         self.updates(epoch, first)?;
         let EpochFigures { loss: train_loss, accuracy: train_accuracy, seconds } = self.progress.end_epoch();
-        self.metrics.record(&EpochRecord { epoch, train_loss, train_accuracy })?;
         let loader = &self.training.loader;
         let images = loader.images() - first * loader.batch();
-        self.timing.record(&TimeRecord { epoch, images, seconds, images_per_second: images as f64 / seconds })?;
+        self.logs.epoch(epoch, train_loss, train_accuracy)?;
+        self.logs.time(epoch, images, seconds)?;
         // The checkpoint comes first: a failure in the measurements must not lose the epoch.
         let train = &self.training.config.train;
         let (is_due, asked) = (train.is_due(train.checkpoint_every, epoch), self.training.stop.asked());
@@ -157,6 +123,7 @@ impl<'a, 'r> Running<'a, 'r> {
         // A signal that came after that finds no checkpoint: it takes effect at the next update.
         asked.map_or(Ok(()), |signal| Err(self.stopped(signal)))?;
         let measured = self.evaluate(epoch, saved).and_then(|test| self.observe(epoch).map(|()| test));
+        self.logs.write_epochs(self.run)?;
         // Nor, if no checkpoint was due, the epochs since the last one.
         if measured.is_err() && !is_due {
             self.save(false)?;
@@ -187,24 +154,24 @@ impl<'a, 'r> Running<'a, 'r> {
         let (epoch, images) = (done.epoch, done.images);
         let record = match self.training.session.read(done) {
             Err(Error::NotFinite { update, what, value }) if self.training.session.skips() => {
-                return self.skip(SkippedRecord { update, epoch, skipped: what, value: value.to_string() }, images);
+                return self.skip(update, epoch, what, value, images);
             }
             record => record?,
         };
         self.skipped = 0;
         self.progress.step(record.loss, record.accuracy, images);
-        Ok(self.metrics.record(&record)?)
+        Ok(self.logs.update(&record)?)
     }
 
     /// Logs an update that moved nothing, or ends the run if there are too many of them in a row.
-    fn skip(&mut self, record: SkippedRecord, images: usize) -> Result<(), Error> {
+    fn skip(&mut self, update: u64, epoch: usize, what: &'static str, value: f32, images: usize) -> Result<(), Error> {
         self.skipped += 1;
-        self.metrics.record(&record)?;
-        let SkippedRecord { update, skipped: what, value, .. } = record;
+        let message = format!("update {update} is skipped: its {what} is {value}");
+        self.logs.skipped(update, epoch, what, value, &message)?;
         if self.skipped > self.training.config.train.most_skipped {
             return Err(Error::TooManySkipped { skipped: self.skipped - 1, update, what, value });
         }
-        self.progress.skipped(&format!("update {update} is skipped: its {what} is {value}"), images);
+        self.progress.skipped(&message, images);
         Ok(())
     }
 
@@ -235,7 +202,7 @@ impl<'a, 'r> Running<'a, 'r> {
         let e = session.evaluate(test_loader)?;
         // Before the log says that the evaluation was made: a run that is killed in between makes it again.
         self.keep_if_best(&e, saved)?;
-        self.metrics.record(&TestRecord { epoch, test_accuracy: e.accuracy(), test_loss: e.loss })?;
+        self.logs.test(epoch, &e)?;
         self.progress.test(e.accuracy());
         Ok(Some(e))
     }
@@ -255,7 +222,7 @@ impl<'a, 'r> Running<'a, 'r> {
         if self.training.session.updates_in_epoch() > 0 {
             self.progress.sums().note(&mut checkpoint);
         }
-        self.metrics.sync()?;
+        self.logs.sync()?;
         if is_kept {
             self.run.keep(&checkpoint, self.training.epochs(), self.training.config.train.keep_checkpoints)?;
         }

@@ -1,0 +1,9 @@
+//! A run as one page of HTML: its curves, its config, and what its model says of the test images.
+
+mod judged;
+mod page;
+mod shown;
+
+pub use judged::{Judged, judge};
+pub use page::page;
+pub use shown::{Shown, differences};
