@@ -44,7 +44,7 @@ fn main() -> Result<(), DeviceError> {
     let logits = |f: &Forward<'_>, x: &Var| net.logits(f, x);
     let plain = Extragradient::none(TaskLoss::cross_entropy());
     let mut adamw = AdamW::new(&theta, 0.05);
-    let schedule = LinearSchedule { start: 0.0, max: 3e-3, min: 0.0, warmup: 23, total: 230 };
+    let schedule = Schedule::new(3e-3, 23, 230);
     for batch in train.epochs(10, 64) {
         let update = adamw.steps();
         let step = plain.gradient(&theta, &state, &batch, 0.0, update, &logits);

@@ -11,6 +11,7 @@ mod extragradient;
 mod optimizer;
 mod schedule;
 mod shrink_perturb;
+mod weight_average;
 
 pub use extragradient::{
     Adaptive, Ascent, Backup, Batch, Direction, Extragradient, Geometry, Outputs, Perturbation, Samples, Scale, Scope,
@@ -18,5 +19,6 @@ pub use extragradient::{
 };
 pub use lethe_tensor::plan::{At, Rule};
 pub use optimizer::{Adam, AdamW, Descent, Group, Lion, Optimizer, RmsProp, Sgd};
-pub use schedule::{LinearSchedule, RhoSchedule};
+pub use schedule::{Decay, RhoSchedule, Schedule};
 pub use shrink_perturb::{ShrinkPerturb, ShrinkScaling};
+pub use weight_average::WeightAverage;

@@ -72,7 +72,7 @@ impl ShrinkPerturb {
 
 /// `(1 − f) x + f x₀` from the nearer end, so that f = 0 gives x and f = 1 gives x₀ to the bit, and a number at x₀ stays there: the two
 /// weights of the formula as it stands, rounded, do not sum to 1, which f = 10⁻⁵ over a hundred thousand updates would show.
-fn between(x: &Tensor, start: &Tensor, f: f64) -> Tensor {
+pub(crate) fn between(x: &Tensor, start: &Tensor, f: f64) -> Tensor {
     let way = start.sub(x);
     let moved = if f < 0.5 { x.add(&way.mul_scalar(f)) } else { start.sub(&way.mul_scalar(1.0 - f)) };
     moved.force().clone()

@@ -163,7 +163,7 @@ pub enum Error {
     /// More updates in a row than may be skipped were not finite.
     #[error(
         "the {what} of update {update} is {value}, and the {} before it {} skipped: the model has diverged; lower optim.lr or perturb.rho, \
-         set optim.clip, or raise train.most_skipped; --detect-anomaly names the operation",
+         set optim.clip, or raise train.max_skipped; --detect-anomaly names the operation",
         count(*skipped, "update"),
         if *skipped == 1 { "was" } else { "were" }
     )]

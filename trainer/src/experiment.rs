@@ -10,8 +10,8 @@ use lethe_nn::loss::{Likelihood, TaskLoss};
 use lethe_nn::models::{MlpClassifier, MlpConfig, Pooling, ResNet, ResNetConfig, Vit, VitConfig};
 use lethe_nn::{Model, State, Theta};
 use lethe_optim::{
-    self as optim, Adaptive, Descent, Extragradient, Geometry, LinearSchedule, Optimizer, Perturbation, RhoSchedule,
-    Scale, ShrinkPerturb, ShrinkScaling, SurrogateGap,
+    self as optim, Adaptive, Decay, Descent, Extragradient, Geometry, Optimizer, Perturbation, RhoSchedule, Scale,
+    Schedule, ShrinkPerturb, ShrinkScaling, SurrogateGap,
 };
 
 /// The model of a resolved config.
@@ -134,26 +134,37 @@ pub fn shrink(config: &Config, theta: &Theta, state: &State) -> Option<ShrinkPer
     Some(ShrinkPerturb::new(shrink.factor, scaling, theta, state))
 }
 
-/// The learning rate and the radius, by update.
-pub fn schedules(config: &Config, updates_per_epoch: usize) -> (LinearSchedule, RhoSchedule) {
+/// The learning rate and the radius, by update, after the learning rate was lowered this number of times since evaluations did not improve.
+pub fn schedules(config: &Config, updates_per_epoch: usize, lr_decays: u32) -> (Schedule, RhoSchedule) {
     let common = &config.optim.common;
-    let min = match common.schedule {
-        LrSchedule::Linear => common.min_lr,
-        LrSchedule::Constant => common.lr,
+    let updates = |epochs: usize| (epochs * updates_per_epoch) as u64;
+    let total = updates(config.train.epochs);
+    let lowered = (common.lr * common.decay_factor.powi(lr_decays as i32)).max(common.min_lr);
+    let (max, min, decay) = match common.schedule {
+        LrSchedule::Linear => (common.lr, common.min_lr, Decay::Linear),
+        LrSchedule::Cosine => (common.lr, common.min_lr, Decay::Cosine),
+        LrSchedule::Step => {
+            let at = common.step_epochs.iter().map(|epochs| updates(*epochs)).collect();
+            (common.lr, common.min_lr, Decay::Step { at, factor: common.decay_factor })
+        }
+        LrSchedule::Plateau => (lowered, common.min_lr, Decay::Constant),
+        LrSchedule::Constant => (common.lr, common.lr, Decay::Constant),
     };
-    let lr = LinearSchedule {
-        start: 0.0,
-        max: common.lr,
-        min,
-        warmup: (common.warmup_epochs * updates_per_epoch) as u64,
-        total: (config.train.epochs * updates_per_epoch) as u64,
-    };
+    let lr = Schedule { min, decay, ..Schedule::new(max, updates(common.warmup_epochs), total) };
     let rho = match config.perturb.ascent() {
         None => RhoSchedule::Constant(0.0),
-        Some(a) => match a.rho_schedule {
-            RhoChoice::Constant => RhoSchedule::Constant(a.rho),
-            RhoChoice::Lr => RhoSchedule::FollowsLr { min: a.rho_min, max: a.rho, lr_min: min, lr_max: common.lr },
-        },
+        Some(a) => {
+            let own = |decay| {
+                let schedule = Schedule::new(a.rho, updates(a.rho_warmup_epochs), total);
+                RhoSchedule::Own(Schedule { min: a.rho_min, decay, ..schedule })
+            };
+            match a.rho_schedule {
+                RhoChoice::Constant => own(Decay::Constant),
+                RhoChoice::Linear => own(Decay::Linear),
+                RhoChoice::Cosine => own(Decay::Cosine),
+                RhoChoice::Lr => RhoSchedule::FollowsLr { min: a.rho_min, max: a.rho, lr_min: min, lr_max: common.lr },
+            }
+        }
     };
     (lr, rho)
 }

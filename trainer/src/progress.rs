@@ -89,6 +89,8 @@ struct State {
     means: Option<Means>,
     #[serde(skip_serializing_if = "Option::is_none")]
     test_accuracy: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ema_accuracy: Option<f64>,
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
     pace: Option<Pace>,
 }
@@ -195,9 +197,9 @@ impl Progress {
         EpochFigures { loss, accuracy, seconds: span.as_secs_f64() }
     }
 
-    /// To be called after an evaluation, with its accuracy in percent.
-    pub fn test(&mut self, accuracy: f64) {
-        let state = self.state(Some(accuracy));
+    /// To be called after an evaluation, with its accuracy in percent, and that of the moving average if there is one.
+    pub fn test(&mut self, accuracy: f64, average: Option<f64>) {
+        let state = State { ema_accuracy: average, ..self.state(Some(accuracy)) };
         match &mut self.view {
             Shown::Bar(bar) => bar.println(text(&state)),
             Shown::Lines { out, form, .. } => print(out, &form.state(&state)),
@@ -224,6 +226,7 @@ impl Progress {
             images: self.images,
             means: (self.sums.images > 0).then_some(Means { loss, accuracy }),
             test_accuracy,
+            ema_accuracy: None,
             pace: (self.images > self.before).then(|| self.pace()),
         }
     }
@@ -253,6 +256,7 @@ fn text(state: &State) -> String {
     let mut parts = vec![format!("epoch {}/{}", state.epoch, state.epochs)];
     parts.extend(state.means.as_ref().map(|m| format!("loss {:.4}  accuracy {:.1} %", m.loss, m.accuracy)));
     parts.extend(state.test_accuracy.map(|accuracy| format!("test {accuracy:.2} %")));
+    parts.extend(state.ema_accuracy.map(|accuracy| format!("average {accuracy:.2} %")));
     parts.extend(state.pace.as_ref().map(|pace| {
         let left = human(Duration::try_from_secs_f64(pace.seconds_left).unwrap_or(Duration::MAX));
         format!("{:.0} images/s  {left} left", pace.images_per_second)
@@ -334,7 +338,7 @@ mod tests {
             progress.begin_epoch(EpochSums::default());
             progress.step(1.0, 100.0, 100);
             progress.end_epoch();
-            progress.test(80.0);
+            progress.test(80.0, None);
         });
         let lines: Vec<&str> = text.lines().collect();
         assert_eq!(lines.len(), 4, "{text}");
@@ -355,7 +359,7 @@ mod tests {
         progress.step(0.5, 50.0, 100);
         progress.end_epoch();
         std::thread::sleep(Duration::from_millis(150));
-        progress.test(50.0);
+        progress.test(50.0, None);
         let text = String::from_utf8(shared.0.lock().unwrap().clone()).unwrap();
         let rate: f64 = text.split("  ").find_map(|part| part.strip_suffix(" images/s")).unwrap().parse().unwrap();
         assert!((400.0..=2000.0).contains(&rate), "100 images in 50 ms: {text}");
@@ -368,10 +372,10 @@ mod tests {
     fn lines_keep_their_distance_but_evaluations_are_always_told() {
         let text = run(Duration::from_secs(3600), |progress| {
             (0..10).for_each(|_| progress.step(0.5, 90.0, 10));
-            progress.test(97.222);
+            progress.test(97.222, Some(98.0));
         });
         assert_eq!(text.lines().count(), 1);
-        assert!(text.starts_with("epoch 1/2  loss 0.5000  accuracy 90.0 %  test 97.22 %  "), "{text}");
+        assert!(text.starts_with("epoch 1/2  loss 0.5000  accuracy 90.0 %  test 97.22 %  average 98.00 %  "), "{text}");
     }
 
     #[test]
@@ -379,7 +383,7 @@ mod tests {
         let shared = Shared::default();
         let mut progress =
             Progress::with(Shown::lines(Box::new(shared.clone()), Form::Text, Duration::ZERO), 100, 2, 100);
-        progress.test(50.0);
+        progress.test(50.0, None);
         assert_eq!(String::from_utf8(shared.0.lock().unwrap().clone()).unwrap(), "epoch 1/2  test 50.00 %\n");
     }
 

@@ -111,7 +111,7 @@ fn a_model_that_has_diverged_is_given_up_after_some_skipped_updates() {
     assert_eq!(stopped.lines().count(), 1, "{stopped}");
     let parts =
         ["update 1 is skipped", "update 3 is skipped", "of update 4 is", "the 3 updates before it were skipped"];
-    let given_up = train("given-up", &["train.on_nonfinite=skip", "train.most_skipped=3"], &parts);
+    let given_up = train("given-up", &["train.on_nonfinite=skip", "train.max_skipped=3"], &parts);
     let skipped: Vec<&str> = given_up.lines().filter(|line| line.contains("\"skipped\":")).collect();
     assert_eq!(skipped.len(), 4, "{given_up}");
     assert!(skipped[0].contains("\"update\":1,") && skipped[0].contains("\"value\":\""), "{}", skipped[0]);

@@ -68,14 +68,13 @@ fn a_runs_folder_says_where_how_and_when_it_was_trained() {
     assert!(first["device"].as_str().unwrap().starts_with("cpu") && first["cores"].as_u64().unwrap() > 0, "{first}");
     assert_eq!((&first["version"], first["started"].as_str().unwrap().len()), (&env!("CARGO_PKG_VERSION").into(), 15));
     let log = text("log.txt");
-    for part in
-        ["update 0: ", "epoch 2/2: test loss ", "finished: test accuracy ", "update 8: ", "epoch 3/3: training loss "]
-    {
+    for part in ["update 0: ", "epoch 2/2: test loss ", "update 8: ", "epoch 3/3: training loss "] {
         assert_eq!(log.matches(part).count(), 1, "{part}: {log}");
     }
+    assert_eq!(log.matches("finished: test accuracy ").count(), 2, "{log}");
     // The table is that of a run of three epochs from the beginning, but for the schedule.
     let rows: Vec<String> = text("epochs.csv").lines().map(str::to_owned).collect();
-    assert_eq!((rows.len(), rows[0].split(',').count()), (4, 8));
+    assert_eq!((rows.len(), rows[0].split(',').count()), (4, 10));
     let metrics: Vec<Value> = text("metrics.jsonl").lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let last = rows[3].split(',').collect::<Vec<_>>();
     assert_eq!((last[0], last[1]), ("3", "12"));

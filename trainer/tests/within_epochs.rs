@@ -13,7 +13,8 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 /// Everything that is drawn or kept from update to update: augmentation, dropout, slices, GSAM, shrink and perturb, moments.
-const SETTINGS: [&str; 16] = [
+const SETTINGS: [&str; 17] = [
+    "train.ema=0.9",
     "data.augment.crop_padding=1",
     "model.depth=1",
     "model.width=16",

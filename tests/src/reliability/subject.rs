@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::time::{Duration, Instant};
 
-/// Everything that is drawn or kept from update to update: augmentation, dropout, slices, GSAM, shrink and perturb, moments, the best checkpoint.
+/// Everything that is drawn or kept from update to update: augmentation, dropout, slices, GSAM, shrink and perturb, moments, the moving average, the best checkpoint.
 const CONFIG: &str = r#"
 [data]
 dataset = "digits"
@@ -39,6 +39,7 @@ checkpoint_updates = 4
 checkpoint_minutes = 0
 keep_checkpoints = 1
 best = "test_loss"
+ema = 0.99
 "#;
 
 /// Parts of the names of files that tell times, or what came before the last checkpoint.

@@ -1,7 +1,7 @@
 //! `lethe analyze`: measurements of a run that cost more than an evaluation.
 
 use super::landscape::{LandscapeArgs, landscape};
-use super::options::{Common, Source, natural, not_negative, number};
+use super::options::{Averaged, Common, Source, natural, not_negative, number};
 use super::output::say;
 use super::prepared::{Prepared, prepare_analysis};
 use crate::analysis::forgetting::{ForgettingProbe, ForgettingRecord, Side};
@@ -33,6 +33,8 @@ pub enum Analysis {
 pub struct SharpnessArgs {
     #[command(flatten)]
     source: Source,
+    #[command(flatten)]
+    averaged: Averaged,
     /// Compute the loss over the first N training images, or over all if there are fewer.
     #[arg(long, value_name = "N", default_value_t = 8192, value_parser = number())]
     samples: usize,
@@ -60,6 +62,8 @@ pub struct SharpnessArgs {
 pub struct ForgettingArgs {
     #[command(flatten)]
     source: Source,
+    #[command(flatten)]
+    averaged: Averaged,
     /// p1: each of --draws training slices perturbs the network once, and each perturbed network is evaluated on all images; p2: each slice of the
     /// evaluated images perturbs the network that is evaluated on it; both: one after the other, the second written to analysis/forgetting-p2.json.
     /// By default the run's.
@@ -102,7 +106,7 @@ pub fn analyze(analysis: &Analysis) -> Result<(), Error> {
 
 fn sharpness(args: &SharpnessArgs) -> Result<(), Error> {
     let run = args.source.open()?;
-    let checkpoint = args.source.checkpoint(&run)?;
+    let checkpoint = args.averaged.of(args.source.checkpoint(&run)?)?;
     let Prepared { config, split, device, threads } = prepare_analysis(&run, &[], &args.common)?;
     let mut train = Parts::of(&config, split).train;
     let restored = Restored::new(&config, &checkpoint, &train, &device)?;
@@ -148,7 +152,7 @@ fn forgetting(args: &ForgettingArgs) -> Result<(), Error> {
     let mut set = [args.set.clone(), vec!["analysis.every=0".to_owned()]].concat();
     set.extend(args.protocol.as_ref().map(|protocol| format!("analysis.protocol={protocol}")));
     set.extend(args.draws.map(|draws| format!("analysis.draws={draws}")));
-    let checkpoint = args.source.checkpoint(&run)?;
+    let checkpoint = args.averaged.of(args.source.checkpoint(&run)?)?;
     let Prepared { config, split, device, threads } = prepare_analysis(&run, &set, &args.common)?;
     let Parts { train, analysed, .. } = Parts::of(&config, split);
     let probes = ForgettingProbe::each(&config, &train, &analysed, threads)?;

@@ -1,6 +1,6 @@
 //! `lethe eval`.
 
-use super::options::{Common, Source, natural};
+use super::options::{Averaged, Common, Source, natural};
 use super::output::{note, say, write_json};
 use super::prepared::{Prepared, prepare};
 use crate::classes::Classes;
@@ -21,6 +21,8 @@ use std::path::PathBuf;
 pub struct EvalArgs {
     #[command(flatten)]
     source: Source,
+    #[command(flatten)]
+    averaged: Averaged,
     /// The sets to evaluate on, separated by commas: `test` (or `v1`); ImageNet's `real`, `v2`, `r` and `sketch`; `stand-ins` for six altered
     /// versions of the test images, which stand in for robustness sets, or one of them by name; or `all` sets of the data set.
     #[arg(long, value_name = "SETS", value_delimiter = ',', value_parser = PossibleValuesParser::new(TestSet::words()))]
@@ -76,7 +78,7 @@ pub fn eval(args: &EvalArgs) -> Result<(), Error> {
     let run = args.source.open()?;
     let size: Vec<String> = args.size.iter().map(|size| format!("data.eval_size={size}")).collect();
     let sets = sets(args, &Config::load(&run.config(), &[])?)?;
-    let checkpoint = args.source.checkpoint(&run)?;
+    let checkpoint = args.averaged.of(args.source.checkpoint(&run)?)?;
     let Prepared { config, split, device, threads } = prepare(&run.config(), &size, &args.common)?;
     let Parts { train, test, .. } = Parts::of(&config, split);
     let labels =

@@ -1,6 +1,6 @@
 //! `lethe export`.
 
-use super::options::Source;
+use super::options::{Averaged, Source};
 use super::output::say;
 use crate::config::Config;
 use crate::error::Error;
@@ -14,6 +14,8 @@ use std::path::PathBuf;
 pub struct ExportArgs {
     #[command(flatten)]
     source: Source,
+    #[command(flatten)]
+    averaged: Averaged,
     /// The file to write; an existing file is replaced.
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
@@ -34,7 +36,7 @@ pub fn export(args: &ExportArgs) -> Result<(), Error> {
     let run = args.source.open()?;
     let config = Config::load(&run.config(), &[])?;
     let written = match args.format {
-        Format::Pytorch => weights::export(&config, &args.source.checkpoint(&run)?, &args.out)?,
+        Format::Pytorch => weights::export(&config, &args.averaged.of(args.source.checkpoint(&run)?)?, &args.out)?,
     };
     say(&format!("{} in {}", count(written, "tensor"), args.out.display()));
     Ok(())

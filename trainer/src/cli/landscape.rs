@@ -1,7 +1,7 @@
 //! `lethe analyze landscape`: the loss along the directions of perturbations, as numbers and as a picture. The geometry is the run's, and for a run
 //! with OBF also λ, γ and the likelihood; other runs take their defaults.
 
-use super::options::{Common, Source, not_negative, number, whole};
+use super::options::{Averaged, Common, Source, not_negative, number, whole};
 use super::output::{note, say};
 use super::prepared::{Prepared, prepare_analysis};
 use crate::analysis::landscape::{Slice, UnitDirection, direction, slice};
@@ -23,6 +23,8 @@ use std::sync::Arc;
 pub struct LandscapeArgs {
     #[command(flatten)]
     source: Source,
+    #[command(flatten)]
+    averaged: Averaged,
     /// The largest distance from θ; by default twice the length of the run's perturbations, or 0.1 without a perturbation.
     #[arg(long, value_name = "DISTANCE", value_parser = distance)]
     reach: Option<f64>,
@@ -56,7 +58,7 @@ fn distance(text: &str) -> Result<f64, String> {
 /// Computes, draws and writes the landscape.
 pub fn landscape(args: &LandscapeArgs) -> Result<(), Error> {
     let run = args.source.open()?;
-    let checkpoint = args.source.checkpoint(&run)?;
+    let checkpoint = args.averaged.of(args.source.checkpoint(&run)?)?;
     let Prepared { config, split, device, threads } = prepare_analysis(&run, &args.set, &args.common)?;
     let mut train = Parts::of(&config, split).train;
     let classes = train.classes;

@@ -58,6 +58,21 @@ pub struct Source {
     pub checkpoint: Option<PathBuf>,
 }
 
+/// Which weights of a checkpoint are used.
+#[derive(Args)]
+pub struct Averaged {
+    /// Use the moving average of the parameters and running statistics (see train.ema).
+    #[arg(long)]
+    ema: bool,
+}
+
+impl Averaged {
+    /// The checkpoint, with its averages in place of its parameters if that was asked for.
+    pub fn of(&self, checkpoint: Checkpoint) -> Result<Checkpoint, Error> {
+        if self.ema { Ok(checkpoint.averaged()?) } else { Ok(checkpoint) }
+    }
+}
+
 impl Source {
     /// Opens its folder, to read it.
     pub fn open(&self) -> Result<RunFolder, Error> {

@@ -1,6 +1,6 @@
 //! `lethe predict`.
 
-use super::options::{Common, Source, natural};
+use super::options::{Averaged, Common, Source, natural};
 use super::output::{note, say};
 use super::prepared::device;
 use crate::classes::Classes;
@@ -22,6 +22,8 @@ use std::sync::Arc;
 pub struct PredictArgs {
     #[command(flatten)]
     source: Source,
+    #[command(flatten)]
+    averaged: Averaged,
     /// Image files, and folders of images at any depth.
     #[arg(value_name = "IMAGE|FOLDER", required = true)]
     images: Vec<PathBuf>,
@@ -55,7 +57,7 @@ struct Named<'a> {
 /// Prints what a run's model says of images.
 pub fn run(args: &PredictArgs) -> Result<(), Error> {
     let run = args.source.open()?;
-    let checkpoint = args.source.checkpoint(&run)?;
+    let checkpoint = args.averaged.of(args.source.checkpoint(&run)?)?;
     let config = Config::load_trained(&run.config(), &[])?;
     let (images, classes) = model_input(&run, &checkpoint, &config, args)?;
     // A config is checked against the number of training images, which does not matter here: enough of them.

@@ -20,9 +20,9 @@ pub struct ResumeArgs {
     #[command(flatten)]
     source: Source,
     /// Change a key of the run's config from this point on: section.key=value; may be repeated. The run records the change. These keys can change:
-    /// epochs, eval_every, eval_batch, checkpoint_every, checkpoint_minutes, checkpoint_updates, keep_checkpoints, best, on_nonfinite, most_skipped,
-    /// tensorboard and threads of train; recompute of model; lr, min_lr, schedule, warmup_epochs and clip of optim; rho, rho_min and rho_schedule of
-    /// perturb; every, protocol and draws of analysis.
+    /// epochs, eval_every, eval_batch, checkpoint_every, checkpoint_minutes, checkpoint_updates, keep_checkpoints, best, on_nonfinite, max_skipped,
+    /// stop_after, tensorboard and threads of train; recompute of model; lr, min_lr, schedule, step_epochs, decay_factor, patience, warmup_epochs and
+    /// clip of optim; rho, rho_min, rho_schedule and rho_warmup_epochs of perturb; every, protocol and draws of analysis.
     #[arg(long, value_name = "KEY=VALUE")]
     set: Vec<String>,
     #[command(flatten)]

@@ -11,12 +11,15 @@ use super::error::{Problem, require};
 pub struct AscentConfig {
     /// The radius ρ: the length of the perturbation.
     pub rho: f64,
-    /// The radius at the smallest learning rate, for `rho_schedule = "lr"`.
+    /// The radius at the end of training, or at the smallest learning rate with `rho_schedule = "lr"`.
     #[serde(default)]
     pub rho_min: f64,
     /// How the radius changes during training.
     #[serde(default)]
     pub rho_schedule: RhoSchedule,
+    /// The number of epochs over which the radius rises from 0, in schedules of its own.
+    #[serde(default)]
+    pub rho_warmup_epochs: usize,
     /// The slice size m: each slice of the batch has a perturbation of its own (m-SAM).
     #[serde(default = "paper_m")]
     pub m: usize,
@@ -49,6 +52,10 @@ pub enum RhoSchedule {
     Constant,
     /// It decreases from `rho` to `rho_min` as the learning rate decreases from `lr` to `min_lr`; it stays at `rho` if the learning rate is constant.
     Lr,
+    /// It decreases linearly from `rho` to `rho_min` at the end of training, whatever the learning rate does.
+    Linear,
+    /// The same as half a period of a cosine.
+    Cosine,
 }
 
 /// When ASAM scales the direction.
@@ -73,7 +80,7 @@ fn paper_m() -> usize {
 
 impl AscentConfig {
     pub(super) fn check(&self) -> Result<(), Problem> {
-        let AscentConfig { rho, rho_min, rho_schedule, m, .. } = self;
+        let AscentConfig { rho, rho_min, rho_schedule, rho_warmup_epochs, m, .. } = self;
         require(rho.is_finite() && *rho >= 0.0, "perturb.rho", rho, "must be 0 or more")?;
         if !(0.0..=*rho).contains(rho_min) {
             return Err(Problem::value(
@@ -83,7 +90,11 @@ impl AscentConfig {
             ));
         }
         let needless = *rho_schedule == RhoSchedule::Constant && *rho_min != 0.0;
-        require(!needless, "perturb.rho_min", rho_min, "has an effect only with rho_schedule = \"lr\"")?;
+        require(!needless, "perturb.rho_min", rho_min, "has no effect with rho_schedule = \"constant\"")?;
+        let needless = *rho_schedule == RhoSchedule::Lr && *rho_warmup_epochs > 0;
+        const FOLLOWS: &str =
+            "has no effect with rho_schedule = \"lr\": the radius follows the learning rate's warm-up";
+        require(!needless, "perturb.rho_warmup_epochs", rho_warmup_epochs, FOLLOWS)?;
         require(*m > 0, "perturb.m", m, "must be at least 1")?;
         self.check_asam()?;
         self.check_gsam()

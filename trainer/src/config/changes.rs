@@ -56,14 +56,17 @@ impl Change {
         let (section, name) = key.split_once('.').unwrap_or((key, ""));
         let reason = match (section, name) {
             ("optim", "lr" | "min_lr" | "schedule" | "warmup_epochs" | "clip") => return Ok(()),
-            ("perturb", "rho" | "rho_min" | "rho_schedule") => return Ok(()),
+            ("optim", "step_epochs" | "decay_factor" | "patience") => return Ok(()),
+            ("perturb", "rho" | "rho_min" | "rho_schedule" | "rho_warmup_epochs") => return Ok(()),
             ("train", "epochs" | "threads" | "eval_batch" | "eval_every" | "keep_checkpoints" | "best") => {
                 return Ok(());
             }
             ("train", "checkpoint_every" | "checkpoint_minutes" | "checkpoint_updates") => return Ok(()),
-            ("train", "on_nonfinite" | "most_skipped" | "tensorboard") => return Ok(()),
+            ("train", "stop_after") => return Ok(()),
+            ("train", "on_nonfinite" | "max_skipped" | "tensorboard") => return Ok(()),
             ("analysis", "every" | "protocol" | "draws") => return Ok(()),
             ("train", "batch" | "accumulate") => "updates would differ, and an epoch would have another number of them",
+            ("train", "ema") => "the average is of all updates so far",
             ("train", "seed") => "the order of images and the random draws so far depend on it",
             ("data", _) => "the run has been trained on these images",
             ("model", "recompute") => return Ok(()),

@@ -73,11 +73,56 @@ impl Measure {
         }
     }
 
+    /// How many of the last values in a row are no better than the best before them.
+    pub fn since_best(self, values: &[f64]) -> usize {
+        self.waits(values, usize::MAX).1
+    }
+
+    /// How often more than `patience` values in a row were no better than the best before. After each time the counting begins anew.
+    pub fn plateaus(self, values: &[f64], patience: usize) -> u32 {
+        self.waits(values, patience).0
+    }
+
+    /// The number of waits longer than `patience`, and the length of the present one.
+    fn waits(self, values: &[f64], patience: usize) -> (u32, usize) {
+        let (mut best, mut waited, mut waits) = (None, 0, 0);
+        for &value in values {
+            if best.is_none_or(|best| self.is_better(value, best)) {
+                (best, waited) = (Some(value), 0);
+            } else if waited == patience {
+                (waited, waits) = (0, waits + 1);
+            } else {
+                waited += 1;
+            }
+        }
+        (waits, waited)
+    }
+
     /// Its word in a config.
     pub fn word(self) -> &'static str {
         match self {
             Measure::TestAccuracy => "test_accuracy",
             Measure::TestLoss => "test_loss",
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_are_waited_for_until_one_is_better() {
+        let loss = Measure::TestLoss;
+        assert_eq!(
+            [&[][..], &[1.0], &[1.0, 1.0], &[1.0, 2.0, 0.5], &[1.0, 2.0, 0.5, 0.5, 0.6]].map(|v| loss.since_best(v)),
+            [0, 0, 1, 0, 2]
+        );
+        assert_eq!(Measure::TestAccuracy.since_best(&[50.0, 60.0, 55.0]), 1);
+        // As PyTorch's ReduceLROnPlateau with patience 1: lowered at the second value in a row that is no better, then again.
+        let values = [1.0, 1.0, 1.0, 1.0, 1.0, 0.5, 0.6, 0.7];
+        let lowered: Vec<u32> = (0..=values.len()).map(|n| loss.plateaus(&values[..n], 1)).collect();
+        assert_eq!(lowered, [0, 0, 0, 1, 1, 2, 2, 2, 3]);
+        assert_eq!(loss.plateaus(&values[..4], 0), 3);
     }
 }

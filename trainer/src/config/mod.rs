@@ -242,10 +242,14 @@ impl Config {
             parts,
             "has no effect with a perturbation: a batch is computed in slices of perturb.m",
         )?;
-        let falls = self.optim.common.falls();
-        let reason =
-            "has an effect only if the learning rate decreases: with optim.schedule = \"linear\" and min_lr below lr";
+        let follows = ascent.rho_schedule == RhoSchedule::Lr;
+        let falls = !follows || self.optim.common.falls();
+        let reason = "has an effect only if the learning rate decreases: with another optim.schedule than \"constant\", and min_lr below lr";
         require(falls || ascent.rho_min == 0.0, "perturb.rho_min", ascent.rho_min, reason)?;
+        let rise = ascent.rho_warmup_epochs;
+        if rise > epochs && epochs > 0 {
+            return Err(Problem::value("perturb.rho_warmup_epochs", rise, format!("exceeds train.epochs = {epochs}")));
+        }
         if self.train.batch.is_multiple_of(ascent.m) { Ok(()) } else { Err(self.undivided(ascent.m)) }
     }
 

@@ -44,12 +44,21 @@ pub(super) const RULES: [&str; 5] = ["adam", "adamw", "lion", "rmsprop", "sgd"];
 pub struct OptimCommon {
     /// The largest learning rate, reached after the warm-up.
     pub lr: f64,
-    /// The learning rate at the end of a linear schedule.
+    /// The learning rate at the end of a linear or cosine schedule, and the smallest one that the others lead to.
     #[serde(default)]
     pub min_lr: f64,
     /// How the learning rate changes after the warm-up.
     #[serde(default)]
     pub schedule: LrSchedule,
+    /// The numbers of epochs after which a step schedule lowers the learning rate.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub step_epochs: Vec<usize>,
+    /// The factor by which the step and plateau schedules lower the learning rate.
+    #[serde(default = "tenth")]
+    pub decay_factor: f64,
+    /// The number of evaluations in a row that a plateau schedule lets pass without an improvement before it lowers the learning rate.
+    #[serde(default = "ten")]
+    pub patience: usize,
     /// The number of epochs over which the learning rate rises from 0.
     #[serde(default)]
     pub warmup_epochs: usize,
@@ -70,8 +79,22 @@ pub enum LrSchedule {
     /// It decreases linearly to `min_lr` at the end of training.
     #[default]
     Linear,
+    /// It decreases to `min_lr` at the end of training as half a period of a cosine.
+    Cosine,
+    /// It is multiplied by `decay_factor` after each of `step_epochs`.
+    Step,
+    /// It is multiplied by `decay_factor` whenever more than `patience` evaluations in a row were no better than the best before.
+    Plateau,
     /// It is constant.
     Constant,
+}
+
+fn tenth() -> f64 {
+    0.1
+}
+
+fn ten() -> usize {
+    10
 }
 
 impl OptimConfig {
@@ -148,7 +171,7 @@ impl OptimConfig {
 impl OptimCommon {
     /// Whether the learning rate decreases after the warm-up.
     pub fn falls(&self) -> bool {
-        self.schedule == LrSchedule::Linear && self.min_lr < self.lr
+        self.schedule != LrSchedule::Constant && self.min_lr < self.lr
     }
 
     fn check(&self) -> Result<(), Problem> {
@@ -164,6 +187,7 @@ impl OptimCommon {
         }
         let needless = self.schedule == LrSchedule::Constant && min_lr != 0.0;
         require(!needless, "optim.min_lr", min_lr, "has no effect with schedule = \"constant\"; leave it out")?;
+        self.check_schedule()?;
         let decay = self.weight_decay;
         let fit = (decay as f32).is_finite() && decay >= 0.0;
         require(fit, "optim.weight_decay", decay, "must be 0 or more, and finite, in single precision too")?;
@@ -174,5 +198,22 @@ impl OptimCommon {
             clip,
             "must be finite and positive; leave it out for no clipping",
         )
+    }
+
+    fn check_schedule(&self) -> Result<(), Problem> {
+        let (steps, factor) = (&self.step_epochs, self.decay_factor);
+        let is_step = self.schedule == LrSchedule::Step;
+        let found = format!("{steps:?}");
+        let reason = "must be a list of one or more numbers of epochs, each larger than the one before, such as [30, 60], with schedule = \"step\"";
+        let are_right = !steps.is_empty() && steps[0] > 0 && steps.is_sorted_by(|a, b| a < b);
+        require(!is_step || are_right, "optim.step_epochs", &found, reason)?;
+        require(
+            is_step || steps.is_empty(),
+            "optim.step_epochs",
+            found,
+            "has an effect only with schedule = \"step\"",
+        )?;
+        let fit = factor > 0.0 && factor < 1.0;
+        require(fit, "optim.decay_factor", factor, "must be above 0 and below 1")
     }
 }

@@ -25,7 +25,10 @@ fn unknown_names_are_refused_with_the_nearest() {
 fn wrong_choices_list_the_right_ones() {
     refused(&["model.kind=vti"], &["model.kind = \"vti\"", "did you mean \"vit\"?", "mlp, vit, resnet"]);
     refused(&["model.kind=3"], &["model.kind = 3", "mlp, vit, resnet"]);
-    refused(&["optim.schedule=cosine"], &["optim.schedule = \"cosine\"", "choose from linear, constant"]);
+    refused(
+        &["optim.schedule=exponential"],
+        &["optim.schedule = \"exponential\"", "choose from linear, cosine, step, plateau, constant"],
+    );
     refused(&["data.dataset=cifar"], &["data.dataset = \"cifar\"", "fashion-mnist"]);
     for (set, meant) in [
         ("data.dataset=CIFAR10", "cifar-10"),

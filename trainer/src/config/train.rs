@@ -41,6 +41,12 @@ pub struct TrainConfig {
     /// Keep the checkpoints of epochs as `checkpoints/epoch-025.safetensors`: all, or the last ones of this number.
     #[serde(default)]
     pub keep_checkpoints: Keep,
+    /// Also keep an exponential moving average of the parameters and running statistics with this decay, and evaluate it beside them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ema: Option<f64>,
+    /// End the run when this number of evaluations in a row were no better than the best before; 0 for never.
+    #[serde(default)]
+    pub stop_after: usize,
     /// Also write event files for TensorBoard.
     #[serde(default)]
     pub tensorboard: bool,
@@ -49,7 +55,7 @@ pub struct TrainConfig {
     pub on_nonfinite: OnNonfinite,
     /// With `on_nonfinite = "skip"`: the largest number of updates in a row that are skipped.
     #[serde(default = "ten_updates")]
-    pub most_skipped: u64,
+    pub max_skipped: u64,
     /// Keep the checkpoint whose evaluation was the best by this measure, as `checkpoint-best.safetensors`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub best: Option<Measure>,
@@ -110,9 +116,11 @@ impl TrainConfig {
             "must be a number of minutes, 0 or more",
         )?;
         require(self.accumulate > 0, "train.accumulate", 0, "must be at least 1")?;
+        let ema = self.ema.unwrap_or(0.0);
+        require((0.0..1.0).contains(&ema), "train.ema", ema, "must be at least 0 and below 1, such as 0.999")?;
         require(
-            self.most_skipped > 0,
-            "train.most_skipped",
+            self.max_skipped > 0,
+            "train.max_skipped",
             0,
             "must be at least 1; on_nonfinite = \"stop\" skips none",
         )?;

@@ -293,8 +293,8 @@ const note = "of the curves by update: the share of the average of earlier value
 section("Curves", true, element("label", { class: "smoothing" }, "Smoothing", slider, element("span", { class: "quiet" }, note)));
 const thin = (name) => ({ name, stroke: "1.4px solid", smoothed: true });
 const thick = (name) => ({ name, stroke: "2.4px solid", smoothed: false });
-chart("Loss", [thin("training loss"), thick("test loss"), { ...thin("perturbed loss"), stroke: "1.4px dashed" }]);
-chart("Accuracy, in percent", [thin("training accuracy"), thick("test accuracy")]);
+chart("Loss", [thin("training loss"), thick("test loss"), thick("test loss of the average"), { ...thin("perturbed loss"), stroke: "1.4px dashed" }]);
+chart("Accuracy, in percent", [thin("training accuracy"), thick("test accuracy"), thick("test accuracy of the average")]);
 chart("Norm of the gradient", [thin("gradient norm")]);
 chart("Learning rate", [{ ...thin("learning rate"), smoothed: false }]);
 chart("Radius of the perturbation", [{ ...thin("radius"), smoothed: false }]);

@@ -86,6 +86,7 @@ fn facts(config: &Config, history: &History, finished: Option<&Finished>) -> Vec
         ("state", Some(state)),
         ("test accuracy", last.map(|t| test(*t))),
         ("best test accuracy", best.map(test)),
+        ("test accuracy of the average", last.and_then(|t| t.ema_accuracy).map(|a| format!("{a:.2} %"))),
         ("test loss", last.map(|t| format!("{:.4}", t.test_loss))),
         ("train accuracy", history.epochs.last().and_then(|e| e.train_accuracy).map(|a| format!("{a:.2} %"))),
         ("train loss", history.epochs.last().and_then(|e| e.train_loss).map(|l| format!("{l:.4}"))),
@@ -109,17 +110,19 @@ fn curves(history: &History) -> BTreeMap<&'static str, Curve> {
         let points = history.updates.iter().map(|u| ((u.update + 1) as f64 / per_epoch, value(u)));
         thinned(points.collect())
     };
-    let of_tests = |value: fn(&Test) -> f64| {
-        let points = history.tests.iter().map(|t| ((t.epoch + 1) as f64, value(t)));
+    let of_tests = |value: fn(&Test) -> Option<f64>| {
+        let points = history.tests.iter().filter_map(|t| Some(((t.epoch + 1) as f64, value(t)?)));
         let (x, y) = points.unzip();
         Curve { x, y }
     };
     let all = [
         ("training loss", of_updates(|u| u.loss)),
         ("perturbed loss", of_updates(|u| u.perturbed_loss)),
-        ("test loss", of_tests(|t| t.test_loss)),
+        ("test loss", of_tests(|t| Some(t.test_loss))),
+        ("test loss of the average", of_tests(|t| t.ema_loss)),
         ("training accuracy", of_updates(|u| u.accuracy)),
-        ("test accuracy", of_tests(|t| t.test_accuracy)),
+        ("test accuracy", of_tests(|t| Some(t.test_accuracy))),
+        ("test accuracy of the average", of_tests(|t| t.ema_accuracy)),
         ("learning rate", of_updates(|u| u.lr)),
         ("radius", of_updates(|u| u.rho)),
         ("gradient norm", of_updates(|u| u.grad_norm)),

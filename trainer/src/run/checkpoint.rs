@@ -12,6 +12,9 @@ use std::str::FromStr;
 /// The note with the names of the classes, in checkpoints and in exported files.
 pub(super) const CLASSES: &str = "classes";
 
+/// The prefix of the names of the averaged parameters and running statistics.
+pub const EMA: &str = "ema.";
+
 /// The content of a checkpoint.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Checkpoint {
@@ -35,6 +38,25 @@ pub struct Weights {
 }
 
 impl Checkpoint {
+    /// The same with the moving averages of the parameters and running statistics in place of them.
+    ///
+    /// # Errors
+    /// If it has none.
+    pub fn averaged(mut self) -> Result<Checkpoint, CheckpointError> {
+        let (averages, mut others): (Vec<_>, Vec<_>) =
+            self.tensors.into_iter().partition(|tensor| tensor.name.starts_with(EMA));
+        if averages.is_empty() {
+            return Err(CheckpointError::NoAverage { path: self.path });
+        }
+        for mut average in averages {
+            average.name.drain(..EMA.len());
+            others.retain(|tensor| tensor.name != average.name);
+            others.push(average);
+        }
+        self.tensors = others;
+        Ok(self)
+    }
+
     /// Writes the checkpoint, replacing the file atomically, with a checksum over all of its bytes.
     ///
     /// # Errors

@@ -22,6 +22,12 @@ pub enum CheckpointError {
         /// The system's error.
         source: io::Error,
     },
+    /// There are no averages in it.
+    #[error("{} has no averaged parameters: its run was trained without train.ema", path.display())]
+    NoAverage {
+        /// The file.
+        path: PathBuf,
+    },
     /// The file has a different format.
     #[error("{} is {what}, not a safetensors file: {advice}", path.display())]
     Foreign {

@@ -5,7 +5,7 @@ use super::files::EPOCHS;
 use super::folder::RunFolder;
 use super::history::History;
 
-const HEAD: &str = "epoch,updates,lr,rho,train_loss,train_accuracy,test_loss,test_accuracy\n";
+const HEAD: &str = "epoch,updates,lr,rho,train_loss,train_accuracy,test_loss,test_accuracy,ema_loss,ema_accuracy\n";
 
 impl RunFolder {
     /// Writes the table anew. Of the updates only the last one of each epoch is needed.
@@ -30,6 +30,8 @@ fn table(history: &History) -> String {
             epoch.train_accuracy,
             test.map(|t| t.test_loss),
             test.map(|t| t.test_accuracy),
+            test.and_then(|t| t.ema_loss),
+            test.and_then(|t| t.ema_accuracy),
         ];
         let updates = last.map_or_else(String::new, |u| (u.update + 1).to_string());
         format!("{},{updates},{}\n", epoch.epoch + 1, numbers.map(cell).join(","))
@@ -58,9 +60,15 @@ mod tests {
         let history = History {
             updates: vec![update(0, 0), update(1, 0), update(2, 1)],
             epochs: vec![epoch(0, Some(1.5)), epoch(1, None)],
-            tests: vec![Test { epoch: 1, test_accuracy: 50.0, test_loss: 0.25 }],
+            tests: vec![Test {
+                epoch: 1,
+                test_accuracy: 50.0,
+                test_loss: 0.25,
+                ema_accuracy: None,
+                ema_loss: Some(0.5),
+            }],
             ..History::default()
         };
-        assert_eq!(table(&history), format!("{HEAD}1,2,0.5,0,1.5,1.5,,\n2,3,0.5,0,,,0.25,50\n"));
+        assert_eq!(table(&history), format!("{HEAD}1,2,0.5,0,1.5,1.5,,,,\n2,3,0.5,0,,,0.25,50,0.5,\n"));
     }
 }

@@ -64,6 +64,10 @@ pub struct Test {
     pub test_accuracy: f64,
     /// The mean cross-entropy.
     pub test_loss: f64,
+    /// The accuracy of the moving average in percent, if there is one.
+    pub ema_accuracy: Option<f64>,
+    /// Its mean cross-entropy.
+    pub ema_loss: Option<f64>,
 }
 
 /// The time of an epoch's updates in the process that completed it.

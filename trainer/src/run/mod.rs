@@ -45,7 +45,7 @@ mod testing;
 
 pub use board::Board;
 pub use changes::Changed;
-pub use checkpoint::{Checkpoint, Weights};
+pub use checkpoint::{Checkpoint, EMA, Weights};
 pub use checkpoint_error::CheckpointError;
 pub use clock::timestamp;
 pub use error::RunError;

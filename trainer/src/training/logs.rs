@@ -15,6 +15,11 @@ struct TestRecord {
     epoch: usize,
     test_accuracy: f64,
     test_loss: f64,
+    /// The same of the moving average, if there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ema_accuracy: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ema_loss: Option<f64>,
 }
 
 /// A line of `metrics.jsonl` for an epoch: means over its images of the loss and accuracy before each update.
@@ -130,16 +135,26 @@ impl Logs {
         self.timing.record(&TimeRecord { epoch, images, seconds, images_per_second: images as f64 / seconds })
     }
 
-    /// Logs an evaluation.
-    pub fn test(&mut self, epoch: usize, e: &Evaluation) -> Result<(), RunError> {
-        let test = TestRecord { epoch, test_accuracy: e.accuracy(), test_loss: e.loss };
-        self.metrics.record(&test)?;
-        self.history.tests.push(Test { epoch, test_accuracy: test.test_accuracy, test_loss: test.test_loss });
+    /// Logs an evaluation, and that of the moving average.
+    pub fn test(&mut self, epoch: usize, e: &Evaluation, average: Option<&Evaluation>) -> Result<(), RunError> {
+        let (ema_accuracy, ema_loss) = (average.map(Evaluation::accuracy), average.map(|a| a.loss));
+        let (test_accuracy, test_loss) = (e.accuracy(), e.loss);
+        self.metrics.record(&TestRecord { epoch, test_accuracy, test_loss, ema_accuracy, ema_loss })?;
+        self.history.tests.push(Test { epoch, test_accuracy, test_loss, ema_accuracy, ema_loss });
         if let (Some(board), Some(last)) = (&mut self.board, self.history.updates.last()) {
-            board.write(last.update + 1, &[("loss/test", e.loss), ("accuracy/test", e.accuracy())])?;
+            let mut numbers = vec![("loss/test", test_loss), ("accuracy/test", test_accuracy)];
+            numbers.extend(ema_loss.map(|loss| ("loss/test_ema", loss)));
+            numbers.extend(ema_accuracy.map(|accuracy| ("accuracy/test_ema", accuracy)));
+            board.write(last.update + 1, &numbers)?;
         }
         let of = format!("epoch {}/{}", epoch + 1, self.epochs);
-        self.journal.write(&format!("{of}: test loss {:.4}, accuracy {:.2} %", e.loss, e.accuracy()))
+        let average = ema_accuracy.map_or_else(String::new, |accuracy| format!(", of the average {accuracy:.2} %"));
+        self.journal.write(&format!("{of}: test loss {test_loss:.4}, accuracy {test_accuracy:.2} %{average}"))
+    }
+
+    /// The evaluations of the run so far.
+    pub fn tests(&self) -> &[Test] {
+        &self.history.tests
     }
 
     /// Writes the table of epochs.

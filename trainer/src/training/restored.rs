@@ -1,7 +1,7 @@
 //! The network of a checkpoint, for evaluation and analysis.
 
 use super::observer::{Ascent, Progress};
-use super::state::{UPDATES, vector};
+use super::state::{UPDATES, lr_decays, vector};
 use crate::classes::Classes;
 use crate::config::Config;
 use crate::data::Dataset;
@@ -51,8 +51,9 @@ impl Restored {
         let theta = Theta::new(vector("", checkpoint, layout, device)?, layout);
         let state = State::new(vector("", checkpoint, state_layout, device)?, state_layout);
         let updates: u64 = checkpoint.number(UPDATES)?;
-        let (lr, rho) = experiment::schedules(config, updates_per_epoch);
-        let rho = rho.at(lr.at(updates.saturating_sub(1)));
+        let (lr, rho) = experiment::schedules(config, updates_per_epoch, lr_decays(checkpoint)?);
+        let last = updates.saturating_sub(1);
+        let rho = rho.at(last, lr.at(last));
         let ascent = Ascent { step: experiment::step(config, classes.len()), rho };
         let progress = Progress { epochs: updates as usize / updates_per_epoch, updates };
         Ok(Restored { model, theta, state, ascent, progress })

@@ -3,12 +3,12 @@
 use super::logs::Logs;
 use super::session::Pending;
 use super::{Session, Summary, Training};
-use crate::config::Measure;
+use crate::config::{LrSchedule, Measure};
 use crate::error::Error;
 use crate::evaluation::Evaluation;
 use crate::network::HostBatch;
 use crate::progress::{EpochFigures, Progress as Display};
-use crate::run::{Checkpoint, RunFolder};
+use crate::run::{Checkpoint, RunFolder, Test};
 use crate::stop::Signal;
 use crate::words::count;
 use std::time::{Duration, Instant};
@@ -61,7 +61,9 @@ impl<'a, 'r> Running<'a, 'r> {
         let done = session.epochs() * per_epoch + session.updates_in_epoch() * training.loader.batch();
         let progress = Display::new(training.show, done, epochs, per_epoch);
         let best = best(&training, run)?;
-        Ok(Running { training, run, logs, progress, skipped: 0, saved: Instant::now(), best })
+        let mut running = Running { training, run, logs, progress, skipped: 0, saved: Instant::now(), best };
+        running.lower_lr();
+        Ok(running)
     }
 
     /// Trains to the end.
@@ -69,6 +71,9 @@ impl<'a, 'r> Running<'a, 'r> {
         let mut last = self.catch_up()?;
         let epochs = self.training.config.train.epochs;
         for epoch in self.training.epochs()..epochs {
+            if self.is_patience_over() {
+                break;
+            }
             last = self.epoch(epoch)?;
         }
         if epochs == 0 {
@@ -123,6 +128,10 @@ impl<'a, 'r> Running<'a, 'r> {
         // A signal that came after that finds no checkpoint: it takes effect at the next update.
         asked.map_or(Ok(()), |signal| Err(self.stopped(signal)))?;
         let measured = self.evaluate(epoch, saved).and_then(|test| self.observe(epoch).map(|()| test));
+        // The end of a run has a checkpoint.
+        if measured.is_ok() && !is_due && self.is_patience_over() {
+            self.save(true)?;
+        }
         self.logs.write_epochs(self.run)?;
         // Nor, if no checkpoint was due, the epochs since the last one.
         if measured.is_err() && !is_due {
@@ -168,7 +177,7 @@ impl<'a, 'r> Running<'a, 'r> {
         self.skipped += 1;
         let message = format!("update {update} is skipped: its {what} is {value}");
         self.logs.skipped(update, epoch, what, value, &message)?;
-        if self.skipped > self.training.config.train.most_skipped {
+        if self.skipped > self.training.config.train.max_skipped {
             return Err(Error::TooManySkipped { skipped: self.skipped - 1, update, what, value });
         }
         self.progress.skipped(&message, images);
@@ -200,11 +209,38 @@ impl<'a, 'r> Running<'a, 'r> {
             return Ok(None);
         }
         let e = session.evaluate(test_loader)?;
+        let average = session.evaluate_average(test_loader)?;
         // Before the log says that the evaluation was made: a run that is killed in between makes it again.
         self.keep_if_best(&e, saved)?;
-        self.logs.test(epoch, &e)?;
-        self.progress.test(e.accuracy());
+        self.logs.test(epoch, &e, average.as_ref())?;
+        self.lower_lr();
+        self.progress.test(e.accuracy(), average.map(|average| average.accuracy()));
         Ok(Some(e))
+    }
+
+    /// What the evaluations so far measured, by the measure of the best checkpoint or else by their loss.
+    fn measured(&self) -> (Measure, Vec<f64>) {
+        let measure = self.training.config.train.best.unwrap_or(Measure::TestLoss);
+        let value = |test: &Test| match measure {
+            Measure::TestAccuracy => test.test_accuracy,
+            Measure::TestLoss => test.test_loss,
+        };
+        (measure, self.logs.tests().iter().map(value).collect())
+    }
+
+    /// Whether so many evaluations in a row were no better than the best before that the run ends early.
+    fn is_patience_over(&self) -> bool {
+        let (patience, (measure, values)) = (self.training.config.train.stop_after, self.measured());
+        patience > 0 && measure.since_best(&values) >= patience
+    }
+
+    /// Lowers the learning rate of a plateau schedule if the evaluations so far ask for it.
+    fn lower_lr(&mut self) {
+        let optim = &self.training.config.optim.common;
+        if optim.schedule == LrSchedule::Plateau {
+            let (measure, values) = self.measured();
+            self.training.session.lower_lr(measure.plateaus(&values, optim.patience));
+        }
     }
 
     /// Tells the observers of this epoch.

@@ -1,7 +1,7 @@
 //! The state of a training: model, optimiser and step of a config, and the updates.
 
 use super::observer::{Ascent, Observed, Progress};
-use super::state::{UPDATES, named, vector};
+use super::state::{LR_DECAYS, UPDATES, lr_decays, named, vector};
 use crate::classes::Classes;
 use crate::config::{Config, OnNonfinite};
 use crate::data::Loader;
@@ -9,13 +9,13 @@ use crate::error::Error;
 use crate::evaluation::{Evaluation, evaluate};
 use crate::experiment;
 use crate::network::Network;
-use crate::run::{Checkpoint, CheckpointError};
+use crate::run::{Checkpoint, CheckpointError, EMA};
 use crate::shape::ImageShape;
 use crate::weights::{self, Transfer};
 use lethe_autograd::Var;
 use lethe_autograd::anomaly::{self, Anomaly};
 use lethe_nn::{Forward, Model, State, Theta};
-use lethe_optim::{Extragradient, LinearSchedule, Optimizer, RhoSchedule, Samples, ShrinkPerturb, StepOutput};
+use lethe_optim::{Extragradient, Optimizer, RhoSchedule, Samples, Schedule, ShrinkPerturb, StepOutput, WeightAverage};
 use lethe_tensor::{Device, Later, Tensor};
 use serde::Serialize;
 
@@ -59,12 +59,16 @@ pub struct Session<'a> {
     step: Extragradient,
     /// Shrink and perturb, which holds the initial θ and state of the run.
     shrink: Option<ShrinkPerturb>,
+    /// The moving average of θ and the state, if the config asks for it.
+    average: Option<WeightAverage>,
     /// The initial θ and state, if checkpoints must contain them too.
     start: Option<(Theta, State)>,
     /// The initial weights that were loaded, if any.
     origin: Option<Transfer>,
-    lr: LinearSchedule,
+    lr: Schedule,
     rho: RhoSchedule,
+    /// The number of times that the learning rate was lowered since evaluations did not improve.
+    lr_decays: u32,
     updates_per_epoch: u64,
     update: u64,
     detect_anomaly: bool,
@@ -128,12 +132,16 @@ impl<'a> Session<'a> {
         };
         let start = if keeps_start(config) { vectors(START)? } else { model.init(device, config.train.seed) };
         let now = vectors("")?;
+        let average = config.train.ema.map(|_| vectors(EMA)).transpose()?;
         let mut session = Session::at(config, model, start, device, (images, classes), updates_per_epoch);
         let names = session.optimizer.state().into_iter().map(|(name, _)| format!("{name}."));
         let moments = names.map(|name| vector(&name, checkpoint, now.0.layout(), device)).collect::<Result<_, _>>()?;
         session.optimizer.restore(moments, checkpoint.number(OPTIMIZER_STEPS)?);
         (session.theta, session.state) = now;
+        let averaged = config.train.ema.zip(average);
+        session.average = averaged.map(|(decay, (theta, state))| WeightAverage::new(decay, &theta, &state));
         session.update = checkpoint.number(UPDATES)?;
+        session.lower_lr(lr_decays(checkpoint)?);
         Ok(session)
     }
 
@@ -146,7 +154,7 @@ impl<'a> Session<'a> {
         (images, classes): (ImageShape, &Classes),
         updates_per_epoch: usize,
     ) -> Session<'a> {
-        let (lr, rho) = experiment::schedules(config, updates_per_epoch);
+        let (lr, rho) = experiment::schedules(config, updates_per_epoch, 0);
         Session {
             config,
             device: device.clone(),
@@ -155,6 +163,7 @@ impl<'a> Session<'a> {
             images,
             classes: classes.clone(),
             shrink: experiment::shrink(config, &theta, &state),
+            average: config.train.ema.map(|decay| WeightAverage::new(decay, &theta, &state)),
             start: keeps_start(config).then(|| (theta.clone(), state.clone())),
             model,
             theta,
@@ -162,6 +171,7 @@ impl<'a> Session<'a> {
             origin: None,
             lr,
             rho,
+            lr_decays: 0,
             updates_per_epoch: updates_per_epoch as u64,
             update: 0,
             detect_anomaly: false,
@@ -171,6 +181,12 @@ impl<'a> Session<'a> {
     /// From now on checks every result of every operation, so that the first NaN or infinity is reported with its operation. Slow.
     pub fn detect_anomaly(&mut self) {
         self.detect_anomaly = true;
+    }
+
+    /// From now on the learning rate is that after this number of decays of a plateau schedule.
+    pub fn lower_lr(&mut self, decays: u32) {
+        self.lr_decays = decays;
+        (self.lr, self.rho) = experiment::schedules(self.config, self.updates_per_epoch as usize, decays);
     }
 
     /// What was loaded as initial weights, if anything.
@@ -203,8 +219,22 @@ impl<'a> Session<'a> {
     /// # Errors
     /// As [`evaluate`].
     pub fn evaluate(&self, loader: &Loader) -> Result<Evaluation, Error> {
+        self.evaluation_of(self.network(), loader)
+    }
+
+    /// The same of the moving average, if there is one.
+    ///
+    /// # Errors
+    /// As [`evaluate`].
+    pub fn evaluate_average(&self, loader: &Loader) -> Result<Option<Evaluation>, Error> {
+        let Some(average) = &self.average else { return Ok(None) };
+        let network = Network { model: &*self.model, theta: average.theta(), state: average.state() };
+        self.evaluation_of(network, loader).map(Some)
+    }
+
+    fn evaluation_of(&self, network: Network<'_>, loader: &Loader) -> Result<Evaluation, Error> {
         let likelihood = experiment::task_loss(self.config).likelihood;
-        Ok(evaluate(self.network(), loader, likelihood)?.evaluation())
+        Ok(evaluate(network, loader, likelihood)?.evaluation())
     }
 
     /// The current model.
@@ -214,7 +244,8 @@ impl<'a> Session<'a> {
 
     /// The perturbation of the last update.
     pub fn ascent(&self) -> Ascent {
-        Ascent { step: self.step, rho: self.rho.at(self.lr.at(self.update.saturating_sub(1))) }
+        let last = self.update.saturating_sub(1);
+        Ascent { step: self.step, rho: self.rho.at(last, self.lr.at(last)) }
     }
 
     /// The number of epochs and updates done.
@@ -230,9 +261,10 @@ impl<'a> Session<'a> {
     /// Makes one update, without waiting for the device. One that is not finite moves nothing, if the config asks to skip such updates.
     pub fn update(&mut self, epoch: usize, batch: &dyn Samples) -> Pending {
         let lr = self.lr.at(self.update);
-        let rho = self.rho.at(lr);
+        let rho = self.rho.at(self.update, lr);
         let skips = self.skips();
-        let Session { device, model, theta, state, step, shrink, update, optimizer, detect_anomaly, .. } = self;
+        let Session { device, model, theta, state, step, shrink, average, update, optimizer, detect_anomaly, .. } =
+            self;
         let mut run = || {
             if let Some(shrink) = shrink {
                 shrink.apply(theta, state, lr);
@@ -248,6 +280,9 @@ impl<'a> Session<'a> {
             if skips {
                 let values = is_finite(&norm).where_(moved.values(), state.values()).force().clone();
                 moved = State::new(values, moved.layout());
+            }
+            if let Some(average) = average {
+                average.update(theta, &moved, *update);
             }
             let correct = correct.expect("a loss of classes counts correct images");
             let numbers = [&loss, &perturbed_loss, &correct, &norm].map(|t| t.reshape(&[1]));
@@ -289,7 +324,7 @@ impl<'a> Session<'a> {
             perturbed_loss,
             accuracy: 100.0 * f64::from(correct) / p.images as f64,
             lr,
-            rho: self.rho.at(lr),
+            rho: self.rho.at(p.update, lr),
             grad_norm: norm,
         })
     }
@@ -305,12 +340,19 @@ impl<'a> Session<'a> {
             tensors.extend(named(START, theta.layout(), theta.values())?);
             tensors.extend(named(START, state.layout(), state.values())?);
         }
+        if let Some(average) = &self.average {
+            tensors.extend(named(EMA, average.theta().layout(), average.theta().values())?);
+            tensors.extend(named(EMA, average.state().layout(), average.state().values())?);
+        }
         for (name, vector) in self.optimizer.state() {
             tensors.extend(named(&format!("{name}."), self.theta.layout(), vector)?);
         }
         let notes = [(UPDATES, self.update), (OPTIMIZER_STEPS, self.optimizer.steps())];
         let notes = notes.map(|(k, v)| (k.to_owned(), v.to_string())).into();
         let mut checkpoint = Checkpoint { tensors, notes, ..Checkpoint::default() };
+        if self.lr_decays > 0 {
+            checkpoint.notes.insert(LR_DECAYS.to_owned(), self.lr_decays.to_string());
+        }
         checkpoint.note_config(self.config);
         checkpoint.note_classes(&self.classes);
         checkpoint.note_images(self.images);
@@ -341,7 +383,8 @@ fn keeps_start(config: &Config) -> bool {
 fn check_memory(parameters: usize, config: &Config) -> Result<(), Error> {
     const VECTORS: usize = 6;
     let decomposed = config.perturb.ascent().is_some_and(|ascent| ascent.gsam_xi > 0.0);
-    let vectors = VECTORS + usize::from(decomposed) + usize::from(config.shrink.is_some());
+    let also = [decomposed, config.shrink.is_some(), config.train.ema.is_some()];
+    let vectors = VECTORS + also.into_iter().filter(|also| *also).count();
     let elements = parameters.saturating_mul(vectors);
     let granted = Vec::<f32>::new().try_reserve_exact(elements).is_ok();
     if granted { Ok(()) } else { Err(Error::TooLarge { parameters, gib: elements / (1 << 28) }) }

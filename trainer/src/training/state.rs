@@ -8,6 +8,14 @@ use lethe_tensor::{Device, Tensor};
 /// The note with the number of updates made.
 pub(super) const UPDATES: &str = Checkpoint::UPDATES;
 
+/// The note with the number of times that the learning rate was lowered since evaluations did not improve.
+pub(super) const LR_DECAYS: &str = "lr_decays";
+
+/// That number; 0 unless it is noted.
+pub(super) fn lr_decays(checkpoint: &Checkpoint) -> Result<u32, CheckpointError> {
+    if checkpoint.notes.contains_key(LR_DECAYS) { checkpoint.number(LR_DECAYS) } else { Ok(0) }
+}
+
 /// The parameters of a vector as named tensors.
 pub(super) fn named(prefix: &str, layout: &ParamLayout, vector: &Tensor) -> Result<Vec<NamedTensor>, Error> {
     let values: Vec<f32> = vector.to_vec()?;

@@ -5,7 +5,7 @@ use crate::conformance::case::{Answer, Attrs, Case, Unknown, one};
 use crate::conformance::vectors::{assemble, host, layout, row, split, stacked};
 use lethe_autograd::{ParamId, ParamLayout, Tags, Var};
 use lethe_nn::{State, Theta};
-use lethe_optim::{AdamW, Descent, LinearSchedule, Optimizer, RhoSchedule, Sgd, ShrinkPerturb, ShrinkScaling};
+use lethe_optim::{AdamW, Decay, Descent, Optimizer, RhoSchedule, Schedule, Sgd, ShrinkPerturb, ShrinkScaling};
 use lethe_tensor::Tensor;
 use std::sync::Arc;
 
@@ -41,7 +41,7 @@ fn shrink_and_perturb(case: &Case<'_>) -> Answer {
 /// What the learning rate is at every update.
 pub enum Rate {
     Constant(f64),
-    Linear(LinearSchedule),
+    Linear(Schedule),
 }
 
 impl Rate {
@@ -62,13 +62,14 @@ impl Rate {
     }
 }
 
-fn linear(s: &Attrs<'_>) -> Result<LinearSchedule, Unknown> {
-    Ok(LinearSchedule {
+fn linear(s: &Attrs<'_>) -> Result<Schedule, Unknown> {
+    Ok(Schedule {
         start: s.f64("warmup_init")?,
         max: s.f64("max")?,
         min: s.f64("min")?,
         warmup: s.usize("warmup_steps")? as u64,
         total: s.usize("total_steps")? as u64,
+        decay: Decay::Linear,
     })
 }
 
@@ -89,7 +90,7 @@ fn schedules(case: &Case<'_>) -> Answer {
     let mut outputs = one("lr", Var::constant(&host(case, &rates)));
     if let Some(r) = a.within("rho")? {
         let radius = radius(&r)?;
-        let radii: Vec<f64> = rates.iter().map(|lr| radius.at(*lr)).collect();
+        let radii: Vec<f64> = rates.iter().map(|lr| radius.at(0, *lr)).collect();
         outputs.push(("rho".into(), Var::constant(&host(case, &radii))));
     }
     Ok(outputs)

@@ -185,7 +185,7 @@ fn steps(case: &Case<'_>) -> Answer {
     let (mut outputs, mut trace, mut before, mut after) = (vec![], vec![], vec![], vec![]);
     for t in 0..count {
         let batch = Batch { inputs: row(&x, t), targets: row(&y, t) };
-        let (lr, rho) = (rate.at(t), step.rho.at(rate.at(t)));
+        let (lr, rho) = (rate.at(t), step.rho.at(t as u64, rate.at(t)));
         let slices = step.slices(&theta, &state, &batch, rho, t)?;
         let update = step.update(&theta, &state, &batch, rho, t, &slices);
         before.push(in_a_row(&slices, |s| &s.perturb_loss));
