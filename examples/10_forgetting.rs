@@ -21,7 +21,7 @@ fn main() -> Result<(), DeviceError> {
         adamw.step(&mut theta, &step.update, 3e-3);
     }
 
-    // Of every digit, the mean likelihood of the right answer over its test images; and the mean entropy of what is said.
+    // Of every digit, the mean likelihood of the right answer over its test images; and the mean entropy of the predictions.
     let labels = test.targets.to_vec::<u32>()?;
     let judge = |theta: &Theta| -> Result<([f32; 10], f32), DeviceError> {
         let p = predict(theta, &state, &test.inputs, &logits).softmax(-1);

@@ -1,7 +1,7 @@
 //! Lesson 14: an optimiser of one's own.
 //!
 //! An optimiser is the formula of its step. The formula becomes one kernel on each device; clipping, parameter groups, frozen parameters and
-//! checkpoints are there without a line.
+//! checkpoints need no further code.
 
 use lethe::prelude::*;
 
@@ -17,12 +17,12 @@ struct AmsGrad {
     eps: f64,
 }
 
-impl Rule<4> for AmsGrad {
+impl UpdateRule<4> for AmsGrad {
     const NAME: &'static str = "amsgrad";
     const VECTORS: [&'static str; 4] = ["theta", "amsgrad.mean", "amsgrad.square", "amsgrad.largest"];
 
     #[inline(always)]
-    fn step<X: Numeric>(&self, [theta, m, v, largest]: [X; 4], at: At<X>) -> [X; 4] {
+    fn step<X: Numeric>(&self, [theta, m, v, largest]: [X; 4], at: StepInputs<X>) -> [X; 4] {
         let m = m + (at.grad - m) * (1.0 - self.betas[0]);
         let v = v + (at.grad.square() - v) * (1.0 - self.betas[1]);
         let largest = largest.max(v);

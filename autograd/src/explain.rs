@@ -47,7 +47,10 @@ impl fmt::Display for Cut {
             Cut::NeverRead => write!(f, "the forward pass never read it"),
             Cut::Unused(at) => write!(f, "it was read at {at}, and not used (or only its tensor was)"),
             Cut::After { node, op, location } => {
-                write!(f, "it gets as far as #{node} {op} at {location}, which has no recorded path to the result")
+                write!(
+                    f,
+                    "its last recorded use is #{node} {op} at {location}, which has no recorded path to the result"
+                )
             }
         }
     }

@@ -134,6 +134,7 @@ impl<'a> Sweep<'a> {
         Sweep { tape, mode, arrived, leaves: HashMap::new(), sets, restored: vec![] }
     }
 
+    #[track_caller]
     fn run(mut self, last: usize) -> Gradients {
         for i in (0..=last).rev() {
             if self.arrived[i].is_some() {
@@ -166,6 +167,7 @@ impl<'a> Sweep<'a> {
         self.finish(last)
     }
 
+    #[track_caller]
     fn pass(&mut self, i: usize, dy: &Var, rule: Option<&dyn Fn(&Var, &Var) -> InputGrads>, result: Option<Tensor>) {
         let (op, location, kind, inputs) = {
             let nodes = self.tape.0.nodes.borrow();
@@ -180,10 +182,13 @@ impl<'a> Sweep<'a> {
             Kind::Parameter(set, id) => return self.arrive_at_parameter(set, id, dy),
             Kind::Operation | Kind::Opaque => {}
         }
-        let rule = rule.unwrap_or_else(|| match kind {
-            Kind::Opaque => panic!("{op} at {location}: no derivative; detach its inputs if that is meant"),
-            _ => panic!("{op} at {location}: an earlier sweep in Mode::Free has used its rule up; sweep with Mode::Retain before"),
-        });
+        let rule = match (rule, kind) {
+            (Some(rule), _) => rule,
+            (None, Kind::Opaque) => panic!("{op} at {location}: no derivative; detach its inputs if that is meant"),
+            (None, _) => {
+                panic!("{op} at {location}: an earlier sweep in Mode::Free freed the graph; use Mode::Retain there")
+            }
+        };
         let result = match result {
             Some(t) => Var::at(t, &self.tape.0, i),
             None => dy.clone(),

@@ -416,3 +416,29 @@ fn pixels_between_infinite_or_huge_ones_are_what_they_should_be() {
         assert!(nan[0] == 1.0 && nan[1].is_nan() && nan[2] == 2.0, "{nan:?}");
     }
 }
+
+/// Deviations of a half from a mean that is so large that its own rounding is as large as they are.
+#[test]
+fn small_deviations_from_large_means_are_what_they_are() {
+    for device in Device::all_for_tests() {
+        for (m, n) in [(1e4f32, 2), (3e5, 4096), (1e6, 2048), (1e7, 2), (1e7, 64), (1e7, 2048)] {
+            let x: Vec<f32> = (0..n).map(|i| m + (i % 2) as f32).collect();
+            let own = |shape: &[usize]| Var::constant(&Tensor::from_slice(&device, &x, shape));
+            let with = |value: f64, count: usize| Var::constant(&Tensor::full(&device, DType::F32, &[count], value));
+            let near = |what: &str, y: &Var, expected: [f64; 2], error: f64| {
+                for (i, y) in doubles(y.tensor()).iter().enumerate() {
+                    assert!((y - expected[i % 2]).abs() <= error, "{what} of {n} around {m} on {device}: {y} at {i}");
+                }
+            };
+            near("var", &own(&[n]).var_axes(&[0], 0.0, false), [0.25; 2], 1e-4);
+            near("var of columns", &own(&[n, 1]).var_axes(&[0], 0.0, false), [0.25; 2], 1e-4);
+            near("std", &own(&[n]).std_axes(&[0], 0.0, false), [0.5; 2], 1e-4);
+            near("layer norm", &own(&[1, n]).layer_norm(&with(1.0, n), &with(0.0, n), 0.0), [-1.0, 1.0], 1e-3);
+            near("group norm", &own(&[1, 1, n]).group_norm(1, &with(1.0, 1), &with(0.0, 1), 0.0), [-1.0, 1.0], 1e-3);
+            let running = [0.0, 1.0].map(|value| Tensor::full(&device, DType::F32, &[1], value));
+            let y = own(&[n, 1, 1]).batch_norm(&with(1.0, 1), &with(0.0, 1), running.each_ref(), 0.0, 0.1).y;
+            // The mean of a batch is a number of single precision, which from 8,388,608 on has no halves.
+            near("batch norm", &y, [-1.0, 1.0], if m < 8e6 { 1e-3 } else { 1.001 });
+        }
+    }
+}

@@ -35,7 +35,7 @@ pub enum WeightsError {
         source: io::Error,
     },
     /// These are not the bytes of a safetensors file, or not all of them.
-    #[error("this is no whole safetensors file: {0}")]
+    #[error("truncated or invalid safetensors file: {0}")]
     Format(String),
     /// The file holds other tensors than the layout names.
     #[error("the file does not fit the model:{}", differences.iter().map(|d| format!("\n  {d}")).collect::<String>())]

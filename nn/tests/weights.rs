@@ -187,7 +187,7 @@ fn files_that_cannot_be_read_or_written_are_named() {
     for length in [0, 5, 100, bytes.len() - 1] {
         fs::write(&broken, &bytes[..length]).unwrap();
         let error = theta.load(&broken).unwrap_err().to_string();
-        assert!(error.contains("broken.safetensors: this is no whole safetensors file"), "{error}");
+        assert!(error.contains("broken.safetensors: truncated or invalid safetensors file"), "{error}");
     }
     // A folder cannot be replaced by a file; what was written beside it goes.
     let folder_at = folder.path().join("taken");

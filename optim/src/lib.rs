@@ -17,7 +17,7 @@ pub use extragradient::{
     Adaptive, Ascent, Backup, Batch, Direction, Extragradient, Geometry, Outputs, Perturbation, Samples, Scale, Scope,
     SliceIndex, StepOutput, SurrogateGap, UpdateOn, random_direction,
 };
-pub use lethe_tensor::plan::{At, Rule};
+pub use lethe_tensor::plan::{StepInputs, UpdateRule};
 pub use optimizer::{Adam, AdamW, Descent, Group, Lion, Optimizer, RmsProp, Sgd};
 pub use schedule::{Decay, RhoSchedule, Schedule};
 pub use shrink_perturb::{ShrinkPerturb, ShrinkScaling};

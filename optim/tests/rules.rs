@@ -5,7 +5,7 @@ mod common;
 use common::norm;
 use lethe_autograd::{ParamLayout, Tags};
 use lethe_nn::Theta;
-use lethe_optim::{Adam, AdamW, At, Descent, Group, Lion, Optimizer, RmsProp, Rule, Sgd};
+use lethe_optim::{Adam, AdamW, Descent, Group, Lion, Optimizer, RmsProp, Sgd, StepInputs, UpdateRule};
 use lethe_tensor::random::Draw;
 use lethe_tensor::{DType, Device, Numeric, Tensor};
 use std::sync::Arc;
@@ -88,12 +88,12 @@ fn nesterov(theta: f64, g: f64, [b, _]: &mut [f64; 2], lr: f64, decay: f64, _: i
 #[derive(Clone)]
 struct Own;
 
-impl Rule<3> for Own {
+impl UpdateRule<3> for Own {
     const NAME: &'static str = "own";
     const VECTORS: [&'static str; 3] = ["theta", "own.square", "own.bounded"];
 
     #[inline(always)]
-    fn step<X: Numeric>(&self, [theta, v, b]: [X; 3], at: At<X>) -> [X; 3] {
+    fn step<X: Numeric>(&self, [theta, v, b]: [X; 3], at: StepInputs<X>) -> [X; 3] {
         let v = v * 0.9 + at.grad.square() * 0.1;
         let b = (b * 0.5 + at.grad / (v.sqrt() + 1e-3)).tanh();
         [theta - at.lr * b.if_less(b.abs(), at.grad.min(b), b), v, b]
@@ -107,7 +107,7 @@ fn own(theta: f64, g: f64, [v, b]: &mut [f64; 2], lr: f64, _: f64, _: i32) -> f6
 }
 
 /// Trains on every device, and compares θ and the vectors with the equations after each step.
-fn agrees<R: Rule<V>, const V: usize>(rule: impl Fn() -> R, equations: Equations) {
+fn agrees<R: UpdateRule<V>, const V: usize>(rule: impl Fn() -> R, equations: Equations) {
     let layout = layout();
     let single = Device::all_for_tests().into_iter().map(|device| (device, DType::F32, 3e-6));
     for (device, dtype, tolerance) in single.chain([(Device::cpu(), DType::F64, 1e-12)]) {

@@ -88,10 +88,11 @@ fn batch_norm_partial(@builtin(local_invocation_index) li: u32, @builtin(workgro
   var s = 0.0;
   for (var e = begin + li; e < end; e += 256u) { s += X[place(e, c, inverse)]; }
   let mean = group_sum(vec2<f32>(s, 0.0), li).x / f32(end - begin);
-  s = 0.0;
-  for (var e = begin + li; e < end; e += 256u) { let d = X[place(e, c, inverse)] - mean; s = fma(d, d, s); }
-  let spread = group_sum(vec2<f32>(s, 0.0), li).x;
-  if (li == 0u) { PART[w.y * p.channels + c] = vec2<f32>(mean, spread); }
+  s = 0.0; var t = 0.0;
+  for (var e = begin + li; e < end; e += 256u) { let d = X[place(e, c, inverse)] - mean; s = fma(d, d, s); t += d; }
+  // What the rounding of the mean left, which is as large as the deviations where the mean is large.
+  let sums = group_sum(vec2<f32>(s, t), li); let rest = sums.y / f32(end - begin); let spread = sums.x - sums.y * rest;
+  if (li == 0u) { PART[w.y * p.channels + c] = vec2<f32>(mean + rest, select(spread, 0.0, spread < 0.0)); }
 }
 //#end
 

@@ -51,7 +51,7 @@ impl Device {
         })
     }
 
-    /// As [`Device::best`], and `refused` is told of each GPU that gives no device, in place of standard error.
+    /// As [`Device::best`], and `refused` is told of each GPU that cannot be opened, in place of standard error.
     ///
     /// # Errors
     /// As [`Device::best`].

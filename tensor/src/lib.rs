@@ -4,6 +4,7 @@
 //! the device's back end (`cpu`, `gpu`), which checks nothing again. Elementwise operations build an [`expr`] instead, which the first
 //! consumer that needs numbers turns into one plan.
 
+mod back_ends;
 pub mod cpu;
 mod device;
 mod display;

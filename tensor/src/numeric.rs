@@ -6,7 +6,7 @@ use crate::expr::{BinaryOp, Expr, Node, UnaryOp};
 use std::cell::RefCell;
 use std::ops::{Add, Div, Mul, Neg, Sub};
 
-/// A number at each element of a vector. It takes the four operations with its like and with plain numbers (on the right).
+/// A number at each element of a vector. It supports the four operations with another one and with a plain number on the right.
 pub trait Numeric:
     Copy
     + Neg<Output = Self>

@@ -4,7 +4,7 @@ use crate::cpu;
 use crate::device::Device;
 use crate::dtype::DType;
 use crate::layout::{Layout, numel};
-use crate::plan::{Copy, Elementwise, Plan, Spec};
+use crate::plan::{Copy, Elementwise, Plan, Run, Spec};
 use crate::storage::Storage;
 use crate::tensor::{Pending, Tensor};
 use std::cell::Cell;
@@ -46,7 +46,7 @@ struct Target<'a> {
 /// # Panics
 /// If inputs are missing or lie on different devices.
 #[track_caller]
-pub fn execute<P: Plan>(plan: P, inputs: &[&Tensor]) -> Vec<Tensor> {
+pub fn execute<P: Run>(plan: P, inputs: &[&Tensor]) -> Vec<Tensor> {
     let device = inputs.first().expect("a plan has an input").device();
     for t in inputs {
         assert!(
@@ -77,7 +77,7 @@ pub fn execute<P: Plan>(plan: P, inputs: &[&Tensor]) -> Vec<Tensor> {
 
 /// [`execute`] for plans of one output.
 #[track_caller]
-pub fn execute_one<P: Plan>(plan: P, inputs: &[&Tensor]) -> Tensor {
+pub fn execute_one<P: Run>(plan: P, inputs: &[&Tensor]) -> Tensor {
     execute(plan, inputs).swap_remove(0)
 }
 
@@ -86,7 +86,7 @@ pub fn execute_one<P: Plan>(plan: P, inputs: &[&Tensor]) -> Tensor {
 /// # Panics
 /// If a target does not have the size that the plan names.
 #[track_caller]
-pub fn execute_in_place<P: Plan>(plan: P, inputs: &[&Tensor], targets: &mut [&mut Tensor]) {
+pub fn execute_in_place<P: Run>(plan: P, inputs: &[&Tensor], targets: &mut [&mut Tensor]) {
     let device = targets[0].device().clone();
     for t in inputs.iter().copied().chain(targets.iter().map(|t| &**t)) {
         assert!(t.device().same(&device), "{}: tensors on {device:?} and {:?}", plan.name(), t.device());
@@ -104,7 +104,7 @@ pub fn execute_in_place<P: Plan>(plan: P, inputs: &[&Tensor], targets: &mut [&mu
 }
 
 /// The inputs in the types that they are computed in, where some are 16-bit floats and the plan does not take these.
-fn widened(plan: &dyn Plan, inputs: &[&Tensor]) -> Option<Vec<Tensor>> {
+fn widened(plan: &dyn Run, inputs: &[&Tensor]) -> Option<Vec<Tensor>> {
     let halves = !plan.takes_halves() && inputs.iter().any(|t| t.dtype() != t.computed_type());
     halves.then(|| inputs.iter().map(|t| t.to_dtype(t.computed_type())).collect())
 }
@@ -124,7 +124,7 @@ pub fn store(value: &Tensor, vector: &mut Tensor, start: usize, add: bool) {
         return;
     }
     let pending = value.unevaluated();
-    let mut into = |plan: &dyn Plan, inputs: &[&Tensor]| {
+    let mut into = |plan: &dyn Run, inputs: &[&Tensor]| {
         let target = Target { storage: vector.make_unique(), dtype, start, len, add };
         dispatch(&device, plan, inputs, &mut [target]);
     };
@@ -228,7 +228,7 @@ impl Tensor {
 
 /// Runs a plan into fresh storages.
 #[track_caller]
-fn fresh(device: &Device, plan: &dyn Plan, inputs: &[&Tensor], specs: &[Spec]) -> Vec<Storage> {
+fn fresh(device: &Device, plan: &dyn Run, inputs: &[&Tensor], specs: &[Spec]) -> Vec<Storage> {
     let mut storages = Vec::with_capacity(specs.len());
     for s in specs {
         let bytes = numel(&s.shape) as u128 * s.dtype.size() as u128;
@@ -249,7 +249,7 @@ fn fresh(device: &Device, plan: &dyn Plan, inputs: &[&Tensor], specs: &[Spec]) -
     storages
 }
 
-fn dispatch(device: &Device, plan: &dyn Plan, inputs: &[&Tensor], targets: &mut [Target<'_>]) {
+fn dispatch(device: &Device, plan: &dyn Run, inputs: &[&Tensor], targets: &mut [Target<'_>]) {
     // While a kernel waits for other threads, this one may run another caller's job: that must not be deferred.
     let _reset = deferring(false);
     match device {

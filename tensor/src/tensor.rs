@@ -9,7 +9,7 @@ use crate::device::Device;
 use crate::dtype::DType;
 use crate::expr::Expr;
 use crate::layout::Layout;
-use crate::plan::Plan;
+use crate::plan::Run;
 use crate::storage::Storage;
 use std::sync::{Arc, Mutex, OnceLock};
 
@@ -42,7 +42,7 @@ pub(crate) enum Pending {
     /// An expression over leaves that are broadcast to the tensor's shape.
     Elementwise { expr: Expr, leaves: Vec<Tensor> },
     /// A plan of one output, deferred by [`crate::defer`].
-    Plan { plan: Arc<dyn Plan>, inputs: Vec<Tensor> },
+    Plan { plan: Arc<dyn Run>, inputs: Vec<Tensor> },
 }
 
 impl Tensor {

@@ -112,7 +112,7 @@ pub fn page() -> String {
     let mut page = String::from(
         "# Names for those who know PyTorch\n\n\
          Methods of `Tensor` and of `Var`, of one name on both. Made by `cargo run -p lethe-tests --bin pytorch-names > docs/pytorch.md`; a test\n\
-         holds the page to the registry of operations.\n\n\
+         checks that the page lists exactly the registered operations.\n\n\
          | Lethe | PyTorch |\n| --- | --- |\n",
     );
     for op in operations() {
@@ -128,7 +128,7 @@ pub fn page() -> String {
         "\nBesides: indexing `x[:, 0, 1:3]` is `x.i((.., 0, 1..3))`, `None` in an index `NewAxis`, `...` `Ellipsis`, `-1` in a reshape `INFER`; \
          `sort`, `argsort`, `argmax`, `argmin`, `one_hot`, `multinomial` and comparisons (`eq`, `ne`, `lt`, `le`, `gt`, `ge`) have PyTorch's names; \
          `torch.tensor([[1., 2.]])` is `Tensor::new(&device, [[1.0, 2.0]])`; `requires_grad_()` is `Tape::leaf`; `loss.backward()` is \
-         `tape.backward(&loss)`, and gradients are asked of what it gives; `torch.no_grad()` needs no counterpart: constants are not recorded; \
+         `tape.backward(&loss)`, and its result is asked for gradients; `torch.no_grad()` needs no counterpart: constants are not recorded; \
          `nn.Module` is `Layer`, its parameters are parts of one vector θ; `torch.utils.checkpoint` is `Recompute`.\n",
     );
     page

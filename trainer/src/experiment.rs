@@ -68,7 +68,7 @@ pub fn optimizer(config: &Config, theta: &Theta) -> Box<dyn Optimizer> {
 }
 
 /// A rule with the decay and the clipping of a config.
-fn descent<R: optim::Rule<V>, const V: usize>(rule: R, config: &Config, theta: &Theta) -> Box<dyn Optimizer> {
+fn descent<R: optim::UpdateRule<V>, const V: usize>(rule: R, config: &Config, theta: &Theta) -> Box<dyn Optimizer> {
     let common = &config.optim.common;
     let mut descent = Descent::new(rule, theta, common.weight_decay);
     descent.clip = common.clip.unwrap_or(f64::INFINITY);

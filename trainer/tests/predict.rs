@@ -31,6 +31,11 @@ fn run() -> (tempfile::TempDir, String, Vec<(PathBuf, u32)>) {
 }
 
 #[test]
+fn no_class_at_all_is_not_an_answer() {
+    fails(&["predict", "run", "image.png", "--top", "0"], 2, &["--top", "expected a whole number from 1"]);
+}
+
+#[test]
 fn pictures_of_test_images_are_what_they_are_in_the_test_set() {
     let (folder, run, images) = run();
     let pictures = folder.path().join("pictures").display().to_string();

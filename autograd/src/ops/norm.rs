@@ -15,7 +15,7 @@ impl Var {
     /// `(x − mean) / √(var + eps)` over `axes`, kept as size-1 axes, from differentiable operations.
     #[track_caller]
     fn standardised(&self, axes: &[isize], eps: f64) -> (Var, Var) {
-        let centred = self - &self.mean_axes(axes, true);
+        let centred = self.centred(axes);
         let rstd = centred.square().mean_axes(axes, true).add_scalar(eps).rsqrt();
         (&centred * &rstd, rstd)
     }

@@ -129,7 +129,15 @@ impl Var {
     #[track_caller]
     pub fn var_axes(&self, axes: &[isize], correction: f64, keepdim: bool) -> Var {
         let share = self.share_of_squares("var", axes, correction);
-        (self - &self.mean_axes(axes, true)).shared_squares(axes, share, keepdim)
+        self.centred(axes).shared_squares(axes, share, keepdim)
+    }
+
+    /// The deviations from the mean over `axes`. They are centred twice: what the rounding of the mean leaves is as large as they are where the mean
+    /// is large.
+    #[track_caller]
+    pub(super) fn centred(&self, axes: &[isize]) -> Var {
+        let rough = self - &self.mean_axes(axes, true);
+        &rough - &rough.mean_axes(axes, true)
     }
 
     /// The sum of squares times a number, also where the squares or their sum over- or underflow; `dx = 2 share dy x`. The power of two that
@@ -154,7 +162,7 @@ impl Var {
     #[track_caller]
     pub fn std_axes(&self, axes: &[isize], correction: f64, keepdim: bool) -> Var {
         let share = self.share_of_squares("std", axes, correction);
-        let centred = self - &self.mean_axes(axes, true);
+        let centred = self.centred(axes);
         let scale = Var::constant(&centred.tensor().sum_squares_axes(axes, true).scale_of_squares());
         let var = (&centred * &scale).sum_squares_axes(axes, keepdim).mul_scalar(share);
         let constant = |value: f64| Var::constant(&var.tensor().scalar_like(value));

@@ -3,7 +3,7 @@
 use super::Descent;
 use lethe_nn::Theta;
 use lethe_tensor::Numeric;
-use lethe_tensor::plan::{At, Rule};
+use lethe_tensor::plan::{StepInputs, UpdateRule};
 
 /// Adam, with the weight decay added to the gradient. At step k, with the gradient g and `g' = g + decay θ`:
 ///
@@ -40,12 +40,12 @@ impl Adam {
     }
 }
 
-impl Rule<3> for Adam {
+impl UpdateRule<3> for Adam {
     const NAME: &'static str = "adam";
     const VECTORS: [&'static str; 3] = ["theta", "adam.mean", "adam.square"];
 
     #[inline(always)]
-    fn step<X: Numeric>(&self, [theta, m, v]: [X; 3], at: At<X>) -> [X; 3] {
+    fn step<X: Numeric>(&self, [theta, m, v]: [X; 3], at: StepInputs<X>) -> [X; 3] {
         let grad = at.grad + at.decay * theta;
         let m = m + (grad - m) * (1.0 - self.betas[0]);
         let v = v + (grad.square() - v) * (1.0 - self.betas[1]);

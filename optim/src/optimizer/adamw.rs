@@ -3,7 +3,7 @@
 use super::Descent;
 use lethe_nn::Theta;
 use lethe_tensor::Numeric;
-use lethe_tensor::plan::{At, Rule};
+use lethe_tensor::plan::{StepInputs, UpdateRule};
 
 /// Adam with decoupled weight decay. At step k, with the gradient g:
 ///
@@ -54,12 +54,12 @@ impl AdamW {
     }
 }
 
-impl Rule<3> for AdamW {
+impl UpdateRule<3> for AdamW {
     const NAME: &'static str = "adamw";
     const VECTORS: [&'static str; 3] = ["theta", "adamw.mean", "adamw.square"];
 
     #[inline(always)]
-    fn step<X: Numeric>(&self, [theta, m, v]: [X; 3], at: At<X>) -> [X; 3] {
+    fn step<X: Numeric>(&self, [theta, m, v]: [X; 3], at: StepInputs<X>) -> [X; 3] {
         let m = m + (at.grad - m) * (1.0 - self.betas[0]);
         let v = v + (at.grad.square() - v) * (1.0 - self.betas[1]);
         let [c1, c2] = self.betas.map(|beta| 1.0 - beta.powi(at.step as i32));

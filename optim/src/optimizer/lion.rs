@@ -3,7 +3,7 @@
 use super::Descent;
 use lethe_nn::Theta;
 use lethe_tensor::Numeric;
-use lethe_tensor::plan::{At, Rule};
+use lethe_tensor::plan::{StepInputs, UpdateRule};
 
 /// Lion: descent along the sign of an average of gradients, with decoupled weight decay. With the gradient g:
 ///
@@ -52,12 +52,12 @@ impl Lion {
     }
 }
 
-impl Rule<2> for Lion {
+impl UpdateRule<2> for Lion {
     const NAME: &'static str = "lion";
     const VECTORS: [&'static str; 2] = ["theta", "lion.mean"];
 
     #[inline(always)]
-    fn step<X: Numeric>(&self, [theta, m]: [X; 2], at: At<X>) -> [X; 2] {
+    fn step<X: Numeric>(&self, [theta, m]: [X; 2], at: StepInputs<X>) -> [X; 2] {
         let direction = m + (at.grad - m) * (1.0 - self.betas[0]);
         let m = m + (at.grad - m) * (1.0 - self.betas[1]);
         [theta - (at.lr * at.decay * theta + at.lr * direction.sign()), m]

@@ -1,23 +1,23 @@
 //! Optimisers: a formula each, which one kernel runs over θ and the vectors kept beside it.
 //!
-//! A [`Rule`] is the formula. [`Descent`] gives it the clipped gradient, the rate and the decay of each parameter's group, leaves frozen parameters
+//! A [`UpdateRule`] is the formula. [`Descent`] gives it the clipped gradient, the rate and the decay of each parameter's group, leaves frozen parameters
 //! as they are, skips steps whose gradient norm is not finite, and keeps the vectors. A new optimiser is one file, here or in any other program:
 //!
 //! ```
 //! use lethe_optim::Descent;
 //! use lethe_tensor::Numeric;
-//! use lethe_tensor::plan::{At, Rule};
+//! use lethe_tensor::plan::{StepInputs, UpdateRule};
 //!
 //! /// Descent along the sign of the gradient.
 //! #[derive(Clone)]
 //! struct Signs;
 //!
-//! impl Rule<1> for Signs {
+//! impl UpdateRule<1> for Signs {
 //!     const NAME: &'static str = "signs";
 //!     const VECTORS: [&'static str; 1] = ["theta"];
 //!
 //!     #[inline(always)]
-//!     fn step<X: Numeric>(&self, [theta]: [X; 1], at: At<X>) -> [X; 1] {
+//!     fn step<X: Numeric>(&self, [theta]: [X; 1], at: StepInputs<X>) -> [X; 1] {
 //!         [theta - at.lr * (at.decay * theta + at.grad.sign())]
 //!     }
 //! }
@@ -43,7 +43,7 @@ pub use rmsprop::RmsProp;
 pub use sgd::Sgd;
 
 use lethe_nn::Theta;
-use lethe_tensor::plan::{Rule, Update};
+use lethe_tensor::plan::{Update, UpdateRule};
 use lethe_tensor::{DType, Tensor, execute_in_place};
 use rates::rates;
 
@@ -90,7 +90,7 @@ pub trait Optimizer: Send {
     fn restore(&mut self, vectors: Vec<Tensor>, steps: u64);
 }
 
-/// An optimiser: a [`Rule`], its settings, and the `V − 1` vectors that it keeps beside θ.
+/// An optimiser: a [`UpdateRule`], its settings, and the `V − 1` vectors that it keeps beside θ.
 ///
 /// # Examples
 /// ```
@@ -119,7 +119,7 @@ pub struct Descent<R, const V: usize> {
     steps: u64,
 }
 
-impl<R: Rule<V>, const V: usize> Descent<R, V> {
+impl<R: UpdateRule<V>, const V: usize> Descent<R, V> {
     /// An optimiser before its first step, without clipping, for parameters that are all in group 0. Only those tagged as decayed are decayed.
     ///
     /// # Panics
@@ -141,7 +141,7 @@ impl<R: Rule<V>, const V: usize> Descent<R, V> {
     }
 }
 
-impl<R: Rule<V>, const V: usize> Optimizer for Descent<R, V> {
+impl<R: UpdateRule<V>, const V: usize> Optimizer for Descent<R, V> {
     #[track_caller]
     fn step(&mut self, theta: &mut Theta, update: &Tensor, lr: f64) -> Tensor {
         self.steps += 1;

@@ -3,7 +3,7 @@
 use super::Descent;
 use lethe_nn::Theta;
 use lethe_tensor::Numeric;
-use lethe_tensor::plan::{At, Rule};
+use lethe_tensor::plan::{StepInputs, UpdateRule};
 
 /// RMSprop, with the weight decay added to the gradient. With the gradient g and `g' = g + decay θ`:
 ///
@@ -37,12 +37,12 @@ impl RmsProp {
     }
 }
 
-impl Rule<2> for RmsProp {
+impl UpdateRule<2> for RmsProp {
     const NAME: &'static str = "rmsprop";
     const VECTORS: [&'static str; 2] = ["theta", "rmsprop.square"];
 
     #[inline(always)]
-    fn step<X: Numeric>(&self, [theta, v]: [X; 2], at: At<X>) -> [X; 2] {
+    fn step<X: Numeric>(&self, [theta, v]: [X; 2], at: StepInputs<X>) -> [X; 2] {
         let grad = at.grad + at.decay * theta;
         let v = v + (grad.square() - v) * (1.0 - self.alpha);
         [theta - at.lr * grad / (v.sqrt() + self.eps), v]

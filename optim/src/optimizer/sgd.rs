@@ -3,7 +3,7 @@
 use super::Descent;
 use lethe_nn::Theta;
 use lethe_tensor::Numeric;
-use lethe_tensor::plan::{At, Rule};
+use lethe_tensor::plan::{StepInputs, UpdateRule};
 
 /// Stochastic gradient descent with momentum and decoupled weight decay. With the gradient g:
 ///
@@ -55,12 +55,12 @@ impl Sgd {
     }
 }
 
-impl Rule<2> for Sgd {
+impl UpdateRule<2> for Sgd {
     const NAME: &'static str = "sgd";
     const VECTORS: [&'static str; 2] = ["theta", "sgd.momentum"];
 
     #[inline(always)]
-    fn step<X: Numeric>(&self, [theta, b]: [X; 2], at: At<X>) -> [X; 2] {
+    fn step<X: Numeric>(&self, [theta, b]: [X; 2], at: StepInputs<X>) -> [X; 2] {
         let b = if at.step == 1 { at.grad } else { b * self.momentum + at.grad };
         let step = if self.nesterov { b * self.momentum + at.grad } else { b };
         [theta - (at.lr * at.decay * theta + at.lr * step), b]

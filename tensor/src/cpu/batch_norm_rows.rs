@@ -62,7 +62,7 @@ impl Kernel for NormForward<'_> {
         let slab = self.slab;
         let share = 1.0 / slab.count() as f64;
         let [mut mean, mut scale, mut bias] = [0; 3].map(|_: usize| Scratch::zeros(slab.columns()));
-        let (mut sums, mut squares) = (Sums::new(&slab), Sums::new(&slab));
+        let [mut sums, mut squares, mut rests] = [0; 3].map(|_: usize| Sums::new(&slab));
         for (j, at, n) in slab.blocks() {
             for image in 0..slab.batch {
                 add(w, &self.x[image * slab.pitch + at..][..n], sums.of(j..j + n, image));
@@ -72,10 +72,20 @@ impl Kernel for NormForward<'_> {
         repeat(self.mean, slab.area, &mut mean);
         for (j, at, n) in slab.blocks() {
             for image in 0..slab.batch {
-                add_squares(w, &self.x[image * slab.pitch + at..][..n], &mean[j..j + n], squares.of(j..j + n, image));
+                let x = &self.x[image * slab.pitch + at..][..n];
+                add_deviations(w, x, &mean[j..j + n], rests.of(j..j + n, image), squares.of(j..j + n, image));
             }
         }
         squares.totals(slab.area, share, self.var);
+        // What the rounding of the means left, which is as large as the deviations where a mean is large.
+        let mut rest = Scratch::new(slab.channels.len());
+        rests.totals(slab.area, share, &mut rest);
+        for ((mean, var), rest) in self.mean.iter_mut().zip(self.var.iter_mut()).zip(&*rest) {
+            *mean += rest;
+            let corrected = *var - rest * rest;
+            *var = if corrected < 0.0 { 0.0 } else { corrected };
+        }
+        repeat(self.mean, slab.area, &mut mean);
         for (i, stats) in self.stats.chunks_exact_mut(2).enumerate() {
             (stats[0], stats[1]) = (self.mean[i], 1.0 / (self.var[i] + self.eps).sqrt());
             scale[i * slab.area..(i + 1) * slab.area].fill(stats[1] * self.weight[i]);
@@ -194,12 +204,15 @@ fn add<S: Simd>(s: S, x: &[f32], sums: &mut [f32]) {
     }
 }
 
+/// Adds x − mean to `sums`, and its square to `squares`.
 #[inline(always)]
-fn add_squares<S: Simd>(s: S, x: &[f32], mean: &[f32], sums: &mut [f32]) {
-    for ((x, mean), sum) in x.chunks(S::N).zip(mean.chunks(S::N)).zip(sums.chunks_mut(S::N)) {
+fn add_deviations<S: Simd>(s: S, x: &[f32], mean: &[f32], sums: &mut [f32], squares: &mut [f32]) {
+    let both = sums.chunks_mut(S::N).zip(squares.chunks_mut(S::N));
+    for ((x, mean), (sum, square)) in x.chunks(S::N).zip(mean.chunks(S::N)).zip(both) {
         let d = s.sub(s.load_part(x, 0.0), s.load_part(mean, 0.0));
-        let v = s.fma(d, d, s.load_part(sum, 0.0));
-        s.store_part(sum, v);
+        let (first, second) = (s.add(d, s.load_part(sum, 0.0)), s.fma(d, d, s.load_part(square, 0.0)));
+        s.store_part(sum, first);
+        s.store_part(square, second);
     }
 }
 

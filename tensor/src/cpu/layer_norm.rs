@@ -109,22 +109,29 @@ impl Norm<'_> {
                 }
                 total += f64::from(w.sum(sum));
             }
-            let mean = total as f32 / n as f32;
-            let (m, mut total) = (w.splat(mean), 0.0);
+            let mean = (total / n as f64) as f32;
+            let (m, mut squares, mut rest) = (w.splat(mean), 0.0, 0.0);
             for block in blocks(n, LONG) {
-                let mut sum = w.splat(0.0);
+                let (mut sum, mut first) = (w.splat(0.0), w.splat(0.0));
                 for x in x[block].chunks(lanes) {
                     let d = w.sub(w.load_part(x, mean), m);
                     sum = w.fma(d, d, sum);
+                    first = w.add(first, d);
                 }
-                total += f64::from(w.sum(sum));
+                squares += f64::from(w.sum(sum));
+                rest += f64::from(w.sum(first));
             }
-            let rstd = 1.0 / (total as f32 / n as f32 + self.eps).sqrt();
-            (stats[0], stats[1]) = (mean, rstd);
-            let r = w.splat(rstd);
+            // What the rounding of the mean left, which is as large as the deviations where the mean is large.
+            let rest = rest / n as f64;
+            let var = (squares / n as f64 - rest * rest).max(0.0);
+            // Not `max` of a NaN, which would be 0.
+            let var = if squares.is_nan() { squares } else { var };
+            let rstd = 1.0 / (var as f32 + self.eps).sqrt();
+            (stats[0], stats[1]) = (mean + rest as f32, rstd);
+            let (r, rest) = (w.splat(rstd), w.splat(rest as f32));
             let parameters = self.weight.chunks(lanes).zip(self.bias.chunks(lanes));
             for ((x, y), (weight, bias)) in x.chunks(lanes).zip(y.chunks_mut(lanes)).zip(parameters) {
-                let hat = w.mul(w.sub(w.load_part(x, 0.0), m), r);
+                let hat = w.mul(w.sub(w.sub(w.load_part(x, 0.0), m), rest), r);
                 w.store_part(y, w.fma(hat, w.load_part(weight, 0.0), w.load_part(bias, 0.0)));
             }
         }

@@ -5,7 +5,7 @@ use super::levels::{Level, levels};
 use super::{CpuBuffer, CpuDevice, Input, Output};
 use crate::dtype::{DType, Element};
 use crate::layout::{Layout, numel};
-use crate::plan::{Plan, Spec};
+use crate::plan::{Run, Spec};
 
 /// Half of the distance between 1 and the next `f32`: the largest relative error of one rounding.
 pub const EPS: f64 = f32::EPSILON as f64 / 2.0;
@@ -107,13 +107,13 @@ pub fn run(
 }
 
 /// The outputs of a plan's reference in double precision.
-pub fn expected<P: Plan>(plan: &P, inputs: &[Value], base: Option<&[f64]>) -> Vec<Vec<f64>> {
+pub fn expected<P: Run>(plan: &P, inputs: &[Value], base: Option<&[f64]>) -> Vec<Vec<f64>> {
     run(DType::F64, 1, &plan.outputs(), inputs, base, |i, o| plan.cpu(i, o))
 }
 
 /// Runs `fast` at every level with one, two and three threads: the bits must not depend on the threads, and no output may be further
 /// from the reference than `bound(output, element, expected)`.
-pub fn check_onto<P: Plan>(
+pub fn check_onto<P: Run>(
     plan: impl Fn(DType) -> P,
     inputs: &[Value],
     base: Option<&[f64]>,
@@ -139,7 +139,7 @@ pub fn check_onto<P: Plan>(
 }
 
 /// [`check_onto`] with fresh outputs.
-pub fn check<P: Plan>(
+pub fn check<P: Run>(
     plan: impl Fn(DType) -> P,
     inputs: &[Value],
     fast: impl Fn(Level, &P, &[Input<'_>], &mut [Output<'_>]) + Sync,

@@ -9,13 +9,13 @@ use super::tasks::by_blocks;
 use super::threads::Parts;
 use super::{Input, Output};
 use crate::dtype::DType;
-use crate::plan::{At, BLOCK, Rule, Update};
+use crate::plan::{BLOCK, StepInputs, Update, UpdateRule};
 
 /// Blocks that are worth a task.
 const TASK: usize = 256;
 
 /// Runs the plan.
-pub fn run<R: Rule<V>, const V: usize>(p: &Update<R, V>, inputs: &[Input<'_>], outputs: &mut [Output<'_>]) {
+pub fn run<R: UpdateRule<V>, const V: usize>(p: &Update<R, V>, inputs: &[Input<'_>], outputs: &mut [Output<'_>]) {
     if p.dtype == DType::F64 {
         return in_doubles(p, inputs, outputs);
     }
@@ -23,7 +23,7 @@ pub fn run<R: Rule<V>, const V: usize>(p: &Update<R, V>, inputs: &[Input<'_>], o
 }
 
 /// [`run`] in `f32` at a given instruction set.
-fn run_at<R: Rule<V>, const V: usize>(
+fn run_at<R: UpdateRule<V>, const V: usize>(
     level: Level,
     p: &Update<R, V>,
     inputs: &[Input<'_>],
@@ -51,7 +51,7 @@ struct Step<'a, R, const V: usize> {
     vectors: [&'a mut [f32]; V],
 }
 
-impl<R: Rule<V>, const V: usize> Kernel for Step<'_, R, V> {
+impl<R: UpdateRule<V>, const V: usize> Kernel for Step<'_, R, V> {
     type Out = ();
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
@@ -71,7 +71,7 @@ impl<R: Rule<V>, const V: usize> Kernel for Step<'_, R, V> {
                 for (old, vector) in old.iter_mut().zip(&vectors) {
                     old.v = s.load(&vector[at..]);
                 }
-                let new = rule.step(old, At { grad, lr, decay, step });
+                let new = rule.step(old, StepInputs { grad, lr, decay, step });
                 for (new, vector) in new.iter().zip(&mut vectors) {
                     s.store(&mut vector[at..], new.v);
                 }
@@ -81,7 +81,7 @@ impl<R: Rule<V>, const V: usize> Kernel for Step<'_, R, V> {
 }
 
 /// The same element by element in double precision.
-fn in_doubles<R: Rule<V>, const V: usize>(p: &Update<R, V>, inputs: &[Input<'_>], outputs: &mut [Output<'_>]) {
+fn in_doubles<R: UpdateRule<V>, const V: usize>(p: &Update<R, V>, inputs: &[Input<'_>], outputs: &mut [Output<'_>]) {
     let [g, table, norm] = [0, 1, 2].map(|i| inputs[i].values::<f64>());
     let Some(clip) = clip_factor(norm[0], p.max_norm) else { return };
     for i in 0..p.n {
@@ -90,7 +90,7 @@ fn in_doubles<R: Rule<V>, const V: usize>(p: &Update<R, V>, inputs: &[Input<'_>]
             continue;
         }
         let old: [f64; V] = std::array::from_fn(|k| outputs[k].values::<f64>()[i]);
-        let new = p.rule.step(old, At { grad: g[i] * clip, lr: p.lr * scale, decay, step: p.step });
+        let new = p.rule.step(old, StepInputs { grad: g[i] * clip, lr: p.lr * scale, decay, step: p.step });
         new.into_iter().zip(&mut *outputs).for_each(|(new, o)| o.values::<f64>()[i] = new);
     }
 }

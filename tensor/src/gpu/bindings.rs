@@ -125,7 +125,7 @@ pub(super) struct BindGroups {
 }
 
 /// More bind groups than this means a program whose shapes never repeat: start again rather than grow for ever.
-const MOST_GROUPS: usize = 1 << 14;
+const MAX_GROUPS: usize = 1 << 14;
 
 impl BindGroups {
     pub fn new(device: &wgpu::Device, counts: &Arc<Counts>) -> BindGroups {
@@ -138,7 +138,7 @@ impl BindGroups {
         for (part, b) in key.parts.iter_mut().zip(bindings) {
             *part = (b.buffer.id(), b.offset, b.size);
         }
-        if self.known.len() >= MOST_GROUPS && !self.known.contains_key(&key) {
+        if self.known.len() >= MAX_GROUPS && !self.known.contains_key(&key) {
             self.known.clear();
         }
         self.known.entry(key).or_insert_with(|| {

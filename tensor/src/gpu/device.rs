@@ -46,7 +46,7 @@ impl GpuDevice {
     /// Opens a device on the adapter of the choice.
     ///
     /// # Errors
-    /// If no adapter fits the choice or wgpu's environment variables, or the adapter gives no device; in a browser always.
+    /// If no adapter fits the choice or wgpu's environment variables, or the adapter cannot be opened; in a browser always.
     pub fn open(choice: &AdapterChoice, options: GpuOptions) -> Result<GpuDevice, GpuError> {
         if cfg!(target_arch = "wasm32") {
             return Err(GpuError::CannotBlock { instead: "GpuDevice::open_async" });
@@ -57,7 +57,7 @@ impl GpuDevice {
     /// As `open`, where blocking is impossible.
     ///
     /// # Errors
-    /// If no adapter fits the choice or wgpu's environment variables, or the adapter gives no device.
+    /// If no adapter fits the choice or wgpu's environment variables, or the adapter cannot be opened.
     pub async fn open_async(choice: &AdapterChoice, options: GpuOptions) -> Result<GpuDevice, GpuError> {
         let first = adapter::choose(choice).await?.into_iter().next().expect("a choice is never empty");
         GpuDevice::open_found(first, options).await

@@ -27,7 +27,7 @@ pub enum GpuError {
         present: Vec<String>,
     },
     /// The adapter refused to open a device.
-    #[error("GPU adapter {adapter} gives no device: {reason}")]
+    #[error("GPU adapter {adapter} could not be opened: {reason}")]
     RequestDevice {
         /// The adapter, in words.
         adapter: String,

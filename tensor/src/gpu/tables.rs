@@ -10,7 +10,7 @@ use super::error::lock;
 pub(super) type TableKey = (&'static str, Vec<usize>);
 
 /// More tables than this means a program whose shapes never repeat: start again rather than grow for ever.
-const MOST_TABLES: usize = 1 << 10;
+const MAX_TABLES: usize = 1 << 10;
 
 /// The tables of one device.
 #[derive(Default)]
@@ -20,7 +20,7 @@ impl Tables {
     /// The table of this key, which `make` makes where it is not there yet.
     pub fn get(&self, key: TableKey, make: impl FnOnce() -> Buffer) -> Buffer {
         let mut known = lock(&self.0);
-        if known.len() >= MOST_TABLES && !known.contains_key(&key) {
+        if known.len() >= MAX_TABLES && !known.contains_key(&key) {
             known.clear();
         }
         known.entry(key).or_insert_with(make).clone()

@@ -17,7 +17,7 @@ fn check_index(op: &str, index: &Tensor) {
 fn checked_indices(op: &str, index: &Tensor, n: usize) -> Tensor {
     let index = index.contiguous();
     if let Some(found) = index.first_not_below(n, false) {
-        panic!("{op}: the index {found} names no place of an axis of {n} elements; indices are 0 to n − 1");
+        panic!("{op}: the index {found} is out of range for an axis of {n} elements; indices are 0 to n − 1");
     }
     index
 }

@@ -191,6 +191,9 @@ impl Tensor {
     fn normalise(&self, axes: &[isize], eps: f64) -> (Tensor, Tensor, Tensor) {
         let mean = self.mean_axes(axes, true);
         let centred = self.sub(&mean);
+        // What the rounding of the mean left, which is as large as the deviations where the mean is large.
+        let rest = centred.mean_axes(axes, true);
+        let (mean, centred) = (mean.add(&rest), centred.sub(&rest));
         let var = centred.square().mean_axes(axes, true);
         let rstd = var.add_scalar(eps).rsqrt();
         let columns = [&mean, &rstd].map(|t| t.reshape(&[t.numel(), 1]));

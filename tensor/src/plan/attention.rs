@@ -1,6 +1,6 @@
 //! Scaled dot-product attention without stored scores.
 
-use super::{Plan, Spec, back_ends, bytes_of};
+use super::{Plan, Spec, bytes_of};
 use crate::dtype::DType;
 
 /// What a mask holds.
@@ -72,8 +72,8 @@ impl Attention {
     pub fn units(&self) -> (f64, f64) {
         match &self.mask {
             Some(Mask { kind: MaskKind::Additive, .. }) => (self.scale, 1.0),
-            // The scale as single precision has it: one that is 0 there makes all scores equal.
-            _ if self.scale as f32 == 0.0 => (0.0, 1.0),
+            // The scale as the type has it: one that is 0 there makes all scores equal.
+            _ if self.scale == 0.0 || self.dtype != DType::F64 && self.scale as f32 == 0.0 => (0.0, 1.0),
             _ => (self.scale.signum(), self.scale.abs()),
         }
     }
@@ -113,7 +113,6 @@ impl Plan for Attention {
     fn bytes(&self) -> u64 {
         bytes_of(self.size(), self.dtype)
     }
-    back_ends!(attention);
 }
 
 /// Its gradients. Inputs, contiguous: q, k, v (or qkv), o, stats, do, then the mask if there is one. Outputs: dq, dk, dv (or dqkv).
@@ -138,5 +137,4 @@ impl Plan for AttentionBackward {
     fn bytes(&self) -> u64 {
         2 * bytes_of(self.0.size(), self.0.dtype)
     }
-    back_ends!(attention::backward);
 }

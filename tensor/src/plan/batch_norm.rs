@@ -1,6 +1,6 @@
 //! Batch normalisation with the statistics of the batch.
 
-use super::{Plan, Spec, back_ends, bytes_of};
+use super::{Plan, Spec, bytes_of};
 use crate::dtype::DType;
 
 /// Training-mode normalisation of [batch, channels, area], contiguous: biased batch variance for y, unbiased for the running value.
@@ -43,7 +43,6 @@ impl Plan for BatchNorm {
     fn bytes(&self) -> u64 {
         2 * bytes_of(self.batch * self.channels * self.area, self.dtype)
     }
-    back_ends!(batch_norm);
 }
 
 /// Its gradients. Inputs, contiguous: x, weight, dy, stats. Outputs: dx, dweight `[c]`, dbias `[c]`, where with N = batch · area:
@@ -65,5 +64,4 @@ impl Plan for BatchNormBackward {
     fn bytes(&self) -> u64 {
         3 * bytes_of(self.0.batch * self.0.channels * self.0.area, self.0.dtype)
     }
-    back_ends!(batch_norm::backward);
 }

@@ -1,6 +1,6 @@
 //! Joining tensors: along an axis, and into one vector with gaps.
 
-use super::{Items, Plan, Spec, back_ends, bytes_of};
+use super::{Items, Plan, Run, Spec, bytes_of};
 use crate::dtype::DType;
 use crate::layout::numel;
 
@@ -32,11 +32,9 @@ impl Plan for Concat {
     }
     fn items(&self) -> Option<Items<'_>> {
         let pitch = self.blocks.iter().sum();
-        let of =
-            move |outer| -> Box<dyn Plan> { Box::new(Concat { outer, shape: vec![outer, pitch], ..self.clone() }) };
+        let of = move |outer| -> Box<dyn Run> { Box::new(Concat { outer, shape: vec![outer, pitch], ..self.clone() }) };
         Some(Items { count: self.outer, inputs: self.blocks.clone(), outputs: vec![pitch], of: Box::new(of) })
     }
-    back_ends!(concat);
 }
 
 /// Input `i`, contiguous, of `ranges[i].1` elements, goes to element `ranges[i].0` of a vector of `len`; the rest is zero. Ranges are disjoint.
@@ -63,5 +61,4 @@ impl Plan for Assemble {
     fn bytes(&self) -> u64 {
         2 * bytes_of(self.len, self.dtype)
     }
-    back_ends!(concat::assemble);
 }

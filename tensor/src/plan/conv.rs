@@ -1,6 +1,6 @@
 //! Two-dimensional convolution (cross-correlation, NCHW) and its two gradients.
 
-use super::{Items, Plan, Spec, back_ends, bytes_of};
+use super::{Items, Plan, Run, Spec, bytes_of};
 use crate::dtype::DType;
 
 /// The sizes of a convolution, seen from its forward pass. Pairs are (height, width).
@@ -116,7 +116,7 @@ impl Plan for Conv2d {
         let g = &self.geometry;
         let size = |s: [usize; 4]| s[1..].iter().product::<usize>();
         let (x, y) = (size(g.x_shape()), size(g.y_shape()));
-        let of = |batch| -> Box<dyn Plan> {
+        let of = |batch| -> Box<dyn Run> {
             Box::new(Conv2d { geometry: ConvGeometry { batch, ..self.geometry.clone() }, ..self.clone() })
         };
         let (mut inputs, outputs) = match self.pass {
@@ -127,5 +127,4 @@ impl Plan for Conv2d {
         inputs.extend(self.bias.then_some(0));
         Some(Items { count: g.batch, inputs, outputs, of: Box::new(of) })
     }
-    back_ends!(conv);
 }

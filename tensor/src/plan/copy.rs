@@ -1,6 +1,6 @@
 //! A view made contiguous, and conversion between element types.
 
-use super::{Plan, Spec, back_ends, bytes_of};
+use super::{Plan, Spec, bytes_of};
 use crate::dtype::DType;
 use crate::layout::numel;
 
@@ -34,5 +34,4 @@ impl Plan for Copy {
     fn takes_halves(&self) -> bool {
         true
     }
-    back_ends!(copy);
 }

@@ -1,6 +1,6 @@
 //! Running sums.
 
-use super::{Items, Plan, Spec, back_ends, bytes_of};
+use super::{Items, Plan, Run, Spec, bytes_of};
 use crate::dtype::DType;
 
 /// Inclusive running sum along the middle axis of [outer, n, inner], contiguous; `reverse`: from the end.
@@ -35,8 +35,7 @@ impl Plan for Cumsum {
     }
     fn items(&self) -> Option<Items<'_>> {
         let size = self.n * self.inner;
-        let of = move |outer| -> Box<dyn Plan> { Box::new(Cumsum { outer, shape: vec![outer, size], ..self.clone() }) };
+        let of = move |outer| -> Box<dyn Run> { Box::new(Cumsum { outer, shape: vec![outer, size], ..self.clone() }) };
         Some(Items { count: self.outer, inputs: vec![size], outputs: vec![size], of: Box::new(of) })
     }
-    back_ends!(cumsum);
 }

@@ -24,7 +24,7 @@ pub struct CustomKernel {
 }
 
 /// An operation that this workspace does not have. [`crate::execute`] runs it; an operation on variables with a derivative is made of it by
-/// `Var::record`. Programs that need more (strides, several kernels) implement [`Plan`] themselves.
+/// `Var::record`. Programs that need more (strides, several kernels) implement [`Plan`] and [`Run`](super::Run) themselves.
 #[derive(Clone)]
 pub struct Custom {
     /// The operation's name.
@@ -59,12 +59,5 @@ impl Plan for Custom {
     }
     fn bytes(&self) -> u64 {
         self.bytes
-    }
-    fn cpu(&self, inputs: &[cpu::Input<'_>], outputs: &mut [cpu::Output<'_>]) {
-        (self.cpu)(inputs, outputs);
-    }
-    #[cfg(feature = "gpu")]
-    fn gpu(&self, gpu: &crate::gpu::GpuDevice, inputs: &[crate::gpu::Input<'_>], outputs: &[crate::gpu::Output<'_>]) {
-        crate::gpu::plans::custom::run(self, gpu, inputs, outputs);
     }
 }

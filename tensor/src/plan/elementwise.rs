@@ -1,6 +1,6 @@
 //! Any expression over broadcast inputs.
 
-use super::{Plan, Spec, back_ends, bytes_of};
+use super::{Plan, Spec, bytes_of};
 use crate::dtype::DType;
 use crate::expr::Expr;
 use crate::layout::numel;
@@ -37,5 +37,4 @@ impl Plan for Elementwise {
     fn accumulates(&self) -> bool {
         true
     }
-    back_ends!(elementwise);
 }

@@ -1,6 +1,6 @@
 //! Reading and adding along an axis by index.
 
-use super::{Items, Plan, Spec, back_ends, bytes_of};
+use super::{Items, Plan, Run, Spec, bytes_of};
 use crate::dtype::DType;
 
 /// `out[o, j, i] = x[o, index[o, j, i], i]`, or, with one index for all (`shared`), `x[o, index[j], i]`. Inputs, contiguous:
@@ -42,15 +42,14 @@ impl Plan for Gather {
         let (index, n) = (if self.shared { 0 } else { self.inner }, self.n * self.inner);
         if self.outer > 1 {
             let shape = |outer| vec![outer, self.k, self.inner];
-            let of = move |outer| -> Box<dyn Plan> { Box::new(Gather { outer, shape: shape(outer), ..self.clone() }) };
+            let of = move |outer| -> Box<dyn Run> { Box::new(Gather { outer, shape: shape(outer), ..self.clone() }) };
             let outputs = vec![self.k * self.inner];
             return Some(Items { count: self.outer, inputs: vec![n, self.k * index], outputs, of: Box::new(of) });
         }
-        let of = |k| -> Box<dyn Plan> { Box::new(Gather { k, shape: vec![1, k, self.inner], ..self.clone() }) };
+        let of = |k| -> Box<dyn Run> { Box::new(Gather { k, shape: vec![1, k, self.inner], ..self.clone() }) };
         let inputs = vec![0, index.max(1)];
         Some(Items { count: self.k, inputs, outputs: vec![self.inner], of: Box::new(of) })
     }
-    back_ends!(gather);
 }
 
 /// `out = base (or 0)`, then `out[o, index, i] += src[o, j, i]`, in ascending j. Inputs, contiguous: index, src [outer, k, inner], then
@@ -95,8 +94,7 @@ impl Plan for ScatterAdd {
         let mut inputs = vec![if self.shared { 0 } else { k }, k];
         inputs.extend(self.base.then_some(n));
         let shape = |outer| vec![outer, self.n, self.inner];
-        let of = move |outer| -> Box<dyn Plan> { Box::new(ScatterAdd { outer, shape: shape(outer), ..self.clone() }) };
+        let of = move |outer| -> Box<dyn Run> { Box::new(ScatterAdd { outer, shape: shape(outer), ..self.clone() }) };
         Some(Items { count: self.outer, inputs, outputs: vec![n], of: Box::new(of) })
     }
-    back_ends!(gather::scatter_add);
 }

@@ -1,6 +1,6 @@
 //! Layer normalisation over rows.
 
-use super::{Items, Plan, Spec, back_ends, bytes_of};
+use super::{Items, Plan, Run, Spec, bytes_of};
 use crate::dtype::DType;
 
 /// `y = (x − mean) / √(var + eps) · weight + bias` over rows of `n`, biased variance. Inputs, contiguous: x [rows, n], weight `[n]`,
@@ -39,10 +39,9 @@ impl Plan for LayerNorm {
         2 * bytes_of(self.rows * self.n + self.n, self.dtype)
     }
     fn items(&self) -> Option<Items<'_>> {
-        let of = |rows| -> Box<dyn Plan> { Box::new(self.of_rows(rows)) };
+        let of = |rows| -> Box<dyn Run> { Box::new(self.of_rows(rows)) };
         Some(Items { count: self.rows, inputs: vec![self.n, 0, 0], outputs: vec![self.n, 2], of: Box::new(of) })
     }
-    back_ends!(layer_norm);
 }
 
 /// Its gradients. Inputs, contiguous: x, weight, dy, stats. Outputs: dx, dweight `[n]`, dbias `[n]`, where with `g = dy · weight` and
@@ -66,8 +65,7 @@ impl Plan for LayerNormBackward {
     }
     fn items(&self) -> Option<Items<'_>> {
         let p = &self.0;
-        let of = |rows| -> Box<dyn Plan> { Box::new(LayerNormBackward(self.0.of_rows(rows))) };
+        let of = |rows| -> Box<dyn Run> { Box::new(LayerNormBackward(self.0.of_rows(rows))) };
         Some(Items { count: p.rows, inputs: vec![p.n, 0, p.n, 2], outputs: vec![p.n, 0, 0], of: Box::new(of) })
     }
-    back_ends!(layer_norm::backward);
 }

@@ -1,6 +1,6 @@
 //! Cross-entropies with their gradient in one pass.
 
-use super::{Items, Plan, Spec, back_ends, bytes_of};
+use super::{Items, Plan, Run, Spec, bytes_of};
 use crate::dtype::DType;
 
 /// How logits become likelihoods.
@@ -57,10 +57,9 @@ impl Plan for CrossEntropy {
         bytes_of(self.rows * (2 * self.classes + 2), self.dtype)
     }
     fn items(&self) -> Option<Items<'_>> {
-        let of = |rows| -> Box<dyn Plan> { Box::new(CrossEntropy { rows, ..self.clone() }) };
+        let of = |rows| -> Box<dyn Run> { Box::new(CrossEntropy { rows, ..self.clone() }) };
         let target = if self.target == Target::Index { 1 } else { self.classes };
         let inputs = vec![self.classes, target];
         Some(Items { count: self.rows, inputs, outputs: vec![1, self.classes], of: Box::new(of) })
     }
-    back_ends!(loss);
 }

@@ -1,6 +1,6 @@
 //! The batched matrix product.
 
-use super::{Plan, Spec, back_ends, bytes_of};
+use super::{Plan, Spec, bytes_of};
 use crate::dtype::DType;
 use crate::layout::numel;
 
@@ -60,5 +60,4 @@ impl Plan for Matmul {
     fn accumulates(&self) -> bool {
         !self.bias
     }
-    back_ends!(matmul);
 }

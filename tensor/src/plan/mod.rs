@@ -1,7 +1,7 @@
 //! Operations as data. A plan is a small plain struct that a public method on `Tensor` builds after it has checked shapes,
 //! dtypes and devices; back ends execute it and check nothing again. It knows its outputs, its FLOPs and the least bytes it must
 //! move, so that profiler, benchmark and roofline read their figures from it. Programs outside this package add operations by
-//! filling in a [`Custom`] plan, or by implementing [`Plan`].
+//! filling in a [`Custom`] plan, or by implementing [`Plan`] and [`Run`].
 
 mod attention;
 mod batch_norm;
@@ -18,6 +18,7 @@ mod matmul;
 mod pad;
 mod pool;
 mod reduce;
+mod run;
 mod softmax;
 mod update;
 
@@ -36,9 +37,10 @@ pub use matmul::{Matmul, MatrixStrides};
 pub use pad::Pad;
 pub use pool::{Pool2d, PoolKind, PoolPass};
 pub use reduce::{Reduce, ReduceOp, ScaledSquares};
+pub use run::Run;
 pub use softmax::{Softmax, SoftmaxBackward};
 pub(crate) use update::BLOCK;
-pub use update::{At, Rule, Update};
+pub use update::{StepInputs, Update, UpdateRule};
 
 use crate::dtype::DType;
 
@@ -68,10 +70,10 @@ pub struct Items<'a> {
     /// Elements of an item in each output; 0 where the output is a sum over all items.
     pub outputs: Vec<usize>,
     /// The same plan for this number of items.
-    pub of: Box<dyn Fn(usize) -> Box<dyn Plan> + 'a>,
+    pub of: Box<dyn Fn(usize) -> Box<dyn Run> + 'a>,
 }
 
-/// One operation, ready to run. Inputs are given by the caller of [`crate::execute`] in the order that the plan documents.
+/// The description of one operation. Inputs are given by the caller of [`crate::execute`] in the order that the plan documents.
 pub trait Plan: std::fmt::Debug + Send + Sync + 'static {
     /// The operation's name, as messages and profiles show it.
     fn name(&self) -> &'static str;
@@ -99,49 +101,9 @@ pub trait Plan: std::fmt::Debug + Send + Sync + 'static {
     fn items(&self) -> Option<Items<'_>> {
         None
     }
-
-    /// Runs it on the CPU.
-    fn cpu(&self, inputs: &[crate::cpu::Input<'_>], outputs: &mut [crate::cpu::Output<'_>]);
-
-    /// Records it on a GPU.
-    #[cfg(feature = "gpu")]
-    fn gpu(&self, gpu: &crate::gpu::GpuDevice, inputs: &[crate::gpu::Input<'_>], outputs: &[crate::gpu::Output<'_>]);
 }
 
 /// Bytes of `n` elements of a type.
 fn bytes_of(n: usize, dtype: DType) -> u64 {
     (n * dtype.size()) as u64
 }
-
-/// Both back ends' `run` functions of the plan family in files of the same name.
-macro_rules! back_ends {
-    ($module:ident) => {
-        fn cpu(&self, inputs: &[crate::cpu::Input<'_>], outputs: &mut [crate::cpu::Output<'_>]) {
-            crate::cpu::$module::run(self, inputs, outputs);
-        }
-        #[cfg(feature = "gpu")]
-        fn gpu(
-            &self,
-            gpu: &crate::gpu::GpuDevice,
-            inputs: &[crate::gpu::Input<'_>],
-            outputs: &[crate::gpu::Output<'_>],
-        ) {
-            crate::gpu::plans::$module::run(self, gpu, inputs, outputs);
-        }
-    };
-    ($module:ident :: $function:ident) => {
-        fn cpu(&self, inputs: &[crate::cpu::Input<'_>], outputs: &mut [crate::cpu::Output<'_>]) {
-            crate::cpu::$module::$function(self, inputs, outputs);
-        }
-        #[cfg(feature = "gpu")]
-        fn gpu(
-            &self,
-            gpu: &crate::gpu::GpuDevice,
-            inputs: &[crate::gpu::Input<'_>],
-            outputs: &[crate::gpu::Output<'_>],
-        ) {
-            crate::gpu::plans::$module::$function(self, gpu, inputs, outputs);
-        }
-    };
-}
-use back_ends;

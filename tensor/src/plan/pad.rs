@@ -1,6 +1,6 @@
 //! Constant padding of one axis.
 
-use super::{Items, Plan, Spec, back_ends, bytes_of};
+use super::{Items, Plan, Run, Spec, bytes_of};
 use crate::dtype::DType;
 use crate::layout::numel;
 
@@ -38,8 +38,7 @@ impl Plan for Pad {
     }
     fn items(&self) -> Option<Items<'_>> {
         let pitch = self.before + self.block + self.after;
-        let of = move |outer| -> Box<dyn Plan> { Box::new(Pad { outer, shape: vec![outer, pitch], ..self.clone() }) };
+        let of = move |outer| -> Box<dyn Run> { Box::new(Pad { outer, shape: vec![outer, pitch], ..self.clone() }) };
         Some(Items { count: self.outer, inputs: vec![self.block], outputs: vec![pitch], of: Box::new(of) })
     }
-    back_ends!(pad);
 }

@@ -1,6 +1,6 @@
 //! Two-dimensional pooling over planes.
 
-use super::{Items, Plan, Spec, back_ends, bytes_of};
+use super::{Items, Plan, Run, Spec, bytes_of};
 use crate::dtype::DType;
 
 /// What a window becomes.
@@ -80,12 +80,11 @@ impl Plan for Pool2d {
     }
     fn items(&self) -> Option<Items<'_>> {
         let [area, cells] = [self.input, self.output].map(|s| s[0] * s[1]);
-        let of = |planes| -> Box<dyn Plan> { Box::new(Pool2d { planes: [planes, 1], ..self.clone() }) };
+        let of = |planes| -> Box<dyn Run> { Box::new(Pool2d { planes: [planes, 1], ..self.clone() }) };
         let (read, made) = if self.pass == PoolPass::Forward { (area, cells) } else { (cells, area) };
         let both =
             |backward: bool| usize::from(self.kind == PoolKind::Max && backward == (self.pass == PoolPass::Backward));
         let (inputs, outputs) = (vec![read; 1 + both(true)], vec![made; 1 + both(false)]);
         Some(Items { count: self.planes[0] * self.planes[1], inputs, outputs, of: Box::new(of) })
     }
-    back_ends!(pool);
 }

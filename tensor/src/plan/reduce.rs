@@ -1,6 +1,6 @@
 //! Reductions of one (merged) axis.
 
-use super::{Items, Plan, Spec, back_ends, bytes_of};
+use super::{Items, Plan, Run, Spec, bytes_of};
 use crate::dtype::DType;
 
 /// What a reduction makes of the elements along its axis.
@@ -68,8 +68,7 @@ impl Plan for Reduce {
         matches!(self.op, ReduceOp::Sum | ReduceOp::SumSquares)
     }
     fn items(&self) -> Option<Items<'_>> {
-        let of =
-            |outer| -> Box<dyn Plan> { Box::new(Reduce { outer, shape: vec![outer, self.inner], ..self.clone() }) };
+        let of = |outer| -> Box<dyn Run> { Box::new(Reduce { outer, shape: vec![outer, self.inner], ..self.clone() }) };
         Some(Items {
             count: self.outer,
             inputs: vec![self.n * self.inner],
@@ -77,7 +76,6 @@ impl Plan for Reduce {
             of: Box::new(of),
         })
     }
-    back_ends!(reduce);
 }
 
 /// `Σ (s x)²` of all elements for a scale s, where s is not 1; where it is, 0, and x is not read, since the caller has that sum already.
@@ -103,5 +101,4 @@ impl Plan for ScaledSquares {
     fn bytes(&self) -> u64 {
         bytes_of(self.n, self.dtype)
     }
-    back_ends!(reduce::scaled_squares);
 }

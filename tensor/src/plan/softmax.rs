@@ -1,6 +1,6 @@
 //! Softmax and its logarithm over rows.
 
-use super::{Items, Plan, Spec, back_ends, bytes_of};
+use super::{Items, Plan, Run, Spec, bytes_of};
 use crate::dtype::DType;
 
 /// `y = softmax(x)` or `log softmax(x)` over rows of `n`. Input: x [rows, n], contiguous.
@@ -38,10 +38,9 @@ impl Plan for Softmax {
         2 * bytes_of(self.rows * self.n, self.dtype)
     }
     fn items(&self) -> Option<Items<'_>> {
-        let of = |rows| -> Box<dyn Plan> { Box::new(self.of_rows(rows)) };
+        let of = |rows| -> Box<dyn Run> { Box::new(self.of_rows(rows)) };
         Some(Items { count: self.rows, inputs: vec![self.n], outputs: vec![self.n], of: Box::new(of) })
     }
-    back_ends!(softmax);
 }
 
 /// The gradient. Inputs y (what the forward pass gave) and dy, contiguous:
@@ -63,8 +62,7 @@ impl Plan for SoftmaxBackward {
         3 * bytes_of(self.0.rows * self.0.n, self.0.dtype)
     }
     fn items(&self) -> Option<Items<'_>> {
-        let of = |rows| -> Box<dyn Plan> { Box::new(SoftmaxBackward(self.0.of_rows(rows))) };
+        let of = |rows| -> Box<dyn Run> { Box::new(SoftmaxBackward(self.0.of_rows(rows))) };
         Some(Items { count: self.0.rows, inputs: vec![self.0.n; 2], outputs: vec![self.0.n], of: Box::new(of) })
     }
-    back_ends!(softmax::backward);
 }

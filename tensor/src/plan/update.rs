@@ -10,22 +10,22 @@ pub const BLOCK: usize = 64;
 
 /// The formula of an optimiser over `V` vectors: θ and what it keeps beside it. It is written once, for one element, over any [`Numeric`], and
 /// becomes a vector loop on the CPU and one kernel on a GPU.
-pub trait Rule<const V: usize>: Clone + Send + Sync + 'static {
+pub trait UpdateRule<const V: usize>: Clone + Send + Sync + 'static {
     /// What it is called in messages and profiles.
     const NAME: &'static str;
     /// The vectors' names in checkpoints, such as `adamw.mean`; the first one is θ. The others begin at 0.
     const VECTORS: [&'static str; V];
 
     /// What the vectors become; θ is the first. Numbers that are made of `at.step` are not part of a kernel, so that it is the same one at every
-    /// step. Of zeros alone it must make zeros: the padding between parameters is zero, and stays so.
+    /// step. Given only zeros it must return zeros: the padding between parameters is zero, and stays so.
     ///
     /// Mark it `#[inline(always)]`: a function that is not inlined into the loop is compiled without the CPU's vector instructions.
-    fn step<X: Numeric>(&self, vectors: [X; V], at: At<X>) -> [X; V];
+    fn step<X: Numeric>(&self, vectors: [X; V], at: StepInputs<X>) -> [X; V];
 }
 
 /// What a formula is given besides the vectors.
 #[derive(Clone, Copy)]
-pub struct At<X> {
+pub struct StepInputs<X> {
     /// The gradient, clipped.
     pub grad: X,
     /// The learning rate of this step, times the scale of the parameter's group.
@@ -61,7 +61,7 @@ impl<R, const V: usize> fmt::Debug for Update<R, V> {
     }
 }
 
-impl<R: Rule<V>, const V: usize> Plan for Update<R, V> {
+impl<R: UpdateRule<V>, const V: usize> Plan for Update<R, V> {
     fn name(&self) -> &'static str {
         R::NAME
     }
@@ -74,12 +74,5 @@ impl<R: Rule<V>, const V: usize> Plan for Update<R, V> {
     }
     fn bytes(&self) -> u64 {
         (1 + 2 * V as u64) * bytes_of(self.n, self.dtype)
-    }
-    fn cpu(&self, inputs: &[crate::cpu::Input<'_>], outputs: &mut [crate::cpu::Output<'_>]) {
-        crate::cpu::update::run(self, inputs, outputs);
-    }
-    #[cfg(feature = "gpu")]
-    fn gpu(&self, gpu: &crate::gpu::GpuDevice, inputs: &[crate::gpu::Input<'_>], outputs: &[crate::gpu::Output<'_>]) {
-        crate::gpu::plans::update::run(self, gpu, inputs, outputs);
     }
 }

@@ -2,7 +2,7 @@
 
 use super::{devices, normal, open};
 use lethe_tensor::gpu::GpuOptions;
-use lethe_tensor::plan::{At, Rule, Update};
+use lethe_tensor::plan::{StepInputs, Update, UpdateRule};
 use lethe_tensor::{DType, Device, Numeric, Tensor, execute_in_place};
 
 const N: usize = 64 * 100;

@@ -1,16 +1,16 @@
 //! Formulas of optimisers with which the CPU's loops and the GPU's kernels are tried; who uses them imports what they are made of.
 
-use super::{At, Numeric, Rule};
+use super::{Numeric, StepInputs, UpdateRule};
 
 /// Adam with decoupled weight decay.
 #[derive(Clone)]
 pub struct AdamW;
 
-impl Rule<3> for AdamW {
+impl UpdateRule<3> for AdamW {
     const NAME: &'static str = "adamw";
     const VECTORS: [&'static str; 3] = ["theta", "m", "v"];
     #[inline(always)]
-    fn step<X: Numeric>(&self, [theta, m, v]: [X; 3], at: At<X>) -> [X; 3] {
+    fn step<X: Numeric>(&self, [theta, m, v]: [X; 3], at: StepInputs<X>) -> [X; 3] {
         let m = m + (at.grad - m) * 0.1;
         let v = v + (at.grad.square() - v) * 0.001;
         let [c1, c2] = [0.9f64, 0.999].map(|beta| 1.0 - beta.powi(at.step as i32));
@@ -23,11 +23,11 @@ impl Rule<3> for AdamW {
 #[derive(Clone)]
 pub struct Sgd(pub bool);
 
-impl Rule<2> for Sgd {
+impl UpdateRule<2> for Sgd {
     const NAME: &'static str = "sgd";
     const VECTORS: [&'static str; 2] = ["theta", "b"];
     #[inline(always)]
-    fn step<X: Numeric>(&self, [theta, b]: [X; 2], at: At<X>) -> [X; 2] {
+    fn step<X: Numeric>(&self, [theta, b]: [X; 2], at: StepInputs<X>) -> [X; 2] {
         let b = if at.step == 1 { at.grad } else { b * 0.9 + at.grad };
         let step = if self.0 { b * 0.9 + at.grad } else { b };
         [theta - (at.lr * at.decay * theta + at.lr * step), b]
@@ -38,11 +38,11 @@ impl Rule<2> for Sgd {
 #[derive(Clone)]
 pub struct All;
 
-impl Rule<4> for All {
+impl UpdateRule<4> for All {
     const NAME: &'static str = "all";
     const VECTORS: [&'static str; 4] = ["theta", "a", "b", "c"];
     #[inline(always)]
-    fn step<X: Numeric>(&self, [theta, a, b, c]: [X; 4], at: At<X>) -> [X; 4] {
+    fn step<X: Numeric>(&self, [theta, a, b, c]: [X; 4], at: StepInputs<X>) -> [X; 4] {
         let (positive, g) = (a.square() + 0.5, at.grad);
         let theta = theta.tanh() + positive.log() - positive.sqrt() / 2.0 + (-b.abs()).exp() - 0.25;
         let one = b.if_less(c, g, theta) * 0.5 + b.sign();

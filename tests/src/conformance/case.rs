@@ -13,6 +13,9 @@ pub struct Unknown(pub String);
 /// The results of an operation, by name; or what of it is not known.
 pub type Answer = Result<Vec<(String, Var)>, Unknown>;
 
+/// The results of a family's operation; `None` if it is another family's.
+pub type Found = Result<Option<Vec<(String, Var)>>, Unknown>;
+
 /// A result named `name`.
 pub fn one(name: &str, value: Var) -> Vec<(String, Var)> {
     vec![(name.into(), value)]

@@ -13,7 +13,8 @@ use std::path::Path;
 pub fn audit(run: &Path, before: Option<u64>) -> Result<Option<u64>, Fault> {
     let saved = match RunFolder::open(run).and_then(|run| run.load(None)) {
         Ok(checkpoint) => Some(checkpoint.number::<u64>(Checkpoint::UPDATES)?),
-        Err(RunError::NoCheckpoint(_)) => None,
+        // A program that was killed at once has not even written the config.
+        Err(RunError::NoCheckpoint(_) | RunError::NoRun(_)) => None,
         Err(error) => return Err(error.into()),
     };
     if saved < before {

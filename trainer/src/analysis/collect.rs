@@ -5,7 +5,7 @@ use crate::config::{AnalysisConfig, Config, Problem, Protocol};
 use crate::data::{Dataset, Loader, Preparation};
 use crate::error::Error;
 use crate::network::{Network, upload};
-use crate::training::Ascent;
+use crate::training::TrainedPerturbation;
 use crate::words::count;
 use lethe_autograd::Var;
 use lethe_nn::{Forward, Theta};
@@ -81,7 +81,7 @@ impl Collector {
     ///
     /// # Errors
     /// If a batch cannot be made, the device fails, or an output is not finite.
-    pub fn collect(&self, network: Network<'_>, ascent: Ascent, epochs: usize) -> Result<Outputs, Error> {
+    pub fn collect(&self, network: Network<'_>, ascent: TrainedPerturbation, epochs: usize) -> Result<Outputs, Error> {
         let unperturbed = log_likelihoods(network, &self.images)?;
         let key = COLLECTION | epochs as u32;
         let perturbed = match self.protocol {
@@ -99,7 +99,7 @@ impl Collector {
     }
 
     /// Protocol P2: every slice is evaluated by the network that it perturbs.
-    fn slice_by_slice(&self, network: Network<'_>, ascent: Ascent, key: u32) -> Result<Vec<f32>, Error> {
+    fn slice_by_slice(&self, network: Network<'_>, ascent: TrainedPerturbation, key: u32) -> Result<Vec<f32>, Error> {
         let mut outputs = Vec::new();
         for (j, slice) in self.slices.epoch(0)?.enumerate() {
             let slice = upload(network.device(), &slice?);
@@ -119,7 +119,7 @@ fn filled(images: &Dataset, m: usize) -> Dataset {
 }
 
 /// θ + ε of a slice, as in training: with the slice's batch statistics; running statistics are not updated.
-pub(super) fn perturbed(network: Network<'_>, ascent: Ascent, slice: &Batch, key: u32, j: usize) -> Theta {
+pub(super) fn perturbed(network: Network<'_>, ascent: TrainedPerturbation, slice: &Batch, key: u32, j: usize) -> Theta {
     let Network { model, theta, state } = network;
     let (index, forward) =
         (SliceIndex { update: key.into(), slice: j }, |f: &Forward<'_>, x: &Var| model.forward(f, x));

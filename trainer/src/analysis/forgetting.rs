@@ -2,13 +2,13 @@
 
 use super::collect::Collector;
 use super::companion::{Companion, companion, mean_likelihoods};
-use super::information::{Curves, MOST_CLASSES, curves, exponents};
+use super::information::{Curves, MAX_CLASSES, curves, exponents};
 use super::threshold::{Adjustment, Forgetting, adjusted_thresholds};
 use crate::config::{Config, Problem, Protocol, Split};
 use crate::data::Dataset;
 use crate::error::Error;
 use crate::network::Network;
-use crate::training::{Ascent, Progress};
+use crate::training::{Progress, TrainedPerturbation};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
@@ -78,9 +78,9 @@ impl ForgettingProbe {
         images: &Arc<Dataset>,
         workers: usize,
     ) -> Result<ForgettingProbe, Problem> {
-        if images.classes > MOST_CLASSES {
+        if images.classes > MAX_CLASSES {
             let reason =
-                format!("binned information supports at most {MOST_CLASSES}; train on fewer with data.only_classes");
+                format!("binned information supports at most {MAX_CLASSES}; train on fewer with data.only_classes");
             return Err(Problem::value("classes", images.classes, reason));
         }
         Ok(ForgettingProbe {
@@ -113,7 +113,12 @@ impl ForgettingProbe {
     ///
     /// # Errors
     /// As [`Collector::collect`].
-    pub fn measure(&self, network: Network<'_>, ascent: Ascent, progress: Progress) -> Result<ForgettingRecord, Error> {
+    pub fn measure(
+        &self,
+        network: Network<'_>,
+        ascent: TrainedPerturbation,
+        progress: Progress,
+    ) -> Result<ForgettingRecord, Error> {
         let outputs = self.collector.collect(network, ascent, progress.epochs)?;
         let images = self.collector.images();
         let side = |networks: &[Vec<f32>]| Side::of(networks, images.classes, &images.labels);

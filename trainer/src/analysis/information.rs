@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 pub type Code = u128;
 
 /// The largest number of classes of a code.
-pub const MOST_CLASSES: usize = Code::BITS as usize;
+pub const MAX_CLASSES: usize = Code::BITS as usize;
 
 /// The number of points of the grid of thresholds.
 pub const GRID: usize = 100;
@@ -24,10 +24,10 @@ pub fn exponents() -> Vec<f64> {
 /// Values may be likelihoods or, with the threshold's logarithm, log-likelihoods, which do not underflow.
 ///
 /// # Panics
-/// If there are more than [`MOST_CLASSES`] classes, or the values do not form complete rows.
+/// If there are more than [`MAX_CLASSES`] classes, or the values do not form complete rows.
 #[track_caller]
 pub fn codes(values: &[f32], classes: usize, threshold: f32) -> Vec<Code> {
-    assert!((1..=MOST_CLASSES).contains(&classes), "a code has 1 to {MOST_CLASSES} classes, not {classes}");
+    assert!((1..=MAX_CLASSES).contains(&classes), "a code has 1 to {MAX_CLASSES} classes, not {classes}");
     assert!(values.len().is_multiple_of(classes), "{} values are no rows of {classes}", values.len());
     let code = |row: &[f32]| row.iter().rev().fold(0, |code, v| code << 1 | Code::from(*v > threshold));
     values.chunks_exact(classes).map(code).collect()
@@ -105,7 +105,7 @@ pub struct Curves {
 /// The curves of networks whose log-likelihoods are given, each n × classes.
 ///
 /// # Panics
-/// If there are more than [`MOST_CLASSES`] classes, or a network does not have one row per label.
+/// If there are more than [`MAX_CLASSES`] classes, or a network does not have one row per label.
 #[track_caller]
 pub fn curves(networks: &[Vec<f32>], classes: usize, labels: &[u32]) -> Curves {
     let at = |r: &f64| {
@@ -152,8 +152,8 @@ mod tests {
     #[test]
     fn a_bit_is_set_above_the_threshold_only() {
         assert_eq!(codes(&[0.5, 0.4, 0.1, 0.2, 0.5, 0.6], 3, 0.4), [0b001, 0b110]);
-        let last: Vec<f32> = (0..MOST_CLASSES).map(|c| if c + 1 == MOST_CLASSES { 1.0 } else { 0.0 }).collect();
-        assert_eq!(codes(&last, MOST_CLASSES, 0.5), [1 << (MOST_CLASSES - 1)]);
+        let last: Vec<f32> = (0..MAX_CLASSES).map(|c| if c + 1 == MAX_CLASSES { 1.0 } else { 0.0 }).collect();
+        assert_eq!(codes(&last, MAX_CLASSES, 0.5), [1 << (MAX_CLASSES - 1)]);
     }
 
     #[test]

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// The largest number of pairs for which all permutations are enumerated, if there are ties.
-const MOST_ENUMERATED: usize = 8;
+const MAX_ENUMERATED: usize = 8;
 /// The number of random permutations for more pairs.
 const DRAWS: u32 = 10_000;
 
@@ -69,7 +69,7 @@ pub fn significance(x: &[f64], y: &[f64], seed: u64) -> Option<Significance> {
     let mut y = y.to_vec();
     Some(if ties(x) == 0 && ties(&y) == 0 {
         Significance { p: exact(x.len(), observed), method: Method::Exact }
-    } else if x.len() <= MOST_ENUMERATED {
+    } else if x.len() <= MAX_ENUMERATED {
         let (mut all, mut hits) = (0u32, 0u32);
         permutations(&mut y, x.len(), &mut |y| {
             all += 1;

@@ -4,7 +4,7 @@ use super::collect::perturbed;
 use crate::data::Loader;
 use crate::error::Error;
 use crate::network::{Network, upload};
-use crate::training::Ascent;
+use crate::training::TrainedPerturbation;
 use lethe_nn::loss::{Likelihood, TaskLoss};
 use lethe_optim::{Batch, Extragradient};
 use lethe_tensor::Tensor;
@@ -35,7 +35,7 @@ pub struct UnitDirection {
 /// If the device fails.
 pub fn direction(network: Network<'_>, step: Extragradient, images: &Batch) -> Result<Option<UnitDirection>, Error> {
     let moved = network.device().scope(|| {
-        let moved = perturbed(network, Ascent { step, rho: 1.0 }, images, 0, 0);
+        let moved = perturbed(network, TrainedPerturbation { step, rho: 1.0 }, images, 0, 0);
         moved.values().sub(network.theta.values()).force().clone()
     });
     let length = f64::from(moved.norm().item::<f32>()?);

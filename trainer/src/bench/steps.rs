@@ -7,7 +7,7 @@ use lethe_nn::models::{
     BlockKind, HeadNorm, MlpClassifier, MlpConfig, Pooling, ResNet, ResNetConfig, Stem, Vit, VitConfig,
 };
 use lethe_nn::{Forward, Model, Theta, layers::Activation};
-use lethe_optim::{AdamW, Batch, Descent, Extragradient, Optimizer, Perturbation, Rule};
+use lethe_optim::{AdamW, Batch, Descent, Extragradient, Optimizer, Perturbation, UpdateRule};
 use lethe_tensor::random::{Draw, Philox};
 use lethe_tensor::{DType, Device, DeviceError, Tensor};
 use std::sync::Arc;
@@ -24,7 +24,7 @@ const PASSES: f64 = 3.0;
 
 /// The perturbation of a step.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Ascent {
+pub enum TrainedStep {
     None,
     Sam,
     Obf,
@@ -66,7 +66,7 @@ fn training(
 }
 
 /// A step of a rule over ten million parameters, of which all but 64 decay.
-pub fn optimizer<R: Rule<V>, const V: usize>(device: &Device, rule: R) -> Result<Work, DeviceError> {
+pub fn optimizer<R: UpdateRule<V>, const V: usize>(device: &Device, rule: R) -> Result<Work, DeviceError> {
     let mut layout = ParamLayout::new();
     layout.add("weight", &[10_000, 1000], Tags { decayed: true, ..Tags::default() });
     layout.add("bias", &[64], Tags { decayed: false, ..Tags::default() });
@@ -91,7 +91,7 @@ pub fn mlp(device: &Device) -> Result<Work, DeviceError> {
     Ok(training(device, MlpClassifier::new(&config), &[BATCH, 784], 10, PLAIN, flops))
 }
 
-pub fn vit_small(device: &Device, ascent: Ascent) -> Result<Work, DeviceError> {
+pub fn vit_small(device: &Device, ascent: TrainedStep) -> Result<Work, DeviceError> {
     let config = VitConfig {
         channels: 1,
         image: [28, 28],
@@ -104,9 +104,9 @@ pub fn vit_small(device: &Device, ascent: Ascent) -> Result<Work, DeviceError> {
         ..baseline()
     };
     let perturbation = match ascent {
-        Ascent::None => Perturbation::None,
-        Ascent::Sam => Perturbation::Steepest,
-        Ascent::Obf => Perturbation::obf(1.0 / config.classes as f64, 1.0, Likelihood::Softmax),
+        TrainedStep::None => Perturbation::None,
+        TrainedStep::Sam => Perturbation::Steepest,
+        TrainedStep::Obf => Perturbation::obf(1.0 / config.classes as f64, 1.0, Likelihood::Softmax),
     };
     Ok(vit(device, config, 128, (Likelihood::Softmax, perturbation)))
 }

@@ -2,7 +2,7 @@
 
 use super::device::DeviceArg;
 use super::output::note;
-use crate::config::MOST_THREADS;
+use crate::config::MAX_THREADS;
 use crate::error::Error;
 use crate::progress::Show;
 use crate::run::{Checkpoint, RunFolder};
@@ -130,7 +130,7 @@ where
 
 /// A number of threads, 0 for all.
 pub fn threads() -> impl Fn(&str) -> Result<usize, String> + Clone + Send + Sync + 'static {
-    whole(0..=MOST_THREADS as u64)
+    whole(0..=MAX_THREADS as u64)
 }
 
 /// A count of at least 1.

@@ -1,6 +1,6 @@
 //! `lethe predict`.
 
-use super::options::{Averaged, Common, Source, natural};
+use super::options::{Averaged, Common, Source, number};
 use super::output::{note, say};
 use super::prepared::device;
 use crate::classes::Classes;
@@ -28,7 +28,7 @@ pub struct PredictArgs {
     #[arg(value_name = "IMAGE|FOLDER", required = true)]
     images: Vec<PathBuf>,
     /// The number of classes that are named for each image, the most likely first.
-    #[arg(long, value_name = "K", default_value_t = 1, value_parser = natural::<usize>())]
+    #[arg(long, value_name = "K", default_value_t = 1, value_parser = number())]
     top: usize,
     /// Print a line of JSON for each image.
     #[arg(long, conflicts_with = "csv")]

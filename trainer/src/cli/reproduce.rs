@@ -3,7 +3,7 @@
 use super::device::{DeviceChoice, threads};
 use super::options::{Common, whole};
 use super::output::{note, say};
-use crate::config::{MOST_THREADS, Problem, nearest};
+use crate::config::{MAX_THREADS, Problem, nearest};
 use crate::data::SearchPath;
 use crate::error::Error;
 use crate::paper::Architecture;
@@ -37,7 +37,7 @@ pub struct ReproduceArgs {
     set: Vec<String>,
     /// Number of runs to train at the same time, each on its share of the threads; by default as many as threads on a CPU at a reduced scale,
     /// otherwise one.
-    #[arg(long, value_name = "N", value_parser = whole::<usize>(1..=MOST_THREADS as u64))]
+    #[arg(long, value_name = "N", value_parser = whole::<usize>(1..=MAX_THREADS as u64))]
     jobs: Option<usize>,
     #[command(flatten)]
     common: Common,

@@ -39,19 +39,30 @@ pub fn resume(args: &ResumeArgs) -> Result<(), Error> {
     let old = Config::load(&run.config(), &[])?;
     let new = Config::load(&run.config(), &args.set)?;
     let Prepared { config, split, device, threads } = prepared(new, &run.config(), &args.common)?;
-    check(&args.set, &Change::between(&old, &config))?;
+    let asked = Change::between(&old, &config);
+    check(&args.set, &asked)?;
     let begin = |split| Training::resumed(&config, split, &device, threads, &observers, &run, &checkpoint);
     rehearse(|| begin(split.clone()), &device)?;
     let mut training = begin(split)?;
     training.stop_when_asked(&StopRequests::of_process().map_err(Error::Signals)?);
     check_epochs(&args.set, &config, &training)?;
+    if training.epochs() == config.train.epochs {
+        check_finished(&args.set, &asked)?;
+    }
     if args.source.checkpoint.is_some() {
         run.go_back(&checkpoint)?;
     }
     let (path, done) = (run.path().display(), training.epochs());
+    let updates: u64 = checkpoint.number(Checkpoint::UPDATES)?;
+    if updates > 0 && run.is_log_empty() {
+        note(&format!(
+            "warning: {path} has no log of its first {}: the log and the table of epochs begin after them, and so does what evaluations decide",
+            count(updates, "update")
+        ));
+    }
     // After a checkpoint from before an earlier change, that change takes effect at this point.
     let changes = Change::between(&checkpoint.config()?, &config);
-    let changed = Changed { epoch: done, updates: checkpoint.number(Checkpoint::UPDATES)?, changes };
+    let changed = Changed { epoch: done, updates, changes };
     run.change(&config, &changed)?;
     run.changes()?.iter().for_each(|changed| note(&format!("{path}: {changed}")));
     let (epochs, threads) = (count(config.train.epochs, "epoch"), count(threads, "thread"));
@@ -79,6 +90,19 @@ fn check(set: &[String], changes: &[Change]) -> Result<(), Error> {
         Some((text, reason)) => {
             let text = text.or(set.first()).cloned().unwrap_or_default();
             Err(ConfigError::Override { text, reason }.into())
+        }
+    }
+}
+
+/// Refuses changes of updates for a run that has no more of them: its config would tell of what no update used.
+fn check_finished(set: &[String], changes: &[Change]) -> Result<(), Error> {
+    let is_of_updates = |change: &&Change| ["optim.", "perturb."].iter().any(|section| change.key.starts_with(section));
+    match changes.iter().find(is_of_updates) {
+        None => Ok(()),
+        Some(change) => {
+            let text = set.iter().find(|text| text.trim_start().starts_with(&change.key)).cloned();
+            let reason = "all epochs are done, so no update would use it; raise train.epochs too".to_owned();
+            Err(ConfigError::Override { text: text.unwrap_or_else(|| change.to_string()), reason }.into())
         }
     }
 }

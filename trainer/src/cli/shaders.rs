@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use lethe_autograd::registry::{Case, operations};
 use lethe_autograd::{Mode, Tape, Var};
-use lethe_optim::{Adam, AdamW, Lion, RmsProp, Rule, Sgd};
+use lethe_optim::{Adam, AdamW, Lion, RmsProp, Sgd, UpdateRule};
 use lethe_shaders::{ParamsForm, variants};
 use lethe_tensor::gpu::{expressions, update_source};
 use lethe_tensor::plan::Update;
@@ -66,7 +66,7 @@ pub fn generated() -> BTreeMap<String, String> {
 
 /// The kernels of the optimisers, which clip.
 fn updates() -> [(&'static str, String); 6] {
-    fn text<R: Rule<V>, const V: usize>(rule: R) -> String {
+    fn text<R: UpdateRule<V>, const V: usize>(rule: R) -> String {
         update_source(&Update { rule, dtype: DType::F32, n: 6400, lr: 0.1, step: 2, max_norm: 1.0 })
     }
     [

@@ -81,7 +81,8 @@ fn paper_m() -> usize {
 impl AscentConfig {
     pub(super) fn check(&self) -> Result<(), Problem> {
         let AscentConfig { rho, rho_min, rho_schedule, rho_warmup_epochs, m, .. } = self;
-        require(rho.is_finite() && *rho >= 0.0, "perturb.rho", rho, "must be 0 or more")?;
+        let fit = (*rho as f32).is_finite() && *rho >= 0.0;
+        require(fit, "perturb.rho", rho, "must be 0 or more, and finite, in single precision too")?;
         if !(0.0..=*rho).contains(rho_min) {
             return Err(Problem::value(
                 "perturb.rho_min",

@@ -87,6 +87,8 @@ pub struct AugmentConfig {
 /// The largest side of an image that is accepted.
 const LARGEST: usize = 1 << 14;
 const MIN_AREA: f64 = 0.05;
+/// The largest number of classes in IDX files.
+const MAX_CLASSES: usize = 256;
 
 fn half() -> PerChannel {
     PerChannel::All(0.5)
@@ -173,13 +175,19 @@ impl DataConfig {
         self.std.check(
             "data.std",
             channels,
-            |v| v > 0.0 && v <= 1.0,
-            "must be positive; pixels are between 0 and 1, and so is their deviation",
+            |v| v >= f64::from(f32::MIN_POSITIVE) && v <= 1.0,
+            "must be positive, in single precision too; pixels are between 0 and 1, and so is their deviation",
         )?;
         if let Some(classes) = self.classes {
             let idx = self.dataset == DatasetKind::Idx;
             require(idx, "data.classes", classes, "only dataset = \"idx\" takes a number of classes")?;
-            require(classes >= 2, "data.classes", classes, "must be at least 2")?;
+            let fits = (2..=MAX_CLASSES).contains(&classes);
+            require(
+                fits,
+                "data.classes",
+                classes,
+                &format!("must be from 2 to {MAX_CLASSES}: labels in IDX files are bytes"),
+            )?;
         }
         self.check_only_classes()?;
         require(self.hold_out != Some(0), "data.hold_out", 0, "must be at least 1")?;

@@ -44,7 +44,7 @@ pub use nearest::nearest;
 pub use optim::{LrSchedule, OptimCommon, OptimConfig, RuleConfig};
 pub use perturb::{ForgettingConfig, Gamma, Lambda, Likelihood, PerturbConfig};
 pub use shrink::{ShrinkConfig, ShrinkScaling};
-pub use train::{MOST_THREADS, OnNonfinite, TrainConfig};
+pub use train::{MAX_THREADS, OnNonfinite, TrainConfig};
 
 use crate::shape::ImageShape;
 use crate::words::count;

@@ -111,6 +111,12 @@ fn values_out_of_range_are_refused() {
         ("model.depth=1001", "between 1 and 1000"),
         ("optim.eps=1e-60", "single precision"),
         ("train.eval_batch=0", "train.eval_batch = 0"),
+        ("train.checkpoint_minutes=1e300", "must be a number of minutes, from 0 to 1000000000"),
+        ("perturb.rho=1e39", "finite, in single precision too"),
+        ("perturb.rho=inf", "must be 0 or more, and finite"),
+        ("data.std=1e-40", "in single precision too"),
+        ("train.ema=1", "train.ema = 1: must be at least 0 and below 1"),
+        ("train.max_skipped=0", "must be at least 1"),
     ] {
         refused(&[set], &["x.toml: ", key]);
     }

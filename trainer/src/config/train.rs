@@ -73,8 +73,9 @@ pub enum OnNonfinite {
 }
 
 /// The largest number of threads that is accepted.
-pub const MOST_THREADS: usize = 1024;
-const MOST_EPOCHS: usize = 1_000_000;
+pub const MAX_THREADS: usize = 1024;
+const MAX_EPOCHS: usize = 1_000_000;
+const MAX_MINUTES: f64 = 1e9;
 
 fn one() -> usize {
     1
@@ -99,21 +100,16 @@ impl TrainConfig {
     }
 
     pub(super) fn check(&self) -> Result<(), Problem> {
-        require(self.epochs <= MOST_EPOCHS, "train.epochs", self.epochs, &format!("must be at most {MOST_EPOCHS}"))?;
-        require(
-            self.threads <= MOST_THREADS,
-            "train.threads",
-            self.threads,
-            &format!("must be at most {MOST_THREADS}"),
-        )?;
+        require(self.epochs <= MAX_EPOCHS, "train.epochs", self.epochs, &format!("must be at most {MAX_EPOCHS}"))?;
+        require(self.threads <= MAX_THREADS, "train.threads", self.threads, &format!("must be at most {MAX_THREADS}"))?;
         require(self.batch > 0, "train.batch", 0, "must be at least 1")?;
         require(self.eval_batch > 0, "train.eval_batch", 0, "must be at least 1")?;
         let minutes = self.checkpoint_minutes;
         require(
-            minutes >= 0.0 && minutes.is_finite(),
+            (0.0..=MAX_MINUTES).contains(&minutes),
             "train.checkpoint_minutes",
             minutes,
-            "must be a number of minutes, 0 or more",
+            &format!("must be a number of minutes, from 0 to {MAX_MINUTES}"),
         )?;
         require(self.accumulate > 0, "train.accumulate", 0, "must be at least 1")?;
         let ema = self.ema.unwrap_or(0.0);

@@ -14,9 +14,9 @@ const NAMES: &str = "JPEG, PNG, BMP, WebP, TIFF";
 const FORMS: [ImageFormat; 5] =
     [ImageFormat::Jpeg, ImageFormat::Png, ImageFormat::Bmp, ImageFormat::WebP, ImageFormat::Tiff];
 /// The largest number of pixels of an image: one that claims more is a mistake, or made to exhaust memory.
-const MOST_PIXELS: u64 = 1 << 27;
+const MAX_PIXELS: u64 = 1 << 27;
 /// The memory limit of decoders, in bytes.
-const MOST_MEMORY: u64 = 1 << 31;
+const MAX_MEMORY: u64 = 1 << 31;
 /// The number of first bytes that a message shows of a file in none of these formats.
 const SHOWN: usize = 12;
 
@@ -61,7 +61,7 @@ pub enum ImageFlaw {
     #[error("is of an unsupported kind{}; save it in another format, such as PNG", said(.0))]
     Kind(Box<ImageError>),
     /// It has too many pixels.
-    #[error("is too large: {width} × {height} pixels; at most {MOST_PIXELS} are allowed (11585 × 11585)")]
+    #[error("is too large: {width} × {height} pixels; at most {MAX_PIXELS} are allowed (11585 × 11585)")]
     TooLarge {
         /// Its width.
         width: u64,
@@ -117,7 +117,7 @@ fn found(head: &[u8], guessed: Option<ImageFormat>) -> String {
 
 /// Checks that an image of this size is accepted.
 pub(super) fn check_size(width: u64, height: u64) -> Result<(), ImageFlaw> {
-    let fits = width.checked_mul(height).is_some_and(|pixels| pixels <= MOST_PIXELS);
+    let fits = width.checked_mul(height).is_some_and(|pixels| pixels <= MAX_PIXELS);
     if fits { Ok(()) } else { Err(ImageFlaw::TooLarge { width, height }) }
 }
 
@@ -125,7 +125,7 @@ pub(super) fn check_size(width: u64, height: u64) -> Result<(), ImageFlaw> {
 pub(super) fn reader<R: BufRead + Seek>(source: R, form: ImageFormat) -> ImageReader<R> {
     let mut reader = ImageReader::with_format(source, form);
     let mut limits = Limits::no_limits();
-    limits.max_alloc = Some(MOST_MEMORY);
+    limits.max_alloc = Some(MAX_MEMORY);
     reader.limits(limits);
     reader
 }

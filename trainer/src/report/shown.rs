@@ -4,7 +4,7 @@ use super::judged::Judged;
 use crate::analysis::forgetting::{ForgettingRecord, Side};
 use crate::config::Config;
 use crate::error::Error;
-use crate::run::{Finished, History, RunFolder, Test, Update};
+use crate::run::{Finished, History, RunError, RunFolder, Test, Update};
 use crate::words::count;
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
@@ -43,6 +43,11 @@ impl Shown {
     /// If its config or a log cannot be read.
     pub fn of(run: &RunFolder, name: String) -> Result<Shown, Error> {
         let config = Config::load_trained(&run.config(), &[])?;
+        // A config that was edited since would tell of what no update used.
+        match run.load(None) {
+            Ok(_) | Err(RunError::NoCheckpoint(_)) => {}
+            Err(error) => return Err(error.into()),
+        }
         let (history, finished) = (run.history()?, run.finished()?);
         let mut curves = curves(&history);
         curves.extend(forgetting(run)?);

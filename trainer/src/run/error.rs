@@ -39,6 +39,18 @@ pub enum RunError {
         /// The line, counted from 1.
         line: usize,
     },
+    /// A log does not have the records that a checkpoint counts on.
+    #[error(
+        "{}: records are missing or repeated ({found}), which no crash of the program leaves; restore the file, or move it away and a new \
+         log is begun",
+        path.display()
+    )]
+    LostRecords {
+        /// The log.
+        path: PathBuf,
+        /// What is wrong.
+        found: String,
+    },
     /// The folder is not a run folder.
     #[error("{} is not a run folder: it has no {CONFIG}", .0.display())]
     NoRun(PathBuf),

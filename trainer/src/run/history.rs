@@ -127,6 +127,11 @@ impl RunFolder {
         Ok(history)
     }
 
+    /// Whether nothing has been logged, or the log was moved away.
+    pub fn is_log_empty(&self) -> bool {
+        fs::metadata(self.file(METRICS)).map_or(true, |of| of.len() == 0)
+    }
+
     /// The result of the run, if it is finished.
     ///
     /// # Errors

@@ -134,16 +134,29 @@ impl RunFolder {
                 Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
                 text => text.map_err(|source| RunError::Read { path: path.clone(), source })?,
             };
-            let mut kept = String::new();
+            let (mut kept, mut next) = (String::new(), None);
             for (line, record) in text.split_inclusive('\n').enumerate() {
                 match serde_json::from_str::<Line>(record) {
-                    Ok(line) if is_kept(&line) => kept += record,
+                    Ok(Line { update: Some(update), .. }) if next.is_some_and(|next| next != update) => {
+                        let found = format!("update {update}, not {}", next.unwrap_or(0));
+                        return Err(RunError::LostRecords { path, found: format!("{found} in line {}", line + 1) });
+                    }
+                    Ok(line) if is_kept(&line) => {
+                        next = line.update.map(|update| update + 1).or(next);
+                        kept += record;
+                    }
                     // A program that was killed leaves half a line at the end, and nothing after it.
                     Err(_) if record.ends_with('\n') => return Err(RunError::BrokenLog { path, line: line + 1 }),
                     _ => break,
                 }
             }
-            Ok(Some((name, kept)))
+            match next {
+                Some(next) if updates > 0 && next < updates => {
+                    let found = format!("the last update is {}, not {}", next - 1, updates - 1);
+                    Err(RunError::LostRecords { path, found })
+                }
+                _ => Ok(Some((name, kept))),
+            }
         };
         // Both are read before one is written, so that an error changes nothing.
         let logs = [kept(METRICS)?, kept(TIMING)?];

@@ -22,7 +22,7 @@ use lethe_tensor::Device;
 use serde::Serialize;
 use std::path::PathBuf;
 
-pub use observer::{Ascent, Observed, Observer, Observers, Progress};
+pub use observer::{Observed, Observer, Observers, Progress, TrainedPerturbation};
 pub use parts::Parts;
 pub use restored::Restored;
 pub use session::{Pending, Session, StepRecord};

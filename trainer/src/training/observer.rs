@@ -27,14 +27,14 @@ pub struct Observed<'a> {
     /// The network.
     pub network: Network<'a>,
     /// The perturbation of its last update.
-    pub ascent: Ascent,
+    pub ascent: TrainedPerturbation,
     /// How far the training has come.
     pub progress: Progress,
 }
 
 /// A perturbation as in training.
 #[derive(Clone, Copy, Debug)]
-pub struct Ascent {
+pub struct TrainedPerturbation {
     /// The step.
     pub step: Extragradient,
     /// Its radius ρ.

@@ -1,6 +1,6 @@
 //! The network of a checkpoint, for evaluation and analysis.
 
-use super::observer::{Ascent, Progress};
+use super::observer::{Progress, TrainedPerturbation};
 use super::state::{UPDATES, lr_decays, vector};
 use crate::classes::Classes;
 use crate::config::Config;
@@ -18,7 +18,7 @@ pub struct Restored {
     model: Box<dyn Model>,
     theta: Theta,
     state: State,
-    ascent: Ascent,
+    ascent: TrainedPerturbation,
     progress: Progress,
 }
 
@@ -54,7 +54,7 @@ impl Restored {
         let (lr, rho) = experiment::schedules(config, updates_per_epoch, lr_decays(checkpoint)?);
         let last = updates.saturating_sub(1);
         let rho = rho.at(last, lr.at(last));
-        let ascent = Ascent { step: experiment::step(config, classes.len()), rho };
+        let ascent = TrainedPerturbation { step: experiment::step(config, classes.len()), rho };
         let progress = Progress { epochs: updates as usize / updates_per_epoch, updates };
         Ok(Restored { model, theta, state, ascent, progress })
     }
@@ -65,7 +65,7 @@ impl Restored {
     }
 
     /// The perturbation of its last update.
-    pub fn ascent(&self) -> Ascent {
+    pub fn ascent(&self) -> TrainedPerturbation {
         self.ascent
     }
 

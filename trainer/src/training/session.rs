@@ -1,6 +1,6 @@
 //! The state of a training: model, optimiser and step of a config, and the updates.
 
-use super::observer::{Ascent, Observed, Progress};
+use super::observer::{Observed, Progress, TrainedPerturbation};
 use super::state::{LR_DECAYS, UPDATES, lr_decays, named, vector};
 use crate::classes::Classes;
 use crate::config::{Config, OnNonfinite};
@@ -243,9 +243,9 @@ impl<'a> Session<'a> {
     }
 
     /// The perturbation of the last update.
-    pub fn ascent(&self) -> Ascent {
+    pub fn ascent(&self) -> TrainedPerturbation {
         let last = self.update.saturating_sub(1);
-        Ascent { step: self.step, rho: self.rho.at(last, self.lr.at(last)) }
+        TrainedPerturbation { step: self.step, rho: self.rho.at(last, self.lr.at(last)) }
     }
 
     /// The number of epochs and updates done.

@@ -8,7 +8,9 @@ use crate::plan::{BatchNorm, BatchNormBackward, LayerNorm, LayerNormBackward};
 /// Mean and biased variance of `n` numbers, in two passes, so that a large mean costs no digits.
 fn moments<T: Float>(n: usize, at: &impl Fn(usize) -> T) -> (T, T) {
     let count = T::from_f64(n as f64);
-    let mean = tree_sum(n, at) / count;
+    let rough = tree_sum(n, at) / count;
+    // What the rounding of the mean left, which is as large as the deviations where the mean is large.
+    let mean = rough + tree_sum(n, &|i| at(i) - rough) / count;
     let var = tree_sum(n, &|i| (at(i) - mean) * (at(i) - mean)) / count;
     (mean, var)
 }

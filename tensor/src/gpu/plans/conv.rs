@@ -11,12 +11,12 @@ use crate::gpu::{Binding, GpuDevice, Input, Output, Span};
 use crate::plan::{Conv2d, ConvGeometry, ConvPass, Plan};
 
 /// Pixels and distances in the kernel's 16-bit halves are below this.
-const MOST_PIXELS: usize = 1 << 15;
+const MAX_PIXELS: usize = 1 << 15;
 /// The weight gradient's kernel divides numbers below this.
-const MOST_TERMS: usize = 1 << 24;
+const MAX_TERMS: usize = 1 << 24;
 /// The terms that a thread sums, at most.
 const LONGEST: usize = 1 << 14;
-const MOST_GROUPS: usize = GROUPS_PER_DIMENSION as usize;
+const MAX_GROUPS: usize = GROUPS_PER_DIMENSION as usize;
 
 /// Runs the plan.
 pub fn run(p: &Conv2d, gpu: &GpuDevice, inputs: &[Input<'_>], outputs: &[Output<'_>]) {
@@ -40,25 +40,25 @@ pub fn fits(g: &ConvGeometry, pass: ConvPass) -> Result<(), (String, usize)> {
         if n < limit { Ok(()) } else { Err((format!("{what} is {n}"), limit - 1)) }
     };
     for (axis, name) in ["height", "width"].into_iter().enumerate() {
-        below(&format!("the input's {name}"), g.input[axis], MOST_PIXELS)?;
-        below(&format!("the output's {name}"), g.output[axis], MOST_PIXELS)?;
-        below(&format!("the stride along the {name}"), g.stride[axis], MOST_PIXELS)?;
-        below(&format!("the padding before the {name}"), g.padding[axis][0], MOST_PIXELS)?;
-        below(&format!("the padding after the {name}"), g.padding[axis][1], MOST_PIXELS)?;
-        below(&format!("the window's {name}"), g.dilation[axis] * (g.kernel[axis] - 1), MOST_PIXELS)?;
+        below(&format!("the input's {name}"), g.input[axis], MAX_PIXELS)?;
+        below(&format!("the output's {name}"), g.output[axis], MAX_PIXELS)?;
+        below(&format!("the stride along the {name}"), g.stride[axis], MAX_PIXELS)?;
+        below(&format!("the padding before the {name}"), g.padding[axis][0], MAX_PIXELS)?;
+        below(&format!("the padding after the {name}"), g.padding[axis][1], MAX_PIXELS)?;
+        below(&format!("the window's {name}"), g.dilation[axis] * (g.kernel[axis] - 1), MAX_PIXELS)?;
     }
-    let (area, largest) = (g.output[0] * g.output[1], MOST_GROUPS * Tile::LARGEST.side);
+    let (area, largest) = (g.output[0] * g.output[1], MAX_GROUPS * Tile::LARGEST.side);
     match pass {
         ConvPass::WeightGrad => {
-            below("the number of groups", g.groups, MOST_GROUPS + 1)?;
-            below("the output's area", area, MOST_TERMS)
+            below("the number of groups", g.groups, MAX_GROUPS + 1)?;
+            below("the output's area", area, MAX_TERMS)
         }
         ConvPass::Forward => {
-            below("the number of groups", g.groups, MOST_GROUPS + 1)?;
+            below("the number of groups", g.groups, MAX_GROUPS + 1)?;
             below("the output's area", area, largest + 1)
         }
         ConvPass::InputGrad => {
-            below("the product of groups and strides", g.groups * g.stride[0] * g.stride[1], MOST_GROUPS + 1)?;
+            below("the product of groups and strides", g.groups * g.stride[0] * g.stride[1], MAX_GROUPS + 1)?;
             below("the area of a phase", taps::largest_phase(g), largest + 1)
         }
     }
@@ -68,9 +68,9 @@ pub fn fits(g: &ConvGeometry, pass: ConvPass) -> Result<(), (String, usize)> {
 fn fewer_images(g: &ConvGeometry, pass: ConvPass) -> Option<usize> {
     let [from, to] = [g.x_shape(), g.y_shape()].map(|s| s[1..].iter().product());
     let (area, most) = match pass {
-        ConvPass::Forward => (g.output[0] * g.output[1], MOST_GROUPS * Tile::LARGEST.side),
-        ConvPass::InputGrad => (taps::largest_phase(g), MOST_GROUPS * Tile::LARGEST.side),
-        ConvPass::WeightGrad => (g.output[0] * g.output[1], MOST_TERMS - 1),
+        ConvPass::Forward => (g.output[0] * g.output[1], MAX_GROUPS * Tile::LARGEST.side),
+        ConvPass::InputGrad => (taps::largest_phase(g), MAX_GROUPS * Tile::LARGEST.side),
+        ConvPass::WeightGrad => (g.output[0] * g.output[1], MAX_TERMS - 1),
     };
     (g.batch.min(grain(&[from, to])) * area > most).then(|| (most / area).max(1))
 }
@@ -98,8 +98,8 @@ fn product(gpu: &GpuDevice, p: &Conv2d, [x, w, y]: [&Span; 3], bias: Option<&Spa
     let chosen = tiling(g.groups * phases, m, g.batch * area, depth, false).tile;
     // A small tile's grid may be too long even for the smallest part.
     let least = g.batch.min(grain(&[from, to])) * area;
-    let tile = if least > MOST_GROUPS * chosen.side { &Tile::LARGEST } else { chosen };
-    let most = MOST_GROUPS * tile.side;
+    let tile = if least > MAX_GROUPS * chosen.side { &Tile::LARGEST } else { chosen };
+    let most = MAX_GROUPS * tile.side;
     let kernel =
         variant("conv", "conv", &["CONV", tile.flag, if bias.is_some() { "BIAS" } else { "" }], &[("ACT", 0.0)]);
     for images in parts(g.batch, &[from, to], most / area.max(1), gpu.caps().max_binding) {
@@ -127,7 +127,7 @@ fn weight_gradient(gpu: &GpuDevice, g: &ConvGeometry, [x, dy]: [&Span; 2], table
     let most = gpu.caps().max_binding;
     // Products that need no slices to keep the device busy are added image by image instead, so that no thread runs long.
     let whole = tiling(g.groups, m, n, g.batch * area, true).slice == g.batch * area;
-    let terms = if whole { LONGEST.max(area) } else { MOST_TERMS - 1 };
+    let terms = if whole { LONGEST.max(area) } else { MAX_TERMS - 1 };
     for images in parts(g.batch, &words, terms / area, most) {
         let k = images.len() * area;
         let cut = tiling(g.groups, m, n, k, true);

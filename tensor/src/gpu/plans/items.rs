@@ -4,11 +4,11 @@
 use super::parts::fitting;
 use crate::gpu::{GpuDevice, Input, Output};
 use crate::layout::Layout;
-use crate::plan::{Items, Plan};
+use crate::plan::{Items, Run};
 use std::ops::Range;
 
 /// Records a plan, in parts where an operand is too large for one binding.
-pub fn run(plan: &dyn Plan, gpu: &GpuDevice, inputs: &[Input<'_>], outputs: &[Output<'_>]) {
+pub fn run(plan: &dyn Run, gpu: &GpuDevice, inputs: &[Input<'_>], outputs: &[Output<'_>]) {
     let most = gpu.caps().max_binding;
     let large = inputs.iter().any(|i| (i.layout.numel() * i.dtype.size()) as u64 > most)
         || outputs.iter().any(|o| (o.len * o.dtype.size()) as u64 > most);

@@ -21,11 +21,11 @@ const ROWS: usize = 1;
 const COLS: usize = 2;
 const DEPTH: usize = 3;
 /// Matrices that one dispatch can do.
-const MOST_ITEMS: usize = GROUPS_PER_DIMENSION as usize;
+const MAX_ITEMS: usize = GROUPS_PER_DIMENSION as usize;
 
 /// The depths that a thread goes through, and the slices that one adds up, at most.
 const LONGEST: usize = 1 << 14;
-const MOST_SLICES: usize = 1 << 10;
+const MAX_SLICES: usize = 1 << 10;
 
 /// Runs the plan.
 pub fn run(p: &Matmul, gpu: &GpuDevice, inputs: &[Input<'_>], outputs: &[Output<'_>]) {
@@ -214,7 +214,7 @@ impl<'a> Job<'a> {
         // The kernel has two levels, and a part holds whole inner ones.
         let size = inner * (m * n).max(m * k).max(n * k);
         let too_large = size > gpu.caps().max_binding as usize / DType::F32.size();
-        let flat = p.batch.len() > 2 || too_large || items > MOST_ITEMS && inner > MOST_ITEMS / GRAIN;
+        let flat = p.batch.len() > 2 || too_large || items > MAX_ITEMS && inner > MAX_ITEMS / GRAIN;
         let batch = if flat { [items, 1] } else { [p.batch.first().copied().unwrap_or(1), inner] };
         let tiling = tiling(items, m, n, k, true);
         let split = tiling.slice < k;
@@ -245,7 +245,7 @@ impl<'a> Job<'a> {
         let grains = [outer, grain(&[self.a.row, self.n]), GRAIN, GRAIN];
         let partial = items.len() * inner * slices * rows.len() * cols.len();
         let large = partial > self.gpu.caps().max_binding as usize / DType::F32.size();
-        let long = slices > MOST_SLICES || slices > 1 && large || slices == 1 && depth.len() > LONGEST;
+        let long = slices > MAX_SLICES || slices > 1 && large || slices == 1 && depth.len() > LONGEST;
         let axes = self.too_long(grid, long, &windows);
         if let Some(&axis) = axes.iter().find(|axis| ranges[**axis].len() > grains[**axis]) {
             for (number, half) in halves(&ranges[axis], grains[axis]).into_iter().enumerate() {

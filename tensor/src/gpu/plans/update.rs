@@ -7,13 +7,13 @@ use crate::gpu::codegen::{Access, Program, Target};
 use crate::gpu::{GpuDevice, Input, Output};
 use crate::layout::Layout;
 use crate::numeric::{Numeric, Written};
-use crate::plan::{At, BLOCK, Rule, Update};
+use crate::plan::{BLOCK, StepInputs, Update, UpdateRule};
 
 /// Gradient, norm, scale and decay.
 const INPUTS: usize = 4;
 
 /// Runs the plan.
-pub fn run<R: Rule<V>, const V: usize>(
+pub fn run<R: UpdateRule<V>, const V: usize>(
     p: &Update<R, V>,
     gpu: &GpuDevice,
     inputs: &[Input<'_>],
@@ -42,7 +42,7 @@ fn layouts(n: usize, [g, table, norm]: [&Layout; 3]) -> [Layout; INPUTS] {
 }
 
 /// What each vector becomes; inputs are those of [`INPUTS`], and after them the vectors.
-fn expression<R: Rule<V>, const V: usize>(p: &Update<R, V>) -> (Expr, [usize; V]) {
+fn expression<R: UpdateRule<V>, const V: usize>(p: &Update<R, V>) -> (Expr, [usize; V]) {
     let written = Written::new();
     let [g, norm, scale, decay] = [0, 1, 2, 3].map(|i| written.push(Node::Input(i)));
     let old: [_; V] = std::array::from_fn(|k| written.push(Node::Input(INPUTS + k)));
@@ -50,7 +50,7 @@ fn expression<R: Rule<V>, const V: usize>(p: &Update<R, V>) -> (Expr, [usize; V]
         true => g * (written.number(p.max_norm) / (norm + 1e-6)).min(written.number(1.0)),
         false => g,
     };
-    let new = p.rule.step(old, At { grad, lr: scale * p.lr, decay, step: p.step });
+    let new = p.rule.step(old, StepInputs { grad, lr: scale * p.lr, decay, step: p.step });
     // 0 where nothing moves: frozen, or the norm is not finite.
     let moves = norm.at_most(written.number(f64::from(f32::MAX))) * scale;
     let roots = std::array::from_fn(|k| moves.where_(new[k], old[k]).node);
@@ -58,7 +58,7 @@ fn expression<R: Rule<V>, const V: usize>(p: &Update<R, V>) -> (Expr, [usize; V]
 }
 
 /// The kernel's text.
-pub fn source<R: Rule<V>, const V: usize>(p: &Update<R, V>) -> String {
+pub fn source<R: UpdateRule<V>, const V: usize>(p: &Update<R, V>) -> String {
     let (expr, roots) = expression(p);
     let contiguous = [vec![p.n], vec![p.n / BLOCK, 2], vec![1]].map(|shape| Layout::contiguous(&shape));
     let layouts = layouts(p.n, contiguous.each_ref());

@@ -1,6 +1,6 @@
 //! Attention.
 
-use super::Found;
+use crate::conformance::case::Found;
 use crate::conformance::case::{Case, Unknown, one};
 use crate::conformance::models;
 use lethe_autograd::Var;

@@ -1,6 +1,6 @@
 //! Convolution and pooling.
 
-use super::Found;
+use crate::conformance::case::Found;
 use crate::conformance::case::{Attrs, Case, Unknown, one};
 use lethe_tensor::{ConvOptions, PoolOptions};
 use serde_json::Value;

@@ -1,6 +1,6 @@
 //! Functions of one element, and of pairs.
 
-use super::Found;
+use crate::conformance::case::Found;
 use crate::conformance::case::{Case, one};
 use lethe_autograd::Var;
 

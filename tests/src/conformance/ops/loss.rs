@@ -1,6 +1,6 @@
 //! Losses.
 
-use super::Found;
+use crate::conformance::case::Found;
 use crate::conformance::case::{Answer, Attrs, Case, Unknown, one};
 use lethe_autograd::Var;
 use lethe_nn::loss::{Likelihood, Obf};

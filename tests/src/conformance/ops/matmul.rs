@@ -1,6 +1,6 @@
 //! Matrix products.
 
-use super::Found;
+use crate::conformance::case::Found;
 use crate::conformance::case::{Case, one};
 
 /// The family's operations.

@@ -13,11 +13,7 @@ mod second_order;
 mod shape;
 mod stats;
 
-use super::case::{Answer, Case, Unknown};
-use lethe_autograd::Var;
-
-/// The results of a family's operation; `None` if it is another family's.
-type Found = Result<Option<Vec<(String, Var)>>, Unknown>;
+use super::case::{Answer, Case, Found, Unknown};
 
 const FAMILIES: &[fn(&Case<'_>) -> Found] = &[
     elementwise::unary,

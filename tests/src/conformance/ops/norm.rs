@@ -1,6 +1,6 @@
 //! Normalisations and dropout.
 
-use super::Found;
+use crate::conformance::case::Found;
 use crate::conformance::case::{Answer, Case, Unknown, one};
 use lethe_autograd::Var;
 use lethe_tensor::Tensor;

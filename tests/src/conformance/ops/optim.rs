@@ -1,6 +1,6 @@
 //! Optimisers and schedules.
 
-use super::Found;
+use crate::conformance::case::Found;
 use crate::conformance::case::{Answer, Attrs, Case, Unknown, one};
 use crate::conformance::vectors::{assemble, host, layout, row, split, stacked};
 use lethe_autograd::{ParamId, ParamLayout, Tags, Var};

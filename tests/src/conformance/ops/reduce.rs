@@ -1,6 +1,6 @@
 //! Reductions, running sums, softmax.
 
-use super::Found;
+use crate::conformance::case::Found;
 use crate::conformance::case::{Case, Unknown, one};
 use lethe_autograd::Var;
 

@@ -1,8 +1,8 @@
 //! Steps of the SAM family, slice by slice as [`Extragradient`] takes them, so that all that a case looks at can be given.
 
-use super::Found;
 use super::loss::obf_objective;
 use super::optim::{Rate, decay_1d, optimizer, radius};
+use crate::conformance::case::Found;
 use crate::conformance::case::{Answer, Attrs, Case, Unknown};
 use crate::conformance::models::{Network, task_loss};
 use crate::conformance::vectors::{assemble, layout, row, split, stacked};

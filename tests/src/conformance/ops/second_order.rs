@@ -1,6 +1,6 @@
 //! Hessian-vector products, and the eigenvalues of small Hessians that are put together from them.
 
-use super::Found;
+use crate::conformance::case::Found;
 use crate::conformance::case::{Answer, Case, one};
 use crate::conformance::models::{Network, task_loss};
 use crate::conformance::symmetric::eigen;

@@ -1,6 +1,6 @@
 //! Data movement: views, joins, padding, reading and adding by index.
 
-use super::Found;
+use crate::conformance::case::Found;
 use crate::conformance::case::{Case, Unknown, one};
 use lethe_autograd::Var;
 use lethe_tensor::Tensor;

@@ -1,6 +1,6 @@
 //! Measures of the analysis, which run on the host whatever the device of the other cases.
 
-use super::Found;
+use crate::conformance::case::Found;
 use crate::conformance::case::{Answer, Case, Unknown};
 use lethe::analysis::companion::companion;
 use lethe::analysis::information::{Code, Information, codes, information};
