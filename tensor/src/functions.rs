@@ -1,9 +1,8 @@
 //! The elementwise functions of one number, each in one place: what it is, its value in double precision, its form in vectors of `f32`, and its
 //! form in a shader. The enumeration, the methods of tensors and the dispatch of every back end are made of this table.
 //!
-//! To add one: an entry here, its rule in `autograd/src/ops/elementwise.rs` and its case in `autograd/src/registry/elementwise.rs`; where it is not
-//! made of functions that are there, also its vector form in `cpu/math.rs`, and a WGSL function behind a flag in `shaders/wgsl/functions.wgsl` if its
-//! text does not fit the entry.
+//! To add one: an entry here, its rule in `autograd/src/ops/elementwise.rs` and its case in `autograd/src/registry/elementwise.rs`; and a WGSL function
+//! behind a flag in `shaders/wgsl/functions.wgsl`, if its text is more than an expression.
 
 /// Hands the table to the macro named, an entry as
 ///

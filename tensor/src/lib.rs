@@ -41,5 +41,5 @@ pub use ops::indexing::{Cuts, Ellipsis, Index, Indices, NewAxis};
 pub use ops::norm::BatchNormOutput;
 pub use ops::pool::{PoolOptions, adaptive_plan};
 pub use ops::view::INFER;
-pub use run::{defer, execute, execute_in_place, execute_one, store};
+pub use run::{count_flops, defer, execute, execute_in_place, execute_one, store};
 pub use tensor::Tensor;

@@ -12,6 +12,8 @@ use std::sync::Arc;
 
 thread_local! {
     static DEFERRING: Cell<bool> = const { Cell::new(false) };
+    /// The operations that this thread has run.
+    static FLOPS: Cell<u64> = const { Cell::new(0) };
 }
 
 /// Sets the flag of this thread until the result is dropped.
@@ -30,6 +32,22 @@ fn deferring(on: bool) -> impl Drop {
 pub fn defer<R>(f: impl FnOnce() -> R) -> R {
     let _reset = deferring(true);
     f()
+}
+
+/// Runs `f`, and counts the floating-point operations of the plans that this thread runs meanwhile, as [`Plan::flops`](crate::plan::Plan::flops)
+/// gives them.
+///
+/// # Examples
+/// ```
+/// use lethe_tensor::{Device, Tensor, count_flops};
+/// let x = Tensor::randn(&Device::cpu(), &[10, 20], 0);
+/// let (_, flops) = count_flops(|| x.matmul(&x.transpose(0, 1)));
+/// assert_eq!(flops, 2 * 10 * 20 * 10);
+/// ```
+pub fn count_flops<R>(f: impl FnOnce() -> R) -> (R, u64) {
+    let before = FLOPS.get();
+    let result = f();
+    (result, FLOPS.get().wrapping_sub(before))
 }
 
 /// A run of elements of a storage that a plan writes.
@@ -252,6 +270,7 @@ fn fresh(device: &Device, plan: &dyn Run, inputs: &[&Tensor], specs: &[Spec]) ->
 fn dispatch(device: &Device, plan: &dyn Run, inputs: &[&Tensor], targets: &mut [Target<'_>]) {
     // While a kernel waits for other threads, this one may run another caller's job: that must not be deferred.
     let _reset = deferring(false);
+    FLOPS.set(FLOPS.get().wrapping_add(plan.flops()));
     match device {
         Device::Cpu(cpu) => {
             let inputs: Vec<cpu::Input<'_>> = inputs

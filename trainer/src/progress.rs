@@ -4,6 +4,7 @@
 
 use crate::run::{Checkpoint, CheckpointError};
 use crate::stopwatch::Stopwatch;
+use crate::words::human;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 use std::io::{self, IsTerminal, Write};
@@ -289,16 +290,6 @@ fn style() -> ProgressStyle {
     ProgressStyle::with_template("{bar:20} {percent:>3} %  {wide_msg}").expect("a fixed template")
 }
 
-/// A time span in its two largest units: `1h 02m`, `3m 20s`, `7s`.
-fn human(span: Duration) -> String {
-    let seconds = span.as_secs();
-    match seconds {
-        0..60 => format!("{seconds}s"),
-        60..3600 => format!("{}m {:02}s", seconds / 60, seconds % 60),
-        _ => format!("{}h {:02}m", seconds / 3600, seconds / 60 % 60),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::sync::{Arc, Mutex};
@@ -385,11 +376,5 @@ mod tests {
             Progress::with(Shown::lines(Box::new(shared.clone()), Form::Text, Duration::ZERO), 100, 2, 100);
         progress.test(50.0, None);
         assert_eq!(String::from_utf8(shared.0.lock().unwrap().clone()).unwrap(), "epoch 1/2  test 50.00 %\n");
-    }
-
-    #[test]
-    fn spans_are_short() {
-        let spans = [0, 59, 60, 200, 3599, 3600, 90_061].map(|s| human(Duration::from_secs(s)));
-        assert_eq!(spans, ["0s", "59s", "1m 00s", "3m 20s", "59m 59s", "1h 00m", "25h 01m"]);
     }
 }

@@ -2,6 +2,7 @@
 
 use std::any::Any;
 use std::fmt;
+use std::time::Duration;
 
 /// A count with its noun in singular or plural: "1 epoch", "0 epochs", "2 classes", "3 batches".
 pub fn count(number: impl TryInto<u64> + std::fmt::Display + Copy, thing: &str) -> String {
@@ -14,6 +15,16 @@ fn plural(thing: &str) -> String {
     match thing.strip_suffix('y') {
         Some(stem) if !stem.ends_with(['a', 'e', 'o', 'u']) => format!("{stem}ies"),
         _ => format!("{thing}{}", if hisses { "es" } else { "s" }),
+    }
+}
+
+/// A time span in its two largest units: `1h 02m`, `3m 20s`, `7s`.
+pub fn human(span: Duration) -> String {
+    let seconds = span.as_secs();
+    match seconds {
+        0..60 => format!("{seconds}s"),
+        60..3600 => format!("{}m {:02}s", seconds / 60, seconds % 60),
+        _ => format!("{}h {:02}m", seconds / 3600, seconds / 60 % 60),
     }
 }
 
@@ -147,5 +158,11 @@ mod tests {
             ["2 classes", "2 batches", "2 keys", "2 entries"]
         );
         assert_eq!(count(1i32, "image") + &count(11, "image"), "1 image11 images");
+    }
+
+    #[test]
+    fn spans_are_short() {
+        let spans = [0, 59, 60, 200, 3599, 3600, 90_061].map(|s| human(Duration::from_secs(s)));
+        assert_eq!(spans, ["0s", "59s", "1m 00s", "3m 20s", "59m 59s", "1h 00m", "25h 01m"]);
     }
 }

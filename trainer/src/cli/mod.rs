@@ -2,6 +2,7 @@
 
 mod analyze;
 mod bench;
+mod check;
 mod compare;
 mod device;
 mod doctor;
@@ -46,6 +47,8 @@ struct Cli {
 enum Command {
     /// Train what a config describes, and write a run folder.
     Train(train::TrainArgs),
+    /// Check a config, its data and its model against each other, and say what a training would take, without training.
+    Check(check::CheckArgs),
     /// Resume an interrupted run from its last checkpoint; the result is that of an uninterrupted run.
     Resume(resume::ResumeArgs),
     /// Evaluate a run's checkpoint on test sets.
@@ -119,6 +122,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     session::silence_layers(&arguments);
     let done = match cli.command {
         Command::Train(args) => train::train(&args),
+        Command::Check(args) => check::run(&args),
         Command::Resume(args) => resume::resume(&args),
         Command::Eval(args) => eval::eval(&args),
         Command::Predict(args) => predict::run(&args),

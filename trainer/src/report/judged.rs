@@ -1,16 +1,14 @@
 //! What a run's model says of the test images: which classes it confuses, how sure it is, and where it is most wrong.
 
+use super::picture::{picture, png};
 use crate::data::{Batch, Loader, Preparation};
 use crate::error::Error;
 use crate::evaluation::{Calibration, Prediction, predict};
 use crate::network::Network;
-use crate::shape::ImageShape;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use image::{DynamicImage, GrayImage, ImageFormat, RgbImage};
 use lethe_nn::loss::Likelihood;
 use serde::Serialize;
-use std::io::Cursor;
 
 /// The number of images that are shown.
 const SHOWN: usize = 24;
@@ -111,28 +109,6 @@ fn wrong(
 ) -> Wrong {
     let (predicted, wrong) = prediction[0];
     let pixels = &batch.images[place * batch.shape.len()..][..batch.shape.len()];
-    let image = format!("data:image/png;base64,{}", STANDARD.encode(png(pixels, batch.shape, preparation)));
+    let image = format!("data:image/png;base64,{}", STANDARD.encode(png(&picture(pixels, batch.shape, preparation))));
     Wrong { index, label, predicted, right: likelihood_of(prediction, label), wrong, image }
-}
-
-/// Prepared pixels (CHW) as a picture: the inverse of their preparation.
-fn png(pixels: &[f32], shape: ImageShape, Preparation { mean, std, .. }: Preparation) -> Vec<u8> {
-    let ImageShape { channels, height, width } = shape;
-    let byte = |c: usize, i: usize| {
-        let value = f64::from(pixels[c * height * width + i]) * std[c] + mean[c];
-        (255.0 * value).round() as u8
-    };
-    let size = (width as u32, height as u32);
-    let picture = match channels {
-        1 => GrayImage::from_raw(size.0, size.1, (0..height * width).map(|i| byte(0, i)).collect())
-            .map(DynamicImage::from),
-        _ => {
-            let bytes = (0..height * width).flat_map(|i| [0, 1, 2].map(|c| byte(c, i)));
-            RgbImage::from_raw(size.0, size.1, bytes.collect()).map(DynamicImage::from)
-        }
-    };
-    let mut file = Cursor::new(Vec::new());
-    let written = picture.expect("as many bytes as pixels").write_to(&mut file, ImageFormat::Png);
-    written.expect("a picture in memory can be written as PNG");
-    file.into_inner()
 }

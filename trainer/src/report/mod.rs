@@ -2,8 +2,10 @@
 
 mod judged;
 mod page;
+mod picture;
 mod shown;
 
 pub use judged::{Judged, judge};
 pub use page::page;
+pub use picture::{png, sheet};
 pub use shown::{Shown, differences};

@@ -7,6 +7,7 @@ mod restored;
 mod running;
 mod session;
 mod state;
+mod trial;
 
 use crate::classes::Classes;
 use crate::config::{Config, DataFacts};
@@ -26,6 +27,7 @@ pub use observer::{Observed, Observer, Observers, Progress, TrainedPerturbation}
 pub use parts::Parts;
 pub use restored::Restored;
 pub use session::{Pending, Session, StepRecord};
+pub use trial::Trial;
 
 /// `summary.json`.
 #[derive(Serialize)]

@@ -16,7 +16,7 @@ use lethe_autograd::Var;
 use lethe_autograd::anomaly::{self, Anomaly};
 use lethe_nn::{Forward, Model, State, Theta};
 use lethe_optim::{Extragradient, Optimizer, RhoSchedule, Samples, Schedule, ShrinkPerturb, StepOutput, WeightAverage};
-use lethe_tensor::{Device, Later, Tensor};
+use lethe_tensor::{Device, Later, Tensor, count_flops};
 use serde::Serialize;
 
 /// The checkpoint note with the number of the optimiser's steps.
@@ -81,6 +81,8 @@ pub struct Pending {
     pub(super) images: usize,
     /// Loss, perturbed loss, correct predictions, norm of the gradient.
     numbers: Later<f32>,
+    /// Its floating-point operations.
+    pub(super) flops: u64,
     /// The first operation that produced a NaN or an infinity, if that is searched for.
     anomaly: Option<Anomaly>,
 }
@@ -214,6 +216,11 @@ impl<'a> Session<'a> {
         self.theta.layout().count()
     }
 
+    /// The number of vectors that the optimiser keeps beside θ.
+    pub fn optimizer_vectors(&self) -> usize {
+        self.optimizer.state().len()
+    }
+
     /// Evaluates the current model on all images of a loader.
     ///
     /// # Errors
@@ -290,11 +297,11 @@ impl<'a> Session<'a> {
         };
         // The watch is set inside the scope, since it observes the operations of the computing thread.
         let watched = || if *detect_anomaly { anomaly::watch(&mut run) } else { (run(), None) };
-        let ((moved, numbers), anomaly) = device.scope(watched);
+        let (((moved, numbers), anomaly), flops) = device.scope(|| count_flops(watched));
         device.submit();
         self.state = moved;
         self.update += 1;
-        Pending { update: self.update - 1, epoch, images: batch.count(), numbers, anomaly }
+        Pending { update: self.update - 1, epoch, images: batch.count(), numbers, flops, anomaly }
     }
 
     /// Whether updates that are not finite are skipped.
