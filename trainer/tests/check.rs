@@ -12,8 +12,9 @@ fn what_a_training_would_take_is_said_and_nothing_is_kept() {
     let folder = tempfile::tempdir().unwrap();
     let digits = format!("{}/../configs/digits.toml", env!("CARGO_MANIFEST_DIR"));
     let sheet = folder.path().join("sheet.png");
+    let sheet_text = sheet.display().to_string();
     let (set, device) = (["--set", "data.augment.crop_padding=2", "--set", "model.depth=2"], ["--device", "cpu"]);
-    let arguments = [&["check", &digits, "--sheet", &sheet.display().to_string()][..], &set, &device].concat();
+    let arguments = [&["check", &digits, "--sheet", &sheet_text][..], &set, &device].concat();
     let said = runs(&arguments);
     for part in [
         "data: 1437 training images and 360 test images of 1×8×8",

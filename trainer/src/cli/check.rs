@@ -24,7 +24,7 @@ const COLUMNS: usize = 8;
 /// What is checked, and how.
 #[derive(Args)]
 pub struct CheckArgs {
-    /// The config file.
+    /// The config file; `-` for standard input.
     #[arg(value_name = "CONFIG.toml")]
     config: PathBuf,
     /// Change a key of the config: section.key=value; may be repeated.

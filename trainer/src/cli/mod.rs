@@ -9,6 +9,7 @@ mod doctor;
 mod eval;
 mod export;
 mod landscape;
+mod new;
 mod options;
 mod output;
 mod paper_configs;
@@ -21,12 +22,13 @@ mod resume;
 mod session;
 #[cfg(feature = "gpu")]
 pub mod shaders;
+mod shell;
 mod train;
 
 use crate::miniature;
 #[cfg(feature = "gpu")]
 use crate::words::count;
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -45,6 +47,8 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Write a config with comments to start from.
+    New(new::NewArgs),
     /// Train what a config describes, and write a run folder.
     Train(train::TrainArgs),
     /// Check a config, its data and its model against each other, and say what a training would take, without training.
@@ -80,6 +84,10 @@ enum Command {
     Reproduce(reproduce::ReproduceArgs),
     /// List the devices of this machine.
     Devices,
+    /// Print a script that completes the program's commands and options in a shell.
+    Completions(shell::CompletionsArgs),
+    /// Write manual pages.
+    Man(shell::ManArgs),
     /// Write every GPU kernel as a self-contained WGSL file.
     #[cfg(feature = "gpu")]
     Shaders(shaders::ShadersArgs),
@@ -121,6 +129,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     };
     session::silence_layers(&arguments);
     let done = match cli.command {
+        Command::New(args) => new::run(&args),
         Command::Train(args) => train::train(&args),
         Command::Check(args) => check::run(&args),
         Command::Resume(args) => resume::resume(&args),
@@ -137,6 +146,11 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         }
         Command::PaperConfigs(args) => paper_configs::write(&args),
         Command::Reproduce(args) => reproduce::run(&args),
+        Command::Completions(args) => {
+            shell::completions(&args, Cli::command());
+            Ok(())
+        }
+        Command::Man(args) => shell::man(&args, Cli::command()),
         Command::Devices => {
             device::list().iter().for_each(|line| say_or_end(line));
             Ok(())

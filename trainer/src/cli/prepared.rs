@@ -3,7 +3,7 @@
 use super::device::threads;
 use super::options::Common;
 use super::output::note;
-use crate::config::{Config, Problem, Split};
+use crate::config::{Config, Problem, Split, text_of};
 use crate::data::{DataSplit, SearchPath, load};
 use crate::error::Error;
 use crate::run::RunFolder;
@@ -55,8 +55,8 @@ fn tell_left_out(path: &Path, set: &[String]) {
     if set.is_empty() {
         return;
     }
-    // The file was just read as a config.
-    let text = std::fs::read_to_string(path).unwrap_or_default();
+    // It was just read as a config.
+    let text = text_of(path).unwrap_or_default();
     Config::left_out(&text, set).iter().for_each(|line| note(&format!("note: {line}")));
 }
 

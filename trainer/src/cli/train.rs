@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 /// What to train, where to write it, and how to look at it.
 #[derive(Args)]
 pub struct TrainArgs {
-    /// The config file.
+    /// The config file; `-` for standard input.
     #[arg(value_name = "CONFIG.toml")]
     config: PathBuf,
     /// Change a key of the config: section.key=value; may be repeated.
@@ -54,7 +54,9 @@ pub fn train(args: &TrainArgs) -> Result<(), Error> {
         Some(out) => RunFolder::create(out, existing, &config),
         None => {
             let now = timestamp(std::time::SystemTime::now());
-            RunFolder::create_new(Path::new("runs"), &args.config, &now, &config)
+            let is_input = args.config == Path::new("-");
+            let name = if is_input { Path::new("stdin") } else { &args.config };
+            RunFolder::create_new(Path::new("runs"), name, &now, &config)
         }
     }?;
     let (path, (train, test)) = (run.path().display(), images);

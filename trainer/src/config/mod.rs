@@ -27,6 +27,7 @@ mod tests;
 mod train;
 
 use std::path::Path;
+use std::sync::OnceLock;
 
 use serde::Serialize;
 use toml::{Table, Value};
@@ -84,8 +85,18 @@ pub struct DataFacts {
     pub train: usize,
 }
 
-fn read(path: &Path) -> Result<String, ConfigError> {
-    std::fs::read_to_string(path).map_err(|source| ConfigError::Read { path: path.to_owned(), source })
+/// The text of a config: of a file, or for `-` of standard input, which is read once.
+pub fn text_of(path: &Path) -> Result<String, ConfigError> {
+    static INPUT: OnceLock<String> = OnceLock::new();
+    let failed = |source| ConfigError::Read { path: path.to_owned(), source };
+    if path != Path::new("-") {
+        return std::fs::read_to_string(path).map_err(failed);
+    }
+    if let Some(text) = INPUT.get() {
+        return Ok(text.clone());
+    }
+    let text = std::io::read_to_string(std::io::stdin()).map_err(failed)?;
+    Ok(INPUT.get_or_init(|| text).clone())
 }
 
 const SECTIONS: [&str; 9] = ["data", "model", "init", "loss", "optim", "perturb", "shrink", "train", "analysis"];
@@ -96,7 +107,7 @@ impl Config {
     /// # Errors
     /// If the file cannot be read, is not TOML, or describes something that cannot be trained.
     pub fn load(path: &Path, overrides: &[String]) -> Result<Config, ConfigError> {
-        Config::parse(&read(path)?, path, overrides)
+        Config::parse(&text_of(path)?, path, overrides)
     }
 
     /// Reads the config of a run that is measured and not trained: the perturbation of a measurement need not divide the batches of the training.
@@ -106,7 +117,7 @@ impl Config {
     /// As [`Config::load`], and if a `--set` argument would change what was trained.
     pub fn load_trained(path: &Path, overrides: &[String]) -> Result<Config, ConfigError> {
         overrides::leave_training(overrides)?;
-        Config::parts(&read(path)?, path, overrides)
+        Config::parts(&text_of(path)?, path, overrides)
     }
 
     /// The same from text, without changes; `path` is used in errors only.

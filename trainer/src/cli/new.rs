@@ -1,0 +1,117 @@
+//! `lethe new`.
+
+use super::output::{note, say_or_end};
+use crate::config::{DataConfig, DatasetKind};
+use crate::data::{Images, SearchPath, load};
+use crate::error::Error;
+use crate::files;
+use crate::words::count;
+use clap::{Args, Subcommand};
+use std::path::{Path, PathBuf};
+
+/// For which data, and where to write the config.
+#[derive(Args)]
+pub struct NewArgs {
+    #[command(subcommand)]
+    data: Data,
+    /// The file to write; by default the config is printed.
+    #[arg(long, global = true, value_name = "FILE")]
+    out: Option<PathBuf>,
+}
+
+#[derive(Subcommand)]
+enum Data {
+    /// The optical digits, which are in the program.
+    Digits,
+    /// MNIST.
+    Mnist,
+    /// Fashion-MNIST.
+    Fashion,
+    /// CIFAR-10.
+    Cifar10,
+    /// CIFAR-100.
+    Cifar100,
+    /// Images of one's own, in a folder for each class under `train/` and `val/`; they are looked at.
+    Folder {
+        /// The folder that has `train/` and `val/`.
+        #[arg(value_name = "DIR")]
+        folder: PathBuf,
+    },
+}
+
+/// Writes a config with comments to start from.
+pub fn run(args: &NewArgs) -> Result<(), Error> {
+    let filled = |template: &str, parts: &[(&str, &str)]| {
+        parts.iter().fold(template.to_owned(), |text, (place, part)| text.replace(&format!("{{{place}}}"), part))
+    };
+    let grey = |name, dataset, augment| {
+        filled(include_str!("templates/grey.toml"), &[("name", name), ("dataset", dataset), ("augment", augment)])
+    };
+    let cifar = |name, dataset| filled(include_str!("templates/cifar.toml"), &[("name", name), ("dataset", dataset)]);
+    let text = match &args.data {
+        Data::Digits => include_str!("templates/digits.toml").to_owned(),
+        // Mirrored digits are others; mirrored clothes are clothes.
+        Data::Mnist => grey("MNIST", "mnist", "{ crop_padding = 2 }"),
+        Data::Fashion => grey("Fashion-MNIST", "fashion-mnist", "{ crop_padding = 2, flip = true }"),
+        Data::Cifar10 => cifar("CIFAR-10", "cifar-10"),
+        Data::Cifar100 => cifar("CIFAR-100", "cifar-100"),
+        Data::Folder { folder } => folder_config(folder)?,
+    };
+    let Some(out) = &args.out else {
+        say_or_end(text.trim_end());
+        return Ok(());
+    };
+    if out.exists() {
+        let error = std::io::Error::other("it exists already; choose another --out");
+        return Err(Error::Write { path: out.clone(), error });
+    }
+    files::write(out, text.as_bytes())?;
+    note(&format!("{}: look at it, then `lethe check {0}` and `lethe train {0}`", out.display()));
+    Ok(())
+}
+
+/// The config for the images in a folder: their size and number choose that of the network's inputs and of the batch.
+fn folder_config(folder: &Path) -> Result<String, Error> {
+    let mut data = DataConfig::of(DatasetKind::ImageFolder);
+    data.size = Some(64);
+    let split = load(&data, &SearchPath::of_process(Some(folder.to_owned())))?;
+    let sides = match &split.train.images {
+        Images::Files(files) => {
+            let mut sides: Vec<u32> = files.iter().take(500).filter_map(|file| shorter_side(&file.path)).collect();
+            sides.sort_unstable();
+            sides
+        }
+        Images::Memory(_) => Vec::new(),
+    };
+    let side = sides.get(sides.len() / 2).copied().unwrap_or(64);
+    // A large stem divides the image's side by four at once.
+    let (size, stem, width) = match side {
+        0..48 => (32, "small", 32),
+        48..160 => (64, "small", 32),
+        _ => (128, "large", 64),
+    };
+    let images = split.train.len();
+    let batch = [64, 32, 16, 8, 4, 2, 1].into_iter().find(|batch| batch * 4 <= images).unwrap_or(1);
+    let found = format!(
+        "{} and {} in {}, half of them {side} pixels or more on their shorter side",
+        count(images, "training image"),
+        count(split.test.len(), "test image"),
+        count(split.train.classes, "class")
+    );
+    let (folder, batch) = (folder.display().to_string(), batch.to_string());
+    let parts = [
+        ("folder", folder),
+        ("found", found),
+        ("size", size.to_string()),
+        ("width", width.to_string()),
+        ("stem", stem.to_owned()),
+        ("pad", " ".repeat(14 - batch.len())),
+        ("batch", batch),
+    ];
+    let text = include_str!("templates/folder.toml").to_owned();
+    Ok(parts.iter().fold(text, |text, (place, part)| text.replace(&format!("{{{place}}}"), part)))
+}
+
+fn shorter_side(path: &Path) -> Option<u32> {
+    image::image_dimensions(path).ok().map(|(width, height)| width.min(height))
+}
