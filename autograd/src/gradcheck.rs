@@ -16,6 +16,16 @@ use std::cell::Cell;
 pub use error::{GradcheckError, Order, Probe};
 
 /// How gradients are checked.
+///
+/// # Examples
+/// ```
+/// use lethe_autograd::gradcheck::{GradcheckOptions, gradcheck};
+/// use lethe_tensor::{DType, Device, Tensor};
+/// let [x, y] = [1, 2].map(|seed| Tensor::randn(&Device::cpu(), &[3], seed).to_dtype(DType::F64));
+/// // Of y no derivative is asked.
+/// let options = GradcheckOptions { directions: 8, constant: vec![1], ..GradcheckOptions::default() };
+/// gradcheck(|v| &v[0] * &v[1].exp(), &[x, y], &options).unwrap();
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct GradcheckOptions {
     /// The step of the differences, relative to the largest element of the input (at least to 1). The default ε^⅓ balances the error of

@@ -7,6 +7,15 @@ use lethe_tensor::layout::numel;
 pub const ALIGNMENT: usize = 64;
 
 /// The number of a parameter in its layout.
+///
+/// # Examples
+/// ```
+/// use lethe_autograd::{ParamId, ParamLayout, Tags};
+/// let mut layout = ParamLayout::new();
+/// let weight = layout.add("weight", &[2, 3], Tags::default());
+/// assert_eq!((weight, layout.find("weight")), (ParamId(0), Some(weight)));
+/// assert_eq!(layout.get(weight).shape, [2, 3]);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ParamId(pub usize);
 

@@ -82,6 +82,13 @@ impl Schedule {
 }
 
 /// The radius of a perturbation.
+///
+/// # Examples
+/// ```
+/// use lethe_optim::RhoSchedule;
+/// let rho = RhoSchedule::FollowsLr { min: 0.0, max: 0.5, lr_min: 0.0, lr_max: 0.1 };
+/// assert_eq!(rho.at(0, 0.05), 0.25); // half the rate, half the radius
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 pub enum RhoSchedule {
     /// A constant radius.

@@ -9,6 +9,16 @@ use crate::tensor::Tensor;
 use std::marker::PhantomData;
 
 /// A pending readback, from [`Tensor::to_vec_later`].
+///
+/// # Examples
+/// ```
+/// use lethe_tensor::{Device, Tensor};
+/// let x = Tensor::new(&Device::cpu(), [1.0, 2.0]);
+/// let later = x.mul_scalar(2.0).to_vec_later::<f32>();
+/// // … work that does not need the numbers …
+/// assert_eq!(later.wait()?, [2.0, 4.0]);
+/// # Ok::<(), lethe_tensor::DeviceError>(())
+/// ```
 pub struct Later<T> {
     source: Source,
     elements: PhantomData<T>,

@@ -1,6 +1,13 @@
 //! How a tensor's elements lie in its storage: shape, strides and offset, and the views that change only these.
 
 /// Shape, strides and offset, in elements. Strides may be zero (broadcast) or negative (flipped).
+///
+/// # Examples
+/// ```
+/// use lethe_tensor::{Device, Tensor};
+/// let x = Tensor::arange(&Device::cpu(), 6).reshape(&[2, 3]);
+/// assert_eq!(x.transpose(0, 1).layout().strides, [1, 3]); // a view of the same elements
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Layout {
     /// The extent of each axis.

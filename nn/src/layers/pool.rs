@@ -70,6 +70,21 @@ pub struct AdaptiveAvgPool<const N: usize> {
 }
 
 /// Max pooling to an output of a given size: the largest elements of an even division into cells; see [`AdaptiveAvgPool`].
+///
+/// # Examples
+/// ```
+/// # use lethe_autograd::Var;
+/// # use lethe_nn::layers::{AdaptiveMaxPool, Layer};
+/// # use lethe_nn::{Builder, Forward, Pass};
+/// # use lethe_tensor::{Device, Tensor};
+/// let pool = AdaptiveMaxPool::new([2]);
+/// # let (theta, state) = Builder::new().finish().init(&Device::cpu(), 0);
+/// # let params = theta.constants();
+/// let x = Var::constant(&Tensor::new(&Device::cpu(), [[[1.0, 4.0, 2.0, 3.0]]]));
+/// let y = pool.forward(&Forward::new(&params, &state, Pass::evaluate()), &x);
+/// assert_eq!(y.to_vec::<f32>()?, [4.0, 3.0]);
+/// # Ok::<(), lethe_tensor::DeviceError>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct AdaptiveMaxPool<const N: usize> {
     cells: [usize; N],

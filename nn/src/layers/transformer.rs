@@ -14,6 +14,13 @@ pub enum NormOrder {
 }
 
 /// The sizes of a transformer's layer.
+///
+/// # Examples
+/// ```
+/// use lethe_nn::layers::{NormOrder, TransformerConfig};
+/// let config = TransformerConfig { dropout: 0.1, norm: NormOrder::Post, ..TransformerConfig::new(64, 4) };
+/// assert_eq!((config.hidden, config.heads), (256, 4));
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct TransformerConfig {
     /// The width of a token.

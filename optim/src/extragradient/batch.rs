@@ -145,6 +145,26 @@ impl Batch {
 const EMPTY_BATCHES: &str = "batches of 0 samples never come to an end";
 
 /// What a step gives; every part stays on the device until it is read.
+///
+/// # Examples
+/// ```
+/// use lethe_nn::layers::{Layer, Linear};
+/// use lethe_nn::loss::TaskLoss;
+/// use lethe_nn::Builder;
+/// use lethe_optim::{Batch, Extragradient, Perturbation, StepOutput};
+/// use lethe_tensor::{Device, Tensor};
+/// let device = Device::cpu();
+/// let mut b = Builder::new();
+/// let line = Linear::new(&mut b, 4, 3);
+/// let (theta, state) = b.finish().init(&device, 0);
+/// let batch = Batch { inputs: Tensor::randn(&device, &[8, 4], 0), targets: Tensor::new(&device, [0u32, 1, 2, 0, 1, 2, 0, 1]) };
+/// let sam = Extragradient::sam(Perturbation::Steepest, TaskLoss::cross_entropy());
+/// let StepOutput { loss, perturbed_loss, correct, .. } =
+///     sam.gradient(&theta, &state, &batch, 0.05, 0, &|f, x| line.forward(f, x));
+/// assert!(perturbed_loss.item::<f32>()? > loss.item::<f32>()?); // the perturbation ascends the loss
+/// assert!(correct.unwrap().item::<f32>()? <= 8.0);
+/// # Ok::<(), lethe_tensor::DeviceError>(())
+/// ```
 pub struct StepOutput {
     /// The update gradient, in θ's layout: the mean over slices.
     pub update: Tensor,

@@ -72,6 +72,16 @@ pub struct Adaptive {
 }
 
 /// Whether T scales a direction before or after it is normalised.
+///
+/// # Examples
+/// ```
+/// use lethe_nn::loss::TaskLoss;
+/// use lethe_optim::{Adaptive, Extragradient, Geometry, Perturbation, Scale, Scope};
+/// let asam = Extragradient {
+///     geometry: Geometry::Adaptive(Adaptive { scale: Scale::Both, eta: 0.01, scope: Scope::All }),
+///     ..Extragradient::sam(Perturbation::Steepest, TaskLoss::cross_entropy())
+/// };
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scale {
     /// T scales the direction before it is normalised, so that the perturbation has length ρ.

@@ -6,7 +6,7 @@ use crate::run::execute;
 use crate::tensor::Tensor;
 
 impl Tensor {
-    /// The losses [rows] of [`Tensor::cross_entropy_with_grad`], without their gradient.
+    /// The losses `[rows]` of [`Tensor::cross_entropy_with_grad`], without their gradient.
     ///
     /// # Panics
     /// As [`Tensor::cross_entropy_with_grad`].
