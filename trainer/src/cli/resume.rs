@@ -39,21 +39,18 @@ pub fn resume(args: &ResumeArgs) -> Result<(), Error> {
     let old = Config::load(&run.config(), &[])?;
     let new = Config::load(&run.config(), &args.set)?;
     let Prepared { config, split, device, threads } = prepared(new, &run.config(), &args.common)?;
-    let asked = Change::between(&old, &config);
-    check(&args.set, &asked)?;
+    check(&args.set, &Change::between(&old, &config))?;
     let begin = |split| Training::resumed(&config, split, &device, threads, &observers, &run, &checkpoint);
     rehearse(|| begin(split.clone()), &device)?;
     let mut training = begin(split)?;
     training.stop_when_asked(&StopRequests::of_process().map_err(Error::Signals)?);
     check_epochs(&args.set, &config, &training)?;
-    if training.epochs() == config.train.epochs {
-        check_finished(&args.set, &asked)?;
-    }
+    let updates: u64 = checkpoint.number(Checkpoint::UPDATES)?;
+    run.expect_records(training.epochs(), updates)?;
     if args.source.checkpoint.is_some() {
         run.go_back(&checkpoint)?;
     }
     let (path, done) = (run.path().display(), training.epochs());
-    let updates: u64 = checkpoint.number(Checkpoint::UPDATES)?;
     if updates > 0 && run.is_log_empty() {
         note(&format!(
             "warning: {path} has no log of its first {}: the log and the table of epochs begin after them, and so does what evaluations decide",
@@ -62,6 +59,7 @@ pub fn resume(args: &ResumeArgs) -> Result<(), Error> {
     }
     // After a checkpoint from before an earlier change, that change takes effect at this point.
     let changes = Change::between(&checkpoint.config()?, &config);
+    remark_unused(&changes, &config, done);
     let changed = Changed { epoch: done, updates, changes };
     run.change(&config, &changed)?;
     run.changes()?.iter().for_each(|changed| note(&format!("{path}: {changed}")));
@@ -94,15 +92,12 @@ fn check(set: &[String], changes: &[Change]) -> Result<(), Error> {
     }
 }
 
-/// Refuses changes of updates for a run that has no more of them: its config would tell of what no update used.
-fn check_finished(set: &[String], changes: &[Change]) -> Result<(), Error> {
+/// Says which changes of updates no update uses, if the run has no more of them.
+fn remark_unused(changes: &[Change], config: &Config, done: usize) {
     let is_of_updates = |change: &&Change| ["optim.", "perturb."].iter().any(|section| change.key.starts_with(section));
-    match changes.iter().find(is_of_updates) {
-        None => Ok(()),
-        Some(change) => {
-            let text = set.iter().find(|text| text.trim_start().starts_with(&change.key)).cloned();
-            let reason = "all epochs are done, so no update would use it; raise train.epochs too".to_owned();
-            Err(ConfigError::Override { text: text.unwrap_or_else(|| change.to_string()), reason }.into())
+    if done == config.train.epochs {
+        for change in changes.iter().filter(is_of_updates) {
+            note(&format!("warning: no update uses {change}: all epochs are done; raise train.epochs"));
         }
     }
 }

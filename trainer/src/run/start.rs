@@ -122,6 +122,23 @@ impl RunFolder {
     /// # Errors
     /// If they cannot be read or written, or if lines after one that is no record would be lost.
     pub fn forget_after(&self, epochs: usize, updates: u64) -> Result<(), RunError> {
+        // Both are read before one is written, so that an error changes nothing.
+        let logs = self.kept_records(epochs, updates)?;
+        logs.into_iter().flatten().try_for_each(|(name, kept)| self.replace(name, kept.as_bytes()))?;
+        self.forget_kept(|kept| kept > epochs)?;
+        self.forget_records_after(epochs)
+    }
+
+    /// Checks that the logs have the records that a checkpoint after this number of complete epochs and of updates counts on.
+    ///
+    /// # Errors
+    /// As [`RunFolder::forget_after`].
+    pub fn expect_records(&self, epochs: usize, updates: u64) -> Result<(), RunError> {
+        self.kept_records(epochs, updates).map(drop)
+    }
+
+    /// The names of the logs that exist, with their records until then.
+    fn kept_records(&self, epochs: usize, updates: u64) -> Result<[Option<(&'static str, String)>; 2], RunError> {
         #[derive(Deserialize)]
         struct Line {
             epoch: usize,
@@ -158,11 +175,7 @@ impl RunFolder {
                 _ => Ok(Some((name, kept))),
             }
         };
-        // Both are read before one is written, so that an error changes nothing.
-        let logs = [kept(METRICS)?, kept(TIMING)?];
-        logs.into_iter().flatten().try_for_each(|(name, kept)| self.replace(name, kept.as_bytes()))?;
-        self.forget_kept(|kept| kept > epochs)?;
-        self.forget_records_after(epochs)
+        Ok([kept(METRICS)?, kept(TIMING)?])
     }
 }
 
