@@ -35,12 +35,12 @@ pub fn defer<R>(f: impl FnOnce() -> R) -> R {
 }
 
 /// Runs `f`, and counts the floating-point operations of the plans that this thread runs meanwhile, as [`Plan::flops`](crate::plan::Plan::flops)
-/// gives them.
+/// gives them. Elementwise operations are deferred, so that those of tensors that were made before may be among them.
 ///
 /// # Examples
 /// ```
 /// use lethe_tensor::{Device, Tensor, count_flops};
-/// let x = Tensor::randn(&Device::cpu(), &[10, 20], 0);
+/// let x = Tensor::from_slice(&Device::cpu(), &[1.0f32; 200], &[10, 20]);
 /// let (_, flops) = count_flops(|| x.matmul(&x.transpose(0, 1)));
 /// assert_eq!(flops, 2 * 10 * 20 * 10);
 /// ```
