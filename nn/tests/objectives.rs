@@ -1,7 +1,7 @@
 //! Objectives: their values by hand, and their cotangents against the formula's slope, on every device.
 
 use lethe_autograd::Var;
-use lethe_nn::loss::{Huber, L1, Likelihood, Mse, NextToken, Obf, Objective, TaskLoss};
+use lethe_nn::loss::{ClassWeighted, Huber, L1, Likelihood, Mse, NextToken, Obf, Objective, TaskLoss};
 use lethe_tensor::{Device, Tensor};
 
 fn host(t: &Tensor) -> Vec<f32> {
@@ -83,6 +83,84 @@ fn cotangents_in_closed_form_are_those_of_the_tape() {
             close(&host(&obf.cotangent(&z, &y)), &host(&obf.value_and_cotangent(&z, &y).1));
         }
     }
+}
+
+/// Logits of two samples, and mixtures of the classes 1 and 0, and 2 alone.
+fn mixed(device: &Device) -> [Tensor; 2] {
+    let z = Tensor::from_slice(device, &[2.0f32, 0.0, -1.0, 0.5, 0.3, -0.2], &[2, 3]);
+    [z, Tensor::from_slice(device, &[0.25f32, 0.75, 0.0, 0.0, 0.0, 1.0], &[2, 3])]
+}
+
+#[test]
+fn the_objective_of_a_mixture_is_the_mean_over_its_labels() {
+    for device in Device::all_for_tests() {
+        let [z, shares] = mixed(&device);
+        for likelihood in [Likelihood::Softmax, Likelihood::Sigmoid] {
+            for lambda in [0.0, 0.2] {
+                let obf = Obf::new(lambda, 0.9, likelihood);
+                let of = |a: u32, b: u32| obf.value(&Var::constant(&z), &Tensor::from_slice(&device, &[a, b], &[2]));
+                let value = obf.value(&Var::constant(&z), &shares);
+                let (first, second) = (host(of(0, 2).tensor())[0], host(of(1, 2).tensor())[0]);
+                close(&host(value.tensor()), &[0.25 * first + 0.75 * second]);
+                close(&host(&obf.cotangent(&z, &shares)), &host(&obf.value_and_cotangent(&z, &shares).1));
+            }
+        }
+    }
+}
+
+#[test]
+fn numbers_that_are_no_distributions_are_not_forgotten() {
+    let obf = Obf::new(0.0, 1.0, Likelihood::Softmax);
+    for device in Device::all_for_tests() {
+        let [z, _] = mixed(&device);
+        for row in [[0.5f32, 0.6, 0.0], [1.5, -0.5, 0.0]] {
+            let targets = Tensor::from_slice(&device, &[[0.0, 0.0, 1.0], row].concat(), &[2, 3]);
+            let seed = || host(&obf.cotangent(&z, &targets));
+            if device.is_cpu() {
+                let refused = std::panic::catch_unwind(std::panic::AssertUnwindSafe(seed));
+                let text = *refused.unwrap_err().downcast::<String>().unwrap();
+                assert!(text.contains("OBF: row 1 of the targets is no distribution"), "{text}");
+            } else {
+                assert!(seed()[3..].iter().all(|v| v.is_nan()));
+            }
+        }
+    }
+}
+
+#[test]
+fn samples_count_with_the_weights_of_their_classes() {
+    for device in Device::all_for_tests() {
+        let [z, shares] = mixed(&device);
+        let labels = Tensor::from_slice(&device, &[1u32, 0], &[2]);
+        let weights = Tensor::from_slice(&device, &[0.0f32, 3.0, 0.5], &[3]);
+        for likelihood in [Likelihood::Softmax, Likelihood::Sigmoid] {
+            let task = TaskLoss { likelihood, smoothing: 0.1 };
+            let weighted = ClassWeighted::new(task, weights.clone());
+            let rows = |targets: &Tensor| host(task.rows(&Var::constant(&z), targets).tensor());
+            for (targets, own) in [(&labels, [3.0, 0.0]), (&shares, [0.75 * 3.0, 0.5])] {
+                let expected = rows(targets).iter().zip(own).map(|(row, weight)| row * weight).sum::<f32>() / 2.0;
+                let (value, cotangent) = weighted.value_and_cotangent(&z, targets);
+                close(&host(&value), &[expected]);
+                let (taped, by_tape) = (|z: &Var, y: &Tensor| weighted.value(z, y)).value_and_cotangent(&z, targets);
+                close(&host(&taped), &[expected]);
+                close(&host(&cotangent), &host(&by_tape));
+            }
+            // The likeliest class of a mixture counts as its label: 1, which is wrong, and 2, which is wrong too.
+            assert_eq!(host(&weighted.correct(&z, &shares).unwrap()), [0.0]);
+        }
+        let certain = Tensor::from_slice(&device, &[f32::NEG_INFINITY, 0.0, 0.0, 0.5, 0.3, -0.2], &[2, 3]);
+        let none = ClassWeighted::new(TaskLoss::cross_entropy(), weights);
+        let value = none.value_and_cotangent(&certain, &Tensor::from_slice(&device, &[0u32, 0], &[2])).0;
+        assert_eq!(host(&value), [0.0], "classes of weight 0 do not count, even where their loss is infinite");
+    }
+}
+
+#[test]
+#[should_panic(expected = "class weights: 2 were given for 3 classes")]
+fn every_class_has_a_weight() {
+    let [z, shares] = mixed(&Device::cpu());
+    let weights = Tensor::from_slice(&Device::cpu(), &[1.0f32, 2.0], &[2]);
+    ClassWeighted::new(TaskLoss::cross_entropy(), weights).value_and_cotangent(&z, &shares);
 }
 
 #[test]

@@ -349,8 +349,7 @@ fn correct_tokens_are_counted_where_a_token_comes_next() {
 
 #[test]
 #[should_panic(
-    expected = "OBF forgets predictions of classes: it needs logits (n, classes) and labels (n) u32, and found an \
-                output [8, 2] and targets f32 [8, 2]"
+    expected = "OBF: row 0 of the targets is no distribution over the classes: shares of 0 or more whose sum is 1"
 )]
 fn forgetting_asks_for_classes() {
     let problem = regression();

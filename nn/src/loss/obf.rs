@@ -4,6 +4,9 @@ use super::{Likelihood, Objective};
 use lethe_autograd::Var;
 use lethe_tensor::{DType, Tensor};
 
+/// The largest exponent of a perplexity: e⁸⁰ is beyond any 1/λ, and finite in every float.
+const CLAMP: f64 = 80.0;
+
 /// The objective of output bias forgetting. Per sample `L^BF(y, z) = (1 − α) L(e_y, z) − L(U, z)`, U = 1/C for every class, to be
 /// maximised, with
 ///
@@ -14,6 +17,9 @@ use lethe_tensor::{DType, Tensor};
 ///
 /// where ŷ are the likelihoods. A sample whose label is `u32::MAX` is left out: its α, loss and gradient are 0, whatever its logits are. Any
 /// other label beyond the classes is a panic on the CPU, and gives NaN on a GPU.
+///
+/// The target of a mixture (mixup, CutMix) is a distribution q over the classes. Its objective is the mean over labels drawn from q,
+/// `Σ_y q_y L^BF(y, z)`, each y with its own α; of one class that is all of q it is the objective of that label.
 ///
 /// # Examples
 /// ```
@@ -67,28 +73,66 @@ impl Obf {
         if self.lambda == 0.0 {
             return logits.scalar_like(self.gamma);
         }
-        /// e⁸⁰ is beyond any 1/λ, and finite in every float.
-        const CLAMP: f64 = 80.0;
         let perplexity = match self.likelihood {
             Likelihood::Softmax => logits.log_softmax(-1).gather(-1, column).neg().clamp_max(CLAMP).exp(),
             Likelihood::Sigmoid => logits.gather(-1, column).neg().clamp_max(CLAMP).exp().add_scalar(1.0),
         };
+        self.alpha_at(&perplexity)
+    }
+
+    /// α of every class as if it were the label, (n, classes).
+    fn alpha_of_all(&self, logits: &Tensor) -> Tensor {
+        if self.lambda == 0.0 {
+            return logits.scalar_like(self.gamma).expand(logits.shape());
+        }
+        let perplexity = match self.likelihood {
+            Likelihood::Softmax => logits.log_softmax(-1).neg().clamp_max(CLAMP).exp(),
+            Likelihood::Sigmoid => logits.neg().clamp_max(CLAMP).exp().add_scalar(1.0),
+        };
+        self.alpha_at(&perplexity)
+    }
+
+    /// α where the label has this perplexity 1/ŷ.
+    fn alpha_at(&self, perplexity: &Tensor) -> Tensor {
         let c = 1.0 / self.lambda;
         perplexity.clamp_max(c).rsub_scalar(c).mul_scalar(self.gamma / (c - 1.0))
     }
 
-    /// ∂(mean L^BF)/∂z (n, classes): what a backward pass is seeded with.
+    /// ∂(mean L^BF)/∂z (n, classes): what a backward pass is seeded with. The targets are labels (n) or distributions (n, classes).
     ///
     /// # Panics
     /// As [`Obf::alpha`].
     #[track_caller]
-    pub fn seed(&self, logits: &Tensor, labels: &Tensor) -> Tensor {
-        let [n, classes] = rows_and_classes(logits);
-        let alpha = self.alpha(logits, labels);
-        let likelihoods = match self.likelihood {
+    pub fn seed(&self, logits: &Tensor, targets: &Tensor) -> Tensor {
+        if targets.dtype() == DType::U32 {
+            self.seed_of_labels(logits, targets)
+        } else {
+            self.seed_of_mixtures(logits, targets)
+        }
+    }
+
+    fn likelihoods(&self, logits: &Tensor) -> Tensor {
+        match self.likelihood {
             Likelihood::Softmax => logits.softmax(-1),
             Likelihood::Sigmoid => logits.sigmoid(),
-        };
+        }
+    }
+
+    #[track_caller]
+    fn seed_of_mixtures(&self, logits: &Tensor, shares: &Tensor) -> Tensor {
+        let [n, classes] = rows_and_classes(logits);
+        let shares = &distributions(shares);
+        let forgotten = self.alpha_of_all(logits).mul(shares);
+        let kept = shares.sub(&forgotten);
+        let all = forgotten.sum_axes(&[-1], true).mul(&self.likelihoods(logits)).add(&kept);
+        all.rsub_scalar(1.0 / classes as f64).mul_scalar(1.0 / n as f64)
+    }
+
+    #[track_caller]
+    fn seed_of_labels(&self, logits: &Tensor, labels: &Tensor) -> Tensor {
+        let [n, classes] = rows_and_classes(logits);
+        let alpha = self.alpha(logits, labels);
+        let likelihoods = self.likelihoods(logits);
         let hit = labels.unsqueeze(-1).eq(&Tensor::arange(logits.device(), classes));
         let kept = alpha.rsub_scalar(1.0);
         let zero = logits.scalar_like(0.0);
@@ -102,7 +146,36 @@ impl Obf {
     /// # Panics
     /// As [`Obf::alpha`].
     #[track_caller]
-    pub fn rows(&self, logits: &Var, labels: &Tensor) -> Var {
+    pub fn rows(&self, logits: &Var, targets: &Tensor) -> Var {
+        if targets.dtype() == DType::U32 {
+            self.rows_of_labels(logits, targets)
+        } else {
+            self.rows_of_mixtures(logits, targets)
+        }
+    }
+
+    /// The cross-entropy is linear in its target but, of sigmoids, for the part that has none, which is that of a target of nothing.
+    #[track_caller]
+    fn rows_of_mixtures(&self, logits: &Var, shares: &Tensor) -> Var {
+        let classes = rows_and_classes(logits.tensor())[1];
+        let shares = &distributions(shares);
+        let kept = shares.sub(&self.alpha_of_all(logits.tensor()).mul(shares)).force().clone();
+        let nothing = kept.zeros_like();
+        let part = logits.cross_entropy(&kept, self.likelihood, 0.0);
+        let label = match self.likelihood {
+            Likelihood::Softmax => part,
+            Likelihood::Sigmoid => {
+                // Σ_y q_y (1 − α_y) L(e_y) has the share Σ_y q_y (1 − α_y) of what every L(e_y) has, not the whole.
+                let whole = logits.cross_entropy(&nothing, self.likelihood, 0.0);
+                &part - &(&whole * &Var::constant(&kept.sum_axes(&[-1], false).rsub_scalar(1.0)))
+            }
+        };
+        let uniform = nothing.add_scalar(1.0 / classes as f64).force().clone();
+        &label - &logits.cross_entropy(&uniform, self.likelihood, 0.0)
+    }
+
+    #[track_caller]
+    fn rows_of_labels(&self, logits: &Var, labels: &Tensor) -> Var {
         let classes = rows_and_classes(logits.tensor())[1];
         let ignored = ignored(labels);
         // Before anything is made of them: 0 times the slope of a NaN would be one.
@@ -134,15 +207,35 @@ impl Objective for Obf {
 /// Only a prediction of classes can be forgotten.
 #[track_caller]
 fn asks_for_classes(output: &Tensor, targets: &Tensor) {
-    let fits = output.rank() == 2 && targets.dtype() == DType::U32 && targets.shape() == &output.shape()[..1];
+    let are_labels = targets.dtype() == DType::U32 && output.rank() == 2 && targets.shape() == &output.shape()[..1];
+    let are_shares = targets.dtype().is_float() && output.rank() == 2 && targets.shape() == output.shape();
     assert!(
-        fits,
-        "OBF forgets predictions of classes: it needs logits (n, classes) and labels (n) u32, and found an output {:?} and targets {} {:?}; \
-         perturb by steepest ascent, at random or by an objective of your own",
+        are_labels || are_shares,
+        "OBF forgets predictions of classes: it needs logits (n, classes) and labels (n) u32 or distributions (n, classes), and found an output \
+         {:?} and targets {} {:?}; perturb by steepest ascent, at random or by an objective of your own",
         output.shape(),
         targets.dtype(),
         targets.shape()
     );
+}
+
+/// Targets that are distributions as they are; other numbers, such as those of a regression, are a panic on the CPU, and NaN on a GPU.
+#[track_caller]
+fn distributions(targets: &Tensor) -> Tensor {
+    /// How far the shares of a row may be from 1 in total: 16-bit floats have three digits.
+    const SLACK: f64 = 4e-3;
+    let off = targets.sum_axes(&[-1], true).add_scalar(-1.0).abs();
+    let are = off.le_scalar(SLACK).mul(&targets.min_axes(&[-1], true).ge_scalar(0.0));
+    if targets.device().is_cpu() {
+        let are = are.to_vec::<u32>().expect("the CPU does not fail");
+        let row = are.iter().position(|is| *is == 0);
+        assert!(
+            row.is_none(),
+            "OBF: row {} of the targets is no distribution over the classes: shares of 0 or more whose sum is 1",
+            row.unwrap_or(0)
+        );
+    }
+    are.where_(targets, &targets.scalar_like(f64::NAN)).force().clone()
 }
 
 /// The extents of logits.

@@ -38,13 +38,14 @@ impl TaskLoss {
         TaskLoss { likelihood: Likelihood::Sigmoid, smoothing: 0.0 }
     }
 
-    /// The mean over samples. Logits (n, classes), labels (n) `U32`; those of `u32::MAX` add nothing, but are counted.
+    /// The mean over samples. Logits (n, classes); labels (n) `U32`, of which those of `u32::MAX` add nothing, but are counted, or distributions
+    /// (n, classes).
     ///
     /// # Panics
     /// As [`Var::cross_entropy`].
     #[track_caller]
-    pub fn mean(&self, logits: &Var, labels: &Tensor) -> Var {
-        self.rows(logits, labels).mean()
+    pub fn mean(&self, logits: &Var, targets: &Tensor) -> Var {
+        self.rows(logits, targets).mean()
     }
 
     /// The loss of each sample; 0 where the label is `u32::MAX`.
@@ -52,8 +53,8 @@ impl TaskLoss {
     /// # Panics
     /// As [`Var::cross_entropy`].
     #[track_caller]
-    pub fn rows(&self, logits: &Var, labels: &Tensor) -> Var {
-        logits.cross_entropy(labels, self.likelihood, self.smoothing)
+    pub fn rows(&self, logits: &Var, targets: &Tensor) -> Var {
+        logits.cross_entropy(targets, self.likelihood, self.smoothing)
     }
 }
 
@@ -71,9 +72,11 @@ impl Objective for TaskLoss {
         (rows.mean(), grad.mul_scalar(1.0 / n))
     }
 
-    /// Rows whose largest logit is that of the label; `None` for targets that are distributions.
+    /// Rows whose largest logit is that of the label; of a distribution, that of its likeliest class.
     #[track_caller]
     fn correct(&self, output: &Tensor, targets: &Tensor) -> Option<Tensor> {
-        (targets.dtype() == DType::U32).then(|| hits("correct", output, targets).0.sum())
+        let is_label = targets.dtype() == DType::U32;
+        let labels = if is_label { targets.clone() } else { targets.argmax(-1, false) };
+        Some(hits("correct", output, &labels).0.sum())
     }
 }
