@@ -28,7 +28,7 @@ fn train(device: &Device, updates: usize, changes: &[&str]) -> Outcome {
     let changes: Vec<String> = changes.iter().map(|c| c.to_string()).collect();
     let config = Config::load(&path, &changes).unwrap();
     let split = load(&config.data, &SearchPath::of_process(None)).unwrap();
-    let config = config.resolve(facts(&split)).unwrap();
+    let config = config.resolve(&facts(&split)).unwrap();
     let (images, classes, data) = (split.train.shape, split.train.names.clone(), Arc::new(split.train));
     let (batch, augment) = (config.train.batch, config.data.augment.clone());
     let loader = Loader::training(data, Preparation::of(&config.data), batch, 1, config.train.seed, augment);
@@ -109,7 +109,7 @@ fn what_a_gpu_cannot_train_is_known_from_the_first_update() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../configs/digits.toml");
     let config = Config::load(&path, &["train.batch=256".to_owned(), "perturb.m=256".to_owned()]).unwrap();
     let split = load(&config.data, &SearchPath::of_process(None)).unwrap();
-    let config = config.resolve(facts(&split)).unwrap();
+    let config = config.resolve(&facts(&split)).unwrap();
     for (memory_limit, fits) in [(Some(8 << 20), false), (None, true)] {
         let options = GpuOptions { memory_limit, ..GpuOptions::default() };
         let Some(gpu) = GpuDevice::for_tests(options) else { return };

@@ -102,7 +102,7 @@ fn network(model: &str, loss: &str, samples: usize) -> Trained {
     );
     let config = Config::parse(&text, Path::new("x.toml"), &[]).unwrap();
     let facts = DataFacts { images: data.shape, classes: data.classes, train: data.len() };
-    let config = config.resolve(facts).unwrap();
+    let config = config.resolve(&facts).unwrap();
     let model = experiment::model(&config, data.shape, data.classes);
     let (theta, state) = model.init(&Device::cpu(), 1);
     // Away from the initial values, where the head's zeros make half of the Hessian zero.

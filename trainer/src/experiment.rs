@@ -1,18 +1,22 @@
 //! Builds what a config describes: the model, the optimiser, the step and the schedules.
 
 use crate::config::{
-    Asam, AscentConfig, Config, Likelihood as LikelihoodChoice, LossKind, LrSchedule, ModelConfig, PerturbConfig,
-    RhoSchedule as RhoChoice, RuleConfig, ShrinkScaling as ShrinkChoice,
+    Asam, AscentConfig, ClassWeights, Config, Likelihood as LikelihoodChoice, LossKind, LrSchedule, ModelConfig,
+    PerturbConfig, RhoSchedule as RhoChoice, RuleConfig, ShrinkScaling as ShrinkChoice,
 };
 use crate::shape::ImageShape;
 use lethe_autograd::Tags;
-use lethe_nn::loss::{Likelihood, TaskLoss};
+use lethe_nn::loss::{ClassWeighted, Likelihood, TaskLoss};
 use lethe_nn::models::{MlpClassifier, MlpConfig, Pooling, ResNet, ResNetConfig, Vit, VitConfig};
 use lethe_nn::{Model, State, Theta};
 use lethe_optim::{
     self as optim, Adaptive, Decay, Descent, Extragradient, Geometry, Optimizer, Perturbation, RhoSchedule, Scale,
     Schedule, ShrinkPerturb, ShrinkScaling, SurrogateGap,
 };
+use lethe_tensor::{Device, Tensor};
+
+/// The step of a training.
+pub type Step = Extragradient<ClassWeighted>;
 
 /// The model of a resolved config.
 pub fn model(config: &Config, images: ImageShape, classes: usize) -> Box<dyn Model> {
@@ -84,16 +88,28 @@ pub fn task_loss(config: &Config) -> TaskLoss {
     TaskLoss { likelihood, smoothing: config.loss.label_smoothing }
 }
 
+/// The loss that is minimised: the task loss with the weights of classes, if the config has some.
+pub fn trained_loss(config: &Config, device: &Device) -> ClassWeighted {
+    match &config.loss.class_weights {
+        // Balanced weights have numbers in a config that was checked against training images; without those nothing is trained.
+        None | Some(ClassWeights::Balanced(_)) => ClassWeighted::plain(task_loss(config)),
+        Some(ClassWeights::Each(weights)) => {
+            let weights: Vec<f32> = weights.iter().map(|w| *w as f32).collect();
+            ClassWeighted::new(task_loss(config), Tensor::from_slice(device, &weights, &[weights.len()]))
+        }
+    }
+}
+
 /// The step that takes a batch's gradient.
-pub fn step(config: &Config, classes: usize) -> Extragradient {
-    let loss = task_loss(config);
+pub fn step(config: &Config, classes: usize, device: &Device) -> Step {
+    let loss = trained_loss(config, device);
     let perturbation = match &config.perturb {
         PerturbConfig::None => Perturbation::None,
         PerturbConfig::Steepest(_) => Perturbation::Steepest,
         PerturbConfig::Random(_) => Perturbation::Random,
         PerturbConfig::Obf { forgetting, .. } => {
             let likelihood = match forgetting.likelihood {
-                LikelihoodChoice::Auto => loss.likelihood,
+                LikelihoodChoice::Auto => loss.loss.likelihood,
                 LikelihoodChoice::Softmax => Likelihood::Softmax,
                 LikelihoodChoice::Sigmoid => Likelihood::Sigmoid,
             };

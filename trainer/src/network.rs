@@ -45,17 +45,23 @@ impl Samples for HostBatch<'_> {
 
     #[track_caller]
     fn part(&self, start: usize, end: usize) -> lethe_optim::Batch {
-        let Batch { images, labels, shape } = self.batch;
+        let Batch { images, labels, shape, mixture } = self.batch;
         let (n, pixels) = (end - start, shape.len());
         let images = &images[start * pixels..end * pixels];
+        let targets = match mixture {
+            None => Tensor::from_slice(self.device, &labels[start..end], &[n]),
+            Some(mixture) => {
+                Tensor::from_slice(self.device, &mixture.targets(labels, start, end), &[n, mixture.classes])
+            }
+        };
         lethe_optim::Batch {
             inputs: Tensor::from_slice(self.device, images, &[n, shape.channels, shape.height, shape.width]),
-            targets: Tensor::from_slice(self.device, &labels[start..end], &[n]),
+            targets,
         }
     }
 }
 
-/// Uploads a whole batch: images (n, c, h, w), labels (n).
+/// Uploads a whole batch: images (n, c, h, w), and labels (n), or of mixed images distributions (n, classes).
 pub fn upload(device: &Device, batch: &Batch) -> lethe_optim::Batch {
     HostBatch { device, batch }.part(0, batch.labels.len())
 }

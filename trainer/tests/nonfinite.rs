@@ -45,13 +45,18 @@ on_nonfinite = \"skip\"
 /// Images of noise, all of them multiplied by a number.
 fn batch(seed: u32, factor: f32) -> Batch {
     let pixel = |i: u32| ((i.wrapping_mul(2654435761).wrapping_add(seed * 40503) >> 16) % 256) as f32 / 255.0 * factor;
-    Batch { images: (0..8 * 64).map(pixel).collect(), labels: (0..8).map(|i| (i + seed) % 10).collect(), shape: SHAPE }
+    Batch {
+        images: (0..8 * 64).map(pixel).collect(),
+        labels: (0..8).map(|i| (i + seed) % 10).collect(),
+        shape: SHAPE,
+        mixture: None,
+    }
 }
 
 /// The checkpoint after these batches, and for each of them whether it was an update.
 fn after(device: &Device, batches: &[Batch]) -> (Checkpoint, Vec<bool>) {
     let config = Config::parse(SMALL, Path::new("small.toml"), &[]).unwrap();
-    let config = config.resolve(DataFacts { images: SHAPE, classes: 10, train: 80 }).unwrap();
+    let config = config.resolve(&DataFacts { images: SHAPE, classes: 10, train: 80, of_classes: vec![] }).unwrap();
     let mut session = Session::new(&config, SHAPE, &Classes::numbered(10), device, 10).unwrap();
     let mut made = vec![];
     for batch in batches {

@@ -21,7 +21,7 @@ fn whole_and_resumed(changes: &[&str]) -> [Vec<(String, Vec<f32>)>; 2] {
     let changes: Vec<String> = small.iter().chain(changes).map(|c| c.to_string()).collect();
     let config = Config::load(&path, &changes).unwrap();
     let split = load(&config.data, &SearchPath::of_process(None)).unwrap();
-    let config = config.resolve(facts(&split)).unwrap();
+    let config = config.resolve(&facts(&split)).unwrap();
     let (images, classes, data) = (split.train.shape, split.train.names.clone(), Arc::new(split.train));
     let (device, augment) = (Device::cpu(), config.data.augment.clone());
     let loader = Loader::training(data, Preparation::of(&config.data), 32, 1, config.train.seed, augment);
@@ -84,7 +84,7 @@ fn rates_and_radii_of_updates_are_those_of_the_schedules() {
     let changes: Vec<String> = rates.iter().chain(&radii).map(|c| c.to_string()).collect();
     let config = Config::load(&path, &changes).unwrap();
     let split = load(&config.data, &SearchPath::of_process(None)).unwrap();
-    let config = config.resolve(facts(&split)).unwrap();
+    let config = config.resolve(&facts(&split)).unwrap();
     let (images, classes, device) = (split.train.shape, split.train.names.clone(), Device::cpu());
     let loader = Loader::evaluation(Arc::new(split.train), Preparation::of(&config.data), 32, 1);
     let mut session = Session::new(&config, images, &classes, &device, 2).unwrap();

@@ -13,7 +13,14 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 /// Everything that is drawn or kept from update to update: augmentation, dropout, slices, GSAM, shrink and perturb, moments.
-const SETTINGS: [&str; 17] = [
+const SETTINGS: [&str; 24] = [
+    "data.sampling=balanced",
+    "data.augment.contrast=0.2",
+    "data.augment.rand_augment=1",
+    "data.augment.erase=0.2",
+    "data.augment.mixup=0.2",
+    "data.augment.cutmix=1",
+    "loss.class_weights=balanced",
     "train.ema=0.9",
     "data.augment.crop_padding=1",
     "model.depth=1",

@@ -56,6 +56,7 @@ impl Collector {
             Protocol::P1 => {
                 let augment = config.data.augment.clone();
                 Loader::training(train.clone(), prepare, m, workers, config.train.seed, augment)
+                    .sampling(config.data.sampling)
             }
             Protocol::P2 => Loader::evaluation(Arc::new(filled(images, m)), prepare, m, workers),
         };
@@ -81,7 +82,7 @@ impl Collector {
     ///
     /// # Errors
     /// If a batch cannot be made, the device fails, or an output is not finite.
-    pub fn collect(&self, network: Network<'_>, ascent: TrainedPerturbation, epochs: usize) -> Result<Outputs, Error> {
+    pub fn collect(&self, network: Network<'_>, ascent: &TrainedPerturbation, epochs: usize) -> Result<Outputs, Error> {
         let unperturbed = log_likelihoods(network, &self.images)?;
         let key = COLLECTION | epochs as u32;
         let perturbed = match self.protocol {
@@ -99,7 +100,7 @@ impl Collector {
     }
 
     /// Protocol P2: every slice is evaluated by the network that it perturbs.
-    fn slice_by_slice(&self, network: Network<'_>, ascent: TrainedPerturbation, key: u32) -> Result<Vec<f32>, Error> {
+    fn slice_by_slice(&self, network: Network<'_>, ascent: &TrainedPerturbation, key: u32) -> Result<Vec<f32>, Error> {
         let mut outputs = Vec::new();
         for (j, slice) in self.slices.epoch(0)?.enumerate() {
             let slice = upload(network.device(), &slice?);
@@ -119,7 +120,13 @@ fn filled(images: &Dataset, m: usize) -> Dataset {
 }
 
 /// θ + ε of a slice, as in training: with the slice's batch statistics; running statistics are not updated.
-pub(super) fn perturbed(network: Network<'_>, ascent: TrainedPerturbation, slice: &Batch, key: u32, j: usize) -> Theta {
+pub(super) fn perturbed(
+    network: Network<'_>,
+    ascent: &TrainedPerturbation,
+    slice: &Batch,
+    key: u32,
+    j: usize,
+) -> Theta {
     let Network { model, theta, state } = network;
     let (index, forward) =
         (SliceIndex { update: key.into(), slice: j }, |f: &Forward<'_>, x: &Var| model.forward(f, x));

@@ -116,7 +116,7 @@ impl ForgettingProbe {
     pub fn measure(
         &self,
         network: Network<'_>,
-        ascent: TrainedPerturbation,
+        ascent: &TrainedPerturbation,
         progress: Progress,
     ) -> Result<ForgettingRecord, Error> {
         let outputs = self.collector.collect(network, ascent, progress.epochs)?;

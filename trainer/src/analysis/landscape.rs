@@ -3,10 +3,11 @@
 use super::collect::perturbed;
 use crate::data::Loader;
 use crate::error::Error;
+use crate::experiment::Step;
 use crate::network::{Network, upload};
 use crate::training::TrainedPerturbation;
 use lethe_nn::loss::{Likelihood, TaskLoss};
-use lethe_optim::{Batch, Extragradient};
+use lethe_optim::Batch;
 use lethe_tensor::Tensor;
 use serde::{Deserialize, Serialize};
 
@@ -33,9 +34,9 @@ pub struct UnitDirection {
 ///
 /// # Errors
 /// If the device fails.
-pub fn direction(network: Network<'_>, step: Extragradient, images: &Batch) -> Result<Option<UnitDirection>, Error> {
+pub fn direction(network: Network<'_>, step: Step, images: &Batch) -> Result<Option<UnitDirection>, Error> {
     let moved = network.device().scope(|| {
-        let moved = perturbed(network, TrainedPerturbation { step, rho: 1.0 }, images, 0, 0);
+        let moved = perturbed(network, &TrainedPerturbation { step, rho: 1.0 }, images, 0, 0);
         moved.values().sub(network.theta.values()).force().clone()
     });
     let length = f64::from(moved.norm().item::<f32>()?);

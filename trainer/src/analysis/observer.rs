@@ -30,7 +30,7 @@ pub fn observers(config: &Config, parts: &Parts, workers: usize) -> Result<Vec<B
 impl Observer for DueProbe {
     fn after_epoch(&self, epoch: usize, seen: Observed<'_>, run: &RunFolder) -> Result<(), Error> {
         if self.config.is_due(epoch) && !run.has_epoch_record(epoch + 1, self.suffix) {
-            let record = self.probe.measure(seen.network, seen.ascent, seen.progress)?;
+            let record = self.probe.measure(seen.network, &seen.ascent, seen.progress)?;
             run.record_epoch(record.progress.epochs, self.suffix, &record)?;
         }
         Ok(())

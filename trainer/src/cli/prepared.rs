@@ -67,7 +67,7 @@ pub fn prepared(config: Config, path: &Path, common: &Common) -> Result<Prepared
         .into_iter()
         .flat_map(|set| &set.remarks)
         .for_each(|remark| note(&format!("note: {remark}")));
-    let config = config.resolve(training::facts(&split)).map_err(|p| p.in_file(path))?;
+    let config = config.resolve(&training::facts(&split)).map_err(|p| p.in_file(path))?;
     let (device, threads) = device(common, &config)?;
     Ok(Prepared { config, split, device, threads })
 }

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::augment::AugmentConfig;
 use super::error::{Problem, require};
 
 /// The section `[data]`.
@@ -31,9 +32,23 @@ pub struct DataConfig {
     /// Rotate images in files according to their EXIF orientation.
     #[serde(default)]
     pub exif_orientation: bool,
+    /// Which training images make an epoch.
+    #[serde(default)]
+    pub sampling: Sampling,
     /// Random augmentation of the training images.
     #[serde(default)]
     pub augment: AugmentConfig,
+}
+
+/// Which training images make an epoch.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Sampling {
+    /// Every image once.
+    #[default]
+    Once,
+    /// As many images, and equally many of every class: those of small classes several times, and of large ones not all of them in each epoch.
+    Balanced,
 }
 
 /// The data sets.
@@ -70,23 +85,8 @@ pub enum PerChannel {
     Each(Vec<f64>),
 }
 
-/// `[data.augment]`: random augmentation of the training images.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct AugmentConfig {
-    /// Pad every side with `crop_padding` black pixels, then crop to the image's size at a random position.
-    pub crop_padding: usize,
-    /// Flip images horizontally with probability 1/2.
-    pub flip: bool,
-    /// Crop a region of random area and aspect ratio, and resize it to the image's size.
-    pub inception_crop: bool,
-    /// The smallest area of such a crop, as a fraction of the image's area; by default 0.05.
-    pub min_area: Option<f64>,
-}
-
 /// The largest side of an image that is accepted.
 const LARGEST: usize = 1 << 14;
-const MIN_AREA: f64 = 0.05;
 /// The largest number of classes in IDX files.
 const MAX_CLASSES: usize = 256;
 
@@ -130,22 +130,6 @@ impl DatasetKind {
     }
 }
 
-impl AugmentConfig {
-    /// The smallest area of a crop, as a fraction of the image's.
-    pub fn min_area(&self) -> f64 {
-        self.min_area.unwrap_or(MIN_AREA)
-    }
-
-    fn check(&self) -> Result<(), Problem> {
-        let both = self.inception_crop && self.crop_padding > 0;
-        let reason = "cannot be combined with augment.inception_crop, which crops already";
-        require(!both, "data.augment.crop_padding", self.crop_padding, reason)?;
-        let Some(area) = self.min_area else { return Ok(()) };
-        require(self.inception_crop, "data.augment.min_area", area, "needs data.augment.inception_crop = true")?;
-        require(area > 0.0 && area <= 1.0, "data.augment.min_area", area, "must be above 0 and at most 1")
-    }
-}
-
 impl DataConfig {
     /// The section of this data set with every default.
     pub fn of(dataset: DatasetKind) -> DataConfig {
@@ -160,6 +144,7 @@ impl DataConfig {
             mean: half(),
             std: half(),
             exif_orientation: false,
+            sampling: Sampling::Once,
             augment: AugmentConfig::default(),
         }
     }
@@ -195,7 +180,7 @@ impl DataConfig {
         self.check_sizes()?;
         let reason = "applies only to images in files: imagenet and image-folder";
         require(!self.exif_orientation || self.dataset.is_in_files(), "data.exif_orientation", true, reason)?;
-        self.augment.check()
+        self.augment.check(channels)
     }
 
     fn check_only_classes(&self) -> Result<(), Problem> {
@@ -223,8 +208,6 @@ impl DataConfig {
     /// Writes out every default that depends on other keys.
     pub(super) fn resolve(&mut self) {
         self.eval_size = self.eval_size.or(self.size);
-        if self.augment.inception_crop {
-            self.augment.min_area = Some(self.augment.min_area());
-        }
+        self.augment.resolve();
     }
 }

@@ -6,6 +6,7 @@
 
 mod analysis;
 mod ascent;
+mod augment;
 mod changes;
 mod data;
 mod error;
@@ -34,12 +35,13 @@ use toml::{Table, Value};
 
 pub use analysis::{AnalysisConfig, Protocol, Protocols, Split};
 pub use ascent::{Asam, AscentConfig, RhoSchedule};
+pub use augment::AugmentConfig;
 pub use changes::Change;
-pub use data::{AugmentConfig, DataConfig, DatasetKind, PerChannel};
+pub use data::{DataConfig, DatasetKind, PerChannel, Sampling};
 pub use error::{ConfigError, Problem};
 pub use init::{Head, InitConfig};
 pub use keep::{Keep, Measure};
-pub use loss::{LossConfig, LossKind};
+pub use loss::{Balanced, ClassWeights, LossConfig, LossKind};
 pub use model::{HeadBias, MlpConfig, ModelConfig, ResnetConfig, VitConfig};
 pub use nearest::nearest;
 pub use optim::{LrSchedule, OptimCommon, OptimConfig, RuleConfig};
@@ -75,7 +77,7 @@ pub struct Config {
 }
 
 /// The facts about the data that a config is checked against.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DataFacts {
     /// The size of every image.
     pub images: ImageShape,
@@ -83,6 +85,8 @@ pub struct DataFacts {
     pub classes: usize,
     /// The number of training images.
     pub train: usize,
+    /// The number of training images of each class; empty if it is not known.
+    pub of_classes: Vec<usize>,
 }
 
 /// The text of a config: of a file, or for `-` of standard input, which is read once.
@@ -159,7 +163,7 @@ impl Config {
     ///
     /// # Errors
     /// If the model, the batch or the subset does not fit the data.
-    pub fn resolve(&self, facts: DataFacts) -> Result<Config, Problem> {
+    pub fn resolve(&self, facts: &DataFacts) -> Result<Config, Problem> {
         let mut config = self.clone();
         config.model.check_images(facts.images)?;
         let images = facts.images;
@@ -182,6 +186,7 @@ impl Config {
             config.data.classes = Some(facts.classes);
         }
         config.data.resolve();
+        config.loss.resolve(facts.classes, &facts.of_classes)?;
         config.check_slices(facts.images)?;
         config.model.resolve(config.loss.kind, facts.classes, config.init.is_some());
         config.perturb.resolve(facts.classes, config.loss.kind);
@@ -245,6 +250,13 @@ impl Config {
         if warmup > epochs && epochs > 0 {
             return Err(Problem::value("optim.warmup_epochs", warmup, format!("exceeds train.epochs = {epochs}")));
         }
+        let mixes = self.data.augment.mixes();
+        require(
+            !mixes || self.train.batch > 1,
+            "train.batch",
+            1,
+            "has no other image to mix one with, as data.augment asks for",
+        )?;
         let Some(ascent) = self.perturb.ascent() else { return Ok(()) };
         let parts = self.train.accumulate;
         require(

@@ -35,7 +35,7 @@ pub(super) fn read(set: &[&str]) -> Result<Config, String> {
 }
 
 fn facts() -> DataFacts {
-    DataFacts { images: ImageShape { channels: 1, height: 8, width: 8 }, classes: 10, train: 1437 }
+    DataFacts { images: ImageShape { channels: 1, height: 8, width: 8 }, classes: 10, train: 1437, of_classes: vec![] }
 }
 
 /// Asserts that the message of a refusal holds all these parts.
@@ -79,12 +79,12 @@ fn resolving_writes_out_every_default_and_reads_back_the_same() {
         let set =
             if perturb { vec!["perturb.lambda=0.25".to_owned(), "shrink.factor=1e-4".to_owned()] } else { vec![] };
         let config = Config::parse(&text, Path::new("x.toml"), &set).unwrap();
-        for config in [config.clone(), config.resolve(facts()).unwrap()] {
+        for config in [config.clone(), config.resolve(&facts()).unwrap()] {
             let again = Config::parse(&config.to_toml(), Path::new("y.toml"), &[]).unwrap();
             assert_eq!(again, config, "{}", config.to_toml());
         }
     }
-    let text = read(&[]).unwrap().resolve(facts()).unwrap().to_toml();
+    let text = read(&[]).unwrap().resolve(&facts()).unwrap().to_toml();
     for line in ["mlp_width = 256", "head_bias = -10.0", "lambda = 0.1", "likelihood = \"sigmoid\""] {
         assert!(text.contains(line), "{line} not in:\n{text}");
     }
@@ -159,7 +159,7 @@ fn the_bias_of_a_head_is_a_number_or_minus_the_logarithm_of_the_classes() {
     let bias = |set: &[&str]| {
         let config = read(set).unwrap();
         assert_eq!(Config::parse(&config.to_toml(), Path::new("y.toml"), &[]).unwrap(), config);
-        let ModelConfig::Vit(vit) = config.resolve(facts()).unwrap().model else { panic!("a ViT") };
+        let ModelConfig::Vit(vit) = config.resolve(&facts()).unwrap().model else { panic!("a ViT") };
         vit.head_bias.unwrap()
     };
     let per_class = HeadBias::Value(-(10f64.ln()));
@@ -188,13 +188,13 @@ fn the_bias_of_a_head_is_a_number_or_minus_the_logarithm_of_the_classes() {
 
 #[test]
 fn a_config_must_fit_its_data() {
-    let problem = |set: &str| read(&[set]).unwrap().resolve(facts()).unwrap_err().to_string();
+    let problem = |set: &str| read(&[set]).unwrap().resolve(&facts()).unwrap_err().to_string();
     assert!(problem("model.patch=3").contains("must divide the images' height and width, 8×8"));
     assert!(problem("train.batch=1472").contains("must not exceed the training set, 1437"));
     assert!(problem("data.train_limit=100").contains("must not exceed the training set, 100"));
     assert!(problem("data.train_limit=2000").contains("only 1437 images"));
     let resnet = ["model.kind=resnet", "model.block=basic", "model.blocks=[1, 1, 1, 1]", "model.width=8"];
-    let one = |m: &str| read(&[&resnet[..], &[m]].concat()).unwrap().resolve(facts());
+    let one = |m: &str| read(&[&resnet[..], &[m]].concat()).unwrap().resolve(&facts());
     assert!(one("perturb.m=1").unwrap_err().to_string().contains("batch norm needs more than one value per channel"));
     assert!(one("perturb.m=2").is_ok() && problem("data.augment.crop_padding=8").contains("smaller than the images"));
 }
@@ -216,8 +216,8 @@ fn an_analysis_needs_something_to_analyse() {
     refused(&["analysis.draws=0"], &["analysis.draws = 0", "at least 1"]);
     refused(&["analysis.protocol=p3"], &["analysis.protocol = \"p3\"", "unknown choice", "p1", "p2"]);
     let held_out = read(&["analysis.split=held-out", "train.batch=64"]).unwrap();
-    assert!(held_out.resolve(facts()).is_ok());
-    let few = held_out.resolve(DataFacts { train: 70, ..facts() }).unwrap_err().to_string();
+    assert!(held_out.resolve(&facts()).is_ok());
+    let few = held_out.resolve(&DataFacts { train: 70, ..facts() }).unwrap_err().to_string();
     assert!(few.contains("the training set, 63 images"), "{few}");
 }
 
@@ -243,9 +243,9 @@ fn data_is_checked_key_by_key() {
         refused(set, parts);
     }
     let set = ["data.size=16", "data.augment.inception_crop=true"];
-    let resolved = read(&set).unwrap().resolve(facts()).unwrap().data;
+    let resolved = read(&set).unwrap().resolve(&facts()).unwrap().data;
     assert_eq!((resolved.eval_size, resolved.augment.min_area), (Some(16), Some(0.05)));
-    assert_eq!(read(&[]).unwrap().resolve(facts()).unwrap().data, read(&[]).unwrap().data);
+    assert_eq!(read(&[]).unwrap().resolve(&facts()).unwrap().data, read(&[]).unwrap().data);
 }
 
 /// The reference of all keys, docs/config.md.

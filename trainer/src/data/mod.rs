@@ -3,6 +3,7 @@
 //! This module does not use tensors: a batch is a vector of pixels and a vector of labels, which the training loop uploads.
 
 mod augment;
+mod balance;
 mod cifar;
 mod crop;
 mod dataset;
@@ -30,7 +31,7 @@ mod stand_in;
 mod test_set;
 
 pub use crate::hold_out::hold_out;
-pub use augment::Augment;
+pub use augment::{Augment, Mixture};
 pub use crop::{Region, evaluation, inception};
 pub use dataset::{DataSplit, Dataset, ImageFile, Images, Pixels};
 pub use decode::decode;

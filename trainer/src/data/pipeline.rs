@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use lethe_tensor::random::Philox;
 
-use super::augment::Augment;
+use super::augment::{Augment, Planes, Purpose, Streams, erase, jitter, rand_augment};
 use super::crop::{evaluation, inception};
 use super::dataset::{Dataset, Images, Pixels};
 use super::decode::decode_again;
@@ -78,6 +78,7 @@ pub(super) struct Scratch {
     side_by_side: Vec<u8>,
     square: Vec<u8>,
     planes: Vec<u8>,
+    changed: Vec<u8>,
 }
 
 impl Pipeline {
@@ -88,7 +89,10 @@ impl Pipeline {
     #[track_caller]
     pub fn new(data: &Dataset, prepare: Preparation, augment: Option<AugmentConfig>) -> Pipeline {
         let augment = augment.filter(|a| *a != AugmentConfig::default());
-        let resized = prepare.size.is_some() || augment.as_ref().is_some_and(|a| a.inception_crop);
+        let changes = |max_value: u8| augment.as_ref().is_some_and(|a| a.changes_bytes() && max_value != FULL);
+        let of_few_values = matches!(&data.images, Images::Memory(pixels) if changes(pixels.max_value));
+        // Operations on bytes need all values of a byte.
+        let resized = prepare.size.is_some() || augment.as_ref().is_some_and(|a| a.inception_crop) || of_few_values;
         let (own, max_value) = match &data.images {
             Images::Memory(pixels) => (pixels.shape, if resized { FULL } else { pixels.max_value }),
             Images::Files(_) => {
@@ -101,7 +105,7 @@ impl Pipeline {
         Pipeline { tables, shape, max_value, resized, filter, upright, augment }
     }
 
-    /// Appends the normalised values of image `index`, in the order CHW. In training, its augmentation is drawn from `random`.
+    /// Appends the normalised values of image `index`, in the order CHW. In training, its augmentation is drawn from its streams.
     ///
     /// # Errors
     /// If its file cannot be read or decoded.
@@ -109,11 +113,12 @@ impl Pipeline {
         &self,
         data: &Dataset,
         index: usize,
-        random: Philox,
+        streams: Streams,
         scratch: &mut Scratch,
         out: &mut Vec<f32>,
     ) -> Result<(), DataError> {
-        let mut random = random;
+        let mut random = streams.of(Purpose::Change);
+        let mut changed = std::mem::take(&mut scratch.changed);
         let change = self.augment.as_ref().map(|config| Augment::draw(config, &mut random));
         let mut image = match &data.images {
             Images::Memory(pixels) if !self.resized => Cow::Borrowed(pixels.image(index)),
@@ -122,13 +127,27 @@ impl Pipeline {
         if let Some(stand_in) = data.stand_in {
             image = Cow::Owned(stand_in.apply(&image, self.shape, self.max_value, index));
         }
-        let plane = ImageShape { channels: 1, ..self.shape };
-        for (values, table) in image.chunks_exact(plane.len()).zip(&self.tables) {
-            match change {
-                Some(change) => out.extend(change.apply(values, plane).map(|v| table[usize::from(v)])),
-                None => out.extend(values.iter().map(|v| table[usize::from(*v)])),
-            }
+        changed.clear();
+        match change {
+            Some(change) => changed.extend(change.apply(&image, self.shape)),
+            None => changed.extend_from_slice(&image),
         }
+        if let Some(config) = &self.augment {
+            let mut planes = Planes { values: &mut changed, shape: self.shape };
+            if config.jitters() {
+                jitter(&mut planes, config, streams.of(Purpose::Colours));
+            }
+            rand_augment(&mut planes, config.rand_augment, config.rand_magnitude(), streams.of(Purpose::Operations));
+        }
+        let begin = out.len();
+        for (values, table) in changed.chunks_exact(self.shape.height * self.shape.width).zip(&self.tables) {
+            out.extend(values.iter().map(|v| table[usize::from(*v)]));
+        }
+        if let Some(config) = self.augment.as_ref().filter(|config| config.erase > 0.0) {
+            erase(&mut out[begin..], self.shape, config.erase, streams.of(Purpose::Erasing));
+        }
+        drop(image);
+        scratch.changed = changed;
         Ok(())
     }
 
@@ -140,7 +159,7 @@ impl Pipeline {
         random: &mut Philox,
         scratch: &'a mut Scratch,
     ) -> Result<&'a [u8], DataError> {
-        let Scratch { resampler, side_by_side, square, planes } = scratch;
+        let Scratch { resampler, side_by_side, square, planes, .. } = scratch;
         let decoded;
         let view = match images {
             Images::Memory(pixels) => interleave(pixels, index, side_by_side),
@@ -181,15 +200,14 @@ fn interleave<'a>(pixels: &Pixels, index: usize, out: &'a mut Vec<u8>) -> ImageV
 #[cfg(test)]
 mod tests {
     use super::*;
-    use lethe_tensor::random::Draw;
 
     const RAW: Preparation =
         Preparation { mean: [0.0; 3], std: [1.0 / 255.0; 3], size: None, filter: Filter::Bicubic, upright: false };
 
     fn prepared(data: &Dataset, prepare: Preparation, augment: Option<AugmentConfig>, position: u32) -> Vec<f32> {
         let mut out = Vec::new();
-        let random = Philox::new(Draw::new(3, [1, 0, position]));
-        Pipeline::new(data, prepare, augment).append(data, 0, random, &mut Scratch::default(), &mut out).unwrap();
+        let streams = Streams { seed: 3, epoch: 0, position };
+        Pipeline::new(data, prepare, augment).append(data, 0, streams, &mut Scratch::default(), &mut out).unwrap();
         out
     }
 

@@ -59,7 +59,7 @@ impl Planned {
     pub fn resolve(&self, study: &Study<'_>) -> Result<(Config, DataSplit), Error> {
         let config = self.config(study)?;
         let split = load(&config.data, &study.search_path)?;
-        let config = config.resolve(training::facts(&split)).map_err(|p| p.in_file(Path::new(&self.name)))?;
+        let config = config.resolve(&training::facts(&split)).map_err(|p| p.in_file(Path::new(&self.name)))?;
         Ok((config, split))
     }
 

@@ -37,7 +37,7 @@ impl Study<'_> {
                 wanted.find(&resolved.data, &self.search_path, split)?;
             }
             let (_, facts, fingerprint, classes) = &seen[known.unwrap_or(seen.len() - 1)];
-            let resolved = config.resolve(*facts).map_err(|p| p.in_file(Path::new(&planned.name)))?;
+            let resolved = config.resolve(facts).map_err(|p| p.in_file(Path::new(&planned.name)))?;
             finished += usize::from(planned.is_finished(self, &resolved, (fingerprint, classes))?);
         }
         (self.say)(&format!("{}, already finished: {finished}", count(runs.len(), "run")));

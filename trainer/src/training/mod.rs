@@ -46,7 +46,10 @@ pub struct Summary {
 
 /// The facts about the data that the config is checked against.
 pub fn facts(split: &DataSplit) -> DataFacts {
-    DataFacts { images: split.train.shape, classes: split.train.classes, train: split.train.len() }
+    let DataSplit { train, .. } = split;
+    let mut of_classes = vec![0; train.classes];
+    train.labels.iter().for_each(|label| of_classes[*label as usize] += 1);
+    DataFacts { images: train.shape, classes: train.classes, train: train.len(), of_classes }
 }
 
 /// A training before its first update, or at the update of a checkpoint.
@@ -123,7 +126,8 @@ impl<'a> Training<'a> {
         let prepare = Preparation::of(&config.data);
         let batch = config.train.batch;
         let augment = config.data.augment.clone();
-        let loader = Loader::training(train, prepare, batch, workers, config.train.seed, augment);
+        let loader =
+            Loader::training(train, prepare, batch, workers, config.train.seed, augment).sampling(config.data.sampling);
         let test_loader =
             Loader::evaluation(test, Preparation::of_test(&config.data), config.train.eval_batch, workers);
         let session = match resumed {

@@ -3,9 +3,9 @@
 use super::parts::Parts;
 use crate::config::{Config, Problem};
 use crate::error::Error;
+use crate::experiment::Step;
 use crate::network::Network;
 use crate::run::RunFolder;
-use lethe_optim::Extragradient;
 use serde::{Deserialize, Serialize};
 
 /// Looks at the network in training after each epoch.
@@ -22,7 +22,7 @@ pub trait Observer {
 pub type Observers<'a> = &'a dyn Fn(&Config, &Parts, usize) -> Result<Vec<Box<dyn Observer>>, Problem>;
 
 /// A network in training, as observers see it.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 pub struct Observed<'a> {
     /// The network.
     pub network: Network<'a>,
@@ -33,10 +33,10 @@ pub struct Observed<'a> {
 }
 
 /// A perturbation as in training.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct TrainedPerturbation {
     /// The step.
-    pub step: Extragradient,
+    pub step: Step,
     /// Its radius ρ.
     pub rho: f64,
 }

@@ -54,7 +54,7 @@ impl Restored {
         let (lr, rho) = experiment::schedules(config, updates_per_epoch, lr_decays(checkpoint)?);
         let last = updates.saturating_sub(1);
         let rho = rho.at(last, lr.at(last));
-        let ascent = TrainedPerturbation { step: experiment::step(config, classes.len()), rho };
+        let ascent = TrainedPerturbation { step: experiment::step(config, classes.len(), device), rho };
         let progress = Progress { epochs: updates as usize / updates_per_epoch, updates };
         Ok(Restored { model, theta, state, ascent, progress })
     }
@@ -65,8 +65,8 @@ impl Restored {
     }
 
     /// The perturbation of its last update.
-    pub fn ascent(&self) -> TrainedPerturbation {
-        self.ascent
+    pub fn ascent(&self) -> &TrainedPerturbation {
+        &self.ascent
     }
 
     /// The number of epochs and updates of its training.

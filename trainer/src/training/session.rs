@@ -7,7 +7,7 @@ use crate::config::{Config, OnNonfinite};
 use crate::data::Loader;
 use crate::error::Error;
 use crate::evaluation::{Evaluation, evaluate};
-use crate::experiment;
+use crate::experiment::{self, Step};
 use crate::network::Network;
 use crate::run::{Checkpoint, CheckpointError, EMA};
 use crate::shape::ImageShape;
@@ -15,7 +15,7 @@ use crate::weights::{self, Transfer};
 use lethe_autograd::Var;
 use lethe_autograd::anomaly::{self, Anomaly};
 use lethe_nn::{Forward, Model, State, Theta};
-use lethe_optim::{Extragradient, Optimizer, RhoSchedule, Samples, Schedule, ShrinkPerturb, StepOutput, WeightAverage};
+use lethe_optim::{Optimizer, RhoSchedule, Samples, Schedule, ShrinkPerturb, StepOutput, WeightAverage};
 use lethe_tensor::{Device, Later, Tensor, count_flops};
 use serde::Serialize;
 
@@ -56,7 +56,7 @@ pub struct Session<'a> {
     theta: Theta,
     state: State,
     optimizer: Box<dyn Optimizer>,
-    step: Extragradient,
+    step: Step,
     /// Shrink and perturb, which holds the initial θ and state of the run.
     shrink: Option<ShrinkPerturb>,
     /// The moving average of θ and the state, if the config asks for it.
@@ -161,7 +161,7 @@ impl<'a> Session<'a> {
             config,
             device: device.clone(),
             optimizer: experiment::optimizer(config, &theta),
-            step: experiment::step(config, classes.len()),
+            step: experiment::step(config, classes.len(), device),
             images,
             classes: classes.clone(),
             shrink: experiment::shrink(config, &theta, &state),
@@ -252,7 +252,7 @@ impl<'a> Session<'a> {
     /// The perturbation of the last update.
     pub fn ascent(&self) -> TrainedPerturbation {
         let last = self.update.saturating_sub(1);
-        TrainedPerturbation { step: self.step, rho: self.rho.at(last, self.lr.at(last)) }
+        TrainedPerturbation { step: self.step.clone(), rho: self.rho.at(last, self.lr.at(last)) }
     }
 
     /// The number of epochs and updates done.

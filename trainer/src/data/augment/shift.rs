@@ -1,4 +1,4 @@
-//! Random augmentation that keeps the size of training images, on bytes, before they are normalised.
+//! Random crops of padded images, and flips, on bytes.
 
 use lethe_tensor::random::Philox;
 
@@ -19,7 +19,7 @@ pub struct Augment {
 impl Augment {
     /// Draws the augmentation of one image. Every draw is made, whether needed or not, so that one option does not change what
     /// another draws.
-    pub(super) fn draw(config: &AugmentConfig, random: &mut Philox) -> Augment {
+    pub(in super::super) fn draw(config: &AugmentConfig, random: &mut Philox) -> Augment {
         let mut shift = || random.below(2 * config.crop_padding as u32 + 1) as isize - config.crop_padding as isize;
         let (rows, columns) = (shift(), shift());
         Augment { rows, columns, flip: random.below(2) == 1 && config.flip }
