@@ -1,5 +1,5 @@
-//! Figures, written as SVG and as PNG from one description. The font of the PNG is embedded in the program, so that machines without fonts draw the
-//! same.
+//! Figures: drawn once as SVG, of which a rasteriser makes the PNG. The font of the PNG is embedded in the program, so that machines without fonts draw
+//! the same.
 
 use crate::error::Error;
 use crate::files;
@@ -7,8 +7,9 @@ use plotters::coord::Shift;
 use plotters::coord::types::RangedCoordf64;
 use plotters::prelude::*;
 use plotters::style::{FontStyle, register_font};
+use resvg::{tiny_skia, usvg};
 use std::path::{Path, PathBuf};
-use std::sync::Once;
+use std::sync::{Arc, Once};
 
 /// What figures are drawn on.
 pub use plotters::prelude::DrawingBackend as Backend;
@@ -57,51 +58,74 @@ fn tick(at: &f64) -> String {
     if text == "-0" { "0".into() } else { text.into() }
 }
 
-/// Draws the legend of all series that have a label; [`key`] draws a series' sample.
+/// Draws a row with the name of each series beside a sample of its line, and gives what is left of the area below: no legend hides data.
 ///
 /// # Errors
 /// Those of the back end.
-pub fn legend<'a, B: Backend + 'a>(chart: &mut Chart<'a, B>, position: SeriesLabelPosition) -> Drawn<B> {
-    chart
-        .configure_series_labels()
-        .background_style(WHITE.mix(0.85))
-        .border_style(BLACK.mix(0.3))
-        .label_font((FONT, 15))
-        .position(position)
-        .draw()
+pub fn legend<B: Backend>(
+    area: &Area<B>,
+    entries: &[(&str, RGBColor)],
+) -> Result<Area<B>, DrawingAreaErrorKind<B::ErrorType>> {
+    const HEIGHT: i32 = 30;
+    const SAMPLE: i32 = 22;
+    const GAP: i32 = 22;
+    let (row, rest) = area.split_vertically(HEIGHT);
+    let style = (FONT, 15).into_text_style(&row);
+    let mut x = GAP;
+    for (name, color) in entries {
+        row.draw(&PathElement::new([(x, HEIGHT / 2 + 2), (x + SAMPLE, HEIGHT / 2 + 2)], color.stroke_width(3)))?;
+        row.draw(&Text::new(*name, (x + SAMPLE + 7, HEIGHT / 2 - 6), style.clone()))?;
+        x += SAMPLE + 7 + row.estimate_text_size(name, &style)?.0 as i32 + GAP;
+    }
+    Ok(rest)
 }
 
-/// The sample of a line in a legend.
-pub fn key((x, y): (i32, i32), color: RGBColor) -> PathElement<(i32, i32)> {
-    PathElement::new([(x, y), (x + 22, y)], color.stroke_width(3))
-}
+/// The factor by which PNGs are larger than the nominal size, so that they are sharp on fine screens and in print.
+const FINENESS: u32 = 2;
 
-/// Writes FOLDER/NAME.svg and FOLDER/NAME.png, with this size in pixels.
+/// Writes FOLDER/NAME.svg with this nominal size, and FOLDER/NAME.png with twice as many pixels.
 ///
 /// # Errors
 /// If a file cannot be written.
 pub fn save(folder: &Path, name: &str, size: [u32; 2], picture: &impl Picture) -> Result<Vec<PathBuf>, Error> {
-    static LETTERS: Once = Once::new();
-    LETTERS.call_once(|| {
-        // Fails only if the bytes are not a font.
-        let _ = register_font(FONT, FontStyle::Normal, epaint_default_fonts::UBUNTU_LIGHT);
-    });
     let failed = |what: String| Error::Picture { name: name.to_owned(), what };
-    let (mut svg, mut pixels) = (String::new(), vec![0u8; 3 * (size[0] * size[1]) as usize]);
-    {
-        let area = SVGBackend::with_string(&mut svg, (size[0], size[1])).into_drawing_area();
-        paint(&area, picture).map_err(|e| failed(e.to_string()))?;
-        let area = BitMapBackend::with_buffer(&mut pixels, (size[0], size[1])).into_drawing_area();
-        paint(&area, picture).map_err(|e| failed(e.to_string()))?;
-    }
-    let mut png = std::io::Cursor::new(Vec::new());
-    let encoder = image::codecs::png::PngEncoder::new(&mut png);
-    image::ImageEncoder::write_image(encoder, &pixels, size[0], size[1], image::ExtendedColorType::Rgb8)
-        .map_err(|e| failed(e.to_string()))?;
+    let svg = svg(size, picture).map_err(&failed)?;
+    let png = png(&svg).map_err(&failed)?;
     Ok(vec![
         files::write(&folder.join(format!("{name}.svg")), svg.as_bytes())?,
-        files::write(&folder.join(format!("{name}.png")), &png.into_inner())?,
+        files::write(&folder.join(format!("{name}.png")), &png)?,
     ])
+}
+
+/// A picture as SVG.
+fn svg(size: [u32; 2], picture: &impl Picture) -> Result<String, String> {
+    static LETTERS: Once = Once::new();
+    LETTERS.call_once(|| {
+        // The layout needs the widths of letters. This fails only if the bytes are not a font.
+        let _ = register_font(FONT, FontStyle::Normal, epaint_default_fonts::UBUNTU_LIGHT);
+    });
+    let mut svg = String::new();
+    {
+        let area = SVGBackend::with_string(&mut svg, (size[0], size[1])).into_drawing_area();
+        paint(&area, picture).map_err(|e| e.to_string())?;
+    }
+    Ok(svg)
+}
+
+/// An SVG as PNG.
+fn png(svg: &str) -> Result<Vec<u8>, String> {
+    let mut fonts = usvg::fontdb::Database::new();
+    fonts.load_font_data(epaint_default_fonts::UBUNTU_LIGHT.to_vec());
+    let family = fonts.faces().next().and_then(|face| face.families.first()).map(|(family, _)| family.clone());
+    fonts.set_sans_serif_family(family.unwrap_or_default());
+    let options = usvg::Options { fontdb: Arc::new(fonts), ..usvg::Options::default() };
+    let tree = usvg::Tree::from_str(svg, &options).map_err(|e| e.to_string())?;
+    let size = tree.size().to_int_size();
+    let (width, height) = (size.width() * FINENESS, size.height() * FINENESS);
+    let mut pixels = tiny_skia::Pixmap::new(width, height).ok_or_else(|| format!("{width}×{height} pixels"))?;
+    let scale = tiny_skia::Transform::from_scale(FINENESS as f32, FINENESS as f32);
+    resvg::render(&tree, scale, &mut pixels.as_mut());
+    pixels.encode_png().map_err(|e| e.to_string())
 }
 
 fn paint<B: Backend>(area: &Area<B>, picture: &impl Picture) -> Drawn<B> {

@@ -64,7 +64,7 @@ pub fn landscape(args: &LandscapeArgs) -> Result<(), Error> {
     let classes = train.classes;
     let restored = Restored::new(&config, &checkpoint, &train, &device)?;
     Arc::make_mut(&mut train).truncate(args.samples);
-    let step = experiment::step(&config, classes);
+    let step = experiment::step(&config, classes, &device);
     let m = config.perturb.ascent().map_or(config.train.batch / config.train.accumulate, |a| a.m).min(train.len());
     let loader = |batch: usize| Loader::evaluation(train.clone(), Preparation::of(&config.data), batch, threads);
     let all = loader(config.train.eval_batch);
@@ -77,7 +77,7 @@ pub fn landscape(args: &LandscapeArgs) -> Result<(), Error> {
     };
     let mut directions = vec![];
     for (name, perturbation) in [("steepest", Perturbation::Steepest), ("obf", obf), ("random", Perturbation::Random)] {
-        match direction(network, Extragradient { perturbation, surrogate_gap: None, ..step }, &first)? {
+        match direction(network, Extragradient { perturbation, surrogate_gap: None, ..step.clone() }, &first)? {
             Some(direction) => directions.push((name, direction)),
             None => note(&format!("{name}: no direction, since its gradient is 0 or not finite")),
         }
@@ -113,22 +113,26 @@ impl Picture for Slices<'_> {
         let reach = self.0.iter().flat_map(|s| &s.distance).fold(1e-9f64, |r, t| r.max(t.abs()));
         let (low, high) = if low < high { (low, high) } else { (0.0, 1.0) };
         let room = 0.05 * (high - low);
-        let mut chart = ChartBuilder::on(area)
+        let entries: Vec<(&str, RGBColor)> = self.0.iter().map(|slice| (&slice.name[..], color(&slice.name))).collect();
+        let area = plot::legend(area, &entries)?;
+        let mut chart = ChartBuilder::on(&area)
             .margin(14)
             .x_label_area_size(42)
             .y_label_area_size(66)
             .build_cartesian_2d(-reach..reach, low - room..high + room)?;
         plot::axes(&mut chart, "distance along the unit direction", "mean training loss")?;
         for slice in self.0 {
-            let color = match &slice.name[..] {
-                "steepest" => RGBColor(32, 92, 178),
-                "obf" => RGBColor(27, 128, 62),
-                _ => RGBColor(120, 120, 120),
-            };
             let points = slice.distance.iter().copied().zip(slice.loss.iter().copied());
-            let line = chart.draw_series(LineSeries::new(points, color.stroke_width(3)))?;
-            line.label(&slice.name).legend(move |at| plot::key(at, color));
+            chart.draw_series(LineSeries::new(points, color(&slice.name).stroke_width(3)))?;
         }
-        plot::legend(&mut chart, SeriesLabelPosition::UpperMiddle)
+        Ok(())
+    }
+}
+
+fn color(name: &str) -> RGBColor {
+    match name {
+        "steepest" => RGBColor(32, 92, 178),
+        "obf" => RGBColor(27, 128, 62),
+        _ => RGBColor(120, 120, 120),
     }
 }

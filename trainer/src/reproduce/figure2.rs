@@ -130,13 +130,13 @@ fn member(study: &Study<'_>, planned: &Planned, m: usize, device: &Device) -> Re
     })
 }
 
-/// The three panels, side by side.
+/// The three panels, side by side, below the names of their curves.
 struct Panels<'a>(&'a [Panel]);
 
 impl Picture for Panels<'_> {
     fn draw<B: plot::Backend>(&self, area: &plot::Area<B>) -> plot::Drawn<B> {
-        let parts = area.split_evenly((1, self.0.len()));
-        self.0.iter().zip(&parts).enumerate().try_for_each(|(i, (panel, part))| panel::draw(panel, part, i == 0))
+        let parts = plot::legend(area, &panel::CURVES)?.split_evenly((1, self.0.len()));
+        self.0.iter().zip(&parts).try_for_each(|(panel, part)| panel::draw(panel, part))
     }
 }
 
@@ -224,7 +224,7 @@ mod tests {
                 let text = planned(Scale::Digits, row, m, 0).draft.to_string();
                 let config = Config::parse(&text, Path::new("x.toml"), &[]).unwrap();
                 let split = load(&config.data, &SearchPath::of_process(None)).unwrap();
-                let config = config.resolve(facts(&split)).unwrap();
+                let config = config.resolve(&facts(&split)).unwrap();
                 let Parts { train, analysed, .. } = Parts::of(&config, split);
                 assert_eq!(train.len(), 400);
                 assert!(ForgettingProbe::each(&config, &train, &analysed, 1).is_ok(), "m = {m}");

@@ -8,6 +8,7 @@ mod figure3;
 mod fine_tuning;
 mod measures;
 mod model_pool;
+mod pace;
 mod panel;
 mod planned;
 mod radii;

@@ -14,8 +14,11 @@ const LEVEL: f64 = 0.05;
 /// The period of a dashed line: the last of this number of segments is left out.
 const DASH: usize = 3;
 
-/// Draws a panel; the first one has the legend.
-pub(super) fn draw<B: Backend>(panel: &Panel, area: &Area<B>, first: bool) -> Drawn<B> {
+/// The curves of every panel.
+pub(super) const CURVES: [(&str, RGBColor); 3] = [("flatness", BLUE), ("F_XY", GREEN), ("F_Y", ORANGE)];
+
+/// Draws a panel.
+pub(super) fn draw<B: Backend>(panel: &Panel, area: &Area<B>) -> Drawn<B> {
     let s = adjusted_thresholds();
     let mut chart = ChartBuilder::on(area)
         .caption(panel.name, (FONT, 22))
@@ -39,8 +42,7 @@ pub(super) fn draw<B: Backend>(panel: &Panel, area: &Area<B>, first: bool) -> Dr
     }))?;
     plot::axes(&mut chart, "adjusted threshold s", "Kendall's τ with accuracy")?;
     let flat = vec![panel.flatness; s.len()];
-    let curves = [(BLUE, "flatness", &flat), (GREEN, "F_XY", &panel.sample_given_label), (ORANGE, "F_Y", &panel.label)];
-    for (color, _, curve) in curves {
+    for ((_, color), curve) in CURVES.into_iter().zip([&flat, &panel.sample_given_label, &panel.label]) {
         for (k, pair) in curve.windows(2).enumerate().filter(|(_, pair)| pair.iter().all(|c| !c.tau.is_nan())) {
             let significant = pair.iter().all(|c| c.p <= LEVEL);
             if significant || k % DASH < DASH - 1 {
@@ -48,13 +50,6 @@ pub(super) fn draw<B: Backend>(panel: &Panel, area: &Area<B>, first: bool) -> Dr
                 chart.draw_series(LineSeries::new(points, color.stroke_width(if significant { 4 } else { 2 })))?;
             }
         }
-    }
-    if first {
-        for (color, name, _) in curves {
-            let entry = chart.draw_series(LineSeries::new(std::iter::empty::<(f64, f64)>(), color))?;
-            entry.label(name).legend(move |at| plot::key(at, color));
-        }
-        plot::legend(&mut chart, SeriesLabelPosition::LowerRight)?;
     }
     Ok(())
 }

@@ -1,6 +1,7 @@
 //! A study: the scale, the folders and the number of seeds of experiments, and their execution by several jobs at once.
 
 use super::experiment::Experiment;
+use super::pace::Pace;
 use super::scale::Scale;
 use crate::data::SearchPath;
 use crate::error::Error;
@@ -13,6 +14,7 @@ use std::panic::resume_unwind;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
+use std::time::Instant;
 
 /// The settings that experiments share.
 pub struct Study<'a> {
@@ -63,16 +65,16 @@ impl Study<'_> {
         make: impl Fn(&T, &Device) -> Result<R, Error> + Sync,
     ) -> Result<Vec<R>, Error> {
         let (next, failed) = (AtomicUsize::new(0), AtomicBool::new(false));
+        let pace = Pace::new(items.len(), self.devices.len());
         let job = |device: &Device| {
             let mut made = vec![];
             while !failed.load(Ordering::Relaxed) {
                 let i = next.fetch_add(1, Ordering::Relaxed);
                 let Some(item) = items.get(i) else { break };
-                made.push((
-                    i,
-                    self.unless_stopped(|| make(item, device))
-                        .inspect_err(|_| failed.store(true, Ordering::Relaxed))?,
-                ));
+                let began = Instant::now();
+                let one = self.unless_stopped(|| make(item, device));
+                made.push((i, one.inspect_err(|_| failed.store(true, Ordering::Relaxed))?));
+                (self.say)(&pace.done(began.elapsed()));
             }
             Ok(made)
         };
