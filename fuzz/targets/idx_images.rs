@@ -1,0 +1,13 @@
+//! Images in IDX files, compressed or not.
+#![no_main]
+
+#[path = "common.rs"]
+mod common;
+
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|data: &[u8]| {
+    if let Ok((values, count, shape)) = lethe::data::read_images(&common::file("images", data)) {
+        assert_eq!(values.len(), count * shape.height * shape.width * shape.channels);
+    }
+});
