@@ -25,7 +25,8 @@ impl Pace {
         taken.push(took);
         let (done, items) = (taken.len(), self.items);
         let longest = taken.iter().max().copied().unwrap_or_default();
-        let made: Vec<f64> = taken.iter().filter(|t| **t >= longest.mul_f64(TRIFLE)).map(Duration::as_secs_f64).collect();
+        let made: Vec<f64> =
+            taken.iter().filter(|t| **t >= longest.mul_f64(TRIFLE)).map(Duration::as_secs_f64).collect();
         let mean = made.iter().sum::<f64>() / made.len().max(1) as f64;
         let left = mean * (items - done.min(items)) as f64 / self.jobs.max(1) as f64;
         match Duration::try_from_secs_f64(left) {
@@ -45,8 +46,14 @@ mod tests {
     fn items_that_were_finished_before_tell_nothing_of_the_others() {
         let pace = Pace::new(5, 2);
         assert_eq!(pace.done(Duration::from_millis(3)), "1 of 5 done");
-        assert_eq!(pace.done(Duration::from_secs(60)), format!("2 of 5 done, about {} left", human(Duration::from_secs(90))));
-        assert_eq!(pace.done(Duration::from_secs(20)), format!("3 of 5 done, about {} left", human(Duration::from_secs(40))));
+        assert_eq!(
+            pace.done(Duration::from_secs(60)),
+            format!("2 of 5 done, about {} left", human(Duration::from_secs(90)))
+        );
+        assert_eq!(
+            pace.done(Duration::from_secs(20)),
+            format!("3 of 5 done, about {} left", human(Duration::from_secs(40)))
+        );
         pace.done(Duration::from_secs(20));
         assert_eq!(pace.done(Duration::from_secs(20)), "5 of 5 done");
     }
