@@ -23,6 +23,8 @@ mod session;
 #[cfg(feature = "gpu")]
 pub mod shaders;
 mod shell;
+mod sweep;
+mod sweep_progress;
 mod train;
 
 use crate::miniature;
@@ -51,6 +53,8 @@ enum Command {
     New(new::NewArgs),
     /// Train what a config describes, and write a run folder.
     Train(train::TrainArgs),
+    /// Train with several values of keys and several seeds, and tabulate the results.
+    Sweep(sweep::SweepArgs),
     /// Check a config, its data and its model against each other, and say what a training would take, without training.
     Check(check::CheckArgs),
     /// Resume an interrupted run from its last checkpoint; the result is that of an uninterrupted run.
@@ -131,6 +135,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let done = match cli.command {
         Command::New(args) => new::run(&args),
         Command::Train(args) => train::train(&args),
+        Command::Sweep(args) => sweep::run(&args),
         Command::Check(args) => check::run(&args),
         Command::Resume(args) => resume::resume(&args),
         Command::Eval(args) => eval::eval(&args),

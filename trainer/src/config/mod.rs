@@ -43,6 +43,7 @@ pub use loss::{LossConfig, LossKind};
 pub use model::{HeadBias, MlpConfig, ModelConfig, ResnetConfig, VitConfig};
 pub use nearest::nearest;
 pub use optim::{LrSchedule, OptimCommon, OptimConfig, RuleConfig};
+pub(crate) use overrides::{assigned, value_of};
 pub use perturb::{ForgettingConfig, Gamma, Lambda, Likelihood, PerturbConfig};
 pub use shrink::{ShrinkConfig, ShrinkScaling};
 pub use train::{MAX_THREADS, OnNonfinite, TrainConfig};
