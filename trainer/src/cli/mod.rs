@@ -19,6 +19,7 @@ mod rehearsal;
 mod report;
 mod reproduce;
 mod resume;
+mod schema;
 mod session;
 #[cfg(feature = "gpu")]
 pub mod shaders;
@@ -86,6 +87,8 @@ enum Command {
     PaperConfigs(paper_configs::PaperConfigsArgs),
     /// Reproduce a table or figure of the paper.
     Reproduce(reproduce::ReproduceArgs),
+    /// Print a JSON Schema of configs, by which editors complete and check them.
+    Schema(schema::SchemaArgs),
     /// List the devices of this machine.
     Devices,
     /// Print a script that completes the program's commands and options in a shell.
@@ -151,6 +154,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         }
         Command::PaperConfigs(args) => paper_configs::write(&args),
         Command::Reproduce(args) => reproduce::run(&args),
+        Command::Schema(args) => schema::run(&args),
         Command::Completions(args) => {
             shell::completions(&args, Cli::command());
             Ok(())

@@ -1,11 +1,12 @@
 //! `[data]`: which images, and how they are prepared.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::error::{Problem, require};
 
 /// The section `[data]`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DataConfig {
     /// The data set.
@@ -37,7 +38,7 @@ pub struct DataConfig {
 }
 
 /// The data sets.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum DatasetKind {
     /// The UCI optical digits, embedded in the program.
@@ -61,7 +62,7 @@ pub enum DatasetKind {
 }
 
 /// A number for all channels, or a list with one number per channel.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, JsonSchema, Serialize, Deserialize)]
 #[serde(untagged, expecting = "expected a number, or a list of one for each channel")]
 pub enum PerChannel {
     /// The same for all channels.
@@ -71,7 +72,7 @@ pub enum PerChannel {
 }
 
 /// `[data.augment]`: random augmentation of the training images.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct AugmentConfig {
     /// Pad every side with `crop_padding` black pixels, then crop to the image's size at a random position.

@@ -30,6 +30,9 @@ const SPAN: f64 = 0.5;
 /// The share of the span that is free on either side, into which intervals reach.
 const ROOM: f64 = 0.35;
 
+/// The distance of curves beside each other, as a share of the axis.
+const DODGE: f64 = 0.012;
+
 /// Values by place on an axis.
 struct Curve {
     name: Option<String>,
@@ -86,12 +89,14 @@ pub fn save(plan: &Plan, results: &Results<'_>, folder: &Path, name: &str) -> Re
     let low = all.iter().copied().fold(f64::INFINITY, f64::min);
     let high = all.iter().copied().fold(f64::NEG_INFINITY, f64::max);
     let room = ROOM * (high - low).max(SPAN);
+    // No accuracy is beyond these, but dots at the edge have their size.
+    let accuracies = [(low - room).max(-1.0), (high + room).min(101.0)];
     let panels = panels(plan, results);
     let columns = panels.len().min(ROW);
     let rows = panels.len().div_ceil(columns);
     let [width, height] = if panels.len() == 1 { [680, 440] } else { [400, 360] };
     let size = [width * columns as u32, height * rows as u32];
-    plot::save(folder, name, size, &Panels { panels, columns, accuracies: [low - room, high + room] })
+    plot::save(folder, name, size, &Panels { panels, columns, accuracies })
 }
 
 fn panels(plan: &Plan, results: &Results<'_>) -> Vec<Panel> {
@@ -166,14 +171,16 @@ impl Panel {
             .build_cartesian_2d(Places { all: (left..right).into(), ticks: self.scale.ticks() }, low..high)?;
         plot::axes_labelled(&mut chart, &self.key, "test accuracy, %", &|place| self.scale.label(*place))?;
         let cap = 0.008 * (right - left);
-        for (curve, color) in self.curves.iter().zip(COLORS) {
-            let dots = curve.points.iter().flat_map(|(x, all)| all.iter().map(move |y| (*x, *y)));
+        for (i, (curve, color)) in self.curves.iter().zip(COLORS).enumerate() {
+            // Beside each other, so that no interval hides another one.
+            let aside = DODGE * (right - left) * (i as f64 - (self.curves.len() - 1) as f64 / 2.0);
+            let dots = curve.points.iter().flat_map(|(x, all)| all.iter().map(move |y| (*x + aside, *y)));
             let faint = if self.joined { 0.4 } else { 0.7 };
             chart.draw_series(dots.map(|at| Circle::new(at, 3, color.mix(faint).filled())))?;
             if !self.joined {
                 continue;
             }
-            let means = || curve.points.iter().filter_map(|(x, all)| Some((*x, Summary::of(all)?)));
+            let means = || curve.points.iter().filter_map(|(x, all)| Some((*x + aside, Summary::of(all)?)));
             // Intervals of few seeds may be far wider than what is shown.
             let bars = means().filter(|(_, s)| s.half_width().is_finite()).flat_map(|(x, s)| {
                 let (bottom, top) = ((s.mean - s.half_width()).max(low), (s.mean + s.half_width()).min(high));

@@ -5,9 +5,9 @@ use super::plan::Plan;
 use super::point::word;
 use toml::Value;
 
-/// The largest number of values that have a label each.
-const LABELLED: usize = 12;
-/// The number of labels of an axis whose values have none.
+/// The smallest distance of two labels, as a share of the axis.
+const NEAR: f64 = 0.09;
+/// The number of labels of an axis whose values are too close together.
 const TICKS: usize = 5;
 /// The share of an axis that is free on either side.
 const MARGIN: f64 = 0.06;
@@ -78,13 +78,14 @@ impl Scale {
         (low - room, high + room)
     }
 
-    /// The places with a label.
+    /// The places with a label: those of the values or, if they are too close together, some at equal distances.
     pub fn ticks(&self) -> Vec<f64> {
         let places: Vec<f64> = self.values.iter().map(|value| self.place(value)).collect();
-        match (places.first(), places.last()) {
-            (Some(first), Some(last)) if places.len() > LABELLED => {
-                (0..TICKS).map(|i| first + (last - first) * i as f64 / (TICKS - 1) as f64).collect()
-            }
+        let (Some(first), Some(last)) = (places.first(), places.last()) else { return places };
+        let is_close = places.windows(2).any(|pair| pair[1] - pair[0] < NEAR * (last - first));
+        match self.form {
+            Form::Words => places.iter().copied().step_by(places.len().div_ceil((1.0 / NEAR) as usize)).collect(),
+            _ if is_close => (0..TICKS).map(|i| first + (last - first) * i as f64 / (TICKS - 1) as f64).collect(),
             _ => places,
         }
     }
