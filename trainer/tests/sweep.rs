@@ -239,7 +239,7 @@ fn points_can_be_drawn_from_ranges() {
 fn a_sweep_that_is_asked_to_stop_saves_its_runs_and_says_how_to_go_on() {
     use std::process::{Command, Stdio};
     let setup = Setup::new();
-    let set = ["perturb.rho=0.05,0.1,0.2", "train.epochs=400", "train.eval_every=0", "train.checkpoint_every=0"];
+    let set = ["perturb.rho=0.05,0.1,0.2", "train.epochs=250", "train.eval_every=0", "train.checkpoint_every=0"];
     let set: Vec<&str> = set.iter().flat_map(|set| ["--set", set]).collect();
     let arguments = setup.arguments("a", &[&set[..], &["--seeds", "1", "--jobs", "2"]].concat());
     let mut command = program();
