@@ -5,6 +5,7 @@ use crate::config::{ConfigError, Problem};
 use crate::data::{DataError, LoaderError};
 use crate::run::{CheckpointError, RunError};
 use crate::stop::Signal;
+use crate::sweep::SweepError;
 use crate::words::{Brief, count};
 use lethe_tensor::DeviceError;
 
@@ -52,6 +53,9 @@ pub enum Error {
         /// The folder.
         path: std::path::PathBuf,
     },
+    /// A sweep cannot begin, or some of its runs failed.
+    #[error(transparent)]
+    Sweep(#[from] SweepError),
     /// A picture could not be drawn.
     #[error("the picture {name} cannot be drawn: {what}")]
     Picture {
@@ -197,6 +201,7 @@ impl Error {
         match self {
             Error::Config(_) | Error::Problem(_) | Error::Shape(_) => 2,
             Error::Data(DataError::Config(_)) | Error::Run(RunError::Config(_)) => 2,
+            Error::Sweep(error) => error.exit_status(),
             Error::Stopped { signal, .. } => signal.exit_status(),
             _ => 1,
         }

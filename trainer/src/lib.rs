@@ -69,9 +69,13 @@ pub mod run;
 #[cfg(feature = "program")]
 pub mod shape;
 #[cfg(feature = "program")]
+mod standing;
+#[cfg(feature = "program")]
 pub mod stop;
 #[cfg(feature = "program")]
 mod stopwatch;
+#[cfg(feature = "program")]
+pub mod sweep;
 #[cfg(feature = "program")]
 pub mod training;
 #[cfg(feature = "program")]

@@ -4,6 +4,7 @@
 use crate::error::Error;
 use crate::files;
 use plotters::coord::Shift;
+use plotters::coord::ranged1d::ValueFormatter;
 use plotters::coord::types::RangedCoordf64;
 use plotters::prelude::*;
 use plotters::style::{FontStyle, register_font};
@@ -38,13 +39,26 @@ pub type Chart<'a, B> = ChartContext<'a, B, Cartesian2d<RangedCoordf64, RangedCo
 /// # Errors
 /// Those of the back end.
 pub fn axes<B: Backend>(chart: &mut Chart<'_, B>, x: &str, y: &str) -> Drawn<B> {
+    axes_labelled(chart, x, y, &tick)
+}
+
+/// The same for a horizontal axis of any kind, with these texts at its ticks.
+///
+/// # Errors
+/// Those of the back end.
+pub fn axes_labelled<B: Backend, X: Ranged<ValueType = f64> + ValueFormatter<f64>>(
+    chart: &mut ChartContext<'_, B, Cartesian2d<X, RangedCoordf64>>,
+    x: &str,
+    y: &str,
+    ticks: &dyn Fn(&f64) -> String,
+) -> Drawn<B> {
     chart
         .configure_mesh()
         .light_line_style(TRANSPARENT)
         .bold_line_style(BLACK.mix(0.08))
         .x_desc(x)
         .y_desc(y)
-        .x_label_formatter(&tick)
+        .x_label_formatter(&ticks)
         .y_label_formatter(&tick)
         .label_style((FONT, 15))
         .axis_desc_style((FONT, 16))

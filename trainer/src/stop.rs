@@ -56,6 +56,11 @@ impl StopRequests {
 }
 
 impl Signal {
+    /// Its number.
+    pub fn number(self) -> i32 {
+        self.0 as i32
+    }
+
     /// 128 + its number, as shells report a process that the signal ended.
     pub fn exit_status(self) -> u8 {
         128 + self.0 as u8

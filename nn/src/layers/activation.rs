@@ -19,6 +19,7 @@ use lethe_autograd::{ParamId, Var};
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 // Configs name those that act on each element: `activation = "gelu"`, `activation = { leaky-relu = { slope = 0.1 } }`.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "kebab-case"))]
 pub enum Activation {
     /// x

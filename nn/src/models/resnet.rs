@@ -9,6 +9,7 @@ use lethe_tensor::PoolOptions;
 
 /// The form of a block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "lowercase"))]
 pub enum BlockKind {
     /// Two 3 × 3 convolutions.
@@ -28,6 +29,7 @@ impl BlockKind {
 
 /// The first layers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "lowercase"))]
 pub enum Stem {
     /// 3 × 3 with stride 1, for small images.

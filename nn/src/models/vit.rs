@@ -23,6 +23,7 @@ pub enum Pooling {
 
 /// Where the last LayerNorm stands.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum HeadNorm {
     /// Before the pooling, on all tokens.

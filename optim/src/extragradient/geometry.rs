@@ -94,6 +94,7 @@ pub enum Scale {
 
 /// Which parameters T scales; it is 1 for the others.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "lowercase"))]
 pub enum Scope {
     /// All parameters.

@@ -66,6 +66,7 @@ pub struct Extragradient<L = TaskLoss, P = Obf> {
 
 /// The samples on which the update gradient at a slice's perturbation ε(S_j) is taken; K slices make the batch S.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "lowercase"))]
 pub enum UpdateOn {
     /// The slice itself: `1/K Σ_j ∇L(S_j)|θ+ε(S_j)`, the meaning of m-sharpness.

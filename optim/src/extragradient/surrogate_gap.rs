@@ -33,6 +33,7 @@ pub struct SurrogateGap {
 
 /// Which form of the perturbing gradient is decomposed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "lowercase"))]
 pub enum Backup {
     /// Before it is normalised: p, or T p where ASAM scales before normalising.

@@ -14,6 +14,7 @@ use lethe_tensor::plan::{StepInputs, UpdateRule};
 ///
 /// [`super::AdamW`] decays θ itself.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(default, deny_unknown_fields))]
 pub struct Adam {
     /// β₁ and β₂: the decay rates of the first and second moment estimates.

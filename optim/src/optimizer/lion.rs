@@ -28,6 +28,7 @@ use lethe_tensor::plan::{StepInputs, UpdateRule};
 /// # Ok::<(), lethe_tensor::DeviceError>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(default, deny_unknown_fields))]
 pub struct Lion {
     /// β₁ interpolates between momentum and gradient for the step; β₂ is the decay rate of the momentum μ.

@@ -11,6 +11,7 @@ use lethe_tensor::plan::{StepInputs, UpdateRule};
 /// ν ← α ν + (1 − α) g'²      θ ← θ − lr g' / (√ν + eps)
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(default, deny_unknown_fields))]
 pub struct RmsProp {
     /// α: the decay rate of the mean square.

@@ -29,6 +29,7 @@ use lethe_tensor::plan::{StepInputs, UpdateRule};
 /// # Ok::<(), lethe_tensor::DeviceError>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(default, deny_unknown_fields))]
 pub struct Sgd {
     /// The momentum coefficient; 0 for none.

@@ -1,6 +1,6 @@
 //! `lethe compare`.
 
-use super::output::say;
+use super::output::{aligned, say};
 use super::report::names;
 use crate::error::Error;
 use crate::report::{Shown, differences};
@@ -52,15 +52,4 @@ pub fn run(args: &CompareArgs) -> Result<(), Error> {
 
 fn word(value: Option<String>) -> String {
     value.map_or_else(|| "–".to_owned(), |value| Brief(value).to_string())
-}
-
-/// The rows as lines, in columns.
-fn aligned(rows: &[Vec<String>]) -> Vec<String> {
-    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
-    let widths: Vec<usize> = (0..rows[0].len()).map(width).collect();
-    let line = |row: &Vec<String>| {
-        let cells = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:width$}"));
-        cells.collect::<Vec<_>>().join("  ").trim_end().to_owned()
-    };
-    rows.iter().map(line).collect()
 }

@@ -19,10 +19,13 @@ mod rehearsal;
 mod report;
 mod reproduce;
 mod resume;
+mod schema;
 mod session;
 #[cfg(feature = "gpu")]
 pub mod shaders;
 mod shell;
+mod sweep;
+mod sweep_progress;
 mod train;
 
 use crate::miniature;
@@ -51,6 +54,8 @@ enum Command {
     New(new::NewArgs),
     /// Train what a config describes, and write a run folder.
     Train(train::TrainArgs),
+    /// Train with several values of keys and several seeds, and tabulate the results.
+    Sweep(sweep::SweepArgs),
     /// Check a config, its data and its model against each other, and say what a training would take, without training.
     Check(check::CheckArgs),
     /// Resume an interrupted run from its last checkpoint; the result is that of an uninterrupted run.
@@ -82,6 +87,8 @@ enum Command {
     PaperConfigs(paper_configs::PaperConfigsArgs),
     /// Reproduce a table or figure of the paper.
     Reproduce(reproduce::ReproduceArgs),
+    /// Print a JSON Schema of configs, by which editors complete and check them.
+    Schema(schema::SchemaArgs),
     /// List the devices of this machine.
     Devices,
     /// Print a script that completes the program's commands and options in a shell.
@@ -131,6 +138,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let done = match cli.command {
         Command::New(args) => new::run(&args),
         Command::Train(args) => train::train(&args),
+        Command::Sweep(args) => sweep::run(&args),
         Command::Check(args) => check::run(&args),
         Command::Resume(args) => resume::resume(&args),
         Command::Eval(args) => eval::eval(&args),
@@ -146,6 +154,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         }
         Command::PaperConfigs(args) => paper_configs::write(&args),
         Command::Reproduce(args) => reproduce::run(&args),
+        Command::Schema(args) => schema::run(&args),
         Command::Completions(args) => {
             shell::completions(&args, Cli::command());
             Ok(())

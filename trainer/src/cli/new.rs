@@ -1,7 +1,8 @@
 //! `lethe new`.
 
 use super::output::{note, say_or_end};
-use crate::config::{DataConfig, DatasetKind};
+use super::schema;
+use crate::config::{DataConfig, DatasetKind, Problem, SCHEMA};
 use crate::data::{Images, SearchPath, load};
 use crate::error::Error;
 use crate::files;
@@ -17,6 +18,9 @@ pub struct NewArgs {
     /// The file to write; by default the config is printed.
     #[arg(long, global = true, value_name = "FILE")]
     out: Option<PathBuf>,
+    /// Also write the JSON Schema of configs beside --out, and begin the config with the line by which editors find it.
+    #[arg(long, global = true)]
+    schema: bool,
 }
 
 #[derive(Subcommand)]
@@ -58,6 +62,11 @@ pub fn run(args: &NewArgs) -> Result<(), Error> {
         Data::Folder { folder } => folder_config(folder)?,
     };
     let Some(out) = &args.out else {
+        if args.schema {
+            return Err(
+                Problem::value("--schema", true, "needs --out FILE: the schema is written beside that file").into()
+            );
+        }
         say_or_end(text.trim_end());
         return Ok(());
     };
@@ -65,7 +74,11 @@ pub fn run(args: &NewArgs) -> Result<(), Error> {
         let error = std::io::Error::other("it exists already; choose another --out");
         return Err(Error::Write { path: out.clone(), error });
     }
-    files::write(out, text.as_bytes())?;
+    let line = if args.schema { format!("#:schema ./{SCHEMA}\n") } else { String::new() };
+    files::write(out, (line + &text).as_bytes())?;
+    if args.schema {
+        files::write(&out.with_file_name(SCHEMA), schema::text().as_bytes())?;
+    }
     note(&format!("{}: look at it, then `lethe check {0}` and `lethe train {0}`", out.display()));
     Ok(())
 }

@@ -63,3 +63,14 @@ pub fn write_json(path: &Path, record: &impl Serialize) -> Result<(), Error> {
     let text = serde_json::to_string_pretty(record).expect("records can be written as JSON") + "\n";
     files::write(path, text.as_bytes()).map(drop)
 }
+
+/// The rows as lines, in columns.
+pub fn aligned(rows: &[Vec<String>]) -> Vec<String> {
+    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
+    let widths: Vec<usize> = (0..rows[0].len()).map(width).collect();
+    let line = |row: &Vec<String>| {
+        let cells = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:width$}"));
+        cells.collect::<Vec<_>>().join("  ").trim_end().to_owned()
+    };
+    rows.iter().map(line).collect()
+}

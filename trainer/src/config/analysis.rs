@@ -1,11 +1,12 @@
 //! `[analysis]`: what is measured during training besides the test accuracy, namely what a perturbation makes the network forget.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::error::{Problem, require};
 
 /// The section `[analysis]`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct AnalysisConfig {
     /// Collect the outputs of unperturbed and perturbed networks every `every` epochs; 0 for never.
@@ -25,7 +26,7 @@ impl Default for AnalysisConfig {
 }
 
 /// The protocols of a collection.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Protocols {
     /// [`Protocol::P1`].
@@ -60,7 +61,7 @@ pub enum Protocol {
 }
 
 /// The images whose outputs are collected.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Split {
     /// The test set.

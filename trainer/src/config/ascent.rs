@@ -1,12 +1,13 @@
 //! The keys of `[perturb]` that every perturbation has: its radius, its geometry, and how the gradient at the perturbed parameters is used.
 
 use lethe_optim::{Backup, Scope, UpdateOn};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::error::{Problem, require};
 
 /// The keys of every perturbation.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct AscentConfig {
     /// The radius ρ: the length of the perturbation.
@@ -44,7 +45,7 @@ pub struct AscentConfig {
 }
 
 /// How the radius changes during training.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum RhoSchedule {
     /// It is constant.
@@ -59,7 +60,7 @@ pub enum RhoSchedule {
 }
 
 /// When ASAM scales the direction.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Asam {
     /// Never: SAM.

@@ -1,11 +1,12 @@
 //! `[data.augment]`: random augmentation of the training images.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::error::{Problem, require};
 
 /// The section `[data.augment]`. Numbers are 0, and choices off, unless they are set.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct AugmentConfig {
     /// Pad every side with `crop_padding` black pixels, then crop to the image's size at a random position.

@@ -1,12 +1,13 @@
 //! `[data]`: which images, and how they are prepared.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::augment::AugmentConfig;
 use super::error::{Problem, require};
 
 /// The section `[data]`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DataConfig {
     /// The data set.
@@ -41,7 +42,7 @@ pub struct DataConfig {
 }
 
 /// Which training images make an epoch.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Sampling {
     /// Every image once.
@@ -52,7 +53,7 @@ pub enum Sampling {
 }
 
 /// The data sets.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum DatasetKind {
     /// The UCI optical digits, embedded in the program.
@@ -76,7 +77,7 @@ pub enum DatasetKind {
 }
 
 /// A number for all channels, or a list with one number per channel.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, JsonSchema, Serialize, Deserialize)]
 #[serde(untagged, expecting = "expected a number, or a list of one for each channel")]
 pub enum PerChannel {
     /// The same for all channels.

@@ -1,7 +1,9 @@
 //! Which checkpoints of a training are kept beside the last two: `train.keep_checkpoints` and `train.best`.
 
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::{Error, Unexpected, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use std::borrow::Cow;
 use std::fmt;
 
 /// The checkpoints of epochs that are kept.
@@ -23,6 +25,16 @@ impl Serialize for Keep {
             Keep::Last(count) => serializer.serialize_u64(*count as u64),
             Keep::All => serializer.serialize_bool(true),
         }
+    }
+}
+
+impl JsonSchema for Keep {
+    fn schema_name() -> Cow<'static, str> {
+        "Keep".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": ["boolean", "integer"], "minimum": 0 })
     }
 }
 
@@ -55,7 +67,7 @@ impl Visitor<'_> for KeepVisitor {
 }
 
 /// The measure of an evaluation by which a checkpoint is the best.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Measure {
     /// The accuracy on the test set: the higher, the better.

@@ -1,11 +1,12 @@
 //! `[loss]`: the task loss.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::error::{Problem, require};
 
 /// The section `[loss]`.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct LossConfig {
     /// The kind of loss.
@@ -18,7 +19,7 @@ pub struct LossConfig {
 }
 
 /// Weights of classes.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, JsonSchema, Serialize, Deserialize)]
 #[serde(untagged, expecting = "expected \"balanced\", or a list of one weight for each class")]
 pub enum ClassWeights {
     /// n / (C · n_c) for a class with n_c of the n training images: all classes count alike, however many images they have.
@@ -28,7 +29,7 @@ pub enum ClassWeights {
 }
 
 /// The word `balanced`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Balanced {
     /// It.
@@ -36,7 +37,7 @@ pub enum Balanced {
 }
 
 /// The task losses.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum LossKind {
     /// Softmax cross-entropy.

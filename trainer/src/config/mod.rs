@@ -22,6 +22,9 @@ mod perturb;
 mod reading;
 #[cfg(test)]
 mod refusals;
+mod schema;
+#[cfg(test)]
+mod schema_tests;
 mod shrink;
 #[cfg(test)]
 mod tests;
@@ -30,6 +33,7 @@ mod train;
 use std::path::Path;
 use std::sync::OnceLock;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 use toml::{Table, Value};
 
@@ -45,7 +49,9 @@ pub use loss::{Balanced, ClassWeights, LossConfig, LossKind};
 pub use model::{HeadBias, MlpConfig, ModelConfig, ResnetConfig, VitConfig};
 pub use nearest::nearest;
 pub use optim::{LrSchedule, OptimCommon, OptimConfig, RuleConfig};
+pub(crate) use overrides::{assigned, value_of};
 pub use perturb::{ForgettingConfig, Gamma, Lambda, Likelihood, PerturbConfig};
+pub use schema::{SCHEMA, schema};
 pub use shrink::{ShrinkConfig, ShrinkScaling};
 pub use train::{MAX_THREADS, OnNonfinite, TrainConfig};
 
@@ -54,7 +60,8 @@ use crate::words::count;
 use error::require;
 
 /// A complete experiment.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, JsonSchema, Serialize)]
+#[schemars(deny_unknown_fields)]
 pub struct Config {
     /// The images, and how they are prepared.
     pub data: DataConfig,
@@ -63,16 +70,19 @@ pub struct Config {
     /// The weights that it starts from, if not random ones.
     pub init: Option<InitConfig>,
     /// The task loss.
+    #[schemars(default)]
     pub loss: LossConfig,
     /// The base optimiser.
     pub optim: OptimConfig,
     /// The perturbation.
+    #[schemars(default)]
     pub perturb: PerturbConfig,
     /// Shrink and perturb, if it is used.
     pub shrink: Option<ShrinkConfig>,
     /// The number of epochs, the batch size, the seed and so on.
     pub train: TrainConfig,
     /// What is measured during training.
+    #[schemars(default)]
     pub analysis: AnalysisConfig,
 }
 

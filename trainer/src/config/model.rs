@@ -2,16 +2,18 @@
 
 use lethe_nn::layers::Activation;
 use lethe_nn::models::{BlockKind, HeadNorm, Stem};
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use std::borrow::Cow;
 use toml::Table;
 
 use super::error::{Problem, require};
 use super::loss::LossKind;
-use super::reading::{fields, number_or, section, take_choice};
+use super::reading::{fields, number_or, number_or_schema, section, take_choice};
 use crate::shape::ImageShape;
 
 /// The section `[model]`.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, JsonSchema, Serialize)]
 #[serde(tag = "kind", rename_all = "lowercase")]
 pub enum ModelConfig {
     /// A multi-layer perceptron over the flattened image.
@@ -23,7 +25,7 @@ pub enum ModelConfig {
 }
 
 /// The keys of `kind = "mlp"`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct MlpConfig {
     /// The widths of the hidden layers.
@@ -34,7 +36,7 @@ pub struct MlpConfig {
 }
 
 /// The keys of `kind = "vit"`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct VitConfig {
     /// The side of a square patch, in pixels.
@@ -95,6 +97,16 @@ impl Serialize for HeadBias {
     }
 }
 
+impl JsonSchema for HeadBias {
+    fn schema_name() -> Cow<'static, str> {
+        "HeadBias".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        number_or_schema(HeadBias::PER_CLASS)
+    }
+}
+
 impl<'de> Deserialize<'de> for HeadBias {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<HeadBias, D::Error> {
         let number = number_or(HeadBias::PER_CLASS, deserializer)?;
@@ -103,7 +115,7 @@ impl<'de> Deserialize<'de> for HeadBias {
 }
 
 /// The keys of `kind = "resnet"`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ResnetConfig {
     /// The kind of block.
@@ -144,6 +156,16 @@ impl Serialize for ResnetHeadBias {
             None => serializer.serialize_str(ResnetHeadBias::UNIFORM),
             Some(value) => serializer.serialize_f64(value),
         }
+    }
+}
+
+impl JsonSchema for ResnetHeadBias {
+    fn schema_name() -> Cow<'static, str> {
+        "ResnetHeadBias".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        number_or_schema(ResnetHeadBias::UNIFORM)
     }
 }
 

@@ -1,6 +1,7 @@
 //! `[optim]`: the base optimiser and its schedule.
 
 use lethe_optim::{Adam, AdamW, Lion, RmsProp, Sgd};
+use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use toml::Table;
@@ -9,7 +10,7 @@ use super::error::{Problem, require};
 use super::reading::{fields, section_of_two, take_choice};
 
 /// The section `[optim]`: an update rule, and the keys that all rules share.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, JsonSchema, Serialize)]
 pub struct OptimConfig {
     /// The update rule, with its own keys.
     #[serde(flatten)]
@@ -20,7 +21,7 @@ pub struct OptimConfig {
 }
 
 /// The update rules; the keys of each are its own fields.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, JsonSchema, Serialize)]
 #[serde(tag = "kind", rename_all = "lowercase")]
 pub enum RuleConfig {
     /// Adam with the weight decay in the gradient.
@@ -39,7 +40,7 @@ pub enum RuleConfig {
 pub(super) const RULES: [&str; 5] = ["adam", "adamw", "lion", "rmsprop", "sgd"];
 
 /// The keys that all rules share.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct OptimCommon {
     /// The largest learning rate, reached after the warm-up.
@@ -73,7 +74,7 @@ pub struct OptimCommon {
 }
 
 /// How the learning rate changes after the warm-up.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum LrSchedule {
     /// It decreases linearly to `min_lr` at the end of training.

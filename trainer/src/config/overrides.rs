@@ -39,12 +39,21 @@ pub fn leave_training(overrides: &[String]) -> Result<(), ConfigError> {
 }
 
 fn split(text: &str) -> Result<(Vec<&str>, Value), String> {
+    let (path, value) = assigned(text)?;
+    Ok((path, value_of(value)))
+}
+
+/// The parts of the dotted key, and the text of its value.
+///
+/// # Errors
+/// The reason why it is no assignment.
+pub fn assigned(text: &str) -> Result<(Vec<&str>, &str), String> {
     let (path, value) = text.split_once('=').ok_or("expected key=value, such as train.epochs=10")?;
     let path: Vec<&str> = path.trim().split('.').map(str::trim).collect();
     if path.len() < 2 || path.iter().any(|part| part.is_empty()) {
         return Err(format!("`{}` is not a dotted key; expected section.key, such as train.epochs", path.join(".")));
     }
-    Ok((path, parse(value.trim())))
+    Ok((path, value.trim()))
 }
 
 fn insert(table: &mut Table, path: &[&str], value: Value) -> Result<(), String> {
@@ -59,7 +68,7 @@ fn insert(table: &mut Table, path: &[&str], value: Value) -> Result<(), String> 
 }
 
 /// The text as a TOML value or, if it is not one, as a string.
-fn parse(text: &str) -> Value {
+pub fn value_of(text: &str) -> Value {
     let parsed = toml::from_str::<Table>(&format!("value = {text}")).ok();
     // More than one key means that the text contained another line; it is not a value then.
     let value = parsed.filter(|table| table.len() == 1).and_then(|mut table| table.remove("value"));

@@ -1,15 +1,17 @@
 //! `[perturb]`: the perturbation of θ before the update gradient is computed.
 
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use std::borrow::Cow;
 use toml::Table;
 
 use super::ascent::AscentConfig;
 use super::error::{Problem, require};
 use super::loss::LossKind;
-use super::reading::{fields, number_or, section, section_of_two, take_choice};
+use super::reading::{fields, number_or, number_or_schema, section, section_of_two, take_choice};
 
 /// The section `[perturb]`.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, JsonSchema, Serialize)]
 #[serde(tag = "kind", rename_all = "lowercase")]
 pub enum PerturbConfig {
     /// No perturbation.
@@ -31,7 +33,7 @@ pub enum PerturbConfig {
 }
 
 /// The keys of `kind = "obf"`: α = γ · max((1 − λ/ŷ_y)/(1 − λ), 0).
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct ForgettingConfig {
     /// λ: the likelihood of the true class below which nothing is forgotten; a number, or "1/C".
@@ -53,7 +55,7 @@ pub enum Lambda {
 }
 
 /// γ of OBF, 1 unless given.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, JsonSchema, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Gamma(pub f64);
 
@@ -64,7 +66,7 @@ impl Default for Gamma {
 }
 
 /// How OBF computes likelihoods from logits.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Likelihood {
     /// As the loss does: by softmax with CE, by sigmoid with BCE.
@@ -178,6 +180,16 @@ impl Serialize for Lambda {
             Lambda::PerClass => serializer.serialize_str(Lambda::PER_CLASS),
             Lambda::Value(value) => serializer.serialize_f64(*value),
         }
+    }
+}
+
+impl JsonSchema for Lambda {
+    fn schema_name() -> Cow<'static, str> {
+        "Lambda".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        number_or_schema(Lambda::PER_CLASS)
     }
 }
 

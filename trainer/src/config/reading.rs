@@ -5,6 +5,7 @@
 use std::cell::RefCell;
 use std::fmt;
 
+use schemars::{Schema, json_schema};
 use serde::de::value::MapDeserializer;
 use serde::de::{DeserializeOwned, Deserializer, Error, Unexpected, Visitor};
 use toml::{Table, Value};
@@ -73,6 +74,11 @@ pub fn take_choice(section: &str, key: &str, table: &mut Table, choices: &[&str]
 /// Reads a number, or `None` for the one word that is allowed instead.
 pub fn number_or<'de, D: Deserializer<'de>>(word: &'static str, deserializer: D) -> Result<Option<f64>, D::Error> {
     deserializer.deserialize_any(NumberOr(word))
+}
+
+/// What [`number_or`] reads, for editors.
+pub fn number_or_schema(word: &str) -> Schema {
+    json_schema!({ "anyOf": [{ "type": "number" }, { "const": word }] })
 }
 
 struct NumberOr(&'static str);

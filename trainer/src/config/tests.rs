@@ -251,6 +251,16 @@ fn data_is_checked_key_by_key() {
 /// The reference of all keys, docs/config.md.
 const REFERENCE: &str = include_str!("../../../docs/config.md");
 
+/// The keys of a section in the reference.
+pub(super) fn documented(name: &str) -> BTreeSet<String> {
+    let (_, text) = REFERENCE.split_once(&format!("\n## `[{name}]`")).unwrap();
+    let text = text.split("\n## ").next().unwrap();
+    // The first cell of a row names one key, or two.
+    let cells = text.lines().filter_map(|line| line.strip_prefix("| `")?.split(" | ").next());
+    let keys = cells.flat_map(|cell| cell.split('`').step_by(2).map(str::to_owned));
+    keys.filter(|key| !key.is_empty()).collect()
+}
+
 #[test]
 fn the_reference_names_every_key_and_no_other() {
     use super::reading::fields;
@@ -274,15 +284,7 @@ fn the_reference_names_every_key_and_no_other() {
     ];
     assert_eq!(sections.each_ref().map(|(name, _)| *name).len(), SECTIONS.len());
     for (name, keys) in sections {
-        let (_, text) = REFERENCE.split_once(&format!("\n## `[{name}]`")).unwrap();
-        let text = text.split("\n## ").next().unwrap();
-        // The first cell of a row names one key, or two.
-        let cells = text.lines().filter_map(|line| line.strip_prefix("| `")?.split(" | ").next());
-        let named: BTreeSet<String> = cells
-            .flat_map(|cell| cell.split('`').step_by(2).map(str::to_owned))
-            .filter(|key| !key.is_empty())
-            .collect();
-        assert_eq!(named, keys.into_iter().collect(), "[{name}]");
+        assert_eq!(documented(name), keys.into_iter().collect(), "[{name}]");
     }
 }
 

@@ -1,12 +1,13 @@
 //! `[train]`: the number of epochs, the batch size, the seed, and what is evaluated and saved.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::error::{Problem, require};
 use super::keep::{Keep, Measure};
 
 /// The section `[train]`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TrainConfig {
     /// The number of epochs; 0 makes a run of the initial model, for evaluation and analysis.
@@ -62,7 +63,7 @@ pub struct TrainConfig {
 }
 
 /// What is done with an update whose loss, perturbed loss or gradient is infinite or NaN.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum OnNonfinite {
     /// The run ends.

@@ -71,6 +71,8 @@ impl Measures {
     pub const SHARPNESS: &'static str = "sharpness";
     /// The name of the measure of accuracy on the test set.
     pub const TEST: &'static str = "test";
+    /// The name of the measure of the loss on the test set.
+    pub const LOSS: &'static str = "test loss";
 
     /// The names of the measures.
     pub fn names(&self) -> impl Iterator<Item = &str> {

@@ -28,8 +28,9 @@ pub use experiment::Experiment;
 pub use measures::Measures;
 pub use planned::Planned;
 pub use scale::Scale;
-pub use statistics::Summary;
+pub use statistics::{Summary, mean};
 pub use study::Study;
+pub use table::{Row, Table, cell};
 
 /// Runs an experiment.
 ///

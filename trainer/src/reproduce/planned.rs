@@ -9,6 +9,7 @@ use crate::error::Error;
 use crate::paper::Draft;
 use crate::progress::Show;
 use crate::run::{Existing, RunFolder};
+use crate::standing::{Standing, standing};
 use crate::training::{self, Training};
 use crate::words::count;
 use lethe_tensor::Device;
@@ -23,17 +24,6 @@ pub struct Planned {
     pub draft: Draft,
     /// Its seed.
     pub seed: u64,
-}
-
-/// The state of a run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Standing {
-    /// It does not exist or has no checkpoint yet.
-    New,
-    /// It has a checkpoint.
-    Interrupted,
-    /// It has a summary.
-    Finished,
 }
 
 impl Planned {
@@ -122,38 +112,4 @@ fn own_config(run: &RunFolder, config: &Config) -> Result<Config, Error> {
     let mut own = Config::load(&run.config(), &[])?;
     (own.train.threads, own.train.eval_batch) = (config.train.threads, config.train.eval_batch);
     Ok(own)
-}
-
-/// The state of the run with this config at this path.
-fn standing(path: &Path, config: &Config, (fingerprint, classes): (&str, &Classes)) -> Result<Standing, Error> {
-    let Ok(run) = RunFolder::open(path) else { return Ok(Standing::New) };
-    // Results do not depend on threads and evaluation batch size.
-    let same = |mut found: Config| {
-        found.train.threads = config.train.threads;
-        found.train.eval_batch = config.train.eval_batch;
-        if run.is_finished() {
-            // The size of test images does not matter to the training.
-            found.data.eval_size = config.data.eval_size;
-        }
-        if let (Some(found), Some(init)) = (&mut found.init, &config.init) {
-            // A study may be moved, and its path written in several ways: its runs are identified by their names.
-            if found.from.file_name() == init.from.file_name() {
-                found.from.clone_from(&init.from);
-            }
-        }
-        found == *config
-    };
-    if !Config::load(&run.config(), &[]).is_ok_and(same) {
-        return Err(Error::OtherRun { path: path.to_owned() });
-    }
-    if run.has_checkpoint() {
-        run.expect_classes(classes)?;
-        run.expect_data(fingerprint)?;
-    }
-    // What is measured of a finished run is its last checkpoint; if that was removed, the run is resumed from the one before.
-    Ok(match (run.is_finished() && run.has_last_checkpoint(), run.has_checkpoint()) {
-        (true, true) => Standing::Finished,
-        (_, true) => Standing::Interrupted,
-        _ => Standing::New,
-    })
 }

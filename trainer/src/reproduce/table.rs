@@ -19,17 +19,17 @@ pub struct Row {
 }
 
 /// A table with its rows.
-pub struct Table {
+pub struct Table<'a> {
     /// The headings of the naming columns.
-    pub heads: Vec<&'static str>,
+    pub heads: Vec<&'a str>,
     /// The rows.
     pub rows: Vec<Row>,
 }
 
-impl Table {
-    /// The measures, in the order of the first row's.
+impl Table<'_> {
+    /// The measures, in the order of the first row that has any.
     pub fn measures(&self) -> Vec<&str> {
-        self.rows.first().and_then(|r| r.measured.first()).map_or(vec![], |m| m.names().collect())
+        self.rows.iter().find_map(|r| r.measured.first()).map_or(vec![], |m| m.names().collect())
     }
 
     /// The columns of the paper's results, in the order of the first row that has any.
@@ -110,12 +110,12 @@ pub(super) fn csv_field(text: &str) -> String {
     if text.contains([',', '"']) { format!("\"{}\"", text.replace('"', "\"\"")) } else { text.to_owned() }
 }
 
-/// Percentages have two decimals, curvatures three significant digits of the mean or of the half width, whichever is larger.
-pub(super) fn cell(measure: &str, s: Summary) -> String {
-    let decimals = if measure == Measures::SHARPNESS {
-        (2 - exponent(s.mean.abs().max(s.half_width()))).clamp(0, 9) as usize
-    } else {
-        2
+/// Percentages have two decimals, losses four, curvatures three significant digits of the mean or of the half width, whichever is larger.
+pub fn cell(measure: &str, s: Summary) -> String {
+    let decimals = match measure {
+        Measures::SHARPNESS => (2 - exponent(s.mean.abs().max(s.half_width()))).clamp(0, 9) as usize,
+        Measures::LOSS => 4,
+        _ => 2,
     };
     let number = |v: f64| format!("{v:.decimals$}");
     if s.n > 1 { format!("{} ± {}", number(s.mean), number(s.half_width())) } else { number(s.mean) }

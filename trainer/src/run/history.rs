@@ -3,6 +3,7 @@
 use super::error::RunError;
 use super::files::{METRICS, SUMMARY, TIMING};
 use super::folder::RunFolder;
+use crate::evaluation::Evaluation;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -88,6 +89,8 @@ pub struct Finished {
     pub parameters: usize,
     /// The number of updates.
     pub updates: u64,
+    /// The last evaluation on the test set.
+    pub test: Evaluation,
     /// The device that it was trained on last.
     pub device: String,
 }
