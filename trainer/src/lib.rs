@@ -43,6 +43,8 @@ pub mod data;
 #[cfg(feature = "program")]
 pub mod doctor;
 #[cfg(feature = "program")]
+mod download;
+#[cfg(feature = "program")]
 mod error;
 #[cfg(feature = "program")]
 pub mod evaluation;

@@ -6,6 +6,7 @@ use crate::files;
 use plotters::coord::Shift;
 use plotters::coord::types::RangedCoordf64;
 use plotters::prelude::*;
+use plotters::style::text_anchor::{HPos, Pos, VPos};
 use plotters::style::{FontStyle, register_font};
 use std::path::{Path, PathBuf};
 use std::sync::Once;
@@ -81,11 +82,7 @@ pub fn key((x, y): (i32, i32), color: RGBColor) -> PathElement<(i32, i32)> {
 /// # Errors
 /// If a file cannot be written.
 pub fn save(folder: &Path, name: &str, size: [u32; 2], picture: &impl Picture) -> Result<Vec<PathBuf>, Error> {
-    static LETTERS: Once = Once::new();
-    LETTERS.call_once(|| {
-        // Fails only if the bytes are not a font.
-        let _ = register_font(FONT, FontStyle::Normal, epaint_default_fonts::UBUNTU_LIGHT);
-    });
+    load_letters();
     let failed = |what: String| Error::Picture { name: name.to_owned(), what };
     let (mut svg, mut pixels) = (String::new(), vec![0u8; 3 * (size[0] * size[1]) as usize]);
     {
@@ -102,6 +99,30 @@ pub fn save(folder: &Path, name: &str, size: [u32; 2], picture: &impl Picture) -
         files::write(&folder.join(format!("{name}.svg")), svg.as_bytes())?,
         files::write(&folder.join(format!("{name}.png")), &png.into_inner())?,
     ])
+}
+
+/// Writes lines on an RGB picture of this width and height; each begins at a point, in the middle of its height.
+///
+/// # Errors
+/// If a line cannot be drawn.
+pub fn write_on(pixels: &mut [u8], size: [u32; 2], lines: &[(String, [u32; 2])]) -> Result<(), Error> {
+    load_letters();
+    let style = TextStyle::from((FONT, 15).into_font()).color(&WHITE).pos(Pos::new(HPos::Left, VPos::Center));
+    let area = BitMapBackend::with_buffer(pixels, (size[0], size[1])).into_drawing_area();
+    for (line, [x, y]) in lines {
+        let drawn = area.draw_text(line, &style, (*x as i32, *y as i32));
+        drawn.map_err(|e| Error::Picture { name: line.clone(), what: e.to_string() })?;
+    }
+    Ok(())
+}
+
+/// Makes the program's own font known, once.
+fn load_letters() {
+    static LETTERS: Once = Once::new();
+    LETTERS.call_once(|| {
+        // Fails only if the bytes are not a font.
+        let _ = register_font(FONT, FontStyle::Normal, epaint_default_fonts::UBUNTU_LIGHT);
+    });
 }
 
 fn paint<B: Backend>(area: &Area<B>, picture: &impl Picture) -> Drawn<B> {

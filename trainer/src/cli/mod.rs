@@ -4,10 +4,12 @@ mod analyze;
 mod bench;
 mod check;
 mod compare;
+mod data;
 mod device;
 mod doctor;
 mod eval;
 mod export;
+mod info;
 mod landscape;
 mod new;
 mod options;
@@ -49,6 +51,9 @@ struct Cli {
 enum Command {
     /// Write a config with comments to start from.
     New(new::NewArgs),
+    /// Download published data sets, or say what is in one.
+    #[command(subcommand)]
+    Data(data::Data),
     /// Train what a config describes, and write a run folder.
     Train(train::TrainArgs),
     /// Check a config, its data and its model against each other, and say what a training would take, without training.
@@ -130,6 +135,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     session::silence_layers(&arguments);
     let done = match cli.command {
         Command::New(args) => new::run(&args),
+        Command::Data(data) => data::run(&data),
         Command::Train(args) => train::train(&args),
         Command::Check(args) => check::run(&args),
         Command::Resume(args) => resume::resume(&args),
