@@ -107,7 +107,7 @@ pub fn save(folder: &Path, name: &str, size: [u32; 2], picture: &impl Picture) -
 /// If a line cannot be drawn.
 pub fn write_on(pixels: &mut [u8], size: [u32; 2], lines: &[(String, [u32; 2])]) -> Result<(), Error> {
     load_letters();
-    let style = TextStyle::from((FONT, 15).into_font()).color(&WHITE).pos(Pos::new(HPos::Left, VPos::Center));
+    let style = TextStyle::from((FONT, 18).into_font()).color(&BLACK).pos(Pos::new(HPos::Left, VPos::Center));
     let area = BitMapBackend::with_buffer(pixels, (size[0], size[1])).into_drawing_area();
     for (line, [x, y]) in lines {
         let drawn = area.draw_text(line, &style, (*x as i32, *y as i32));

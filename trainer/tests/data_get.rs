@@ -166,6 +166,58 @@ fn a_data_set_is_installed_where_the_readers_find_it_and_not_again() {
 }
 
 #[test]
+fn without_a_folder_it_goes_where_the_other_commands_look() {
+    let setup = Setup::new(&tiny(), honest);
+    let sums = setup.folder.path().join("SUMS").display().to_string();
+    let get = ["data", "get", "mnist", "--from", &setup.server.address, "--checksums", &sums];
+    for (variable, folder) in [("LETHE_DATA", "mnist"), ("XDG_DATA_HOME", "lethe/mnist")] {
+        let place = setup.folder.path().join(variable);
+        if variable == "XDG_DATA_HOME" && cfg!(windows) {
+            continue;
+        }
+        for command in [&get[..], &["data", "info", "mnist"]] {
+            let output = program().args(command).env(variable, &place).output().unwrap();
+            let [said, error] = [output.stdout, output.stderr].map(|text| String::from_utf8(text).unwrap());
+            assert!(said.contains(&place.join(folder).display().to_string()), "{variable}: {said}{error}");
+        }
+    }
+    // A copy that the readers find is found here too: the files were unpacked by hand.
+    let place = setup.folder.path().join("LETHE_DATA/mnist");
+    let unpack = |path: PathBuf| {
+        let mut bytes = Vec::new();
+        std::io::copy(&mut flate2::read::GzDecoder::new(fs::File::open(&path).unwrap()), &mut bytes).unwrap();
+        fs::write(path.with_extension(""), bytes).unwrap();
+        fs::remove_file(path).unwrap();
+    };
+    tiny().keys().for_each(|file| unpack(place.join(file)));
+    let before = setup.server.asked().len();
+    let output = program().args(get).arg("--data-dir").arg(place.parent().unwrap()).output().unwrap();
+    let error = String::from_utf8(output.stderr).unwrap();
+    assert!(
+        output.status.success() && error.contains("there is no checksum to compare") && error.contains("t10k"),
+        "{error}"
+    );
+    assert_eq!(setup.server.asked().len(), before);
+}
+
+/// A full disk: what is written to this device does not fit.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_full_disk_is_told_and_installs_nothing() {
+    let setup = Setup::new(&tiny(), honest);
+    let staging = setup.data().join("mnist.partial");
+    fs::create_dir_all(&staging).unwrap();
+    std::os::unix::fs::symlink("/dev/full", staging.join(format!("{IMAGES}.part"))).unwrap();
+    setup.refuses("mnist", &[IMAGES, "cannot be written: No space left on device", "nothing is installed"]);
+    // While an archive is unpacked.
+    let setup = of_archive(archive(&[], ""));
+    let staging = setup.data().join("cifar-100.partial");
+    fs::create_dir_all(&staging).unwrap();
+    std::os::unix::fs::symlink("/dev/full", staging.join("train.bin.part")).unwrap();
+    setup.refuses("cifar-100", &["train.bin.part: cannot be written: No space left on device"]);
+}
+
+#[test]
 fn the_result_is_json_if_asked_for_and_alone_if_quiet() {
     let setup = Setup::new(&tiny(), |request, stream, bytes| match request.earlier {
         0 => head(stream, "503 Busy", &["Content-Length: 0".into()]),
@@ -407,6 +459,9 @@ fn the_wanted_files_of_an_archive_are_taken_and_no_others() {
     assert_eq!(setup.there(), ["cifar-100/MD5SUMS", "cifar-100/test.bin", "cifar-100/train.bin"]);
     assert!(!setup.folder.path().join("outside.bin").exists() && !Path::new("/tmp/lethe-outside.bin").exists());
     assert!(setup.gets("cifar-100").contains("is already in"));
+    let data = setup.data().display().to_string();
+    let published = ["data", "get", "cifar-100", "--data-dir", &data];
+    fails(&published, FAILURE, &["train.bin: expected 153700000 bytes, found 6148"]);
     let mut bytes = fs::read(setup.data().join("cifar-100/test.bin")).unwrap();
     bytes[100] ^= 1;
     fs::write(setup.data().join("cifar-100/test.bin"), bytes).unwrap();
@@ -442,7 +497,7 @@ fn broken_archives_install_nothing() {
     ] {
         let setup = of_archive(bytes);
         setup.refuses("cifar-100", &["cifar-100-binary.tar.gz", part]);
-        assert!(!setup.there().iter().any(|file| file.ends_with(".part")), "{:?}", setup.there());
+        assert_eq!(setup.there(), [""; 0], "{part}");
     }
     // Right by its checksum, and no data set: a label beyond the classes.
     let setup = of_archive(archive_of(&[], [99, 100, 7], ""));

@@ -59,6 +59,8 @@ impl Fetcher {
             .timeout_send_request(timeout)
             .timeout_recv_response(timeout)
             .timeout_per_read(timeout);
+        #[cfg(feature = "tls")]
+        let config = config.tls_config(certificates());
         Fetcher { agent: Agent::new_with_config(config.build()), patience }
     }
 
@@ -112,7 +114,7 @@ impl Fetcher {
         let (status, range) = (response.status(), Range::of(response.headers()));
         let mut begin_anew = |file: &mut File| {
             *is_resumed = false;
-            file.set_len(0).and_then(|()| file.rewind()).map_err(write)
+            if have > 0 { file.set_len(0).and_then(|()| file.rewind()).map_err(write) } else { Ok(()) }
         };
         let start = match status {
             StatusCode::OK => {
@@ -227,6 +229,12 @@ impl Incoming<'_> {
     }
 }
 
+/// The certificates that the system trusts, as its other programs do: also that of a company's proxy.
+#[cfg(feature = "tls")]
+fn certificates() -> ureq::tls::TlsConfig {
+    ureq::tls::TlsConfig::builder().root_certs(ureq::tls::RootCerts::PlatformVerifier).build()
+}
+
 /// A range of a file, as `Content-Range` has it: `bytes 5-9/10`, `bytes */10`, `bytes 5-9/*`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Range {
@@ -272,6 +280,11 @@ fn trouble(url: &str, error: ureq::Error) -> Trouble {
         Error::Timeout(_) => Trouble::Passing("the server does not answer".to_owned()),
         Error::Io(e) if e.kind() == io::ErrorKind::ConnectionRefused => {
             Trouble::Passing("the connection was refused".to_owned())
+        }
+        // What TLS refuses.
+        Error::Io(e) if e.kind() == io::ErrorKind::InvalidData => {
+            let what = format!("no secure connection: {e} (the certificates that the system trusts are asked)");
+            Trouble::Lasting(DownloadError::Request { url: url.to_owned(), what })
         }
         Error::Io(e) => Trouble::Passing(format!("no answer: {e}")),
         Error::ConnectionFailed => Trouble::Passing("no connection to the server".to_owned()),

@@ -86,12 +86,12 @@ fn check<'a>(set: &'a Published, folder: &Path) -> Result<There<'a>, DownloadErr
                     there.missing.push(source);
                     break;
                 }
-                (Ok(_), Some(md5)) => expect(&path, md5)?,
                 // Other files than the published ones may have any length.
-                (Ok(found), None) if found.len() != length && set.is_published() => {
+                (Ok(found), _) if found.len() != length && set.is_published() => {
                     let (expected, found) = (format!("{length} bytes"), found.len().to_string());
                     return Err(DownloadError::Differs { path, expected, found });
                 }
+                (Ok(_), Some(md5)) => expect(&path, md5)?,
                 (Ok(_), None) => there.unverified.push(path.display().to_string()),
             }
         }
@@ -153,7 +153,12 @@ impl Staging<'_> {
             match &source.archive {
                 None => files.push(source.file),
                 Some(archive) => {
-                    unpack(&path, archive, self.folder)?;
+                    unpack(&path, archive, self.folder).inspect_err(|error| {
+                        // Of a broken archive with the right checksum another download would bring the same.
+                        let useless = matches!(error, DownloadError::Archive { .. }).then_some(source.file);
+                        let files = archive.members().map(|(file, _)| file).chain(useless);
+                        files.for_each(|file| drop(fs::remove_file(self.folder.join(file))));
+                    })?;
                     files.extend(archive.members().map(|(file, _)| file));
                 }
             }

@@ -105,7 +105,7 @@ fn text(file: &str, bytes: u64, total: Option<u64>, rate: f64) -> String {
 }
 
 fn style() -> ProgressStyle {
-    ProgressStyle::with_template("{bar:20} {percent:>3} %  {wide_msg}").expect("a fixed template")
+    ProgressStyle::with_template("{bar:8} {percent:>3} %  {wide_msg}").expect("a fixed template")
 }
 
 #[cfg(test)]

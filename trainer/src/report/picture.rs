@@ -10,9 +10,9 @@ use std::io::Cursor;
 /// The side that small images are enlarged to on a sheet, in pixels, and the gap between images.
 const SIDE: u32 = 96;
 const GAP: u32 = 6;
-/// The width of the names of classes, in pixels, and their largest number of letters.
-const MARGIN: u32 = 170;
+/// The largest number of letters of the name of a class, and the width of one in pixels.
 const LETTERS: usize = 22;
+const LETTER: u32 = 10;
 
 /// Prepared pixels (CHW) as a picture: the inverse of their preparation, cut off at black and at full brightness.
 pub fn picture(pixels: &[f32], shape: ImageShape, Preparation { mean, std, .. }: Preparation) -> DynamicImage {
@@ -59,7 +59,8 @@ pub fn class_sheet(
     };
     let cells: Vec<[u32; 2]> = batch.labels.iter().map(cell).collect();
     debug_assert!(used.iter().all(|images| *images as usize <= columns), "a class has more images than its row");
-    let (mut sheet, height) = arranged(batch, preparation, &cells, MARGIN);
+    let longest = names.iter().map(|name| name.chars().count().min(LETTERS + 1)).max().unwrap_or(0);
+    let (mut sheet, height) = arranged(batch, preparation, &cells, GAP + LETTER * longest as u32);
     let line = |(row, name): (usize, &String)| {
         let short: String = name.chars().take(LETTERS).collect();
         let name = if short.len() < name.len() { short + "…" } else { short };
