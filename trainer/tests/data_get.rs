@@ -1,141 +1,28 @@
-//! `lethe data get`, against servers on this machine that are slow, lie, or break off.
+//! `lethe data get`: what it installs and where, what it takes from archives, and what it refuses.
 
 #![cfg(feature = "program")]
 
 mod common;
+mod mirror;
 mod server;
 
 use common::{fails, program, runs};
-use flate2::Compression;
-use flate2::write::GzEncoder;
-use md5::{Digest, Md5};
-use server::{Request, Server, head, honest, whole};
+use mirror::{FAILURE, IMAGES, Setup, USAGE, gzip, tiny};
+use server::{head, honest};
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::Write;
-use std::net::TcpStream;
 use std::path::{Path, PathBuf};
-use std::process::Output;
 use std::sync::Arc;
-use std::time::Duration;
-
-const FAILURE: i32 = 1;
-const USAGE: i32 = 2;
-/// The largest file of the tiny set, and the first that is downloaded.
-const IMAGES: &str = "train-images-idx3-ubyte.gz";
-
-type Files = Arc<BTreeMap<&'static str, Vec<u8>>>;
-
-fn gzip(bytes: &[u8]) -> Vec<u8> {
-    let mut encoder = GzEncoder::new(Vec::new(), Compression::none());
-    encoder.write_all(bytes).unwrap();
-    encoder.finish().unwrap()
-}
-
-/// The four files of a set of tiny images, some kilobytes.
-fn tiny() -> Files {
-    let words = |words: &[u32]| words.iter().flat_map(|w| w.to_be_bytes()).collect::<Vec<u8>>();
-    let images = |count: usize| {
-        let pixels = (0..count * 64).map(|i| (i * i / 7 % 251) as u8);
-        gzip(&words(&[0x803, count as u32, 8, 8]).into_iter().chain(pixels).collect::<Vec<u8>>())
-    };
-    let labels = |count: usize| {
-        gzip(&words(&[0x801, count as u32]).into_iter().chain((0..count).map(|i| (i % 10) as u8)).collect::<Vec<u8>>())
-    };
-    Arc::new(BTreeMap::from([
-        (IMAGES, images(120)),
-        ("train-labels-idx1-ubyte.gz", labels(120)),
-        ("t10k-images-idx3-ubyte.gz", images(20)),
-        ("t10k-labels-idx1-ubyte.gz", labels(20)),
-    ]))
-}
-
-fn sums(files: &BTreeMap<&'static str, Vec<u8>>) -> String {
-    let hex = |bytes: &[u8]| Md5::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect::<String>();
-    files.iter().map(|(name, bytes)| format!("{}  {name}\n", hex(bytes))).collect()
-}
-
-/// A server of files whose first one is sent as a test wants it, and a folder to install to.
-struct Setup {
-    server: Server,
-    folder: tempfile::TempDir,
-}
-
-impl Setup {
-    fn new(
-        files: &Files,
-        images: impl Fn(&Request, &mut TcpStream, &[u8]) -> std::io::Result<()> + Send + Sync + 'static,
-    ) -> Setup {
-        let folder = tempfile::tempdir().unwrap();
-        fs::write(folder.path().join("SUMS"), sums(files)).unwrap();
-        let files = files.clone();
-        let server = Server::new(move |request, stream| match files.get(request.file.as_str()) {
-            Some(bytes) if request.file == IMAGES || files.len() == 1 => images(request, stream, bytes),
-            Some(bytes) => honest(request, stream, bytes),
-            None => head(stream, "404 Not Found", &["Content-Length: 0".into()]),
-        });
-        Setup { server, folder }
-    }
-
-    fn data(&self) -> PathBuf {
-        self.folder.path().join("data")
-    }
-
-    fn arguments(&self, name: &str, more: &[&str]) -> Vec<String> {
-        let (data, sums) = (self.data(), self.folder.path().join("SUMS"));
-        let paths = [data, sums].map(|path| path.display().to_string());
-        let own =
-            ["data", "get", name, "--data-dir", &paths[0], "--from", &self.server.address, "--checksums", &paths[1]];
-        own.iter().chain(&["--timeout", "1", "--retries", "1"]).chain(more).map(|word| (*word).to_owned()).collect()
-    }
-
-    fn get(&self, name: &str, more: &[&str]) -> Output {
-        program().args(self.arguments(name, more)).output().unwrap()
-    }
-
-    /// It must succeed; its standard output.
-    #[track_caller]
-    fn gets(&self, name: &str) -> String {
-        let output = self.get(name, &[]);
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        String::from_utf8(output.stdout).unwrap()
-    }
-
-    /// It must fail and install nothing; its message.
-    #[track_caller]
-    fn refuses(&self, name: &str, parts: &[&str]) {
-        let arguments = self.arguments(name, &[]);
-        fails(&arguments.iter().map(String::as_str).collect::<Vec<_>>(), FAILURE, parts);
-        assert!(!self.data().join(name).exists(), "nothing is installed");
-    }
-
-    /// The ranges that were asked of the first file.
-    fn ranges(&self) -> Vec<Option<usize>> {
-        self.server.asked().into_iter().filter(|request| request.file == IMAGES).map(|request| request.from).collect()
-    }
-
-    /// Everything in the folder of data sets.
-    fn there(&self) -> Vec<String> {
-        let mut all = Vec::new();
-        let mut folders = vec![self.data()];
-        while let Some(folder) = folders.pop() {
-            for entry in fs::read_dir(folder).into_iter().flatten().map(Result::unwrap) {
-                if entry.path().is_dir() {
-                    folders.push(entry.path());
-                } else {
-                    all.push(entry.path().strip_prefix(self.data()).unwrap().display().to_string());
-                }
-            }
-        }
-        all.sort();
-        all
-    }
-}
 
 #[test]
 fn a_data_set_is_installed_where_the_readers_find_it_and_not_again() {
     let files = tiny();
     let setup = Setup::new(&files, honest);
+    // Without its own checksums the files of a mirror must be the published ones.
+    let data = setup.data().display().to_string();
+    let untold = ["data", "get", "mnist", "--data-dir", &data, "--from", &setup.server.address];
+    fails(&untold, FAILURE, &["expected the MD5 checksum f68b3c2dcbeaaa9fbdd348bbdeb94873", "--checksums FILE"]);
+    assert_eq!(setup.there(), [""; 0]);
     let said = setup.gets("mnist");
     assert!(said.contains("mnist is installed in ") && said.contains("120 training images, 20 test images"), "{said}");
     let mut expected: Vec<String> = files.keys().map(|name| format!("mnist/{name}")).collect();
@@ -143,9 +30,9 @@ fn a_data_set_is_installed_where_the_readers_find_it_and_not_again() {
     expected.sort();
     assert_eq!(setup.there(), expected);
     assert_eq!(fs::read_to_string(setup.data().join("mnist/MD5SUMS")).unwrap().lines().count(), 4);
-    assert_eq!(setup.server.asked().len(), 4);
+    assert_eq!(setup.server.asked().len(), 1 + 4);
     assert!(setup.gets("mnist").contains("mnist is already in"));
-    assert_eq!(setup.server.asked().len(), 4, "nothing is asked for again");
+    assert_eq!(setup.server.asked().len(), 1 + 4, "nothing is asked for again");
     let info = runs(&["data", "info", "mnist", "--data-dir", &setup.data().display().to_string()]);
     assert!(info.contains("120 training images"), "the readers find it: {info}");
 
@@ -180,6 +67,16 @@ fn without_a_folder_it_goes_where_the_other_commands_look() {
             let [said, error] = [output.stdout, output.stderr].map(|text| String::from_utf8(text).unwrap());
             assert!(said.contains(&place.join(folder).display().to_string()), "{variable}: {said}{error}");
         }
+    }
+    // A copy elsewhere that is not the published one is left alone, and ours is found first.
+    if !cfg!(windows) {
+        let [ours, theirs] = ["ours", "theirs"].map(|name| setup.folder.path().join(name));
+        let broken = theirs.join("lethe/mnist").join(IMAGES);
+        fs::create_dir_all(broken.parent().unwrap()).unwrap();
+        fs::write(&broken, "broken").unwrap();
+        let output = program().args(get).env("LETHE_DATA", &ours).env("XDG_DATA_HOME", &theirs).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        assert!(ours.join("mnist").join(IMAGES).exists() && fs::read(&broken).unwrap() == b"broken");
     }
     // A copy that the readers find is found here too: the files were unpacked by hand.
     let place = setup.folder.path().join("LETHE_DATA/mnist");
@@ -235,189 +132,6 @@ fn the_result_is_json_if_asked_for_and_alone_if_quiet() {
     let output = setup.get("mnist", &["--quiet"]);
     assert!(output.status.success() && output.stderr.is_empty(), "{}", String::from_utf8_lossy(&output.stderr));
     assert_eq!(String::from_utf8(output.stdout).unwrap().lines().count(), 1);
-}
-
-#[test]
-fn after_a_cut_the_rest_alone_is_fetched() {
-    let setup = Setup::new(&tiny(), |request, stream, bytes| match request.earlier {
-        0 => {
-            head(stream, "200 OK", &[format!("Content-Length: {}", bytes.len())])?;
-            stream.write_all(&bytes[..3000])
-        }
-        _ => honest(request, stream, bytes),
-    });
-    setup.gets("mnist");
-    assert_eq!(setup.ranges(), [None, Some(3000)]);
-}
-
-#[test]
-fn a_later_command_continues_and_until_then_nothing_is_installed() {
-    // Silent after a part, for two requests; then honest.
-    let setup = Setup::new(&tiny(), |request, stream, bytes| match request.earlier {
-        0 | 1 => {
-            let from = request.from.unwrap_or(0);
-            let range = format!("Content-Range: bytes {from}-{}/{}", bytes.len() - 1, bytes.len());
-            let status = if request.from.is_some() { "206 Partial Content" } else { "200 OK" };
-            head(stream, status, &[format!("Content-Length: {}", bytes.len() - from), range])?;
-            stream.write_all(&bytes[from..from + 1000])?;
-            std::thread::sleep(Duration::from_secs(20));
-            Ok(())
-        }
-        _ => honest(request, stream, bytes),
-    });
-    setup.refuses(
-        "mnist",
-        &["nothing arrived for 1 s after 2000 of", "2 attempts", "continues after the 2000 bytes in"],
-    );
-    assert_eq!(setup.there(), ["mnist.partial/lock", &format!("mnist.partial/{IMAGES}.part")].map(String::from)[1..]);
-    let missing = program().args(["data", "info", "mnist", "--data-dir"]).arg(setup.data()).output().unwrap();
-    assert!(String::from_utf8_lossy(&missing.stderr).contains("mnist not found"), "half of it is not found");
-    setup.gets("mnist");
-    assert_eq!(setup.ranges(), [None, Some(1000), Some(2000)]);
-    assert_eq!(setup.there().len(), 5);
-}
-
-#[test]
-fn a_killed_download_leaves_nothing_half_and_is_continued() {
-    let setup = Setup::new(&tiny(), |request, stream, bytes| match request.earlier {
-        0 => {
-            head(stream, "200 OK", &[format!("Content-Length: {}", bytes.len())])?;
-            stream.write_all(&bytes[..2500])?;
-            std::thread::sleep(Duration::from_secs(20));
-            Ok(())
-        }
-        _ => honest(request, stream, bytes),
-    });
-    let part = setup.data().join(format!("mnist.partial/{IMAGES}.part"));
-    let mut command = program();
-    let mut child = command.args(setup.arguments("mnist", &["--timeout", "30"])[..11].iter()).spawn().unwrap();
-    let length = |path: &Path| path.metadata().map_or(0, |found| found.len());
-    let end = std::time::Instant::now() + Duration::from_secs(20);
-    while length(&part) < 2500 && std::time::Instant::now() < end {
-        std::thread::sleep(Duration::from_millis(10));
-    }
-    // Meanwhile no other program downloads to the same place.
-    let arguments = setup.arguments("mnist", &[]);
-    fails(&arguments.iter().map(String::as_str).collect::<Vec<_>>(), FAILURE, &["another program is downloading"]);
-    child.kill().unwrap();
-    child.wait().unwrap();
-    assert!(!setup.data().join("mnist").exists());
-    setup.gets("mnist");
-    assert_eq!(setup.ranges(), [None, Some(2500)]);
-}
-
-#[test]
-fn servers_without_ranges_and_files_that_changed_are_begun_anew() {
-    // It ignores Range.
-    let setup = Setup::new(&tiny(), |request, stream, bytes| match request.earlier {
-        0 => {
-            head(stream, "200 OK", &[format!("Content-Length: {}", bytes.len())])?;
-            stream.write_all(&bytes[..3000])
-        }
-        _ => whole(stream, bytes),
-    });
-    setup.gets("mnist");
-    assert_eq!(setup.ranges(), [None, Some(3000)]);
-    // What an earlier program left: longer than the file, as long and of another, a beginning of another, and complete.
-    let bytes = tiny()[IMAGES].clone();
-    let other =
-        |length: usize| bytes[..2].iter().copied().chain(std::iter::repeat(7)).take(length).collect::<Vec<u8>>();
-    let all = bytes.len();
-    for (left, expected) in [
-        (other(all + 10), vec![Some(all + 10), None]),
-        (other(all), vec![Some(all), None]),
-        (other(900), vec![Some(900), None]),
-        (bytes.clone(), vec![Some(all)]),
-    ] {
-        let setup = Setup::new(&tiny(), honest);
-        fs::create_dir_all(setup.data().join("mnist.partial")).unwrap();
-        fs::write(setup.data().join(format!("mnist.partial/{IMAGES}.part")), left).unwrap();
-        setup.gets("mnist");
-        assert_eq!(setup.ranges(), expected);
-    }
-}
-
-#[test]
-fn lies_of_the_server_are_told_and_nothing_is_installed() {
-    type Lie = fn(&Request, &mut TcpStream, &[u8]) -> std::io::Result<()>;
-    let lies: [(Lie, &[&str]); 7] = [
-        (
-            |_, stream, bytes| {
-                head(stream, "200 OK", &[format!("Content-Length: {}", bytes.len() - 100)])?;
-                stream.write_all(bytes)
-            },
-            &["expected the MD5 checksum", "--checksums FILE"],
-        ),
-        (
-            |_, stream, bytes| {
-                head(stream, "200 OK", &[format!("Content-Length: {}", bytes.len() + 100)])?;
-                stream.write_all(bytes)
-            },
-            &["the connection ended after", "2 attempts"],
-        ),
-        (
-            |_, stream, bytes| {
-                head(stream, "200 OK", &["Content-Length: 99999999999999".into()])?;
-                stream.write_all(bytes)
-            },
-            &["expected at most 536870912 bytes, found 99999999999999 announced"],
-        ),
-        (
-            |_, stream, _| {
-                head(stream, "200 OK", &["Content-Type: text/html".into()])?;
-                stream.write_all(b"<!DOCTYPE html><title>Log in</title>")
-            },
-            &["expected a file compressed by gzip, found an HTML page"],
-        ),
-        (
-            |_, stream, _| head(stream, "404 Not Found", &["Content-Length: 0".into()]),
-            &["answered 404 (not found)", "--from URL"],
-        ),
-        (|_, stream, _| stream.write_all(b"220 smtp ready\r\n\r\n"), &["2 attempts", "try again later"]),
-        (
-            |_, stream, bytes| {
-                let mut wrong = bytes.to_vec();
-                wrong[2000] ^= 1;
-                whole(stream, &wrong)
-            },
-            &["expected the MD5 checksum", "nothing is installed"],
-        ),
-    ];
-    std::thread::scope(|scope| {
-        for (lie, parts) in lies {
-            scope.spawn(move || {
-                let setup = Setup::new(&tiny(), lie);
-                setup.refuses("mnist", &[&[IMAGES], parts].concat());
-            });
-        }
-    });
-}
-
-#[test]
-fn servers_that_drip_or_do_not_answer_are_given_up() {
-    let drip = |_: &Request, stream: &mut TcpStream, bytes: &[u8]| {
-        head(stream, "200 OK", &[format!("Content-Length: {}", bytes.len())])?;
-        bytes.iter().try_for_each(|byte| {
-            std::thread::sleep(Duration::from_millis(100));
-            stream.write_all(&[*byte])
-        })
-    };
-    let silent = |_: &Request, _: &mut TcpStream, _: &[u8]| {
-        std::thread::sleep(Duration::from_secs(20));
-        Ok(())
-    };
-    std::thread::scope(|scope| {
-        scope.spawn(|| Setup::new(&tiny(), drip).refuses("mnist", &["bytes arrived in 1 s", "2 attempts"]));
-        scope.spawn(|| {
-            let setup = Setup::new(&tiny(), silent);
-            setup.refuses("mnist", &["the server does not answer", "2 attempts"]);
-            assert_eq!(setup.there(), [""; 0], "nothing is left");
-        });
-    });
-    // Nobody listens there.
-    let fails_to_connect =
-        ["data", "get", "mnist", "--data-dir", "d", "--from", "http://127.0.0.1:9", "--retries", "0"];
-    fails(&fails_to_connect, FAILURE, &["http://127.0.0.1:9/train-images", "the connection was refused", "1 attempt;"]);
 }
 
 /// An archive as CIFAR-100's, with these entries before the two files, which have these labels; without one of them.

@@ -50,8 +50,12 @@ pub fn get(
     fetcher: &Fetcher,
     shown: &mut Transfers,
 ) -> Result<Installed, Error> {
-    let found = find_published(set.kind, search_path);
-    let base = found.clone().or_else(|| search_path.base()).ok_or(DownloadError::NoPlace)?;
+    let place = search_path.base();
+    let is_ours = |folder: &Path| place.as_ref().is_some_and(|place| folder.starts_with(place));
+    let is_whole = |folder: &Path| check(set, folder).is_ok_and(|there| there.missing.is_empty());
+    // A copy elsewhere, such as the system's, that is not whole or not the published one stays as it is: the readers look for ours first.
+    let found = find_published(set.kind, search_path).filter(|folder| is_ours(folder) || is_whole(folder));
+    let base = found.clone().or(place).ok_or(DownloadError::NoPlace)?;
     let folder = found.unwrap_or_else(|| base.join(set.name));
     let There { missing, unverified } = check(set, &folder)?;
     if missing.is_empty() {
