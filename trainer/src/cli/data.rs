@@ -3,6 +3,7 @@
 use super::info::{self, InfoArgs};
 use super::options::{Telling, number, whole};
 use super::output::{note, say};
+use crate::classes::listed;
 use crate::config::DatasetKind;
 use crate::data::SearchPath;
 use crate::download::{Fetcher, Installed, Patience, Published, Transfers, get};
@@ -124,7 +125,7 @@ fn tell(set: &Published, done: &Installed, show: Show) {
             .flat_map(|set| &set.remarks)
             .for_each(|remark| note(&format!("note: {remark}")));
         if !unverified.is_empty() {
-            let files = unverified.join(", ");
+            let files = listed(unverified);
             note(&format!(
                 "note: there is no checksum to compare {files} with; they were read, and have the form they must have"
             ));

@@ -27,7 +27,7 @@ pub struct Installed {
     pub folder: PathBuf,
     /// The names of the files that were downloaded; none if all were there.
     pub fetched: Vec<&'static str>,
-    /// The files that were there and have no checksum to be compared with.
+    /// The names of the files that were there and have no checksum to be compared with.
     pub unverified: Vec<String>,
     /// Its images.
     pub split: DataSplit,
@@ -79,7 +79,7 @@ fn check<'a>(set: &'a Published, folder: &Path) -> Result<There<'a>, DownloadErr
                 Some(path) if path.extension().is_some_and(|extension| extension == "gz") => {
                     expect(&path, &source.md5)?
                 }
-                Some(path) => there.unverified.push(path.display().to_string()),
+                Some(path) => there.unverified.extend(path.file_name().map(|name| name.to_string_lossy().into_owned())),
             }
             continue;
         };
@@ -96,7 +96,7 @@ fn check<'a>(set: &'a Published, folder: &Path) -> Result<There<'a>, DownloadErr
                     return Err(DownloadError::Differs { path, expected, found });
                 }
                 (Ok(_), Some(md5)) => expect(&path, md5)?,
-                (Ok(_), None) => there.unverified.push(path.display().to_string()),
+                (Ok(_), None) => there.unverified.push(file.to_owned()),
             }
         }
     }
