@@ -3,6 +3,7 @@
 use crate::bench::UnknownShape;
 use crate::config::{ConfigError, Problem};
 use crate::data::{DataError, LoaderError};
+use crate::download::DownloadError;
 use crate::run::{CheckpointError, RunError};
 use crate::stop::Signal;
 use crate::sweep::SweepError;
@@ -21,6 +22,9 @@ pub enum Error {
     /// Data cannot be found or read.
     #[error(transparent)]
     Data(#[from] DataError),
+    /// A data set could not be downloaded.
+    #[error(transparent)]
+    Download(#[from] DownloadError),
     /// A batch could not be made.
     #[error(transparent)]
     Loader(#[from] LoaderError),
@@ -202,6 +206,7 @@ impl Error {
             Error::Config(_) | Error::Problem(_) | Error::Shape(_) => 2,
             Error::Data(DataError::Config(_)) | Error::Run(RunError::Config(_)) => 2,
             Error::Sweep(error) => error.exit_status(),
+            Error::Download(error) if error.is_usage() => 2,
             Error::Stopped { signal, .. } => signal.exit_status(),
             _ => 1,
         }

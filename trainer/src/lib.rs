@@ -14,7 +14,8 @@
 //!
 //! The feature `gpu` (on by default) brings the GPU back end. The feature `program` (on by default too) brings what the `lethe` program is made
 //! of: experiment files ([`config`]), data sets ([`data`]), training runs ([`training`], [`run`]), measurements ([`evaluation`], [`analysis`]),
-//! and the paper's tables and figures ([`paper`], [`reproduce`]). A library that only computes does without it:
+//! and the paper's tables and figures ([`paper`], [`reproduce`]); with the feature `tls` (on by default) it downloads over https. A library that
+//! only computes does without them:
 //! `lethe = { path = "…/trainer", default-features = false, features = ["gpu"] }`.
 
 pub use lethe_autograd as autograd;
@@ -42,6 +43,8 @@ pub mod config;
 pub mod data;
 #[cfg(feature = "program")]
 pub mod doctor;
+#[cfg(feature = "program")]
+mod download;
 #[cfg(feature = "program")]
 mod error;
 #[cfg(feature = "program")]

@@ -7,6 +7,7 @@ use plotters::coord::Shift;
 use plotters::coord::ranged1d::ValueFormatter;
 use plotters::coord::types::RangedCoordf64;
 use plotters::prelude::*;
+use plotters::style::text_anchor::{HPos, Pos, VPos};
 use plotters::style::{FontStyle, register_font};
 use resvg::{tiny_skia, usvg};
 use std::path::{Path, PathBuf};
@@ -104,20 +105,43 @@ const FINENESS: u32 = 2;
 pub fn save(folder: &Path, name: &str, size: [u32; 2], picture: &impl Picture) -> Result<Vec<PathBuf>, Error> {
     let failed = |what: String| Error::Picture { name: name.to_owned(), what };
     let svg = svg(size, picture).map_err(&failed)?;
-    let png = png(&svg).map_err(&failed)?;
+    let png = rasterised(&svg, FINENESS).and_then(|p| p.encode_png().map_err(|e| e.to_string())).map_err(&failed)?;
     Ok(vec![
         files::write(&folder.join(format!("{name}.svg")), svg.as_bytes())?,
         files::write(&folder.join(format!("{name}.png")), &png)?,
     ])
 }
 
+/// Writes lines on an RGB picture of this width and height; each begins at a point, in the middle of its height.
+///
+/// # Errors
+/// If a line cannot be drawn.
+pub fn write_on(pixels: &mut [u8], size: [u32; 2], lines: &[(String, [u32; 2])]) -> Result<(), Error> {
+    let failed = |what: String| Error::Picture { name: "the names of classes".to_owned(), what };
+    load_letters();
+    let mut svg = String::new();
+    {
+        let style = TextStyle::from((FONT, 18).into_font()).color(&BLACK).pos(Pos::new(HPos::Left, VPos::Center));
+        let area = SVGBackend::with_string(&mut svg, (size[0], size[1])).into_drawing_area();
+        for (line, [x, y]) in lines {
+            area.draw_text(line, &style, (*x as i32, *y as i32)).map_err(|e| failed(e.to_string()))?;
+        }
+        area.present().map_err(|e| failed(e.to_string()))?;
+    }
+    let text = rasterised(&svg, 1).map_err(failed)?;
+    for (under, over) in pixels.chunks_exact_mut(3).zip(text.pixels()) {
+        // Premultiplied: what is below shows through what the letters leave.
+        let through = 255 - u16::from(over.alpha());
+        for (under, over) in under.iter_mut().zip([over.red(), over.green(), over.blue()]) {
+            *under = over.saturating_add((u16::from(*under) * through / 255) as u8);
+        }
+    }
+    Ok(())
+}
+
 /// A picture as SVG.
 fn svg(size: [u32; 2], picture: &impl Picture) -> Result<String, String> {
-    static LETTERS: Once = Once::new();
-    LETTERS.call_once(|| {
-        // The layout needs the widths of letters. This fails only if the bytes are not a font.
-        let _ = register_font(FONT, FontStyle::Normal, epaint_default_fonts::UBUNTU_LIGHT);
-    });
+    load_letters();
     let mut svg = String::new();
     {
         let area = SVGBackend::with_string(&mut svg, (size[0], size[1])).into_drawing_area();
@@ -126,8 +150,17 @@ fn svg(size: [u32; 2], picture: &impl Picture) -> Result<String, String> {
     Ok(svg)
 }
 
-/// An SVG as PNG.
-fn png(svg: &str) -> Result<Vec<u8>, String> {
+/// Gives the layout the widths of letters, once.
+fn load_letters() {
+    static LETTERS: Once = Once::new();
+    LETTERS.call_once(|| {
+        // Fails only if the bytes are not a font.
+        let _ = register_font(FONT, FontStyle::Normal, epaint_default_fonts::UBUNTU_LIGHT);
+    });
+}
+
+/// The pixels of an SVG, enlarged by a factor.
+fn rasterised(svg: &str, factor: u32) -> Result<tiny_skia::Pixmap, String> {
     let mut fonts = usvg::fontdb::Database::new();
     fonts.load_font_data(epaint_default_fonts::UBUNTU_LIGHT.to_vec());
     let family = fonts.faces().next().and_then(|face| face.families.first()).map(|(family, _)| family.clone());
@@ -135,11 +168,11 @@ fn png(svg: &str) -> Result<Vec<u8>, String> {
     let options = usvg::Options { fontdb: Arc::new(fonts), ..usvg::Options::default() };
     let tree = usvg::Tree::from_str(svg, &options).map_err(|e| e.to_string())?;
     let size = tree.size().to_int_size();
-    let (width, height) = (size.width() * FINENESS, size.height() * FINENESS);
+    let (width, height) = (size.width() * factor, size.height() * factor);
     let mut pixels = tiny_skia::Pixmap::new(width, height).ok_or_else(|| format!("{width}×{height} pixels"))?;
-    let scale = tiny_skia::Transform::from_scale(FINENESS as f32, FINENESS as f32);
+    let scale = tiny_skia::Transform::from_scale(factor as f32, factor as f32);
     resvg::render(&tree, scale, &mut pixels.as_mut());
-    pixels.encode_png().map_err(|e| e.to_string())
+    Ok(pixels)
 }
 
 fn paint<B: Backend>(area: &Area<B>, picture: &impl Picture) -> Drawn<B> {

@@ -31,7 +31,7 @@ fn ensure(planned: &Planned, folder: &Path) -> Result<Vec<String>, lethe::Error>
         architectures: vec![],
         devices: vec![Device::cpu()],
         threads: 1,
-        search_path: SearchPath { data_dir: None, variable: None, system: folder.to_owned() },
+        search_path: SearchPath { system: folder.to_owned(), ..SearchPath::default() },
         runs: folder.join("runs"),
         out: folder.to_owned(),
         stop: StopRequests::default(),

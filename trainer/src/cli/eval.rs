@@ -2,10 +2,10 @@
 
 use super::options::{Averaged, Common, Source, natural};
 use super::output::{note, say, write_json};
-use super::prepared::{Prepared, prepare};
+use super::prepared::{Prepared, prepare_run};
 use crate::classes::Classes;
 use crate::config::{Config, Problem};
-use crate::data::{SearchPath, TestSet, read_right_labels};
+use crate::data::{TestSet, read_right_labels};
 use crate::error::Error;
 use crate::evaluation::{ClassScore, Evaluation, Measured, Measurement, multi_label_accuracy};
 use crate::training::{Parts, Restored};
@@ -79,12 +79,12 @@ pub fn eval(args: &EvalArgs) -> Result<(), Error> {
     let size: Vec<String> = args.size.iter().map(|size| format!("data.eval_size={size}")).collect();
     let sets = sets(args, &Config::load(&run.config(), &[])?)?;
     let checkpoint = args.averaged.of(args.source.checkpoint(&run)?)?;
-    let Prepared { config, split, device, threads } = prepare(&run.config(), &size, &args.common)?;
+    let Prepared { config, split, device, threads } = prepare_run(&run, &size, &args.common)?;
     let Parts { train, test, .. } = Parts::of(&config, split);
     let labels =
         args.multi_label.as_deref().map(|path| read_right_labels(path, test.len(), test.classes)).transpose()?;
     let restored = Restored::new(&config, &checkpoint, &train, &device)?;
-    let search_path = SearchPath::of_process(args.common.data_dir.clone());
+    let search_path = args.common.search_path(Some(&run));
     let (config, test, workers) = (&config, &test, threads);
     let measurement = Measurement { config, search_path: &search_path, test, workers, mask_classes: args.mask_classes };
     let mut records = BTreeMap::new();

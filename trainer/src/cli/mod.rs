@@ -4,10 +4,12 @@ mod analyze;
 mod bench;
 mod check;
 mod compare;
+mod data;
 mod device;
 mod doctor;
 mod eval;
 mod export;
+mod info;
 mod landscape;
 mod new;
 mod options;
@@ -52,6 +54,9 @@ struct Cli {
 enum Command {
     /// Write a config with comments to start from.
     New(new::NewArgs),
+    /// Download published data sets, or say what is in one.
+    #[command(subcommand)]
+    Data(data::Data),
     /// Train what a config describes, and write a run folder.
     Train(train::TrainArgs),
     /// Train with several values of keys and several seeds, and tabulate the results.
@@ -137,6 +142,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     session::silence_layers(&arguments);
     let done = match cli.command {
         Command::New(args) => new::run(&args),
+        Command::Data(data) => data::run(&data),
         Command::Train(args) => train::train(&args),
         Command::Sweep(args) => sweep::run(&args),
         Command::Check(args) => check::run(&args),

@@ -3,6 +3,7 @@
 use super::device::DeviceArg;
 use super::output::note;
 use crate::config::MAX_THREADS;
+use crate::data::SearchPath;
 use crate::error::Error;
 use crate::progress::Show;
 use crate::run::{Checkpoint, RunFolder};
@@ -16,12 +17,21 @@ use std::path::PathBuf;
 pub struct Common {
     #[command(flatten)]
     pub device: DeviceArg,
-    /// The folder that holds the data set, or that holds a folder named after it; by default $LETHE_DATA, then the system's data folders.
+    /// The folder that holds the data set, or that holds a folder named after it; by default the one that a run was trained on, then $LETHE_DATA, then
+    /// the user's and the system's data folders.
     #[arg(long, value_name = "DIR")]
     pub data_dir: Option<PathBuf>,
     /// CPU threads; by default, and with 0, as many as the config says, or all. Results do not depend on the number.
     #[arg(long, value_name = "N", value_parser = threads())]
     pub threads: Option<usize>,
+}
+
+impl Common {
+    /// Where data sets are searched, also those that this run was trained on.
+    pub fn search_path(&self, run: Option<&RunFolder>) -> SearchPath {
+        let noted = run.and_then(RunFolder::noted_folder);
+        SearchPath { noted, ..SearchPath::of_process(self.data_dir.clone()) }
+    }
 }
 
 /// How a training tells of its progress.

@@ -5,7 +5,7 @@ use super::output::{note, say};
 use super::prepared::device;
 use crate::classes::Classes;
 use crate::config::{Config, DataFacts};
-use crate::data::{Loader, Preparation, SearchPath, load, pictures};
+use crate::data::{Loader, Preparation, load, pictures};
 use crate::error::Error;
 use crate::evaluation::{Prediction, predict};
 use crate::experiment;
@@ -89,7 +89,7 @@ fn model_input(
     match (checkpoint.images()?, checkpoint.classes()?) {
         (Some(images), Some(classes)) => Ok((images, classes)),
         _ => {
-            let train = load(&config.data, &SearchPath::of_process(args.common.data_dir.clone()))?.train;
+            let train = load(&config.data, &args.common.search_path(Some(run)))?.train;
             run.expect_classes(&train.names)?;
             Ok((train.shape, train.names))
         }

@@ -4,7 +4,7 @@ use super::device::threads;
 use super::options::Common;
 use super::output::note;
 use crate::config::{Config, Problem, Split, text_of};
-use crate::data::{DataSplit, SearchPath, load};
+use crate::data::{DataSplit, load};
 use crate::error::Error;
 use crate::run::RunFolder;
 use crate::training;
@@ -24,7 +24,15 @@ pub struct Prepared {
 pub fn prepare(path: &Path, set: &[String], common: &Common) -> Result<Prepared, Error> {
     let config = Config::load(path, set)?;
     tell_left_out(path, set);
-    prepared(config, path, common)
+    prepared(config, path, common, None)
+}
+
+/// For a run, whose data is searched first where the run had it.
+pub fn prepare_run(run: &RunFolder, set: &[String], common: &Common) -> Result<Prepared, Error> {
+    let path = &run.config();
+    let config = Config::load(path, set)?;
+    tell_left_out(path, set);
+    prepared(config, path, common, Some(run))
 }
 
 /// For the analysis of a run with these changes of its config, on the images that it began with unless the changes ask for others: the number of
@@ -42,7 +50,7 @@ pub fn prepare_analysis(run: &RunFolder, set: &[String], common: &Common) -> Res
     }
     tell_left_out(path, set);
     let is_on_other_data = config.data != own.data;
-    let prepared = prepared(config, path, common)?;
+    let prepared = prepared(config, path, common, Some(run))?;
     run.expect_classes(&prepared.split.train.names)?;
     if !is_on_other_data {
         run.expect_data(&prepared.split.fingerprint())?;
@@ -60,9 +68,9 @@ fn tell_left_out(path: &Path, set: &[String]) {
     Config::left_out(&text, set).iter().for_each(|line| note(&format!("note: {line}")));
 }
 
-/// For this config, which was read from a file.
-pub fn prepared(config: Config, path: &Path, common: &Common) -> Result<Prepared, Error> {
-    let split = load(&config.data, &SearchPath::of_process(common.data_dir.clone()))?;
+/// For this config, which was read from a file, that of this run if it is one.
+pub fn prepared(config: Config, path: &Path, common: &Common, run: Option<&RunFolder>) -> Result<Prepared, Error> {
+    let split = load(&config.data, &common.search_path(run))?;
     [&split.train, &split.test]
         .into_iter()
         .flat_map(|set| &set.remarks)

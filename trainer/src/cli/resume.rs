@@ -38,7 +38,7 @@ pub fn resume(args: &ResumeArgs) -> Result<(), Error> {
     let checkpoint = args.source.checkpoint(&run)?;
     let old = Config::load(&run.config(), &[])?;
     let new = Config::load(&run.config(), &args.set)?;
-    let Prepared { config, split, device, threads } = prepared(new, &run.config(), &args.common)?;
+    let Prepared { config, split, device, threads } = prepared(new, &run.config(), &args.common, Some(&run))?;
     check(&args.set, &Change::between(&old, &config))?;
     let begin = |split| Training::resumed(&config, split, &device, threads, &observers, &run, &checkpoint);
     rehearse(|| begin(split.clone()), &device)?;

@@ -1,11 +1,11 @@
 //! CIFAR-10 and CIFAR-100 in their binary formats (Krizhevsky 2009): records of one or two label bytes, then 32×32 values of red, green and blue
 //! each.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::dataset::{DataSplit, Dataset};
 use super::error::DataError;
-use super::locate::{SearchPath, find};
+use super::locate::{SearchPath, download, find};
 use super::names;
 use crate::classes::Classes;
 use crate::shape::ImageShape;
@@ -50,20 +50,40 @@ const PUBLISHED: [usize; 2] = [50_000, 10_000];
 
 /// Reads one of the two data sets.
 pub fn read(format: &Format, search_path: &SearchPath) -> Result<DataSplit, DataError> {
-    let looked =
-        search_path.folders(format.name).into_iter().flat_map(|f| [f.clone(), f.join(format.folder)]).collect();
     let first = format.train[0];
-    let folder = find(format.name, looked, first, |folder| folder.join(first).exists())?;
+    let folder =
+        find(format.name, format.looked(search_path), first, search_path, |folder| folder.join(first).exists())?;
+    let part = |part, images, files| read_part(format, &folder, search_path, (part, images), files);
     Ok(DataSplit {
-        train: read_part(format, &folder, ("training set", PUBLISHED[0]), format.train)?,
-        test: read_part(format, &folder, ("test set", PUBLISHED[1]), &[format.test])?,
+        train: part("training set", PUBLISHED[0], format.train)?,
+        test: part("test set", PUBLISHED[1], &[format.test])?,
         folder: Some(folder),
     })
+}
+
+impl Format {
+    /// The folders to search, in order.
+    fn looked(&self, search_path: &SearchPath) -> Vec<PathBuf> {
+        search_path.folders(self.name).into_iter().flat_map(|f| [f.clone(), f.join(self.folder)]).collect()
+    }
+
+    /// The folder in which it is found, which may lack files.
+    pub(super) fn found(&self, search_path: &SearchPath) -> Option<PathBuf> {
+        self.looked(search_path).into_iter().find(|folder| folder.join(self.train[0]).exists())
+    }
+
+    /// The folder of its files in the published archive, the files of both parts, and the length of a file of each.
+    pub(super) fn published(&'static self) -> (&'static str, [&'static [&'static str]; 2], [u64; 2]) {
+        let files = [self.train, std::slice::from_ref(&self.test)];
+        let length = |part: usize| (PUBLISHED[part] / files[part].len() * (self.labels + SHAPE.len())) as u64;
+        (self.folder, files, [length(0), length(1)])
+    }
 }
 
 fn read_part(
     format: &Format,
     folder: &Path,
+    search_path: &SearchPath,
     (part, images): (&str, usize),
     files: &[&str],
 ) -> Result<Dataset, DataError> {
@@ -74,7 +94,9 @@ fn read_part(
         let path = folder.join(file);
         if !path.exists() {
             let (file, beside) = ((*file).to_owned(), format.train[0].to_owned());
-            let needed = format!("{} and {}", format.train.join(", "), format.test);
+            let how = download(format.name, search_path.data_dir.as_deref());
+            let how = how.map_or_else(String::new, |how| format!("; {how}"));
+            let needed = format!("{} and {}{how}", format.train.join(", "), format.test);
             return Err(DataError::Incomplete { folder: folder.to_owned(), file, beside, needed });
         }
         read_file(format, &path, &mut values, &mut labels)?;
@@ -115,7 +137,7 @@ mod tests {
     use super::*;
 
     fn search_path(folder: &Path) -> SearchPath {
-        SearchPath { data_dir: Some(folder.to_owned()), variable: None, system: "nowhere".into() }
+        SearchPath::only(folder)
     }
 
     /// A record whose red, green and blue are filled with three values.

@@ -50,7 +50,7 @@ pub fn read(name: &str, with_test: bool, search_path: &SearchPath) -> Result<Dat
 
 /// The folder that contains `train/`.
 pub(super) fn root(name: &str, search_path: &SearchPath) -> Result<PathBuf, DataError> {
-    find(name, search_path.folders(name), "folder train/", |folder| folder.join(TRAIN).is_dir())
+    find(name, search_path.folders(name), "folder train/", search_path, |folder| folder.join(TRAIN).is_dir())
 }
 
 /// The classes of a data set: the names of the folders of its training set, sorted.
@@ -206,7 +206,7 @@ mod tests {
     use super::*;
 
     fn search_path(folder: &Path) -> SearchPath {
-        SearchPath { data_dir: Some(folder.to_owned()), variable: None, system: "nowhere".into() }
+        SearchPath::only(folder)
     }
 
     /// Creates empty files: nothing here decodes them.

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use super::dataset::{DataSplit, Dataset};
 use super::error::DataError;
 use super::idx::{read_images, read_labels};
-use super::locate::{SearchPath, find};
+use super::locate::{SearchPath, download, find};
 
 /// The training or test set: its name, its file of images and its file of labels.
 pub(super) type Part = (&'static str, &'static str, &'static str);
@@ -15,20 +15,30 @@ pub(super) const TEST: Part = ("test set", "t10k-images-idx3-ubyte", "t10k-label
 /// Reads the data set with this name.
 pub fn read(name: &str, classes: Option<usize>, search_path: &SearchPath) -> Result<DataSplit, DataError> {
     let file_name = format!("{0} (or {0}.gz)", TRAIN.1);
-    let folder = find(name, search_path.folders(name), &file_name, |folder| existing(folder, TRAIN.1).is_some())?;
-    let train = read_part(name, &folder, TRAIN, classes)?;
-    let test = read_part(name, &folder, TEST, Some(train.classes))?;
+    let folders = search_path.folders(name);
+    let folder = find(name, folders, &file_name, search_path, |folder| existing(folder, TRAIN.1).is_some())?;
+    let file = |file: &str| file_of(name, &folder, file, search_path);
+    let train = read_part(name, [file(TRAIN.1)?, file(TRAIN.2)?], TRAIN.0, classes)?;
+    let test = read_part(name, [file(TEST.1)?, file(TEST.2)?], TEST.0, Some(train.classes))?;
     if test.shape != train.shape {
         let size = |set: &Dataset| format!("images of {}×{} pixels", set.shape.height, set.shape.width);
-        let path = file(&folder, TEST.1)?;
+        let path = file(TEST.1)?;
         return Err(DataError::malformed(&path, "sizes", size(&train), size(&test)));
     }
     Ok(DataSplit { train, test, folder: Some(folder) })
 }
 
-fn read_part(set: &str, folder: &Path, part: Part, classes: Option<usize>) -> Result<Dataset, DataError> {
-    let (part, images_file, labels_file) = part;
-    let (images_path, labels_path) = (file(folder, images_file)?, file(folder, labels_file)?);
+/// The folder in which the data set with this name is found, which may lack files.
+pub(super) fn found(name: &str, search_path: &SearchPath) -> Option<PathBuf> {
+    search_path.folders(name).into_iter().find(|folder| existing(folder, TRAIN.1).is_some())
+}
+
+fn read_part(
+    set: &str,
+    [images_path, labels_path]: [PathBuf; 2],
+    part: &str,
+    classes: Option<usize>,
+) -> Result<Dataset, DataError> {
     let (images, count, shape) = read_images(&images_path)?;
     let labels = read_labels(&labels_path)?;
     if labels.len() != count {
@@ -45,17 +55,20 @@ fn read_part(set: &str, folder: &Path, part: Part, classes: Option<usize>) -> Re
 }
 
 /// The path of a required file beside the training images.
-fn file(folder: &Path, file: &str) -> Result<PathBuf, DataError> {
-    existing(folder, file).ok_or_else(|| DataError::Incomplete {
-        folder: folder.to_owned(),
-        file: format!("{file} (or {file}.gz)"),
-        beside: TRAIN.1.to_owned(),
-        needed: "all four files".to_owned(),
+fn file_of(name: &str, folder: &Path, file: &str, search_path: &SearchPath) -> Result<PathBuf, DataError> {
+    existing(folder, file).ok_or_else(|| {
+        let how = download(name, search_path.data_dir.as_deref()).map_or_else(String::new, |how| format!("; {how}"));
+        DataError::Incomplete {
+            folder: folder.to_owned(),
+            file: format!("{file} (or {file}.gz)"),
+            beside: TRAIN.1.to_owned(),
+            needed: format!("all four files{how}"),
+        }
     })
 }
 
 /// The path of the file, plain or compressed, in either spelling, if it exists.
-fn existing(folder: &Path, file: &str) -> Option<PathBuf> {
+pub(crate) fn existing(folder: &Path, file: &str) -> Option<PathBuf> {
     // The original names, and those of some mirrors: train-images.idx3-ubyte.
     let spellings = [file.to_owned(), file.replacen("-idx", ".idx", 1)];
     let files = spellings.iter().flat_map(|name| [folder.join(name), folder.join(format!("{name}.gz"))]);

@@ -99,7 +99,12 @@ mod tests {
 
     fn search_path(data_dir: Option<&Path>, variable: Option<&Path>, system: &Path) -> SearchPath {
         let own = |path: Option<&Path>| path.map(Path::to_owned);
-        SearchPath { data_dir: own(data_dir), variable: own(variable), system: system.to_owned() }
+        SearchPath {
+            data_dir: own(data_dir),
+            variable: own(variable),
+            system: system.to_owned(),
+            ..SearchPath::default()
+        }
     }
 
     fn config(dataset: DatasetKind, classes: Option<usize>) -> DataConfig {

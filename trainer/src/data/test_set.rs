@@ -111,7 +111,7 @@ impl TestSet {
         let beside = |folders: &[&str]| {
             let looked =
                 around(&root, search_path).into_iter().flat_map(|base| folders.iter().map(move |f| base.join(f)));
-            find(self.name(), looked.collect(), "such folder", |folder| folder.is_dir())
+            find(self.name(), looked.collect(), "such folder", search_path, |folder| folder.is_dir())
         };
         match self {
             TestSet::V2 => {
@@ -130,7 +130,7 @@ impl TestSet {
             _ => {
                 let looked = around(&root, search_path).into_iter().flat_map(|base| [base.join("imagenet-real"), base]);
                 let looked = looked.chain([root.clone()]).collect();
-                let folder = find(self.name(), looked, REAL, |folder| folder.join(REAL).exists())?;
+                let folder = find(self.name(), looked, REAL, search_path, |folder| folder.join(REAL).exists())?;
                 Ok(Judged { data: test.clone(), right: Some(right_labels(&folder.join(REAL), test)?) })
             }
         }
@@ -209,7 +209,7 @@ mod tests {
             std::fs::create_dir_all(path.parent().unwrap()).unwrap();
             image::RgbImage::new(1, 1).save_with_format(path, image::ImageFormat::Png).unwrap();
         }
-        let search_path = SearchPath { data_dir: Some(root.to_owned()), variable: None, system: "nowhere".into() };
+        let search_path = SearchPath::only(root);
         let test = super::super::folder::read(IMAGENET, true, &search_path).unwrap().test;
         (search_path, Arc::new(test))
     }

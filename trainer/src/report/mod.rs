@@ -7,5 +7,5 @@ mod shown;
 
 pub use judged::{Judged, judge};
 pub use page::page;
-pub use picture::{png, sheet};
+pub use picture::{class_sheet, png, sheet};
 pub use shown::{Shown, differences};

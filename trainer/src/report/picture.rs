@@ -1,6 +1,8 @@
 //! Pictures of images as a model sees them.
 
 use crate::data::{Batch, Preparation};
+use crate::error::Error;
+use crate::plot;
 use crate::shape::ImageShape;
 use image::{DynamicImage, GenericImage, ImageFormat, RgbImage, imageops};
 use std::io::Cursor;
@@ -8,6 +10,9 @@ use std::io::Cursor;
 /// The side that small images are enlarged to on a sheet, in pixels, and the gap between images.
 const SIDE: u32 = 96;
 const GAP: u32 = 6;
+/// The largest number of letters of the name of a class, and the width of one in pixels.
+const LETTERS: usize = 22;
+const LETTER: u32 = 10;
 
 /// Prepared pixels (CHW) as a picture: the inverse of their preparation, cut off at black and at full brightness.
 pub fn picture(pixels: &[f32], shape: ImageShape, Preparation { mean, std, .. }: Preparation) -> DynamicImage {
@@ -31,18 +36,54 @@ pub fn png(picture: &DynamicImage) -> Vec<u8> {
 /// The first images of a batch side by side, `columns` in a row and as many rows.
 pub fn sheet(batch: &Batch, preparation: Preparation, columns: usize) -> DynamicImage {
     let count = batch.labels.len().min(columns * columns);
+    let columns = columns.min(count).max(1);
+    let cells: Vec<[u32; 2]> = (0..count).map(|i| [i % columns, i / columns].map(|at| at as u32)).collect();
+    arranged(batch, preparation, &cells, 0).0.into()
+}
+
+/// The images of a batch in a row for each class, after its name; `columns` of them at most.
+///
+/// # Errors
+/// If the names cannot be drawn.
+pub fn class_sheet(
+    batch: &Batch,
+    preparation: Preparation,
+    columns: usize,
+    names: &[String],
+) -> Result<DynamicImage, Error> {
+    let mut used = vec![0; names.len()];
+    let cell = |label: &u32| {
+        let column = &mut used[*label as usize];
+        *column += 1;
+        [*column - 1, *label]
+    };
+    let cells: Vec<[u32; 2]> = batch.labels.iter().map(cell).collect();
+    debug_assert!(used.iter().all(|images| *images as usize <= columns), "a class has more images than its row");
+    let longest = names.iter().map(|name| name.chars().count().min(LETTERS + 1)).max().unwrap_or(0);
+    let (mut sheet, height) = arranged(batch, preparation, &cells, GAP + LETTER * longest as u32);
+    let line = |(row, name): (usize, &String)| {
+        let short: String = name.chars().take(LETTERS).collect();
+        let name = if short.len() < name.len() { short + "…" } else { short };
+        (name, [GAP, GAP + row as u32 * (height + GAP) + height / 2])
+    };
+    let lines: Vec<_> = names.iter().enumerate().map(line).collect();
+    let size = [sheet.width(), sheet.height()];
+    plot::write_on(&mut sheet, size, &lines)?;
+    Ok(sheet.into())
+}
+
+/// The images at these columns and rows, right of a margin; and the height of each.
+fn arranged(batch: &Batch, preparation: Preparation, cells: &[[u32; 2]], margin: u32) -> (RgbImage, u32) {
     let larger = batch.shape.height.max(batch.shape.width) as u32;
     let factor = (SIDE / larger.max(1)).max(1);
     let [height, width] = [batch.shape.height, batch.shape.width].map(|side| side as u32 * factor);
-    let columns = columns.min(count).max(1) as u32;
-    let rows = (count as u32).div_ceil(columns);
-    let size = [columns * (width + GAP) + GAP, rows * (height + GAP) + GAP];
-    let mut sheet = DynamicImage::from(RgbImage::from_pixel(size[0], size[1], image::Rgb([128; 3])));
-    for (i, pixels) in batch.images.chunks_exact(batch.shape.len()).take(count).enumerate() {
+    let [columns, rows] = [0, 1].map(|axis| cells.iter().map(|cell| cell[axis] + 1).max().unwrap_or(0));
+    let size = [margin + columns * (width + GAP) + GAP, rows * (height + GAP) + GAP];
+    let mut sheet = RgbImage::from_pixel(size[0], size[1], image::Rgb([128; 3]));
+    for ([column, row], pixels) in cells.iter().zip(batch.images.chunks_exact(batch.shape.len())) {
         let own = picture(pixels, batch.shape, preparation).resize_exact(width, height, imageops::FilterType::Nearest);
-        let (column, row) = (i as u32 % columns, i as u32 / columns);
-        let placed = sheet.copy_from(&own, GAP + column * (width + GAP), GAP + row * (height + GAP));
-        placed.expect("the sheet has room for every image");
+        let at = [margin + GAP + column * (width + GAP), GAP + row * (height + GAP)];
+        sheet.copy_from(&own.into_rgb8(), at[0], at[1]).expect("the sheet has room for every image");
     }
-    sheet
+    (sheet, height)
 }

@@ -115,7 +115,7 @@ pub(super) mod tests {
             seeds: 2,
             devices: vec![Device::cpu(); jobs],
             threads: 1,
-            search_path: SearchPath { data_dir: None, variable: None, system: folder.to_owned() },
+            search_path: SearchPath { system: folder.to_owned(), ..SearchPath::default() },
             runs: folder.join("runs"),
             out: folder.to_owned(),
             stop: StopRequests::default(),

@@ -46,6 +46,12 @@ impl RunFolder {
         self.replace(DATA, format!("{fingerprint}{folder}").as_bytes())
     }
 
+    /// The folder that its data was read from, if it was in files and is noted.
+    pub fn noted_folder(&self) -> Option<PathBuf> {
+        let noted = fs::read_to_string(self.file(DATA)).ok()?;
+        noted.lines().find_map(|line| line.strip_prefix(FOLDER)).map(PathBuf::from)
+    }
+
     /// Checks that this is the data that the run began with, if it has saved its checksums. The folder may be another one.
     ///
     /// # Errors

@@ -165,7 +165,8 @@ impl Panel {
     fn draw<B: Backend>(&self, area: &Area<B>, [low, high]: [f64; 2]) -> Drawn<B> {
         let (left, right) = self.scale.span();
         let named = self.curves.iter().zip(COLORS);
-        let entries: Vec<(&str, RGBColor)> = named.filter_map(|(curve, color)| Some((curve.name.as_deref()?, color))).collect();
+        let entries: Vec<(&str, RGBColor)> =
+            named.filter_map(|(curve, color)| Some((curve.name.as_deref()?, color))).collect();
         let below = if entries.is_empty() { area.clone() } else { plot::legend(area, &entries)? };
         let mut chart = ChartBuilder::on(&below)
             .margin(12)

@@ -5,7 +5,9 @@ use std::process::{Command, Output};
 /// The program, without the machine's own data in its environment.
 pub fn program() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_lethe"));
-    command.env_remove("LETHE_DATA");
+    command.env_remove("LETHE_DATA").env("XDG_DATA_HOME", "/nowhere");
+    // Servers of tests are on this machine.
+    command.env("NO_PROXY", "127.0.0.1");
     command
 }
 

@@ -1,0 +1,15 @@
+//! Downloads published data sets and installs them where the readers look for them.
+
+mod catalogue;
+mod checksum;
+mod error;
+mod fetch;
+mod install;
+mod progress;
+mod unpack;
+
+pub use catalogue::Published;
+pub use error::DownloadError;
+pub use fetch::{Fetcher, Patience};
+pub use install::{Installed, get};
+pub use progress::Transfers;
