@@ -36,6 +36,7 @@ pub fn model(config: &Config, images: ImageShape, classes: usize) -> Box<dyn Mod
             head_norm: c.norm,
             dropout: c.dropout,
             head_bias: Some(c.head_bias(config.loss.kind, config.init.is_some()).value(classes)),
+            drop_path: c.drop_path,
             recompute_blocks: c.recompute,
         })),
         ModelConfig::Resnet(c) => Box::new(ResNet::new(&ResNetConfig {
@@ -47,6 +48,7 @@ pub fn model(config: &Config, images: ImageShape, classes: usize) -> Box<dyn Mod
             classes,
             head_bias: c.head_bias.0,
         })),
+            drop_path: c.drop_path,
     };
     if config.optim.common.decay_1d {
         let layout = model.blueprint_mut().layout_mut();
