@@ -1,8 +1,9 @@
 //! What a config makes of each parameter of its model: whether it is frozen, and the factors of its learning rate and weight decay.
 //!
-//! The first of `[[optim.groups]]` that matches a parameter counts.
+//! The first of `[[optim.groups]]` that matches a parameter counts. `optim.layer_decay` multiplies the learning rate of every layer of a vision
+//! transformer by a power of itself, which is larger for layers nearer to the images.
 
-use crate::config::{Config, GroupConfig, Problem, nearest_few};
+use crate::config::{Config, GroupConfig, ModelConfig, Problem, nearest_few};
 use crate::words::count;
 use glob::Pattern;
 use lethe_autograd::{Param, ParamLayout};
@@ -51,7 +52,23 @@ impl<'a> Groups<'a> {
             frozen: group.frozen,
             scales: Group { lr_scale: group.lr_scale.unwrap_or(1.0), decay_scale: group.decay_scale.unwrap_or(1.0) },
         };
-        group.map(of_group).next().unwrap_or(Treatment::PLAIN)
+        let mut treatment = group.map(of_group).next().unwrap_or(Treatment::PLAIN);
+        treatment.scales.lr_scale *= self.layer_scale(name);
+        treatment
+    }
+
+    /// d^(depth + 1 − layer), where the embeddings are layer 0, `blocks.i` is layer i + 1, and the last norm and the head are layer depth + 1.
+    fn layer_scale(&self, name: &str) -> f64 {
+        let (Some(decay), ModelConfig::Vit(vit)) = (self.config.optim.common.layer_decay, &self.config.model) else {
+            return 1.0;
+        };
+        let block = name.strip_prefix("blocks.").and_then(|rest| rest.split('.').next()?.parse::<usize>().ok());
+        let layer = match block {
+            Some(i) => i + 1,
+            None if name == "cls_token" || name == "pos_embed" || name.starts_with("patch_embed.") => 0,
+            None => vit.depth + 1,
+        };
+        decay.powi((vit.depth + 1 - layer) as i32)
     }
 
     /// The different scales of a model's parameters, in the order in which they appear; their numbers are the tags of the parameters.

@@ -1,4 +1,4 @@
-//! Parameters that a config freezes stay as they were to the byte, whatever moves the others; groups have their own rates; and what cannot
+//! Parameters that a config freezes stay as they were to the byte, whatever moves the others; groups and layers have their own rates; and what cannot
 //! be meant is refused before anything is trained.
 
 #![cfg(feature = "program")]
@@ -61,7 +61,7 @@ fn frozen_parameters_are_those_of_the_start_to_the_byte() {
 }
 
 #[test]
-fn groups_move_by_their_scales() {
+fn layers_and_groups_move_by_their_scales() {
     // One update without momentum: each parameter moves by rate · gradient.
     let once = ["train.epochs=1", "train.batch=32", "optim.momentum=0"];
     let values = |set: &[&str]| -> Vec<(String, Vec<f32>)> {
@@ -71,14 +71,23 @@ fn groups_move_by_their_scales() {
     let (start, plain) = (values(&["train.epochs=0"]), values(&[]));
     let groups =
         "optim.groups=[{params=[\"head.bias\"], lr_scale=4}, {params=[\"head.*\", \"blocks.0.*.bias\"], lr_scale=2}]";
-    let scaled = values(&[groups]);
+    let scaled = values(&["optim.layer_decay=0.5", groups]);
     let mut seen = 0;
     for (((name, from), (_, plain)), (_, scaled)) in start.iter().zip(&plain).zip(&scaled) {
         let expected = match name.as_str() {
             "head.bias" => 4.0,
             "head.weight" => 2.0,
-            name if name.starts_with("blocks.0.") && name.ends_with("bias") => 2.0,
-            name if name.starts_with("blocks.") => 1.0,
+            "pos_embed" => 0.125,
+            name if name.starts_with("fc_norm.") => 1.0,
+            name if name.starts_with("patch_embed.") => 0.125,
+            name if name.starts_with("blocks.0.") => {
+                if name.ends_with("bias") {
+                    0.5
+                } else {
+                    0.25
+                }
+            }
+            name if name.starts_with("blocks.1.") => 0.5,
             _ => continue,
         };
         let along = |to: &[f32]| to.iter().zip(from).map(|(to, from)| to - from).collect::<Vec<f32>>();
@@ -127,10 +136,19 @@ fn what_cannot_be_meant_is_refused_before_the_first_step() {
         fails(&["train", &file, "--device", "cpu", "--out", &out, "--set", &set], 2, parts);
         fails(&["check", &file, "--device", "cpu", "--set", &set], 2, parts);
     }
+    for (set, parts) in [
+        ("optim.layer_decay=1.5", &["optim.layer_decay = 1.5", "at most 1"][..]),
+        ("optim.layer_decay=0", &["optim.layer_decay = 0", "above 0"]),
+        ("optim.layer_decay=1e-20", &["optim.layer_decay = 1e-20", "too small"]),
+        ("model.drop_path=1", &["model.drop_path = 1", "below 1"]),
+    ] {
+        fails(&["train", &file, "--device", "cpu", "--out", &out, "--set", set], 2, parts);
+    }
+    let resnet = config(folder.path(), RESNET);
     fails(
-        &["train", &file, "--device", "cpu", "--out", &out, "--set", "model.drop_path=1"],
+        &["check", &resnet, "--set", "optim.layer_decay=0.5"],
         2,
-        &["model.drop_path = 1", "below 1"],
+        &["optim.layer_decay = 0.5", "only model.kind = \"vit\""],
     );
     assert!(!Path::new(&out).exists(), "no run is made");
 }

@@ -116,6 +116,7 @@ fn a_killed_run_goes_on_from_its_last_update_with_a_checkpoint() {
         "train.checkpoint_every=0",
         "model.depth=2",
         "model.drop_path=0.3",
+        "optim.layer_decay=0.75",
         "optim.groups=[{params=[\"head.*\"],lr_scale=2,decay_scale=0.5},{params=[\"blocks.0.*\"],frozen=true}]",
     ];
     runs(&arguments(&whole, "cpu", &every).iter().map(String::as_str).collect::<Vec<_>>());

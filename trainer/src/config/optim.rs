@@ -71,6 +71,8 @@ pub struct OptimCommon {
     pub decay_1d: bool,
     /// The largest norm of an update gradient over all parameters; larger ones are clipped. By default nothing is.
     pub clip: Option<f64>,
+    /// The factor d of the learning rate from each layer of a ViT to the one before it: d^(depth + 1 − layer). By default all have the same rate.
+    pub layer_decay: Option<f64>,
     /// Parameters that are frozen, or have a learning rate or a weight decay of their own; the first group that matches a parameter counts.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub groups: Vec<GroupConfig>,

@@ -121,10 +121,10 @@ fn another_kind_takes_over_the_keys_that_it_knows() {
 fn groups_are_read_from_tables_and_from_the_command_line_and_written_back() {
     let groups =
         "[[optim.groups]]\nparams = [\"head.*\"]\nlr_scale = 2\n[[optim.groups]]\nparams = [\"*\"]\nfrozen = true\n";
-    let text = WHOLE.replace("[perturb]", &format!("{groups}[perturb]"));
+    let text = WHOLE.replace("[perturb]", &format!("layer_decay = 0.75\n{groups}[perturb]"));
     let config = Config::parse(&text, Path::new("x.toml"), &[]).unwrap();
     let set = "optim.groups=[{params=[\"head.*\"],lr_scale=2},{params=[\"*\"],frozen=true}]";
-    assert_eq!(config, read(&[set]).unwrap());
+    assert_eq!(config, read(&[set, "optim.layer_decay=0.75"]).unwrap());
     assert_eq!(Config::parse(&config.to_toml(), Path::new("y.toml"), &[]).unwrap(), config);
     let [first, second] = &config.optim.common.groups[..] else { panic!("two groups") };
     assert_eq!((first.lr_scale, first.frozen, second.lr_scale, second.frozen), (Some(2.0), false, None, true));
