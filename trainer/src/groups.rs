@@ -9,6 +9,7 @@ use glob::Pattern;
 use lethe_autograd::{Param, ParamLayout};
 use lethe_optim::Group;
 use std::collections::BTreeSet;
+use std::fmt;
 
 /// How many of the nearest names a message lists.
 const NEAREST: usize = 3;
@@ -24,6 +25,21 @@ pub struct Treatment {
 
 impl Treatment {
     const PLAIN: Treatment = Treatment { frozen: false, scales: Group { lr_scale: 1.0, decay_scale: 1.0 } };
+}
+
+impl fmt::Display for Treatment {
+    /// In words; nothing for a parameter with the config's own rate and decay.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.frozen {
+            return f.write_str("frozen");
+        }
+        let Group { lr_scale, decay_scale } = self.scales;
+        let factors = [("lr", lr_scale), ("decay", decay_scale)].into_iter().filter(|(_, scale)| *scale != 1.0);
+        // Four digits tell layers apart; 0.75¹² has many more.
+        let short = |scale: f64| format!("{scale:.3e}").parse::<f64>().unwrap_or(scale);
+        let words: Vec<String> = factors.map(|(name, scale)| format!("{name} × {}", short(scale))).collect();
+        f.write_str(&words.join(", "))
+    }
 }
 
 /// The groups of a config, ready to be asked.

@@ -6,7 +6,7 @@
 mod common;
 mod trained;
 
-use common::fails;
+use common::{fails, runs};
 use lethe::run::Checkpoint;
 use std::fs;
 use std::path::Path;
@@ -104,6 +104,28 @@ fn config(folder: &Path, text: &str) -> String {
     let file = folder.join("small.toml");
     fs::write(&file, text).unwrap();
     file.display().to_string()
+}
+
+#[test]
+fn a_check_says_what_is_done_with_each_parameter() {
+    let folder = tempfile::tempdir().unwrap();
+    let groups = "[[optim.groups]]\nparams = [\"patch_embed.*\"]\nfrozen = true\n\
+                  [[optim.groups]]\nparams = [\"head.bias\", \"*norm1*\"]\nlr_scale = 2\n\
+                  [[optim.groups]]\nparams = [\"head.*\"]\ndecay_scale = 0\n";
+    let text = VIT.replace("[train]", &format!("weight_decay = 0.1\nlayer_decay = 0.75\n{groups}[train]"));
+    let said = runs(&["check", &config(folder.path(), &text), "--device", "cpu", "--updates", "1"]);
+    for part in [
+        "weight [8, 1, 4, 4], bias [8]: frozen\n",
+        "pos_embed [1, 4, 8]: lr × 0.4219\n",
+        "weight [8], bias [8]: lr × 1.125\n", // 2 · 0.75² of blocks.0.norm1
+        "weight [24, 8], bias [24]: lr × 0.75\n",
+        "weight [10, 8] (decay × 0), bias [10] (lr × 2)\n",
+        "parameters: 2018, 1882 of them trained\n",
+    ] {
+        assert!(said.contains(part), "`{part}` is not in {said}");
+    }
+    let plain = runs(&["check", &config(folder.path(), VIT), "--device", "cpu", "--updates", "1"]);
+    assert!(!plain.contains(" × ") && !plain.contains("trained\n"), "{plain}");
 }
 
 #[test]
