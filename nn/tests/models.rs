@@ -3,7 +3,7 @@
 use lethe_autograd::{Mode, Parameters, Tape, Var, gradient};
 use lethe_nn::loss::{Likelihood, Obf, TaskLoss};
 use lethe_nn::models::{HeadNorm, Pooling, ResNet, ResNetConfig, Vit, VitConfig, interpolate_positions};
-use lethe_nn::{Forward, Model, Pass};
+use lethe_nn::{Forward, Model, Pass, Theta};
 use lethe_tensor::random::Draw;
 use lethe_tensor::{DType, Device, Tensor};
 
@@ -48,6 +48,44 @@ fn tiny(classes: usize) -> VitConfig {
 
 fn images(n: usize) -> Tensor {
     Tensor::normal(&Device::cpu(), DType::F32, &[n, 1, 4, 4], Draw::new(5, [0; 3]))
+}
+
+/// How many different rows of logits a model gives for many copies of one image.
+fn outcomes(model: &dyn Model, pass: Pass) -> usize {
+    const COPIES: usize = 64;
+    let (theta, state) = model.init(&Device::cpu(), 3);
+    let noise = Tensor::normal(&Device::cpu(), DType::F32, &[theta.layout().len()], Draw::new(9, [0; 3]));
+    let theta = Theta::new(theta.values().add(&noise.mul_scalar(0.2)), theta.layout());
+    let copies = images(1).expand(&[COPIES, 1, 4, 4]).contiguous();
+    let params = theta.constants();
+    let logits = model.forward(&Forward::new(&params, &state, pass), &Var::constant(&copies)).to_vec::<f32>().unwrap();
+    let mut different: Vec<&[f32]> = vec![];
+    for row in logits.chunks(10) {
+        // Rows at other places of a matrix may round differently.
+        let is_near = |other: &&[f32]| other.iter().zip(row).all(|(a, b)| (a - b).abs() < 1e-3);
+        if !different.iter().any(is_near) {
+            different.push(row);
+        }
+    }
+    different.len()
+}
+
+#[test]
+fn images_skip_the_branches_of_all_blocks_but_the_first() {
+    let vit = |depth, drop_path| Vit::new(VitConfig { depth, drop_path, ..tiny(10) });
+    let resnet = |blocks: &[usize], drop_path| {
+        let blocks = blocks.to_vec();
+        ResNet::new(&ResNetConfig { width: 4, blocks, channels: 1, drop_path, ..ResNetConfig::cifar18(10) })
+    };
+    let train = Pass::train(1, 0, 0);
+    // Two branches in the second block of a ViT, one in each of a ResNet.
+    assert_eq!(outcomes(&vit(2, 0.5), train), 4);
+    assert_eq!(outcomes(&resnet(&[1, 1], 0.5), train), 2);
+    assert_eq!(outcomes(&resnet(&[2, 1], 0.6), train), 4);
+    for model in [&vit(2, 0.5) as &dyn Model, &resnet(&[1, 1], 0.5)] {
+        assert_eq!(outcomes(model, Pass::evaluate()), 1);
+    }
+    assert_eq!((outcomes(&vit(2, 0.0), train), outcomes(&resnet(&[1, 1], 0.0), train)), (1, 1));
 }
 
 #[test]

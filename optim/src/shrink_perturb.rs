@@ -1,11 +1,12 @@
 //! Shrink and perturb (specification, section 5.2): before each update, θ and the state are moved a little towards their values at the
 //! start of the run.
 
+use crate::blocks::{by_block, table};
 use lethe_nn::{State, Theta};
 use lethe_tensor::{Tensor, store};
 
 /// `x ← (1 − f_t) x + f_t x₀` for every number x of θ and of the state, where x₀ is its value at the start of the run. No noise is added, and
-/// the optimiser's vectors stay.
+/// the optimiser's vectors stay. Frozen parameters stay as they are, to the bit.
 ///
 /// # Examples
 /// ```
@@ -26,6 +27,8 @@ pub struct ShrinkPerturb {
     factor: f64,
     scaling: ShrinkScaling,
     start: [Tensor; 2],
+    /// 1 for each block of θ that may move, if one may not.
+    free: Option<Tensor>,
 }
 
 /// How f_t comes from the factor f.
@@ -41,14 +44,16 @@ pub enum ShrinkScaling {
 }
 
 impl ShrinkPerturb {
-    /// Moves θ and the state towards the values that they have now.
+    /// Moves θ and the state towards the values that they have now, except for parameters that are now tagged as frozen.
     ///
     /// # Panics
     /// If the factor is not in [0, 1].
     #[track_caller]
     pub fn new(factor: f64, scaling: ShrinkScaling, theta: &Theta, state: &State) -> ShrinkPerturb {
         assert!((0.0..=1.0).contains(&factor), "shrink and perturb: the factor {factor} is not in [0, 1]");
-        ShrinkPerturb { factor, scaling, start: [theta.values().clone(), state.values().clone()] }
+        let holds = theta.layout().owned().any(|(_, p)| p.tags.frozen);
+        let free = holds.then(|| table(theta, |p, _| [if p.tags.frozen { 0.0 } else { 1.0 }]).gt_scalar(0.5));
+        ShrinkPerturb { factor, scaling, start: [theta.values().clone(), state.values().clone()], free }
     }
 
     /// f_t at a learning rate.
@@ -64,7 +69,11 @@ impl ShrinkPerturb {
         let f = self.factor_at(lr);
         let [theta_0, state_0] = &self.start;
         // Written in place: if θ were a new vector after each update, a GPU would find all vectors elsewhere and bind them anew.
-        let moved = between(theta.values(), theta_0, f);
+        let mut moved = between(theta.values(), theta_0, f);
+        if let Some(free) = &self.free {
+            let chosen = free.where_(&by_block(&moved), &by_block(theta.values()));
+            moved = chosen.reshape(moved.shape()).force().clone();
+        }
         store(&moved, theta.values_mut(), 0, false);
         *state = State::new(between(state.values(), state_0, f), state.layout());
     }

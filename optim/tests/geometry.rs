@@ -68,6 +68,33 @@ fn eta_and_scope_change_the_scaling_of_what_they_name() {
 }
 
 #[test]
+fn the_scope_of_the_original_asam_is_what_is_called_weight() {
+    for device in Device::all_for_tests() {
+        let mut layout = ParamLayout::new();
+        let names = ["pos_embed", "norm1.weight", "norm1.bias", "fc.weight"];
+        for (name, axes) in names.iter().zip([2, 1, 1, 2]) {
+            layout.add(name, &vec![1; axes], Tags::default());
+        }
+        let place = |values: [f32; 4]| {
+            let mut v = vec![0.0; 4 * 64];
+            values.iter().enumerate().for_each(|(i, x)| v[i * 64] = *x);
+            Tensor::from_slice(&device, &v, &[v.len()])
+        };
+        let theta = Theta::new(place([9.0, -2.0, 9.0, 1.5]), &Arc::new(layout));
+        let asam = |scale| Geometry::Adaptive(Adaptive { scale, eta: 0.5, scope: Scope::Weights });
+        // T is (1, 2.5, 1, 2) and p is (3, 2, 4, 6): T p is (3, 5, 4, 12), of length √194.
+        let p = place([3.0, 2.0, 4.0, 6.0]);
+        let epsilon = |scale| host(&asam(scale).direction(&theta, p.clone()).epsilon(194f64.sqrt()));
+        for (scale, expected) in [(Scale::Before, [3.0, 5.0, 4.0, 12.0]), (Scale::Both, [3.0, 12.5, 4.0, 24.0])] {
+            let epsilon = epsilon(scale);
+            for (i, expected) in expected.into_iter().enumerate() {
+                assert!((epsilon[i * 64] - expected).abs() < 1e-4, "{scale:?}, {}: {}", names[i], epsilon[i * 64]);
+            }
+        }
+    }
+}
+
+#[test]
 fn a_perturbation_is_as_long_as_its_geometry_says() {
     let model = vit();
     for device in Device::all_for_tests() {

@@ -4,6 +4,7 @@ use crate::config::{
     Asam, AscentConfig, ClassWeights, Config, Likelihood as LikelihoodChoice, LossKind, LrSchedule, ModelConfig,
     PerturbConfig, RhoSchedule as RhoChoice, RuleConfig, ShrinkScaling as ShrinkChoice,
 };
+use crate::groups::Groups;
 use crate::shape::ImageShape;
 use lethe_autograd::Tags;
 use lethe_nn::loss::{ClassWeighted, Likelihood, TaskLoss};
@@ -18,7 +19,7 @@ use lethe_tensor::{Device, Tensor};
 /// The step of a training.
 pub type Step = Extragradient<ClassWeighted>;
 
-/// The model of a resolved config.
+/// The model of a resolved config, whose parameters are tagged with their groups.
 pub fn model(config: &Config, images: ImageShape, classes: usize) -> Box<dyn Model> {
     let mut model: Box<dyn Model> = match &config.model {
         ModelConfig::Mlp(c) => Box::new(MlpClassifier::new(&MlpConfig {
@@ -39,6 +40,7 @@ pub fn model(config: &Config, images: ImageShape, classes: usize) -> Box<dyn Mod
             pooling: if c.class_token { Pooling::ClassToken } else { Pooling::Mean },
             head_norm: c.norm,
             dropout: c.dropout,
+            drop_path: c.drop_path,
             head_bias: Some(c.head_bias(config.loss.kind, config.init.is_some()).value(classes)),
             recompute_blocks: c.recompute,
         })),
@@ -50,10 +52,12 @@ pub fn model(config: &Config, images: ImageShape, classes: usize) -> Box<dyn Mod
             stem: c.stem,
             classes,
             head_bias: c.head_bias.0,
+            drop_path: c.drop_path,
         })),
     };
+    let layout = model.blueprint_mut().layout_mut();
+    Groups::of(config).tag(layout);
     if config.optim.common.decay_1d {
-        let layout = model.blueprint_mut().layout_mut();
         let ids: Vec<_> = layout.iter().map(|(id, _)| id).collect();
         ids.into_iter().for_each(|id| layout.retag(id, |tags: &mut Tags| tags.decayed = true));
     }
@@ -71,10 +75,11 @@ pub fn optimizer(config: &Config, theta: &Theta) -> Box<dyn Optimizer> {
     }
 }
 
-/// A rule with the decay and the clipping of a config.
+/// A rule with the decay, the groups and the clipping of a config.
 fn descent<R: optim::UpdateRule<V>, const V: usize>(rule: R, config: &Config, theta: &Theta) -> Box<dyn Optimizer> {
     let common = &config.optim.common;
-    let mut descent = Descent::new(rule, theta, common.weight_decay);
+    let scales = Groups::of(config).scales(theta.layout());
+    let mut descent = Descent::with_groups(rule, theta, common.weight_decay, &scales);
     descent.clip = common.clip.unwrap_or(f64::INFINITY);
     Box::new(descent)
 }

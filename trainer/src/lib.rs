@@ -54,6 +54,8 @@ pub mod experiment;
 #[cfg(feature = "program")]
 mod files;
 #[cfg(feature = "program")]
+mod groups;
+#[cfg(feature = "program")]
 pub mod miniature;
 #[cfg(feature = "program")]
 pub mod network;

@@ -118,7 +118,14 @@ fn a_run_that_signals_stopped_within_its_epochs_ends_with_the_bytes_of_one_that_
 fn a_killed_run_goes_on_from_its_last_update_with_a_checkpoint() {
     let folder = tempfile::tempdir().unwrap();
     let (whole, cut) = (folder.path().join("whole"), folder.path().join("cut"));
-    let every = ["train.checkpoint_updates=4", "train.checkpoint_every=0"];
+    let every = [
+        "train.checkpoint_updates=4",
+        "train.checkpoint_every=0",
+        "model.depth=2",
+        "model.drop_path=0.3",
+        "optim.layer_decay=0.75",
+        "optim.groups=[{params=[\"head.*\"],lr_scale=2,decay_scale=0.5},{params=[\"blocks.0.*\"],frozen=true}]",
+    ];
     runs(&arguments(&whole, "cpu", &every).iter().map(String::as_str).collect::<Vec<_>>());
     let path = cut.display().to_string();
     let mut command = arguments(&cut, "cpu", &every);

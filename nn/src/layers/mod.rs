@@ -7,7 +7,7 @@
 //! | pooling of maps | [`MaxPool`], [`AvgPool`], [`AdaptiveAvgPool`], [`AdaptiveMaxPool`] |
 //! | sequences | [`SelfAttention`], [`MultiHeadAttention`] with an [`AttentionMask`], [`EncoderLayer`], [`DecoderLayer`] |
 //! | normalisation | [`LayerNorm`], [`RmsNorm`], [`GroupNorm`], [`InstanceNorm`], [`BatchNorm`] |
-//! | in between | [`Activation`], [`PRelu`], [`Dropout`] |
+//! | in between | [`Activation`], [`PRelu`], [`Dropout`], [`DropPath`] |
 //! | of layers | [`Sequential`], [`Recompute`] |
 
 mod activation;
@@ -15,6 +15,7 @@ mod attention;
 mod attention_mask;
 mod batch_norm;
 mod conv;
+mod drop_path;
 mod dropout;
 mod embedding;
 mod flatten;
@@ -35,6 +36,7 @@ pub use attention::SelfAttention;
 pub use attention_mask::AttentionMask;
 pub use batch_norm::{BatchNorm, BatchNorm1d, BatchNorm2d, BatchNorm3d};
 pub use conv::{Conv, Conv1d, Conv2d, Conv3d};
+pub use drop_path::DropPath;
 pub use dropout::Dropout;
 pub use embedding::Embedding;
 pub use flatten::Flatten;

@@ -2,7 +2,7 @@
 
 use super::{Model, blueprint};
 use crate::build::Blueprint;
-use crate::layers::{BatchNorm2d, Conv2d, Layer, Linear};
+use crate::layers::{BatchNorm2d, Conv2d, DropPath, Layer, Linear};
 use crate::{Builder, Forward, Init};
 use lethe_autograd::Var;
 use lethe_tensor::PoolOptions;
@@ -67,6 +67,8 @@ pub struct ResNetConfig {
     pub classes: usize,
     /// Where the head's bias starts; `None` for U(±1/√features), as its weights do.
     pub head_bias: Option<f64>,
+    /// The probability with which a sample skips the branch of the last block (stochastic depth); it grows linearly from 0 at the first block.
+    pub drop_path: f64,
 }
 
 impl ResNetConfig {
@@ -81,6 +83,7 @@ impl ResNetConfig {
             stem: Stem::Large,
             classes,
             head_bias: Some(0.0),
+            drop_path: 0.0,
         }
     }
 
@@ -95,6 +98,7 @@ impl ResNetConfig {
             stem: Stem::Small,
             classes,
             head_bias: Some(0.0),
+            drop_path: 0.0,
         }
     }
 }
@@ -124,15 +128,17 @@ impl ConvNorm {
     }
 }
 
-/// `relu(branch(x) + shortcut(x))`; the last normalisation of the branch starts at 0.
+/// `relu(branch(x) + shortcut(x))`, of some samples without the branch in training with stochastic depth; the last normalisation of the branch
+/// starts at 0.
 struct Block {
     branch: Vec<ConvNorm>,
     shortcut: Option<ConvNorm>,
+    skip: DropPath,
 }
 
 impl Block {
     #[track_caller]
-    fn new(b: &mut Builder, kind: BlockKind, [c_in, width]: [usize; 2], stride: usize) -> Block {
+    fn new(b: &mut Builder, kind: BlockKind, [c_in, width]: [usize; 2], stride: usize, drop_path: f64) -> Block {
         let c_out = width * kind.expansion();
         let names = [["conv1", "bn1"], ["conv2", "bn2"], ["conv3", "bn3"]];
         let branch = match kind {
@@ -148,7 +154,7 @@ impl Block {
         };
         let shortcut = (stride != 1 || c_in != c_out)
             .then(|| b.within("downsample", |b| ConvNorm::new(b, ["0", "1"], [c_in, c_out], 1, stride, 1.0)));
-        Block { branch, shortcut }
+        Block { branch, shortcut, skip: DropPath::new(b, drop_path) }
     }
 
     #[track_caller]
@@ -158,7 +164,7 @@ impl Block {
             h = if i == 0 { layer.forward(f, &h) } else { layer.forward(f, &h.relu()) };
         }
         let shortcut = self.shortcut.as_ref().map_or(x.clone(), |s| s.forward(f, x));
-        (&h + &shortcut).relu()
+        (&self.skip.forward(f, &h) + &shortcut).relu()
     }
 }
 
@@ -190,7 +196,7 @@ impl ResNet {
     /// Kaiming-normal convolutions; the head's weights U(±1/√features).
     ///
     /// # Panics
-    /// If there is no stage.
+    /// If there is no stage, or the probability of stochastic depth is not in [0, 1).
     #[track_caller]
     pub fn new(config: &ResNetConfig) -> ResNet {
         assert!(!config.blocks.is_empty(), "ResNet: at least one stage is needed; `blocks` is empty");
@@ -198,13 +204,14 @@ impl ResNet {
         let (kernel, stride) = if config.stem == Stem::Large { (7, 2) } else { (3, 1) };
         let stem = ConvNorm::new(&mut b, ["conv1", "bn1"], [config.channels, config.width], kernel, stride, 1.0);
         let mut c_in = config.width;
-        let mut blocks = vec![];
+        let (mut blocks, all) = (vec![], config.blocks.iter().sum());
         for (stage, &count) in config.blocks.iter().enumerate() {
             let width = config.width << stage;
             for i in 0..count {
                 let stride = if stage > 0 && i == 0 { 2 } else { 1 };
                 let name = format!("layer{}.{i}", stage + 1);
-                blocks.push(b.within(&name, |b| Block::new(b, config.block, [c_in, width], stride)));
+                let rate = DropPath::rate(config.drop_path, blocks.len(), all);
+                blocks.push(b.within(&name, |b| Block::new(b, config.block, [c_in, width], stride, rate)));
                 c_in = width * config.block.expansion();
             }
         }

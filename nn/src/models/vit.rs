@@ -2,7 +2,7 @@
 
 use super::{Model, Positions, blueprint};
 use crate::build::Blueprint;
-use crate::layers::{Dropout, Layer, LayerNorm, Linear, Mlp, PatchEmbedding, Recompute, SelfAttention};
+use crate::layers::{DropPath, Dropout, Layer, LayerNorm, Linear, Mlp, PatchEmbedding, Recompute, SelfAttention};
 use crate::{Builder, Forward, Init};
 use lethe_autograd::{ParamId, Tags, Var};
 
@@ -71,6 +71,8 @@ pub struct VitConfig {
     pub head_norm: HeadNorm,
     /// The dropout probability after projections and in perceptrons.
     pub dropout: f64,
+    /// The probability with which a sample skips the branches of the last block (stochastic depth); it grows linearly from 0 at the first block.
+    pub drop_path: f64,
     /// The initial value of the head's bias; `None`: −ln C.
     pub head_bias: Option<f64>,
     /// Whether the backward pass computes the values within each block again, in place of keeping them. The same bits with less memory, for the time
@@ -93,6 +95,7 @@ impl VitConfig {
             pooling: Pooling::Mean,
             head_norm: HeadNorm::AfterPooling,
             dropout: 0.0,
+            drop_path: 0.0,
             head_bias: Some(-10.0),
             recompute_blocks: false,
         }
@@ -106,15 +109,18 @@ struct Block {
     attn: SelfAttention,
     norm2: LayerNorm,
     mlp: Mlp,
+    skips: [DropPath; 2],
 }
 
 impl Block {
-    fn new(b: &mut Builder, c: &VitConfig) -> Block {
+    fn new(b: &mut Builder, c: &VitConfig, i: usize) -> Block {
+        let rate = DropPath::rate(c.drop_path, i, c.depth);
         Block {
             norm1: b.within("norm1", |b| LayerNorm::new(b, c.width).eps(EPS)),
             attn: b.within("attn", |b| SelfAttention::new(b, c.width, c.heads, c.dropout)),
             norm2: b.within("norm2", |b| LayerNorm::new(b, c.width).eps(EPS)),
             mlp: b.within("mlp", |b| Mlp::new(b, c.width, c.mlp, c.dropout)),
+            skips: [DropPath::new(b, rate), DropPath::new(b, rate)],
         }
     }
 }
@@ -122,8 +128,9 @@ impl Block {
 impl Layer for Block {
     #[track_caller]
     fn forward(&self, f: &Forward<'_>, x: &Var) -> Var {
-        let x = x + &self.attn.forward(f, &self.norm1.forward(f, x));
-        &x + &self.mlp.forward(f, &self.norm2.forward(f, &x))
+        let [attn, mlp] = &self.skips;
+        let x = x + &attn.forward(f, &self.attn.forward(f, &self.norm1.forward(f, x)));
+        &x + &mlp.forward(f, &self.mlp.forward(f, &self.norm2.forward(f, &x)))
     }
 }
 
@@ -158,7 +165,7 @@ impl Vit {
     /// A transformer with the paper's initial values (specification, section 6.1).
     ///
     /// # Panics
-    /// If the patch does not divide the image, or the heads the width.
+    /// If the patch does not divide the image, or the heads the width, or a probability is not in [0, 1).
     #[track_caller]
     pub fn new(config: VitConfig) -> Vit {
         let c = &config;
@@ -173,7 +180,7 @@ impl Vit {
         let positions = b.param_tagged(POSITIONS, &[1, tokens, c.width], small, undecayed);
         let patches = b.within("patch_embed", |b| PatchEmbedding::new(b, c.channels, c.patch, c.width));
         let drop = Dropout::new(&mut b, c.dropout);
-        let blocks = (0..c.depth).map(|i| b.within(&format!("blocks.{i}"), |b| Block::new(b, c))).collect();
+        let blocks = (0..c.depth).map(|i| b.within(&format!("blocks.{i}"), |b| Block::new(b, c, i))).collect();
         let norm_name = if c.head_norm == HeadNorm::AfterPooling { "fc_norm" } else { "norm" };
         let norm = b.within(norm_name, |b| LayerNorm::new(b, c.width).eps(EPS));
         let bias = Init::Constant(c.head_bias.unwrap_or(-(c.classes as f64).ln()));

@@ -16,7 +16,8 @@ fn images(device: &Device, n: usize) -> Tensor {
 fn vit(recompute_blocks: bool) -> Vit {
     let sizes =
         VitConfig { image: [8, 8], patch: 4, width: 16, depth: 3, heads: 2, mlp: 32, ..VitConfig::small(4, 10) };
-    Vit::new(VitConfig { channels: 1, dropout: 0.2, pooling: Pooling::ClassToken, recompute_blocks, ..sizes })
+    let drops = VitConfig { dropout: 0.2, drop_path: 0.5, ..sizes };
+    Vit::new(VitConfig { channels: 1, pooling: Pooling::ClassToken, recompute_blocks, ..drops })
 }
 
 /// θ away from its start, where the head lets nothing through.

@@ -2,7 +2,7 @@
 
 use crate::harness::{Subject, input, near};
 use crate::reference::{gelu, linear};
-use lethe_nn::layers::{Activation, Dropout, Flatten, Linear, PRelu, Sequential};
+use lethe_nn::layers::{Activation, DropPath, Dropout, Flatten, Linear, PRelu, Sequential};
 use lethe_nn::{Builder, Layer, Pass};
 use lethe_tensor::{DType, Device};
 
@@ -97,6 +97,45 @@ fn dropout_acts_in_training_alone() {
         masks.push(kept);
     }
     assert!(masks.iter().all(|m| *m == masks[0]), "all devices draw one mask");
+}
+
+#[test]
+fn drop_path_drops_whole_samples_in_training_alone() {
+    let (x, numbers) = input(&[2048, 2, 3], 4);
+    let s = Subject::new(|b| DropPath::new(b, 0.25));
+    s.check(Pass::evaluate(), &[&x], |l, f, x| l.forward(f, &x[0]), (numbers.clone(), &[2048, 2, 3]));
+    let mut masks = vec![];
+    for device in Device::all_for_tests() {
+        let y = |pass| s.run((&device, DType::F32), pass, &[&x], &|l, f, x| l.forward(f, &x[0])).y;
+        let kept = |y: &[f64]| y.iter().map(|y| *y != 0.0).collect::<Vec<bool>>();
+        let (first, second) = (y(Pass::train(1, 2, 3)), y(Pass::train(1, 2, 3).frozen()));
+        assert_eq!(first, second, "the two passes of a step skip the same branches");
+        assert_ne!(kept(&first), kept(&y(Pass::train(1, 2, 4))), "another slice has other samples");
+        let mask = kept(&first);
+        assert!(mask.chunks(6).all(|sample| sample.iter().all(|k| *k == sample[0])));
+        let share = mask.iter().filter(|k| **k).count() as f64 / mask.len() as f64;
+        assert!((share - 0.75).abs() < 0.04, "{share}");
+        let scaled: Vec<f64> = numbers.iter().zip(&mask).map(|(x, k)| if *k { x / 0.75 } else { 0.0 }).collect();
+        near(&first, &scaled, 1e-6);
+        masks.push(mask);
+    }
+    assert!(masks.iter().all(|m| *m == masks[0]), "all devices draw one mask");
+    let (few, _) = input(&[5, 2, 3], 6);
+    let mask = masks[0].iter().step_by(6).take(5);
+    let shown = s.run((&Device::cpu(), DType::F64), Pass::train(1, 2, 3), &[&few], &|l, f, x| l.forward(f, &x[0])).y;
+    assert!(shown.chunks(6).zip(mask).all(|(sample, kept)| (sample[0] != 0.0) == *kept));
+    s.check(Pass::train(1, 2, 3), &[&few], |l, f, x| l.forward(f, &x[0]), (shown, &[5, 2, 3]));
+}
+
+#[test]
+fn drop_path_grows_with_depth_and_takes_no_number_where_it_drops_nothing() {
+    assert_eq!([0, 1, 2, 3].map(|i| (10.0 * DropPath::rate(0.3, i, 4)).round()), [0.0, 1.0, 2.0, 3.0]);
+    assert_eq!(DropPath::rate(0.3, 0, 1), 0.0);
+    let mut b = Builder::new();
+    DropPath::new(&mut b, 0.0);
+    assert_eq!(b.dropout(), 1);
+    DropPath::new(&mut b, 0.1);
+    assert_eq!(b.dropout(), 3);
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! How a radius and a direction become a perturbation: the norm in which its length is measured (specification, sections 3.1 and 3.2).
 
 use crate::blocks::{by_block, table};
+use lethe_autograd::Param;
 use lethe_nn::Theta;
 use lethe_tensor::Tensor;
 
@@ -102,13 +103,28 @@ pub enum Scope {
     All,
     /// The parameters with more than one axis.
     Matrices,
+    /// The parameters with "weight" in their name, those of norms included, as in the original code of ASAM.
+    Weights,
+}
+
+impl Scope {
+    /// Whether T scales a parameter.
+    fn covers(self, p: &Param) -> bool {
+        match self {
+            Scope::All => true,
+            Scope::Matrices => p.shape.len() > 1,
+            Scope::Weights => p.name.contains("weight"),
+        }
+    }
 }
 
 impl Adaptive {
     /// T over θ, unevaluated: `a |θ| + b` with (a, b) = (1, η) inside the scope and (0, 1) outside.
     fn scaling(&self, theta: &Theta) -> Tensor {
-        let Scope::Matrices = self.scope else { return theta.values().abs().add_scalar(self.eta) };
-        let coefficients = table(theta, |p, _| if p.shape.len() > 1 { [1.0, self.eta] } else { [0.0, 1.0] });
+        if self.scope == Scope::All {
+            return theta.values().abs().add_scalar(self.eta);
+        }
+        let coefficients = table(theta, |p, _| if self.scope.covers(p) { [1.0, self.eta] } else { [0.0, 1.0] });
         by_block(theta.values()).abs().mul(&coefficients.slice(1, 0, 1)).add(&coefficients.slice(1, 1, 2))
     }
 }

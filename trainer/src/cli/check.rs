@@ -9,6 +9,7 @@ use crate::data::Preparation;
 use crate::error::Error;
 use crate::experiment;
 use crate::files;
+use crate::groups::{Groups, Treatment};
 use crate::report::{png, sheet};
 use crate::training::{Training, Trial};
 use crate::words::{count, human};
@@ -48,7 +49,7 @@ pub fn run(args: &CheckArgs) -> Result<(), Error> {
     say(&format!("data: {train} and {test} of {}×{}×{}", shape.channels, shape.height, shape.width));
     say(&format!("classes: {}", split.train.names.names().join(", ")));
     let training = Training::new(&config, split, &device, threads, &observers)?;
-    layers(&training);
+    layers(&config, &training);
     memory(&config, &training);
     if let Some(path) = &args.sheet {
         let picture = sheet(&training.first_batch()?, Preparation::of(&config.data), COLUMNS);
@@ -59,8 +60,9 @@ pub fn run(args: &CheckArgs) -> Result<(), Error> {
     Ok(())
 }
 
-/// The parameters of each layer. The name of a layer is that of its parameters up to the last dot.
-fn layers(training: &Training<'_>) {
+/// The parameters of each layer, and what is done with them. The name of a layer is that of its parameters up to the last dot.
+fn layers(config: &Config, training: &Training<'_>) {
+    let groups = Groups::of(config);
     let layout = training.model().blueprint().layout();
     let mut layers: Vec<(&str, Vec<&Param>)> = Vec::new();
     for (_, param) in layout.owned() {
@@ -73,16 +75,26 @@ fn layers(training: &Training<'_>) {
     let width = layers.iter().map(|(name, _)| name.chars().count()).max().unwrap_or(0);
     for (name, params) in &layers {
         let all: usize = params.iter().map(|param| param.numel()).sum();
-        let own = |param: &&Param| {
-            let own = param.name.rsplit('.').next().unwrap_or_default();
-            format!("{own} {:?}", param.shape)
+        let treatments: Vec<Treatment> = params.iter().map(|param| groups.treatment(&param.name)).collect();
+        // What is done with all parameters of a layer is said once, behind them.
+        let (common, apart) = match treatments.iter().all(|treatment| *treatment == treatments[0]) {
+            true => (treatments[0].to_string(), vec![String::new(); params.len()]),
+            false => (String::new(), treatments.iter().map(Treatment::to_string).collect()),
         };
-        let shapes: Vec<String> = params.iter().map(own).collect();
-        say(&format!("{name:width$}  {all:>10}  {}", shapes.join(", ")));
+        let noted = |words: &str| if words.is_empty() { String::new() } else { format!(" ({words})") };
+        let own = |(param, words): (&&Param, &String)| {
+            let own = param.name.rsplit('.').next().unwrap_or_default();
+            format!("{own} {:?}{}", param.shape, noted(words))
+        };
+        let shapes: Vec<String> = params.iter().zip(&apart).map(own).collect();
+        let common = if common.is_empty() { common } else { format!(": {common}") };
+        say(&format!("{name:width$}  {all:>10}  {}{common}", shapes.join(", ")));
     }
+    let trained: usize = layout.owned().filter(|(_, p)| !p.tags.frozen).map(|(_, p)| p.numel()).sum();
+    let apart = if trained < layout.count() { format!(", {trained} of them trained") } else { String::new() };
     let state = training.model().blueprint().state_layout().count();
     let also = if state > 0 { format!(", and {state} numbers of running statistics") } else { String::new() };
-    say(&format!("parameters: {}{also}", layout.count()));
+    say(&format!("parameters: {}{apart}{also}", layout.count()));
 }
 
 /// The memory of the vectors that training keeps; that of activations depends on the batch and is not counted.

@@ -110,7 +110,8 @@ impl AscentConfig {
         }
         const UNUSED: &str = "has an effect only with asam = \"before\", \"after\" or \"both\"";
         require(*eta == 0.0, "perturb.asam_eta", eta, UNUSED)?;
-        require(*scope == Scope::All, "perturb.asam_scope", "\"matrices\"", UNUSED)
+        let word = if *scope == Scope::Weights { "\"weights\"" } else { "\"matrices\"" };
+        require(*scope == Scope::All, "perturb.asam_scope", word, UNUSED)
     }
 
     fn check_gsam(&self) -> Result<(), Problem> {

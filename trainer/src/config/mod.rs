@@ -10,6 +10,7 @@ mod augment;
 mod changes;
 mod data;
 mod error;
+mod groups;
 mod init;
 mod keep;
 mod kinds;
@@ -43,11 +44,12 @@ pub use augment::AugmentConfig;
 pub use changes::Change;
 pub use data::{DataConfig, DatasetKind, PerChannel, Sampling};
 pub use error::{ConfigError, Problem};
+pub use groups::GroupConfig;
 pub use init::{Head, InitConfig};
 pub use keep::{Keep, Measure};
 pub use loss::{Balanced, ClassWeights, LossConfig, LossKind};
 pub use model::{HeadBias, MlpConfig, ModelConfig, ResnetConfig, VitConfig};
-pub use nearest::nearest;
+pub use nearest::{nearest, nearest_few};
 pub use optim::{LrSchedule, OptimCommon, OptimConfig, RuleConfig};
 pub(crate) use overrides::{assigned, value_of};
 pub use perturb::{ForgettingConfig, Gamma, Lambda, Likelihood, PerturbConfig};
@@ -244,6 +246,7 @@ impl Config {
         self.data.check()?;
         self.model.check()?;
         self.check_eval_size()?;
+        self.check_layer_decay()?;
         self.init.as_ref().map_or(Ok(()), InitConfig::check)?;
         self.loss.check()?;
         self.optim.check()?;
@@ -294,6 +297,25 @@ impl Config {
         let reason = "a ViT has a position for each patch at its training size, and an MLP a weight for each pixel, so test images must have \
                       data.size; only ResNets accept another size";
         require(Some(eval_size) == self.data.size, "data.eval_size", eval_size, reason)
+    }
+
+    /// Layers are counted by the blocks of a transformer.
+    fn check_layer_decay(&self) -> Result<(), Problem> {
+        let Some(decay) = self.optim.common.layer_decay else { return Ok(()) };
+        let key = "optim.layer_decay";
+        require(decay > 0.0 && decay <= 1.0, key, decay, "must be above 0 and at most 1, such as 0.75")?;
+        let ModelConfig::Vit(vit) = &self.model else {
+            return Err(Problem::value(
+                key,
+                decay,
+                "only model.kind = \"vit\" has blocks to count; use [[optim.groups]]",
+            ));
+        };
+        let smallest = decay.powi(vit.depth as i32 + 1);
+        let reason = format!(
+            "is too small: the embeddings' learning rate would be multiplied by {smallest:e}, 0 in single precision"
+        );
+        require(smallest as f32 >= f32::MIN_POSITIVE, key, decay, &reason)
     }
 
     /// Batch norm normalises over the images and pixels of a slice, and needs more than one value per channel in the last stage.

@@ -58,6 +58,9 @@ pub struct VitConfig {
     /// The dropout probability after attention and in the MLP.
     #[serde(default)]
     pub dropout: f64,
+    /// The probability with which an image skips the branches of the last block in training; it grows linearly from 0 at the first.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub drop_path: f64,
     /// Recompute the activations of each block in the backward pass instead of keeping them: the same results with less memory, for the time of
     /// another forward pass.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
@@ -130,6 +133,14 @@ pub struct ResnetConfig {
     /// The initial value of the head's bias: a number, by default 0, or "uniform" for U(±1/√features), as in the paper's code.
     #[serde(default, skip_serializing_if = "ResnetHeadBias::is_default")]
     pub head_bias: ResnetHeadBias,
+    /// The probability with which an image skips the branch of the last block in training; it grows linearly from 0 at the first.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub drop_path: f64,
+}
+
+/// A key that is left out, so that configs and checkpoints are those of the program before it had the key.
+fn is_zero(probability: &f64) -> bool {
+    *probability == 0.0
 }
 
 /// The initial value of a ResNet's head bias: a number, or `None` for a uniform draw.
@@ -252,6 +263,7 @@ impl VitConfig {
             return Err(Problem::value("model.heads", self.heads, reason));
         }
         require((0.0..1.0).contains(&self.dropout), "model.dropout", self.dropout, "must be at least 0 and below 1")?;
+        check_drop_path(self.drop_path, self.depth)?;
         let bias = self.head_bias.map_or(0.0, |bias| bias.value(1));
         require((bias as f32).is_finite(), "model.head_bias", bias, "must be a finite number, in single precision too")
     }
@@ -271,6 +283,7 @@ impl ResnetConfig {
         require(!self.blocks.is_empty(), "model.blocks", "[]", "needs at least one stage")?;
         check_sizes("model.blocks", &self.blocks, DEEPEST)?;
         check_size("model.width", self.width, LARGEST)?;
+        check_drop_path(self.drop_path, self.blocks.iter().sum())?;
         let bias = self.head_bias.0.unwrap_or(0.0);
         require(
             (bias as f32).is_finite(),
@@ -289,6 +302,13 @@ impl ResnetConfig {
 const LARGEST: usize = 1 << 20;
 /// The largest number of layers that is accepted.
 const DEEPEST: usize = 1000;
+
+fn check_drop_path(rate: f64, blocks: usize) -> Result<(), Problem> {
+    let key = "model.drop_path";
+    require((0.0..1.0).contains(&rate), key, rate, "must be at least 0 and below 1")?;
+    let reason = "has no effect in a model with one block: it grows from 0 at the first block to this at the last";
+    require(rate == 0.0 || blocks > 1, key, rate, reason)
+}
 
 fn check_size(key: &str, size: usize, most: usize) -> Result<(), Problem> {
     require((1..=most).contains(&size), key, size, &format!("must be between 1 and {most}"))

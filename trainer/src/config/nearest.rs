@@ -43,6 +43,15 @@ pub fn nearest<'a>(word: &str, choices: &[&'a str]) -> Option<&'a str> {
     (distance <= allowed).then_some(choice)
 }
 
+/// The choices with the smallest edit distances to `word`, at most this number of them, the nearest first.
+pub fn nearest_few<'a>(word: &str, choices: &[&'a str], most: usize) -> Vec<&'a str> {
+    let small = word.to_lowercase();
+    let mut near = choices.to_vec();
+    near.sort_by_cached_key(|choice| distance(&small, &choice.to_lowercase()));
+    near.truncate(most);
+    near
+}
+
 /// The edit distance: the smallest number of insertions, deletions, replacements and swaps of neighbours that turns one word into the other.
 fn distance(a: &str, b: &str) -> usize {
     let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
@@ -75,6 +84,13 @@ mod tests {
             assert_eq!(distance(a, b), expected, "{a} {b}");
             assert_eq!(distance(b, a), expected, "{b} {a}");
         }
+    }
+
+    #[test]
+    fn the_nearest_few_come_in_order() {
+        let names = ["head.bias", "blocks.0.*", "head.*", "head.weight"];
+        assert_eq!(nearest_few("haed.*", &names, 2), ["head.*", "head.bias"]);
+        assert_eq!(nearest_few("x", &names[..1], 2), ["head.bias"]);
     }
 
     #[test]

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use toml::Table;
 
 use super::error::{Problem, require};
+use super::groups::GroupConfig;
 use super::reading::{fields, section_of_two, take_choice};
 
 /// The section `[optim]`: an update rule, and the keys that all rules share.
@@ -71,6 +72,11 @@ pub struct OptimCommon {
     pub decay_1d: bool,
     /// The largest norm of an update gradient over all parameters; larger ones are clipped. By default nothing is.
     pub clip: Option<f64>,
+    /// The factor d of the learning rate from each layer of a ViT to the one before it: d^(depth + 1 − layer). By default all have the same rate.
+    pub layer_decay: Option<f64>,
+    /// Parameters that are frozen, or have a learning rate or a weight decay of their own; the first group that matches a parameter counts.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub groups: Vec<GroupConfig>,
 }
 
 /// How the learning rate changes after the warm-up.
@@ -152,20 +158,26 @@ impl OptimConfig {
             }
         }
         self.common.check()?;
-        self.check_decay()
+        self.check_decay()?;
+        let check = |(i, group): (usize, &GroupConfig)| group.check(i, &self.common, !self.is_coupled());
+        self.common.groups.iter().enumerate().try_for_each(check)
+    }
+
+    /// Whether the weight decay is added to the gradient.
+    fn is_coupled(&self) -> bool {
+        matches!(self.rule, RuleConfig::Adam(_) | RuleConfig::Rmsprop(_))
     }
 
     /// A decoupled decay multiplies the parameters by 1 − lr · weight_decay in each update.
     fn check_decay(&self) -> Result<(), Problem> {
         let OptimCommon { lr, weight_decay: decay, .. } = self.common;
-        let is_coupled = matches!(self.rule, RuleConfig::Adam(_) | RuleConfig::Rmsprop(_));
         let reason = format!(
             "is too large: every update multiplies the parameters by 1 − lr · weight_decay, so optim.lr · weight_decay must be below 1, and \
              it is {}; with optim.lr = {lr} use a weight decay below {}",
             lr * decay,
             1.0 / lr
         );
-        require(is_coupled || lr * decay < 1.0, "optim.weight_decay", decay, &reason)
+        require(self.is_coupled() || lr * decay < 1.0, "optim.weight_decay", decay, &reason)
     }
 }
 

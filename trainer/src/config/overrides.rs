@@ -6,7 +6,7 @@ use super::error::ConfigError;
 use super::kinds;
 
 /// Writes each `key=value` into the table, in order. The key is a dotted path; the value is read as TOML or, if it is not
-/// valid TOML, taken as a string (`data.dataset=digits`, `perturb.lambda=1/C`).
+/// valid TOML, taken as a string (`data.dataset=digits`, `perturb.lambda=1/C`), unless it begins as a list or a table.
 ///
 /// If the kind of a section changes, the file's keys that only the old kind has are removed; returned is which, in words.
 pub fn apply(table: &mut Table, overrides: &[String]) -> Result<Vec<String>, ConfigError> {
@@ -39,8 +39,14 @@ pub fn leave_training(overrides: &[String]) -> Result<(), ConfigError> {
 }
 
 fn split(text: &str) -> Result<(Vec<&str>, Value), String> {
-    let (path, value) = assigned(text)?;
-    Ok((path, value_of(value)))
+    let (path, text) = assigned(text)?;
+    let value = value_of(text);
+    if matches!(value, Value::String(_)) && text.starts_with(['[', '{']) {
+        return Err(format!(
+            "`{text}` is not a TOML value; shells take its quotes away unless the whole argument is in quotes: --set '…'"
+        ));
+    }
+    Ok((path, value))
 }
 
 /// The parts of the dotted key, and the text of its value.
@@ -98,6 +104,7 @@ mod tests {
             ("a.b=", Value::String(String::new())),
             ("a.b=1\nc = 2", Value::String("1\nc = 2".into())),
             ("a.b=[1, 2]", Value::Array(vec![Value::Integer(1), Value::Integer(2)])),
+            ("a.b=[{c=[\"d.*\"]}]", Value::Array(vec![Value::Table(toml::from_str("c = [\"d.*\"]").unwrap())])),
         ] {
             assert_eq!(set("[a]\nb = 1", text).unwrap()["a"]["b"], expected, "{text}");
         }
@@ -127,6 +134,7 @@ mod tests {
         {
             assert!(set("", text).unwrap_err().contains(word), "{text}");
         }
+        assert!(set("", "a.b=[{c=[d.*]}]").unwrap_err().contains("`[{c=[d.*]}]` is not a TOML value"));
         assert!(set("", "epochs=1").unwrap_err().contains("section.key"));
         assert!(set("[a]\nb = 1", "a.b.c=1").unwrap_err().contains("`b` is a value"));
     }

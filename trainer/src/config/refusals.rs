@@ -128,7 +128,14 @@ fn methods_that_make_no_sense_together_are_refused_with_the_reason() {
     refused(&["perturb.kind=random", "perturb.lambda=0.1"], &["`perturb.lambda` belongs to kind = \"obf\""]);
     refused(&["perturb.kind=none", "perturb.asam=before"], &["`perturb.asam` belongs to kind = "]);
     refused(&["perturb.asam_eta=0.1"], &["perturb.asam_eta = 0.1", "only with asam"]);
-    refused(&["perturb.asam_scope=matrices"], &["perturb.asam_scope = \"matrices\"", "only with asam"]);
+    for scope in ["matrices", "weights"] {
+        let set = format!("perturb.asam_scope={scope}");
+        refused(&[&set], &[&format!("perturb.asam_scope = \"{scope}\""), "only with asam"]);
+    }
+    refused(
+        &["perturb.asam=both", "perturb.asam_scope=weight"],
+        &["did you mean \"weights\"?", "all, matrices, weights"],
+    );
     refused(&["perturb.gsam_backup=normalised"], &["perturb.gsam_backup", "gsam_xi above 0"]);
     refused(&["perturb.gsam_xi=-0.1"], &["perturb.gsam_xi = -0.1", "0 or more"]);
     refused(&["perturb.asam=before", "perturb.asam_eta=-1"], &["perturb.asam_eta = -1", "0 or more"]);

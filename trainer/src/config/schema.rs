@@ -62,6 +62,7 @@ pub(super) const RANGES: &[Bounds] = &[
     bounds("model.depth", DEPTH),
     bounds("model.dropout", SHARE),
     bounds("model.blocks", DEPTH),
+    bounds("model.drop_path", SHARE),
     bounds("loss.label_smoothing", SHARE),
     bounds("loss.class_weights", NOT_NEGATIVE),
     bounds("optim.lr", POSITIVE),
@@ -69,6 +70,9 @@ pub(super) const RANGES: &[Bounds] = &[
     bounds("optim.decay_factor", &[("exclusiveMinimum", 0.0), ("exclusiveMaximum", 1.0)]),
     bounds("optim.weight_decay", NOT_NEGATIVE),
     bounds("optim.clip", POSITIVE),
+    bounds("optim.layer_decay", PART),
+    bounds("optim.groups.lr_scale", NOT_NEGATIVE),
+    bounds("optim.groups.decay_scale", NOT_NEGATIVE),
     bounds("optim.betas", SHARE),
     bounds("optim.alpha", SHARE),
     bounds("optim.eps", POSITIVE),
@@ -115,6 +119,8 @@ fn limit(object: &mut Value, path: &[&str], bounds: &[(&str, f64)]) {
         kinds.iter_mut().for_each(|kind| limit(kind, path, bounds));
     }
     let Some(property) = object.get_mut("properties").and_then(|all| all.get_mut(path[0])) else { return };
+    // A list of tables has the schema of its tables.
+    let property = if property["items"]["properties"].is_object() { &mut property["items"] } else { property };
     if path.len() > 1 { limit(property, &path[1..], bounds) } else { bound(property, bounds) }
 }
 

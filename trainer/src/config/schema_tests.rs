@@ -27,8 +27,9 @@ fn keys(section: &Value) -> BTreeMap<String, Vec<Value>> {
     let mut all: BTreeMap<String, Vec<Value>> = BTreeMap::new();
     let kinds = section["oneOf"].as_array().cloned().unwrap_or_else(|| vec![section.clone()]);
     for (key, schema) in kinds.iter().flat_map(|kind| kind["properties"].as_object().unwrap()) {
-        if schema["properties"].is_object() {
-            for (inner, schemas) in keys(schema) {
+        let table = if schema["items"]["properties"].is_object() { &schema["items"] } else { schema };
+        if table["properties"].is_object() {
+            for (inner, schemas) in keys(table) {
                 all.entry(format!("{key}.{inner}")).or_default().extend(schemas);
             }
         } else {

@@ -118,6 +118,27 @@ fn another_kind_takes_over_the_keys_that_it_knows() {
 }
 
 #[test]
+fn groups_are_read_from_tables_and_from_the_command_line_and_written_back() {
+    let groups =
+        "[[optim.groups]]\nparams = [\"head.*\"]\nlr_scale = 2\n[[optim.groups]]\nparams = [\"*\"]\nfrozen = true\n";
+    let text = WHOLE.replace("[perturb]", &format!("layer_decay = 0.75\n{groups}[perturb]"));
+    let config = Config::parse(&text, Path::new("x.toml"), &[]).unwrap();
+    let set = "optim.groups=[{params=[\"head.*\"],lr_scale=2},{params=[\"*\"],frozen=true}]";
+    assert_eq!(config, read(&[set, "optim.layer_decay=0.75"]).unwrap());
+    assert_eq!(Config::parse(&config.to_toml(), Path::new("y.toml"), &[]).unwrap(), config);
+    let [first, second] = &config.optim.common.groups[..] else { panic!("two groups") };
+    assert_eq!((first.lr_scale, first.frozen, second.lr_scale, second.frozen), (Some(2.0), false, None, true));
+    refused(&["optim.groups=3"], &["optim.groups = 3: expected a list"]);
+    refused(&["optim.groups=[{frozen=true}]"], &["optim.groups", "params"]);
+    let heavy = ["optim.weight_decay=100", "optim.groups=[{params=[\"*\"],lr_scale=4,decay_scale=3}]"];
+    refused(&heavy, &["optim.groups[0].decay_scale = 3", "must be below 1"]);
+    refused(&["optim.groups=[{params=[\"*\"],lr_scale=1e300}]"], &["lr_scale = 1e300", "in single precision"]);
+    refused(&["model.depth=1", "model.drop_path=0.1"], &["model.drop_path = 0.1", "one block"]);
+    refused(&["model.drop_path=-0.1"], &["model.drop_path = -0.1", "at least 0"]);
+    refused(&["model.kind=mlp", "model.widths=[4]", "model.drop_path=0.1"], &["`model.drop_path` belongs to"]);
+}
+
+#[test]
 fn a_radius_to_fall_to_needs_a_rate_that_falls() {
     let set = ["perturb.rho_schedule=lr", "perturb.rho_min=0.01"];
     assert!(read(&set).is_ok());
@@ -271,12 +292,14 @@ fn the_reference_names_every_key_and_no_other() {
         all.chain(["kind"]).map(str::to_owned).collect::<Vec<String>>()
     };
     let plain = |fields: &[&str]| fields.iter().map(|key| (*key).to_owned()).collect::<Vec<String>>();
+    let groups = fields::<GroupConfig>().iter().map(|key| format!("groups.{key}"));
+    let optim = of_kinds(OptimConfig::keys, &super::optim::RULES).into_iter().filter(|key| key != "groups");
     let sections = [
         ("data", data.chain(augment).collect()),
         ("model", of_kinds(ModelConfig::keys, &["mlp", "vit", "resnet"])),
         ("init", plain(fields::<InitConfig>())),
         ("loss", plain(fields::<LossConfig>())),
-        ("optim", of_kinds(OptimConfig::keys, &super::optim::RULES)),
+        ("optim", optim.chain(groups).collect()),
         ("perturb", of_kinds(PerturbConfig::keys, &["none", "steepest", "obf", "random"])),
         ("shrink", plain(fields::<ShrinkConfig>())),
         ("train", plain(fields::<TrainConfig>())),

@@ -11,7 +11,7 @@ const CONFIG: &str = "config";
 const IMAGES: &str = "images";
 
 /// The keys of a model's config that do not change what its parameters compute.
-const IMMATERIAL: [&str; 2] = ["head_bias", "dropout"];
+const IMMATERIAL: [&str; 3] = ["head_bias", "dropout", "drop_path"];
 
 impl Checkpoint {
     /// The note with the number of updates made.

@@ -8,6 +8,7 @@ use crate::data::Loader;
 use crate::error::Error;
 use crate::evaluation::{Evaluation, evaluate};
 use crate::experiment::{self, Step};
+use crate::groups::Groups;
 use crate::network::Network;
 use crate::run::{Checkpoint, CheckpointError, EMA};
 use crate::shape::ImageShape;
@@ -367,10 +368,12 @@ impl<'a> Session<'a> {
     }
 }
 
-/// The model of a resolved config, if its vectors fit in memory.
+/// The model of a resolved config, if its vectors fit in memory and the config's groups fit its parameters.
 fn built(config: &Config, images: ImageShape, classes: usize) -> Result<Box<dyn Model>, Error> {
     let model = experiment::model(config, images, classes);
-    check_memory(model.blueprint().layout().len(), config)?;
+    let layout = model.blueprint().layout();
+    Groups::of(config).check(layout)?;
+    check_memory(layout.len(), config)?;
     Ok(model)
 }
 
