@@ -190,11 +190,17 @@ fn numbers_out_of_a_range_are_refused_by_the_program_too() {
             };
             let value = match *key {
                 "model.widths" | "model.blocks" => format!("[{number}]"),
+                "loss.class_weights" => format!("[{number}, 1]"),
                 "optim.betas" => format!("[{number}, 0.9]"),
                 _ => number.to_string(),
             };
-            let set = format!("{key}={value}");
-            let (read, json) = changed(&[needs(key), &[&set]].concat());
+            let of_group = key.strip_prefix("optim.groups.");
+            let set = match of_group {
+                Some(name) => format!("optim.groups=[{{params=[\"*\"],{name}={value}}}]"),
+                None => format!("{key}={value}"),
+            };
+            let key = of_group.map_or((*key).to_owned(), |name| format!("optim.groups[0].{name}"));
+            let (read, json) = changed(&[needs(&key), &[&set]].concat());
             let message = read.unwrap_err();
             assert!(message.contains(&format!("{key} = ")) || message.contains("is missing"), "{set}: {message}");
             assert!(!validator.is_valid(&json), "{set}");

@@ -48,7 +48,7 @@ pub fn check(plan: &Plan, folder: &Path, path: &SearchPath, tell: &dyn Fn(&str))
         let (fingerprint, classes) = (split.fingerprint(), &split.train.names);
         let mut missing = None;
         for (number, run) in runs.iter().enumerate().filter(|(_, run)| run.point == i) {
-            let resolved = run.config.resolve(facts).map_err(|p| of_point(p.in_file(&plan.request.file).into()))?;
+            let resolved = run.config.resolve(&facts).map_err(|p| of_point(p.in_file(&plan.request.file).into()))?;
             let standing = standing(&folder.join(&run.name), &resolved, (&fingerprint, classes))?;
             standings[number] = Some(standing);
             if standing == Standing::New {
