@@ -5,14 +5,15 @@ use lethe_autograd::{ALIGNMENT, Param};
 use lethe_nn::Theta;
 use lethe_tensor::Tensor;
 
-/// A table (blocks, K) in θ's type: of each block, what `row` says of its parameter and of the number of elements in it that are no padding.
-pub(crate) fn table<const K: usize>(theta: &Theta, row: impl Fn(&Param, usize) -> [f64; K]) -> Tensor {
+/// A table (blocks, K) in θ's type: of each block, what `rows` says of its parameter, and then of the number of elements in it that are no padding.
+pub(crate) fn table<const K: usize, R: Fn(usize) -> [f64; K]>(theta: &Theta, rows: impl Fn(&Param) -> R) -> Tensor {
     let layout = theta.layout();
     let blocks = layout.len() / ALIGNMENT;
     let mut table = vec![[0.0; K]; blocks];
     for (_, p) in layout.owned() {
+        let row = rows(p);
         for (i, block) in table[p.offset / ALIGNMENT..p.range().end.div_ceil(ALIGNMENT)].iter_mut().enumerate() {
-            *block = row(p, (p.numel() - i * ALIGNMENT).min(ALIGNMENT));
+            *block = row((p.numel() - i * ALIGNMENT).min(ALIGNMENT));
         }
     }
     theta.values().constant_like(table.as_flattened(), &[blocks, K])

@@ -52,7 +52,13 @@ impl ShrinkPerturb {
     pub fn new(factor: f64, scaling: ShrinkScaling, theta: &Theta, state: &State) -> ShrinkPerturb {
         assert!((0.0..=1.0).contains(&factor), "shrink and perturb: the factor {factor} is not in [0, 1]");
         let holds = theta.layout().owned().any(|(_, p)| p.tags.frozen);
-        let free = holds.then(|| table(theta, |p, _| [if p.tags.frozen { 0.0 } else { 1.0 }]).gt_scalar(0.5));
+        let free = holds.then(|| {
+            table(theta, |p| {
+                let free = if p.tags.frozen { 0.0 } else { 1.0 };
+                move |_| [free]
+            })
+            .gt_scalar(0.5)
+        });
         ShrinkPerturb { factor, scaling, start: [theta.values().clone(), state.values().clone()], free }
     }
 

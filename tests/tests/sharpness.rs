@@ -101,7 +101,7 @@ fn network(model: &str, loss: &str, samples: usize) -> Trained {
          [train]\nepochs = 1\nbatch = 8\n"
     );
     let config = Config::parse(&text, Path::new("x.toml"), &[]).unwrap();
-    let facts = DataFacts { images: data.shape, classes: data.classes, train: data.len(), of_classes: vec![] };
+    let facts = DataFacts { images: data.shape, classes: data.classes, train: data.len(), labels: vec![] };
     let config = config.resolve(&facts).unwrap();
     let model = experiment::model(&config, data.shape, data.classes);
     let (theta, state) = model.init(&Device::cpu(), 1);

@@ -101,7 +101,12 @@ fn what_makes_no_sense_is_refused() {
     fails(
         &["train", &file, "--set", "data.augment.mixup=1", "--set", "train.batch=1", "--set", "perturb.m=1"],
         2,
-        &["train.batch", "no other image"],
+        &["train.batch", "must be even"],
+    );
+    fails(
+        &["train", &file, "--set", "loss.class_weights=balanced", "--set", "data.sampling=balanced"],
+        2,
+        &["loss.class_weights", "twice"],
     );
     fails(
         &[

@@ -29,7 +29,7 @@ fn config(model: &str, side: usize, classes: usize, set: &[&str]) -> Config {
     );
     let set: Vec<String> = set.iter().map(|s| s.to_string()).collect();
     let config = Config::parse(&text, Path::new("x.toml"), &set).unwrap();
-    config.resolve(&DataFacts { images: square(side), classes, train: 64, of_classes: vec![] }).unwrap()
+    config.resolve(&DataFacts { images: square(side), classes, train: 64, labels: vec![] }).unwrap()
 }
 
 fn session(config: &Config, side: usize, classes: usize) -> Result<Session<'_>, String> {

@@ -56,7 +56,7 @@ fn batch(seed: u32, factor: f32) -> Batch {
 /// The checkpoint after these batches, and for each of them whether it was an update.
 fn after(device: &Device, batches: &[Batch]) -> (Checkpoint, Vec<bool>) {
     let config = Config::parse(SMALL, Path::new("small.toml"), &[]).unwrap();
-    let config = config.resolve(&DataFacts { images: SHAPE, classes: 10, train: 80, of_classes: vec![] }).unwrap();
+    let config = config.resolve(&DataFacts { images: SHAPE, classes: 10, train: 80, labels: vec![] }).unwrap();
     let mut session = Session::new(&config, SHAPE, &Classes::numbered(10), device, 10).unwrap();
     let mut made = vec![];
     for batch in batches {

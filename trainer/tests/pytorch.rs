@@ -39,7 +39,7 @@ fn config(model: &str, file: &Path, images: ImageShape) -> Config {
         file.display().to_string()
     );
     let config = Config::parse(&text, Path::new("x.toml"), &[]).unwrap();
-    config.resolve(&DataFacts { images, classes: CLASSES, train: 64, of_classes: vec![] }).unwrap()
+    config.resolve(&DataFacts { images, classes: CLASSES, train: 64, labels: vec![] }).unwrap()
 }
 
 /// The images of a fixture, and PyTorch's logits for them.

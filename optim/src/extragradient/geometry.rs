@@ -124,7 +124,10 @@ impl Adaptive {
         if self.scope == Scope::All {
             return theta.values().abs().add_scalar(self.eta);
         }
-        let coefficients = table(theta, |p, _| if self.scope.covers(p) { [1.0, self.eta] } else { [0.0, 1.0] });
+        let coefficients = table(theta, |p| {
+            let row = if self.scope.covers(p) { [1.0, self.eta] } else { [0.0, 1.0] };
+            move |_| row
+        });
         by_block(theta.values()).abs().mul(&coefficients.slice(1, 0, 1)).add(&coefficients.slice(1, 1, 2))
     }
 }

@@ -12,7 +12,10 @@ pub fn random_direction(theta: &Theta, seed: u64, update: u32, slice: u32) -> Te
     /// Tells directions apart from whatever else is drawn under the seed.
     const STREAM: u32 = 0xD12E;
     let values = theta.values();
-    let drawn = table(theta, |p, real| [if p.tags.frozen { 0.0 } else { real as f64 }]);
+    let drawn = table(theta, |p| {
+        let frozen = p.tags.frozen;
+        move |real| [if frozen { 0.0 } else { real as f64 }]
+    });
     let offsets: Vec<f64> = (0..ALIGNMENT).map(|i| i as f64).collect();
     let shape = [drawn.shape()[0], ALIGNMENT];
     let noise =

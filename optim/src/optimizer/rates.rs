@@ -46,7 +46,7 @@ impl Group {
 /// The (scale of the learning rate, weight decay) of each block, in θ's type. Frozen parameters have a scale of 0.
 #[track_caller]
 pub(super) fn rates(theta: &Theta, weight_decay: f64, groups: &[Group]) -> Tensor {
-    let table = table(theta, |p, _| {
+    let table = table(theta, |p| {
         let group = groups.get(p.tags.group).unwrap_or_else(|| {
             let (name, index) = (&p.name, p.tags.group);
             panic!(
@@ -56,7 +56,7 @@ pub(super) fn rates(theta: &Theta, weight_decay: f64, groups: &[Group]) -> Tenso
         });
         let scale = if p.tags.frozen { 0.0 } else { group.lr_scale };
         let decay = if p.tags.decayed { weight_decay * group.decay_scale } else { 0.0 };
-        [scale, decay]
+        move |_| [scale, decay]
     });
     if theta.values().dtype() == table.dtype() { table } else { table.to_dtype(theta.values().dtype()) }
 }

@@ -65,6 +65,8 @@ pub fn landscape(args: &LandscapeArgs) -> Result<(), Error> {
     let restored = Restored::new(&config, &checkpoint, &train, &device)?;
     Arc::make_mut(&mut train).truncate(args.samples);
     let step = experiment::step(&config, classes, &device);
+    // The curves are of the loss without the weights of classes, and so is its steepest direction.
+    let plain = Extragradient { loss: step.loss.loss.into(), surrogate_gap: None, ..step.clone() };
     let m = config.perturb.ascent().map_or(config.train.batch / config.train.accumulate, |a| a.m).min(train.len());
     let loader = |batch: usize| Loader::evaluation(train.clone(), Preparation::of(&config.data), batch, threads);
     let all = loader(config.train.eval_batch);
@@ -77,7 +79,7 @@ pub fn landscape(args: &LandscapeArgs) -> Result<(), Error> {
     };
     let mut directions = vec![];
     for (name, perturbation) in [("steepest", Perturbation::Steepest), ("obf", obf), ("random", Perturbation::Random)] {
-        match direction(network, Extragradient { perturbation, surrogate_gap: None, ..step.clone() }, &first)? {
+        match direction(network, Extragradient { perturbation, ..plain.clone() }, &first)? {
             Some(direction) => directions.push((name, direction)),
             None => note(&format!("{name}: no direction, since its gradient is 0 or not finite")),
         }

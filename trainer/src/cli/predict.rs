@@ -62,7 +62,7 @@ pub fn run(args: &PredictArgs) -> Result<(), Error> {
     let (images, classes) = model_input(&run, &checkpoint, &config, args)?;
     // A config is checked against the number of training images, which does not matter here: enough of them.
     let train = config.data.train_limit.unwrap_or(0).max(100 + 2 * config.train.batch);
-    let facts = DataFacts { images, classes: classes.len(), train, of_classes: Vec::new() };
+    let facts = DataFacts { images, classes: classes.len(), train, labels: Vec::new() };
     let config = config.resolve(&facts).map_err(|p| p.in_file(&run.config()))?;
     let (set, files) = pictures(&args.images, &config.data, images, &classes)?;
     set.remarks.iter().for_each(|remark| note(&format!("note: {remark}")));

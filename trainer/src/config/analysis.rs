@@ -102,4 +102,11 @@ impl AnalysisConfig {
         require(fit, "analysis.split", "\"held-out\"", &reason)?;
         Ok(trained.len())
     }
+
+    /// The numbers of images of each class that are trained on, given the classes of all training images; none of none.
+    pub(super) fn counts(&self, labels: &[u32], classes: usize) -> Vec<usize> {
+        let mut counts = vec![0; if labels.is_empty() { 0 } else { classes }];
+        self.split.indices(labels.len()).0.into_iter().for_each(|i| counts[labels[i] as usize] += 1);
+        counts
+    }
 }

@@ -13,6 +13,7 @@ use super::optim::OptimCommon;
 #[serde(deny_unknown_fields)]
 pub struct GroupConfig {
     /// Globs of the names of parameters: `*` is any text, `?` one character, `[abc]` one of these.
+    #[schemars(length(min = 1))]
     pub params: Vec<String>,
     /// The factor of the learning rate.
     #[serde(skip_serializing_if = "Option::is_none")]

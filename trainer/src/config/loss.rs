@@ -52,9 +52,15 @@ impl LossConfig {
         let s = self.label_smoothing;
         require((0.0..1.0).contains(&s), "loss.label_smoothing", s, "must be at least 0 and below 1")?;
         let Some(ClassWeights::Each(weights)) = &self.class_weights else { return Ok(()) };
-        let fit = weights.iter().all(|w| *w >= 0.0 && (*w as f32).is_finite()) && weights.iter().any(|w| *w > 0.0);
+        let fit =
+            weights.iter().all(|w| *w >= 0.0 && (*w as f32).is_finite()) && weights.iter().any(|w| *w as f32 > 0.0);
         let reason = "must be numbers of 0 or more, finite in single precision too, and not all 0";
         require(fit, "loss.class_weights", format!("{weights:?}"), reason)
+    }
+
+    /// Whether weights follow from the numbers of images.
+    pub(super) fn is_balanced(&self) -> bool {
+        matches!(self.class_weights, Some(ClassWeights::Balanced(_)))
     }
 
     /// Replaces weights that depend on the data by their numbers; `images` are the numbers of training images by class, if they are known.

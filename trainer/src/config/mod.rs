@@ -97,8 +97,8 @@ pub struct DataFacts {
     pub classes: usize,
     /// The number of training images.
     pub train: usize,
-    /// The number of training images of each class; empty if it is not known.
-    pub of_classes: Vec<usize>,
+    /// The class of each training image; empty if they are not known.
+    pub labels: Vec<u32>,
 }
 
 /// The text of a config: of a file, or for `-` of standard input, which is read once.
@@ -198,7 +198,7 @@ impl Config {
             config.data.classes = Some(facts.classes);
         }
         config.data.resolve();
-        config.loss.resolve(facts.classes, &facts.of_classes)?;
+        config.loss.resolve(facts.classes, &config.analysis.counts(&facts.labels, facts.classes))?;
         config.check_slices(facts.images)?;
         config.model.resolve(config.loss.kind, facts.classes, config.init.is_some());
         config.perturb.resolve(facts.classes, config.loss.kind);
@@ -263,13 +263,12 @@ impl Config {
         if warmup > epochs && epochs > 0 {
             return Err(Problem::value("optim.warmup_epochs", warmup, format!("exceeds train.epochs = {epochs}")));
         }
-        let mixes = self.data.augment.mixes();
-        require(
-            !mixes || self.train.batch > 1,
-            "train.batch",
-            1,
-            "has no other image to mix one with, as data.augment asks for",
-        )?;
+        let is_even = self.train.batch.is_multiple_of(2);
+        let reason = "must be even with data.augment.mixup or cutmix, which mix the images of a batch in pairs";
+        require(!self.data.augment.mixes() || is_even, "train.batch", self.train.batch, reason)?;
+        let is_twice = self.data.sampling == Sampling::Balanced && self.loss.is_balanced();
+        let reason = "would balance the classes twice, with data.sampling = \"balanced\"; leave one of them out";
+        require(!is_twice, "loss.class_weights", "\"balanced\"", reason)?;
         let Some(ascent) = self.perturb.ascent() else { return Ok(()) };
         let parts = self.train.accumulate;
         require(

@@ -71,7 +71,7 @@ pub(super) const RANGES: &[Bounds] = &[
     bounds("optim.weight_decay", NOT_NEGATIVE),
     bounds("optim.clip", POSITIVE),
     bounds("optim.layer_decay", PART),
-    bounds("optim.groups.lr_scale", NOT_NEGATIVE),
+    bounds("optim.groups.lr_scale", POSITIVE),
     bounds("optim.groups.decay_scale", NOT_NEGATIVE),
     bounds("optim.betas", SHARE),
     bounds("optim.alpha", SHARE),

@@ -35,7 +35,7 @@ pub(super) fn read(set: &[&str]) -> Result<Config, String> {
 }
 
 fn facts() -> DataFacts {
-    DataFacts { images: ImageShape { channels: 1, height: 8, width: 8 }, classes: 10, train: 1437, of_classes: vec![] }
+    DataFacts { images: ImageShape { channels: 1, height: 8, width: 8 }, classes: 10, train: 1437, labels: vec![] }
 }
 
 /// Asserts that the message of a refusal holds all these parts.

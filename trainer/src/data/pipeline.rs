@@ -66,6 +66,8 @@ pub(super) struct Pipeline {
     max_value: u8,
     /// Whether images are cropped and resized, or keep their size in memory.
     resized: bool,
+    /// The value of full brightness that values are stretched from, if it is not that of a byte and operations on bytes need all of them.
+    stretched: Option<u8>,
     filter: Filter,
     upright: bool,
     augment: Option<AugmentConfig>,
@@ -89,12 +91,15 @@ impl Pipeline {
     #[track_caller]
     pub fn new(data: &Dataset, prepare: Preparation, augment: Option<AugmentConfig>) -> Pipeline {
         let augment = augment.filter(|a| *a != AugmentConfig::default());
-        let changes = |max_value: u8| augment.as_ref().is_some_and(|a| a.changes_bytes() && max_value != FULL);
-        let of_few_values = matches!(&data.images, Images::Memory(pixels) if changes(pixels.max_value));
-        // Operations on bytes need all values of a byte.
-        let resized = prepare.size.is_some() || augment.as_ref().is_some_and(|a| a.inception_crop) || of_few_values;
+        let resized = prepare.size.is_some() || augment.as_ref().is_some_and(|a| a.inception_crop);
+        let changes_bytes = augment.as_ref().is_some_and(AugmentConfig::changes_bytes);
+        let stretched = match &data.images {
+            Images::Memory(pixels) if !resized && changes_bytes => Some(pixels.max_value).filter(|max| *max != FULL),
+            _ => None,
+        };
         let (own, max_value) = match &data.images {
-            Images::Memory(pixels) => (pixels.shape, if resized { FULL } else { pixels.max_value }),
+            Images::Memory(pixels) if !resized && stretched.is_none() => (pixels.shape, pixels.max_value),
+            Images::Memory(pixels) => (pixels.shape, FULL),
             Images::Files(_) => {
                 assert!(prepare.size.is_some(), "{}: images in files have no size of their own", data.name);
                 (data.shape, FULL)
@@ -102,7 +107,7 @@ impl Pipeline {
         };
         let shape = prepare.size.map_or(own, |side| own.square(side));
         let (tables, filter, upright) = (prepare.tables(max_value), prepare.filter, prepare.upright);
-        Pipeline { tables, shape, max_value, resized, filter, upright, augment }
+        Pipeline { tables, shape, max_value, resized, stretched, filter, upright, augment }
     }
 
     /// Appends the normalised values of image `index`, in the order CHW. In training, its augmentation is drawn from its streams.
@@ -131,6 +136,9 @@ impl Pipeline {
         match change {
             Some(change) => changed.extend(change.apply(&image, self.shape)),
             None => changed.extend_from_slice(&image),
+        }
+        if let Some(max_value) = self.stretched {
+            changed.iter_mut().for_each(|value| *value = stretched(*value, max_value));
         }
         if let Some(config) = &self.augment {
             let mut planes = Planes { values: &mut changed, shape: self.shape };
@@ -187,13 +195,19 @@ impl Pipeline {
     }
 }
 
+/// A value in 0 ..= max_value as one in 0 ..= 255.
+fn stretched(value: u8, max_value: u8) -> u8 {
+    let full = u32::from(max_value);
+    ((u32::from(value) * u32::from(FULL) + full / 2) / full).min(u32::from(FULL)) as u8
+}
+
 /// An image from memory with interleaved channels (HWC), its values scaled to 0..255.
 fn interleave<'a>(pixels: &Pixels, index: usize, out: &'a mut Vec<u8>) -> ImageView<'a> {
-    let (image, shape, full) = (pixels.image(index), pixels.shape, u32::from(pixels.max_value));
+    let (image, shape) = (pixels.image(index), pixels.shape);
     let plane = shape.height * shape.width;
-    let stretched = |v: u8| ((u32::from(v) * u32::from(FULL) + full / 2) / full).min(u32::from(FULL)) as u8;
+    let value = |c: usize, i: usize| stretched(image[c * plane + i], pixels.max_value);
     out.clear();
-    out.extend((0..plane).flat_map(|i| (0..shape.channels).map(move |c| stretched(image[c * plane + i]))));
+    out.extend((0..plane).flat_map(|i| (0..shape.channels).map(move |c| value(c, i))));
     ImageView { pixels: out, shape }
 }
 
@@ -249,6 +263,17 @@ mod tests {
         assert!(prepared(&digit, unit, None, 0).iter().all(|v| *v == 0.5));
         let resized = prepared(&digit, Preparation { size: Some(20), ..unit }, None, 0);
         assert!(resized.iter().all(|v| (v - 0.5).abs() < 0.003), "{resized:?}");
+    }
+
+    #[test]
+    fn an_operation_on_bytes_that_changes_nothing_leaves_an_image_of_few_values_as_it_is() {
+        let shape = ImageShape { channels: 1, height: 8, width: 8 };
+        let digit = Dataset::in_memory("digit".into(), (0..64).map(|i| i % 17).collect(), shape, 16, vec![0], 10);
+        let unit = Preparation { std: [1.0; 3], ..RAW };
+        let none = AugmentConfig { brightness: 1e-9, ..AugmentConfig::default() };
+        let pairs = prepared(&digit, unit, None, 0).into_iter().zip(prepared(&digit, unit, Some(none), 0));
+        // Rounded to bytes, and once more down by the blend.
+        pairs.for_each(|(own, changed)| assert!((own - changed).abs() < 1.6 / 255.0, "{own} {changed}"));
     }
 
     #[test]

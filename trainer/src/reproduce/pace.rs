@@ -28,7 +28,7 @@ impl Pace {
         let made: Vec<f64> =
             taken.iter().filter(|t| **t >= longest.mul_f64(TRIFLE)).map(Duration::as_secs_f64).collect();
         let mean = made.iter().sum::<f64>() / made.len().max(1) as f64;
-        let left = mean * (items - done.min(items)) as f64 / self.jobs.max(1) as f64;
+        let left = mean * (items - done.min(items)).div_ceil(self.jobs.max(1)) as f64;
         match Duration::try_from_secs_f64(left) {
             Ok(left) if done < items && longest >= Duration::from_secs(1) => {
                 format!("{done} of {items} done, about {} left", human(left))
@@ -48,7 +48,7 @@ mod tests {
         assert_eq!(pace.done(Duration::from_millis(3)), "1 of 5 done");
         assert_eq!(
             pace.done(Duration::from_secs(60)),
-            format!("2 of 5 done, about {} left", human(Duration::from_secs(90)))
+            format!("2 of 5 done, about {} left", human(Duration::from_secs(120)))
         );
         assert_eq!(
             pace.done(Duration::from_secs(20)),

@@ -47,9 +47,7 @@ pub struct Summary {
 /// The facts about the data that the config is checked against.
 pub fn facts(split: &DataSplit) -> DataFacts {
     let DataSplit { train, .. } = split;
-    let mut of_classes = vec![0; train.classes];
-    train.labels.iter().for_each(|label| of_classes[*label as usize] += 1);
-    DataFacts { images: train.shape, classes: train.classes, train: train.len(), of_classes }
+    DataFacts { images: train.shape, classes: train.classes, train: train.len(), labels: train.labels.clone() }
 }
 
 /// A training before its first update, or at the update of a checkpoint.

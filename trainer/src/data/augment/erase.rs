@@ -9,7 +9,7 @@ const RATIO: [f64; 2] = [0.3, 3.3];
 /// The number of rectangles that are tried before the image stays whole.
 const TRIES: usize = 10;
 
-/// With this probability sets a random rectangle of the image (CHW) to 0, the mean colour.
+/// With this probability sets a random rectangle of the image (CHW) to 0, the colour that the normalisation takes for the mean.
 pub fn erase(image: &mut [f32], shape: ImageShape, probability: f64, mut random: Philox) {
     if random.uniform() >= probability {
         return;

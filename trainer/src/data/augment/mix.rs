@@ -1,7 +1,7 @@
 //! Mixup (Zhang et al., 2018) and CutMix (Yun et al., 2019): each image is mixed with another of its batch, and its target with that one's.
 //!
 //! As in timm's mode `elem`, every image draws its own share, and the batch is paired with itself in reverse, here within the pieces that batches are
-//! made in; with both kinds, each image takes either with probability 1/2.
+//! made in, which are even as batches are; with both kinds, each image takes either with probability 1/2.
 
 use super::streams::{Purpose, Streams};
 use crate::config::AugmentConfig;
@@ -67,7 +67,9 @@ pub fn mixed(
     for (i, image) in images.chunks_exact_mut(size).enumerate() {
         let other = &whole[(n - 1 - i) * size..][..size];
         let mut random = Streams { position: first.position + i as u32, ..first }.of(Purpose::Mixing);
-        let cuts = mixing.mixup == 0.0 || (mixing.cutmix > 0.0 && random.below(2) == 1);
+        // Drawn whether needed or not, so that one kind does not change what the other draws.
+        let coin = random.below(2) == 1;
+        let cuts = mixing.mixup == 0.0 || (mixing.cutmix > 0.0 && coin);
         let share = beta(if cuts { mixing.cutmix } else { mixing.mixup }, &mut random);
         shares.push(if cuts { cut(image, other, shape, share, &mut random) } else { blend(image, other, share) });
     }

@@ -3,7 +3,7 @@
 use super::colour::{brightness, contrast, hue, saturation, sharpness};
 use super::mix::{Mixing, mixed};
 use super::planes::Planes;
-use super::rand_augment::{ALL, rand_augment};
+use super::rand_augment::{ALL, Operation, rand_augment};
 use super::streams::{Purpose, Streams};
 use super::tone::{autocontrast, equalize, posterize, solarize};
 use super::warp::{rotate, shear_x, shear_y, translate, warp};
@@ -94,6 +94,39 @@ fn grey_images_have_their_own_luminance() {
     assert_eq!(of(&|image| hue(image, 0.3)), own);
     let flat = of(&|image| contrast(image, 0.0));
     assert!(flat.iter().all(|v| *v == flat[0]) && flat[0] > 100 && flat[0] < 150, "{flat:?}");
+}
+
+/// The amounts of torchvision's `RandAugment(num_magnitude_bins=31)` at the magnitudes 0, 9 and 30, of images of 40×30 pixels.
+#[test]
+fn operations_have_the_amounts_of_torchvision() {
+    let of = |change: &dyn Fn(&mut Planes<'_>)| {
+        let mut values = large();
+        change(&mut Planes { values: &mut values, shape: LARGE });
+        values
+    };
+    for (magnitude, shear, across, down, degrees, factor, bits, threshold) in [
+        (0, 0.0, 0.0, 0.0, 0.0, 0.0, 8, 255.0),
+        (9, 0.09, 5.0, 4.0, 9.0, 0.27, 7, 178.5),
+        (30, 0.3, 18.0, 13.0, 30.0, 0.9, 4, 0.0),
+    ] {
+        for sign in [1.0, -1.0] {
+            let same = |operation: Operation, expected: &dyn Fn(&mut Planes<'_>)| {
+                let got = of(&|image| operation.apply(image, f64::from(magnitude) / 30.0, sign));
+                assert!(got == of(expected), "{operation:?} at {magnitude}, direction {sign}");
+            };
+            same(Operation::ShearX, &|image| warp(image, shear_x(sign * shear)));
+            same(Operation::ShearY, &|image| warp(image, shear_y(sign * shear)));
+            same(Operation::TranslateX, &|image| warp(image, translate(sign * across, 0.0)));
+            same(Operation::TranslateY, &|image| warp(image, translate(0.0, sign * down)));
+            same(Operation::Rotate, &|image| warp(image, rotate(sign * degrees, 40, 30)));
+            same(Operation::Brightness, &|image| brightness(image, 1.0 + sign * factor));
+            same(Operation::Saturation, &|image| saturation(image, 1.0 + sign * factor));
+            same(Operation::Contrast, &|image| contrast(image, 1.0 + sign * factor));
+            same(Operation::Sharpness, &|image| sharpness(image, 1.0 + sign * factor));
+            same(Operation::Posterize, &|image| posterize(image, bits));
+            same(Operation::Solarize, &|image| solarize(image, threshold));
+        }
+    }
 }
 
 fn streams(position: u32) -> Streams {
@@ -195,10 +228,4 @@ fn shares_are_those_of_a_beta_distribution() {
         assert!((mean - 0.5).abs() < 5.0 * (expected / 4000.0).sqrt(), "α = {alpha}: mean {mean}");
         assert!((variance / expected - 1.0).abs() < 0.15, "α = {alpha}: variance {variance}, not {expected}");
     }
-}
-
-#[test]
-fn one_image_alone_is_mixed_with_itself() {
-    let (images, mixture) = mixture(1.0, 0.0, 1);
-    assert_eq!((images, mixture.targets(&[0], 0, 1)), (vec![0.0; 64], vec![1.0]));
 }
