@@ -1,7 +1,46 @@
-//! Files for readers that take a path.
+//! What all targets share: files for readers that take a path, and a limit of memory.
+#![allow(dead_code)] // a target uses some of it
 
+use std::alloc::{GlobalAlloc, Layout, System};
 use std::path::PathBuf;
 use std::sync::LazyLock;
+
+/// The largest single allocation: a header that lies asks for more.
+const LIMIT: usize = 1 << 28;
+
+struct Limited;
+
+// Safety: as the system's allocator, or the process ends.
+unsafe impl GlobalAlloc for Limited {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        check(layout.size());
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        check(layout.size());
+        unsafe { System.alloc_zeroed(layout) }
+    }
+
+    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        check(size);
+        unsafe { System.realloc(pointer, layout, size) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        unsafe { System.dealloc(pointer, layout) }
+    }
+}
+
+fn check(size: usize) {
+    if size > LIMIT {
+        eprintln!("an allocation of {size} bytes");
+        std::process::abort();
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Limited = Limited;
 
 /// A folder of this process.
 pub static FOLDER: LazyLock<PathBuf> = LazyLock::new(|| {
