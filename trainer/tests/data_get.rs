@@ -7,12 +7,10 @@ mod mirror;
 mod server;
 
 use common::{fails, program, runs};
-use mirror::{FAILURE, IMAGES, Setup, USAGE, gzip, tiny};
+use mirror::{FAILURE, IMAGES, Setup, USAGE, archive, archive_of, gunzip, gzip, of_archive, tiny};
 use server::{head, honest};
-use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 #[test]
 fn a_data_set_is_installed_where_the_readers_find_it_and_not_again() {
@@ -81,9 +79,7 @@ fn without_a_folder_it_goes_where_the_other_commands_look() {
     // A copy that the readers find is found here too: the files were unpacked by hand.
     let place = setup.folder.path().join("LETHE_DATA/mnist");
     let unpack = |path: PathBuf| {
-        let mut bytes = Vec::new();
-        std::io::copy(&mut flate2::read::GzDecoder::new(fs::File::open(&path).unwrap()), &mut bytes).unwrap();
-        fs::write(path.with_extension(""), bytes).unwrap();
+        fs::write(path.with_extension(""), gunzip(&fs::read(&path).unwrap())).unwrap();
         fs::remove_file(path).unwrap();
     };
     tiny().keys().for_each(|file| unpack(place.join(file)));
@@ -132,32 +128,6 @@ fn the_result_is_json_if_asked_for_and_alone_if_quiet() {
     let output = setup.get("mnist", &["--quiet"]);
     assert!(output.status.success() && output.stderr.is_empty(), "{}", String::from_utf8_lossy(&output.stderr));
     assert_eq!(String::from_utf8(output.stdout).unwrap().lines().count(), 1);
-}
-
-/// An archive as CIFAR-100's, with these entries before the two files, which have these labels; without one of them.
-fn archive_of(before: &[(&str, &[u8])], labels: [u8; 3], without: &str) -> Vec<u8> {
-    let record = |labels: [u8; 2]| labels.into_iter().chain([labels[1]; 3072]).collect::<Vec<u8>>();
-    let (train, test) = ([record([3, labels[0]]), record([0, labels[1]])].concat(), record([1, labels[2]]));
-    let own: [(&str, &[u8]); 2] = [("cifar-100-binary/train.bin", &train), ("cifar-100-binary/test.bin", &test)];
-    let mut all = tar::Builder::new(Vec::new());
-    for (name, bytes) in before.iter().chain(&own).filter(|(name, _)| *name != without) {
-        let mut header = tar::Header::new_gnu();
-        header.set_size(bytes.len() as u64);
-        header.set_mode(0o644);
-        // As it is: the library refuses to write such paths.
-        header.as_gnu_mut().unwrap().name[..name.len()].copy_from_slice(name.as_bytes());
-        header.set_cksum();
-        all.append(&header, *bytes).unwrap();
-    }
-    gzip(&all.into_inner().unwrap())
-}
-
-fn archive(before: &[(&str, &[u8])], without: &str) -> Vec<u8> {
-    archive_of(before, [99, 5, 7], without)
-}
-
-fn of_archive(bytes: Vec<u8>) -> Setup {
-    Setup::new(&Arc::new(BTreeMap::from([("cifar-100-binary.tar.gz", bytes)])), honest)
 }
 
 #[test]

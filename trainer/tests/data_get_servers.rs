@@ -70,15 +70,17 @@ fn a_killed_download_leaves_nothing_half_and_is_continued() {
     });
     let part = setup.data().join(format!("mnist.partial/{IMAGES}.part"));
     let mut command = program();
-    let mut child = command.args(setup.arguments("mnist", &["--timeout", "30"])[..11].iter()).spawn().unwrap();
+    // Patient: the kill ends it, and not its own timeout.
+    let arguments = setup.arguments("mnist", &[]);
+    let mut child = command.args(&arguments[..9]).args(["--timeout", "30"]).spawn().unwrap();
     let length = |path: &Path| path.metadata().map_or(0, |found| found.len());
     let end = std::time::Instant::now() + Duration::from_secs(20);
     while length(&part) < 2500 && std::time::Instant::now() < end {
         std::thread::sleep(Duration::from_millis(10));
     }
     // Meanwhile no other program downloads to the same place.
-    let arguments = setup.arguments("mnist", &[]);
     fails(&arguments.iter().map(String::as_str).collect::<Vec<_>>(), FAILURE, &["another program is downloading"]);
+    assert_eq!(child.try_wait().unwrap(), None, "it is still there to be killed");
     child.kill().unwrap();
     child.wait().unwrap();
     assert!(!setup.data().join("mnist").exists());
@@ -131,6 +133,79 @@ fn servers_without_ranges_and_files_that_changed_are_begun_anew() {
         setup.gets("mnist");
         assert_eq!(setup.ranges(), expected);
     }
+}
+
+#[test]
+fn an_answer_that_is_not_the_file_destroys_nothing_of_it() {
+    type Answer = fn(&Request, &mut TcpStream, &[u8]) -> std::io::Result<()>;
+    let page: Answer = |_, stream, _| {
+        head(stream, "200 OK", &["Content-Type: text/html".into()])?;
+        stream.write_all(b"<html><title>Log in</title>")
+    };
+    let empty: Answer = |_, stream, _| head(stream, "200 OK", &["Content-Length: 0".into()]);
+    let elsewhere: Answer = |request, stream, bytes| match request.from {
+        Some(_) => {
+            head(stream, "206 Partial Content", &["Content-Length: 9".into(), "Content-Range: bytes 1-9/10".into()])?;
+            stream.write_all(&bytes[1..10])
+        }
+        None => head(stream, "404 Not Found", &["Content-Length: 0".into()]),
+    };
+    let beyond: Answer = |request, stream, _| match request.from {
+        Some(_) => head(stream, "416 Range Not Satisfiable", &["Content-Length: 0".into()]),
+        None => head(stream, "503 Busy", &["Content-Length: 0".into()]),
+    };
+    let cases: [(Answer, &str, &[Option<usize>]); 4] = [
+        (page, "found an HTML page", &[Some(3000)]),
+        (empty, "the server sent nothing", &[Some(3000), Some(3000)]),
+        (elsewhere, "answered 404", &[Some(3000), None]),
+        (beyond, "continues after the 3000 bytes", &[Some(3000), None, None]),
+    ];
+    std::thread::scope(|scope| {
+        for (answer, part, asked) in cases {
+            scope.spawn(move || {
+                let is_honest = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
+                let now = is_honest.clone();
+                let setup = Setup::new(&tiny(), move |request, stream, bytes| {
+                    let is_honest = now.load(std::sync::atomic::Ordering::SeqCst);
+                    if is_honest { honest(request, stream, bytes) } else { answer(request, stream, bytes) }
+                });
+                let left = setup.data().join(format!("mnist.partial/{IMAGES}.part"));
+                fs::create_dir_all(left.parent().unwrap()).unwrap();
+                fs::write(&left, &tiny()[IMAGES][..3000]).unwrap();
+                setup.refuses("mnist", &[IMAGES, part]);
+                assert_eq!(setup.ranges(), asked, "{part}");
+                assert!(fs::read(&left).unwrap() == tiny()[IMAGES][..3000], "{part}");
+                is_honest.store(true, std::sync::atomic::Ordering::SeqCst);
+                setup.gets("mnist");
+                assert_eq!(setup.ranges()[asked.len()..], [Some(3000)], "{part}: it is continued");
+            });
+        }
+    });
+}
+
+#[test]
+fn ranges_that_a_proxy_cuts_short_are_continued() {
+    let cut = |request: &Request, stream: &mut TcpStream, bytes: &[u8], longest: usize| {
+        let Some(from) = request.from else {
+            head(stream, "200 OK", &[format!("Content-Length: {}", bytes.len())])?;
+            return stream.write_all(&bytes[..1000]);
+        };
+        let length = longest.min(bytes.len() - from);
+        let range = format!("Content-Range: bytes {from}-{}/{}", (from + length).saturating_sub(1), bytes.len());
+        head(stream, "206 Partial Content", &[format!("Content-Length: {length}"), range])?;
+        stream.write_all(&bytes[from..from + length])
+    };
+    // More ranges than there are attempts.
+    let setup = Setup::new(&tiny(), move |request, stream, bytes| cut(request, stream, bytes, 1500));
+    setup.gets("mnist");
+    let all = tiny()[IMAGES].len();
+    let expected: Vec<_> = std::iter::once(None).chain((1000..all).step_by(1500).map(Some)).collect();
+    assert!(expected.len() > 4);
+    assert_eq!(setup.ranges(), expected);
+    // Empty ranges are no progress.
+    let setup = Setup::new(&tiny(), move |request, stream, bytes| cut(request, stream, bytes, 0));
+    setup.refuses("mnist", &[IMAGES, "the server sent nothing after 1000 bytes", "2 attempts", "1000 bytes in"]);
+    assert_eq!(setup.ranges(), [None, Some(1000)]);
 }
 
 #[test]

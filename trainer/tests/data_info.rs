@@ -71,6 +71,28 @@ fn a_config_selects_what_is_described() {
 }
 
 #[test]
+fn a_test_image_is_in_another_class_if_no_equal_training_image_has_its_class() {
+    let folder = tempfile::tempdir().unwrap();
+    let paint = |part: &str, class: &str, name: &str| {
+        let own = folder.path().join(part).join(class);
+        fs::create_dir_all(&own).unwrap();
+        image::RgbImage::from_pixel(9, 9, image::Rgb([7, 8, 9])).save(own.join(name)).unwrap();
+    };
+    // The same image in the training images of two of three classes.
+    ["cats", "dogs"].iter().for_each(|class| paint("train", class, "a.png"));
+    fs::create_dir_all(folder.path().join("train/eels")).unwrap();
+    image::RgbImage::new(8, 8).save(folder.path().join("train/eels/b.png")).unwrap();
+    paint("val", "cats", "c.png");
+    let path = folder.path().display().to_string();
+    let info = || runs(&["data", "info", "image-folder", "--data-dir", &path]);
+    let said = info();
+    assert!(said.contains("1 test image is also in the training set") && !said.contains("in another class"), "{said}");
+    paint("val", "eels", "d.png");
+    let said = info();
+    assert!(said.contains("2 test images are also") && said.contains("1 of them in another class"), "{said}");
+}
+
+#[test]
 fn images_in_files_have_sizes_of_their_own() {
     let folder = tempfile::tempdir().unwrap();
     for (part, images) in [("train", 6), ("val", 2)] {

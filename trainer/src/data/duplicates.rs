@@ -1,6 +1,6 @@
 //! Images that are there twice: in one part of a data set, or in both.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::Path;
 
 use md5::{Digest, Md5};
@@ -18,7 +18,7 @@ pub struct Duplicates {
     pub test: usize,
     /// Test images that are equal to a training image.
     pub test_in_train: usize,
-    /// Those among them that belong to another class there.
+    /// Those among them of whose class none of these training images is.
     pub in_other_class: usize,
 }
 
@@ -35,19 +35,18 @@ pub fn duplicates(split: &DataSplit) -> Result<Duplicates, DataError> {
     }
     let (train, test) = (sums(&split.train, &stamps)?, sums(&split.test, &stamps)?);
     let mut found = Duplicates::default();
-    // The label of the first image of each sum.
-    let mut seen: HashMap<Sum, u32> = HashMap::new();
+    // Equal training images may have several labels.
+    let (mut seen, mut labelled) = (HashSet::new(), HashSet::new());
     for (sum, label) in train.iter().zip(&split.train.labels).filter_map(|(sum, label)| Some(((*sum)?, *label))) {
-        if seen.insert(sum, label).is_some() {
-            found.train += 1;
-        }
+        found.train += usize::from(!seen.insert(sum));
+        labelled.insert((sum, label));
     }
-    let mut tested: HashMap<Sum, ()> = HashMap::new();
+    let mut tested = HashSet::new();
     for (sum, label) in test.iter().zip(&split.test.labels).filter_map(|(sum, label)| Some(((*sum)?, *label))) {
-        found.test += usize::from(tested.insert(sum, ()).is_some());
-        if let Some(other) = seen.get(&sum) {
+        found.test += usize::from(!tested.insert(sum));
+        if seen.contains(&sum) {
             found.test_in_train += 1;
-            found.in_other_class += usize::from(*other != label);
+            found.in_other_class += usize::from(!labelled.contains(&(sum, label)));
         }
     }
     Ok(found)
@@ -100,6 +99,14 @@ mod tests {
         let train = set(&[[1, 2], [2, 1], [1, 2], [1, 2]], &[0, 1, 0, 0]);
         let test = set(&[[2, 1], [3, 3], [3, 3], [1, 2]], &[1, 0, 0, 1]);
         assert_eq!(found(train, test), [2, 1, 2, 1]);
+        // Equal training images of two classes: a test image is in another class if it is of neither, in whatever order they are.
+        for labels in [[0, 1], [1, 0]] {
+            let set = |pixels: &[[u8; 2]], labels: &[u32]| {
+                Dataset::in_memory("m".into(), pixels.concat(), shape, 255, labels.to_vec(), 3)
+            };
+            let test = set(&[[1, 2], [1, 2], [1, 2]], &[0, 1, 2]);
+            assert_eq!(found(set(&[[1, 2], [1, 2]], &labels), test), [1, 2, 3, 1]);
+        }
     }
 
     #[test]

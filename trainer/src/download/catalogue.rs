@@ -29,8 +29,23 @@ pub struct Source {
     pub file: &'static str,
     /// Its MD5 checksum, in hexadecimal digits.
     pub md5: String,
+    /// The checksum of its contents, as users have them who uncompressed it; `None` if it is not known.
+    pub plain: Option<String>,
     /// What is taken from it, if it is an archive; other files are kept as they are.
     pub archive: Option<Archive>,
+}
+
+impl Source {
+    /// Its name without compression.
+    pub fn plain_name(&self) -> &'static str {
+        self.file.trim_end_matches(".gz")
+    }
+
+    /// The checksum that it must have where it has this path, compressed or not.
+    pub fn md5_as(&self, path: &Path) -> Option<&str> {
+        let is_compressed = path.extension().is_some_and(|extension| extension == "gz");
+        if is_compressed { Some(&self.md5) } else { self.plain.as_deref() }
+    }
 }
 
 /// The files that are taken from an archive.
@@ -54,26 +69,32 @@ impl Archive {
     }
 }
 
-const MNIST: [(&str, &str); 4] = [
-    ("train-images-idx3-ubyte.gz", "f68b3c2dcbeaaa9fbdd348bbdeb94873"),
-    ("train-labels-idx1-ubyte.gz", "d53e105ee54ea40749a09fcbcd1e9432"),
-    ("t10k-images-idx3-ubyte.gz", "9fb629c4189551a2d022fa330f9573f3"),
-    ("t10k-labels-idx1-ubyte.gz", "ec29112dd5afa0611ce80d1b7f02629c"),
+/// The files with their checksums, and with those of what is in them.
+const MNIST: [(&str, &str, &str); 4] = [
+    ("train-images-idx3-ubyte.gz", "f68b3c2dcbeaaa9fbdd348bbdeb94873", "6bbc9ace898e44ae57da46a324031adb"),
+    ("train-labels-idx1-ubyte.gz", "d53e105ee54ea40749a09fcbcd1e9432", "a25bea736e30d166cdddb491f175f624"),
+    ("t10k-images-idx3-ubyte.gz", "9fb629c4189551a2d022fa330f9573f3", "2646ac647ad5339dbf082846283269ea"),
+    ("t10k-labels-idx1-ubyte.gz", "ec29112dd5afa0611ce80d1b7f02629c", "27ae3e4e09519cfbb04c329615203637"),
 ];
-const FASHION_MNIST: [(&str, &str); 4] = [
-    ("train-images-idx3-ubyte.gz", "8d4fb7e6c68d591d4c3dfef9ec88bf0d"),
-    ("train-labels-idx1-ubyte.gz", "25c81989df183df01b3e8a0aad5dffbe"),
-    ("t10k-images-idx3-ubyte.gz", "bef4ecab320f06d8554ea6380940ec79"),
-    ("t10k-labels-idx1-ubyte.gz", "bb300cfdad3c16e7a12a480ee83cd310"),
+const FASHION_MNIST: [(&str, &str, &str); 4] = [
+    ("train-images-idx3-ubyte.gz", "8d4fb7e6c68d591d4c3dfef9ec88bf0d", "f4a8712d7a061bf5bd6d2ca38dc4d50a"),
+    ("train-labels-idx1-ubyte.gz", "25c81989df183df01b3e8a0aad5dffbe", "9018921c3c673c538a1fc5bad174d6f9"),
+    ("t10k-images-idx3-ubyte.gz", "bef4ecab320f06d8554ea6380940ec79", "8181f5470baa50b63fa0f6fddb340f0a"),
+    ("t10k-labels-idx1-ubyte.gz", "bb300cfdad3c16e7a12a480ee83cd310", "15d484375f8d13e6eb1aabb0c3f46965"),
 ];
 
 impl Published {
     /// The data set of this kind, if it can be downloaded.
     pub fn of(kind: DatasetKind) -> Option<Published> {
-        let idx = |(file, md5): &(&'static str, &str)| Source { file, md5: (*md5).to_owned(), archive: None };
+        let idx = |&(file, md5, plain): &(&'static str, &str, &str)| Source {
+            file,
+            md5: md5.to_owned(),
+            plain: Some(plain.to_owned()),
+            archive: None,
+        };
         let cifar = |file, md5: &str, format| {
             let (folder, files, lengths) = published(format);
-            vec![Source { file, md5: md5.to_owned(), archive: Some(Archive { folder, files, lengths }) }]
+            vec![Source { file, md5: md5.to_owned(), plain: None, archive: Some(Archive { folder, files, lengths }) }]
         };
         let (name, address, sources) = match kind {
             DatasetKind::Mnist => {
@@ -116,6 +137,7 @@ impl Published {
             let md5 = listed.get(source.file);
             let lacks = || DownloadError::NoChecksum { path: path.to_owned(), file: source.file };
             source.md5.clone_from(md5.ok_or_else(lacks)?);
+            source.plain = listed.get(source.plain_name()).cloned();
         }
         self.others = true;
         Ok(self)
@@ -124,6 +146,15 @@ impl Published {
     /// Whether the files must be those that were published.
     pub fn is_published(&self) -> bool {
         !self.others
+    }
+
+    /// The names of all its files as they are installed.
+    pub fn files(&self) -> Vec<&'static str> {
+        let files = |source: &Source| match &source.archive {
+            None => vec![source.file],
+            Some(archive) => archive.members().map(|(file, _)| file).collect(),
+        };
+        self.sources.iter().flat_map(files).collect()
     }
 
     /// The address of a file.

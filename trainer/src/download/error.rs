@@ -86,6 +86,20 @@ pub enum DownloadError {
         /// What it is.
         found: String,
     },
+    /// A folder has files of a data set, perhaps of another one, and lacks others.
+    #[error(
+        "{}: it lacks {missing}, which would be installed beside {files}; expected a checksum to compare {files} with, found none: add lines for the \
+         files to that of --checksums, move them away, or choose another --data-dir",
+        folder.display()
+    )]
+    Mixed {
+        /// The folder.
+        folder: PathBuf,
+        /// The files that are there.
+        files: String,
+        /// Those that are not.
+        missing: String,
+    },
     /// An archive cannot be unpacked.
     #[error("{}: cannot be unpacked: {what}; nothing is installed", path.display())]
     Archive {
@@ -121,6 +135,21 @@ pub enum DownloadError {
     Write {
         /// Its path.
         path: PathBuf,
+        /// The system's error.
+        source: io::Error,
+    },
+    /// A file cannot be brought to its place.
+    #[error(
+        "{}: cannot be installed: {source}; {}",
+        path.display(),
+        if installed.is_empty() { "nothing is installed".to_owned() }
+        else { format!("installed so far: {installed}; the same command continues") }
+    )]
+    Install {
+        /// Its path, or that of the folder.
+        path: PathBuf,
+        /// The files that are in their place.
+        installed: String,
         /// The system's error.
         source: io::Error,
     },

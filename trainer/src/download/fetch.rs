@@ -1,8 +1,9 @@
 //! Downloads one file over HTTP, and goes on where an earlier attempt ended.
 //!
-//! What arrives is appended to a file `NAME.part`. The next attempt, also that of a later process, asks for the rest of it alone (`Range`). Servers that
-//! send the whole instead, or another part, or whose file has another length by now, begin it anew. Nothing that a server says of lengths is believed:
-//! it may end an attempt early, but only the checksum, which the caller compares, makes a file complete.
+//! What arrives is appended to a file `NAME.part`. The next attempt, also that of a later process, asks for the rest of it alone (`Range`), and for the
+//! next part after a range that a proxy cut short. Servers that send the whole instead, or another part, or whose file has another length by now, begin it
+//! anew, but not before a compressed file begins to arrive: a page in its place destroys nothing. Nothing that a server says of lengths is believed: it
+//! may end an attempt early, but only the checksum, which the caller compares, makes a file complete.
 
 use super::error::DownloadError;
 use super::progress::Transfers;
@@ -68,43 +69,39 @@ impl Fetcher {
     ///
     /// # Errors
     /// If the server does not give the file, also after more attempts, or if it cannot be written. What arrived is kept.
-    pub fn fetch(&self, url: &str, part: &Path, name: &str, shown: &mut Transfers) -> Result<bool, DownloadError> {
-        let mut file = open(part)?;
-        let write = |e| DownloadError::write(part, e);
-        let mut is_resumed = file.metadata().map_err(write)?.len() > 0;
-        for attempt in 1.. {
-            let outcome = self.attempt(url, (&mut file, part), &mut is_resumed, name, shown);
-            shown.end();
+    pub fn fetch(&self, url: &str, path: &Path, name: &str, shown: &mut Transfers) -> Result<bool, DownloadError> {
+        let mut part = Part::open(path)?;
+        part.is_resumed = part.length()? > 0;
+        let mut failures = 0;
+        loop {
+            let outcome = self.request(url, &mut part, name, shown);
+            if !matches!(outcome, Ok(false)) {
+                shown.end();
+                part.pace = None;
+            }
             match outcome {
-                Ok(()) => break,
+                Ok(true) => break,
+                Ok(false) => {}
                 Err(Trouble::Lasting(error)) => return Err(error),
-                Err(Trouble::Passing(what)) if attempt > self.patience.retries => {
-                    let kept = file.metadata().map_err(write)?.len();
-                    let (url, part) = (url.to_owned(), part.to_owned());
-                    return Err(DownloadError::GaveUp { url, what, attempts: attempt, kept, part });
+                Err(Trouble::Passing(what)) if failures == self.patience.retries => {
+                    let (url, kept, part) = (url.to_owned(), part.length()?, path.to_owned());
+                    return Err(DownloadError::GaveUp { url, what, attempts: failures + 1, kept, part });
                 }
                 Err(Trouble::Passing(what)) => {
-                    let doubled = self.patience.pause.saturating_mul(1 << (attempt - 1).min(16));
+                    let doubled = self.patience.pause.saturating_mul(1 << failures.min(16));
+                    failures += 1;
                     shown.warn(&format!("{name}: {what}; trying again"));
                     std::thread::sleep(doubled.min(LONGEST_PAUSE));
                 }
             }
         }
-        file.sync_all().map_err(write)?;
-        Ok(is_resumed)
+        part.file.sync_all().map_err(|e| DownloadError::write(path, e))?;
+        Ok(part.is_resumed)
     }
 
-    /// Asks for what is missing, and appends it.
-    fn attempt(
-        &self,
-        url: &str,
-        (file, part): (&mut File, &Path),
-        is_resumed: &mut bool,
-        name: &str,
-        shown: &mut Transfers,
-    ) -> Result<(), Trouble> {
-        let write = |e| Trouble::Lasting(DownloadError::write(part, e));
-        let have = file.seek(SeekFrom::End(0)).map_err(write)?;
+    /// Asks for what is missing, and appends it. Says whether the file is complete; if not, the next request brings more, or is another one.
+    fn request(&self, url: &str, part: &mut Part, name: &str, shown: &mut Transfers) -> Result<bool, Trouble> {
+        let have = if part.is_useless { 0 } else { part.length().map_err(Trouble::Lasting)? };
         // The bytes of the file itself are wanted: checksums and ranges are of them.
         let mut request = self.agent.get(url).header(header::ACCEPT_ENCODING, "identity");
         if have > 0 {
@@ -112,22 +109,16 @@ impl Fetcher {
         }
         let response = request.call().map_err(|error| trouble(url, error))?;
         let (status, range) = (response.status(), Range::of(response.headers()));
-        let mut begin_anew = |file: &mut File| {
-            *is_resumed = false;
-            if have > 0 { file.set_len(0).and_then(|()| file.rewind()).map_err(write) } else { Ok(()) }
-        };
         let start = match status {
-            StatusCode::OK => {
-                begin_anew(file)?;
-                0
-            }
+            StatusCode::OK => 0,
             StatusCode::PARTIAL_CONTENT if have > 0 && range.is_some_and(|range| range.start == Some(have)) => have,
             StatusCode::RANGE_NOT_SATISFIABLE if have > 0 && range.is_some_and(|range| range.total == Some(have)) => {
-                return Ok(());
+                return Ok(true);
             }
             StatusCode::PARTIAL_CONTENT | StatusCode::RANGE_NOT_SATISFIABLE if have > 0 => {
-                begin_anew(file)?;
-                return Err(Trouble::Passing(format!("the server has no rest of it after {have} bytes")));
+                part.is_useless = true;
+                shown.warn(&format!("{name}: the server has no rest of it after {have} bytes; asking for the whole"));
+                return Ok(false);
             }
             StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_MANY_REQUESTS => return Err(busy(status)),
             _ if status.is_server_error() => return Err(busy(status)),
@@ -138,35 +129,79 @@ impl Fetcher {
         };
         let kind = response.headers().get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).map(str::to_owned);
         let body = response.into_body();
-        let total = body.content_length().map(|length| start.saturating_add(length));
-        if let Some(total) = total.filter(|total| *total > LIMIT) {
+        let end = body.content_length().map(|length| start.saturating_add(length));
+        let total = range.filter(|_| start > 0).and_then(|range| range.total).or(end);
+        if let Some(total) = total.max(end).filter(|total| *total > LIMIT) {
             return Err(Trouble::Lasting(too_long(url, format!("{total} announced"))));
         }
-        shown.begin(name, start, total);
-        let mut incoming = Incoming { url, file, part, at: start, total, kind, timeout: self.patience.timeout };
-        incoming.receive(body, shown)
+        // From one range to the next it is the same transfer.
+        if part.pace.is_none() {
+            shown.begin(name, start, total);
+        }
+        Incoming { url, part, start, at: start, end, total, kind, timeout: self.patience.timeout }.receive(body, shown)
+    }
+}
+
+/// The file for what arrives.
+struct Part<'a> {
+    file: File,
+    path: &'a Path,
+    /// Whether its beginning is of an earlier process.
+    is_resumed: bool,
+    /// Whether the server does not continue it. It is kept nevertheless until the file begins to arrive.
+    is_useless: bool,
+    /// Since when how many bytes arrived.
+    pace: Option<(Instant, u64)>,
+}
+
+impl Part<'_> {
+    /// No other program may write it.
+    fn open(path: &Path) -> Result<Part<'_>, DownloadError> {
+        let file = File::options().read(true).write(true).create(true).truncate(false).open(path);
+        let file = file.map_err(|e| DownloadError::write(path, e))?;
+        Ok(Part { file, path, is_resumed: false, is_useless: false, pace: None })
+    }
+
+    /// Its length; what is written next is appended.
+    fn length(&mut self) -> Result<u64, DownloadError> {
+        self.file.seek(SeekFrom::End(0)).map_err(|e| DownloadError::write(self.path, e))
+    }
+
+    fn begin_anew(&mut self) -> io::Result<()> {
+        (self.is_resumed, self.is_useless) = (false, false);
+        // Devices, which have no length to set, need not be emptied.
+        if self.file.seek(SeekFrom::End(0))? > 0 {
+            self.file.set_len(0).and_then(|()| self.file.rewind())
+        } else {
+            Ok(())
+        }
     }
 }
 
 /// A body that arrives.
-struct Incoming<'a> {
+struct Incoming<'a, 'p> {
     url: &'a str,
-    file: &'a mut File,
-    part: &'a Path,
+    part: &'a mut Part<'p>,
+    /// Where in the file the body begins.
+    start: u64,
     at: u64,
-    /// The length that the server announces.
+    /// Where it ends, by the length that the server announces.
+    end: Option<u64>,
+    /// The length of the file that it announces; proxies send shorter ranges.
     total: Option<u64>,
     /// The type that it announces.
     kind: Option<String>,
     timeout: Duration,
 }
 
-impl Incoming<'_> {
-    fn receive(&mut self, body: Body, shown: &mut Transfers) -> Result<(), Trouble> {
+impl Incoming<'_, '_> {
+    fn receive(&mut self, body: Body, shown: &mut Transfers) -> Result<bool, Trouble> {
         let (mut reader, mut piece) = (body.into_reader(), vec![0; PIECE]);
-        let mut head = Vec::new();
-        let is_begun = self.at > 0;
-        let (mut since, mut arrived) = (Instant::now(), 0);
+        // The first piece of a file. What is there of it gives way when this is known to be one, and not a page about it.
+        let mut first = (self.start == 0).then(Vec::new);
+        let path = self.part.path;
+        let write = |e| Trouble::Lasting(DownloadError::write(path, e));
+        let (mut since, mut arrived) = self.part.pace.unwrap_or_else(|| (Instant::now(), 0));
         loop {
             let read = match reader.read(&mut piece) {
                 Ok(read) => read,
@@ -174,20 +209,25 @@ impl Incoming<'_> {
                 Err(e) => return Err(self.ended(Some(e))),
             };
             if read == 0 {
-                return if self.total.is_none_or(|total| total == self.at) { Ok(()) } else { Err(self.ended(None)) };
+                self.part.pace = Some((since, arrived));
+                return self.is_complete();
             }
-            let bytes = &piece[..read];
-            if !is_begun && head.len() < GZIP.len() {
-                head.extend_from_slice(&bytes[..read.min(GZIP.len() - head.len())]);
-                self.check_head(&head, bytes)?;
+            let mut bytes = &piece[..read];
+            if let Some(head) = &mut first {
+                head.extend_from_slice(bytes);
+                if head.len() < GZIP.len() {
+                    continue;
+                }
+                self.check_head(head)?;
+                self.part.begin_anew().map_err(write)?;
+                bytes = head;
             }
-            let write = |e| Trouble::Lasting(DownloadError::write(self.part, e));
-            self.file.write_all(bytes).map_err(write)?;
-            self.at += read as u64;
-            arrived += read as u64;
+            self.part.file.write_all(bytes).map_err(write)?;
+            (self.at, arrived) = (self.at + bytes.len() as u64, arrived + bytes.len() as u64);
+            first = None;
             if self.at > LIMIT {
                 // Nothing of it is worth keeping.
-                self.file.set_len(0).map_err(write)?;
+                self.part.file.set_len(0).map_err(write)?;
                 return Err(Trouble::Lasting(too_long(self.url, "more".to_owned())));
             }
             shown.at(self.at);
@@ -201,12 +241,24 @@ impl Incoming<'_> {
         }
     }
 
+    /// After the last byte of the body: whether it is that of the file.
+    fn is_complete(&self) -> Result<bool, Trouble> {
+        if self.end.is_some_and(|end| end != self.at) {
+            return Err(self.ended(None));
+        }
+        let is_whole = self.total.is_none_or(|total| total <= self.at);
+        if self.at == self.start && (self.start == 0 || !is_whole) {
+            return Err(Trouble::Passing(format!("the server sent nothing after {} bytes", self.at)));
+        }
+        Ok(is_whole)
+    }
+
     /// Refuses a page about the file in its place.
-    fn check_head(&self, head: &[u8], bytes: &[u8]) -> Result<(), Trouble> {
-        if GZIP.starts_with(head) {
+    fn check_head(&self, head: &[u8]) -> Result<(), Trouble> {
+        if head.starts_with(&GZIP) {
             return Ok(());
         }
-        let text = String::from_utf8_lossy(bytes).trim_start().to_lowercase();
+        let text = String::from_utf8_lossy(head).trim_start().to_lowercase();
         let is_html = ["<!doctype", "<html", "<head"].iter().any(|start| text.starts_with(start));
         let found = match (&self.kind, is_html) {
             (Some(kind), false) if !kind.contains("html") => format!("something else ({kind})"),
@@ -252,12 +304,6 @@ impl Range {
         let start = range.split_once('-').and_then(|(start, _)| start.trim().parse().ok());
         Some(Range { start, total: total.trim().parse().ok() })
     }
-}
-
-/// Opens the file for what arrives; no other program may write it.
-fn open(part: &Path) -> Result<File, DownloadError> {
-    let file = File::options().read(true).write(true).create(true).truncate(false).open(part);
-    file.map_err(|e| DownloadError::write(part, e))
 }
 
 fn busy(status: StatusCode) -> Trouble {

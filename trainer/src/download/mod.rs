@@ -6,6 +6,7 @@ mod error;
 mod fetch;
 mod install;
 mod progress;
+mod staging;
 mod unpack;
 
 pub use catalogue::Published;

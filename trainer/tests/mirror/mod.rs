@@ -5,11 +5,12 @@
 use crate::common::{fails, program};
 use crate::server::{Request, Server, head, honest};
 use flate2::Compression;
+use flate2::read::GzDecoder;
 use flate2::write::GzEncoder;
 use md5::{Digest, Md5};
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::Write;
+use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::path::PathBuf;
 use std::process::Output;
@@ -27,6 +28,12 @@ pub fn gzip(bytes: &[u8]) -> Vec<u8> {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::none());
     encoder.write_all(bytes).unwrap();
     encoder.finish().unwrap()
+}
+
+pub fn gunzip(bytes: &[u8]) -> Vec<u8> {
+    let mut all = Vec::new();
+    GzDecoder::new(bytes).read_to_end(&mut all).unwrap();
+    all
 }
 
 /// The four files of a set of tiny images, some kilobytes.
@@ -47,7 +54,7 @@ pub fn tiny() -> Files {
     ]))
 }
 
-pub fn sums(files: &BTreeMap<&'static str, Vec<u8>>) -> String {
+pub fn sums(files: &BTreeMap<&str, Vec<u8>>) -> String {
     let hex = |bytes: &[u8]| Md5::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect::<String>();
     files.iter().map(|(name, bytes)| format!("{}  {name}\n", hex(bytes))).collect()
 }
@@ -127,4 +134,32 @@ impl Setup {
         all.sort();
         all
     }
+}
+
+/// An archive as CIFAR-100's, with these entries before the two files, which have these labels; without one of them.
+pub fn archive_of(before: &[(&str, &[u8])], labels: [u8; 3], without: &str) -> Vec<u8> {
+    let record = |labels: [u8; 2]| labels.into_iter().chain([labels[1]; 3072]).collect::<Vec<u8>>();
+    let (train, test) = ([record([3, labels[0]]), record([0, labels[1]])].concat(), record([1, labels[2]]));
+    let own: [(&str, &[u8]); 2] = [("cifar-100-binary/train.bin", &train), ("cifar-100-binary/test.bin", &test)];
+    let mut all = tar::Builder::new(Vec::new());
+    for (name, bytes) in before.iter().chain(&own).filter(|(name, _)| *name != without) {
+        let mut header = tar::Header::new_gnu();
+        header.set_size(bytes.len() as u64);
+        header.set_mode(0o644);
+        // As it is: the library refuses to write such paths.
+        header.as_gnu_mut().unwrap().name[..name.len()].copy_from_slice(name.as_bytes());
+        header.set_cksum();
+        all.append(&header, *bytes).unwrap();
+    }
+    gzip(&all.into_inner().unwrap())
+}
+
+/// The same with labels that it may have.
+pub fn archive(before: &[(&str, &[u8])], without: &str) -> Vec<u8> {
+    archive_of(before, [99, 5, 7], without)
+}
+
+/// A server of this archive.
+pub fn of_archive(bytes: Vec<u8>) -> Setup {
+    Setup::new(&Arc::new(BTreeMap::from([("cifar-100-binary.tar.gz", bytes)])), honest)
 }
