@@ -12,6 +12,11 @@ const SIGNALS: [i32; 3] = [SIGINT, SIGTERM, signal_hook::consts::SIGHUP];
 #[cfg(not(unix))]
 const SIGNALS: [i32; 2] = [SIGINT, SIGTERM];
 
+/// Tells a training that the process it belongs to has ended. The system may send it several times, whenever a thread of that process
+/// ends and hands its children on to another one. It therefore asks to stop as SIGTERM does, but never ends a training at once.
+#[cfg(target_os = "linux")]
+pub const ABANDONED: i32 = signal_hook::consts::SIGUSR1;
+
 /// Whether a training is to stop. The default is a training that no signal stops.
 #[derive(Clone, Debug, Default)]
 pub struct StopRequests {
@@ -32,7 +37,10 @@ impl StopRequests {
     /// # Errors
     /// If the system refuses to tell of signals.
     pub fn of_process() -> io::Result<StopRequests> {
-        StopRequests::registered(true)
+        let requests = StopRequests::registered(true)?;
+        #[cfg(target_os = "linux")]
+        flag::register_usize(ABANDONED, requests.signal.clone(), SIGTERM as usize)?;
+        Ok(requests)
     }
 
     /// The same for a process that passes them on to others. A signal ends it at once only after [`StopRequests::passed_on`], since those would be left

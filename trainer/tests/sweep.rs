@@ -250,8 +250,7 @@ struct Endless {
 impl Endless {
     /// Starts it, or goes on with it, and waits until both runs have begun for this time and made updates.
     fn started(setup: &Setup, times: usize) -> Endless {
-        let set =
-            ["perturb.rho=0.05,0.1,0.2", "train.epochs=1000000", "train.eval_every=0", "train.checkpoint_every=0"];
+        let set = ["perturb.rho=0.05,0.1,0.2", "train.epochs=200000", "train.eval_every=0", "train.checkpoint_every=0"];
         let set: Vec<&str> = set.iter().flat_map(|set| ["--set", set]).collect();
         let mut command = program();
         command.args(setup.arguments("a", &[&set[..], &["--seeds", "1", "--jobs", "2"]].concat()));
@@ -327,6 +326,7 @@ fn two_signals_at_once_leave_no_run_behind() {
     sweep.kill(&["INT", "INT"]);
     assert_eq!(sweep.process.wait().unwrap().code(), Some(130));
     sweep.wait_for_runs();
+    expect_checkpoints(&sweep.runs);
 }
 
 #[cfg(target_os = "linux")]

@@ -10,16 +10,16 @@ pub fn tell(command: &mut Command) {
     command.env(NAME, std::process::id().to_string());
 }
 
-/// Where this process is a run of a sweep: asks the system to send it SIGTERM, which ends it with a checkpoint, when the sweep ends. Whether the sweep
-/// still runs, or there is none.
+/// Where this process is a run of a sweep: asks the system for a signal, which ends it with a checkpoint, when the sweep ends. Whether the sweep still
+/// runs, or there is none.
 #[cfg(target_os = "linux")]
 pub fn follow() -> bool {
     use rustix::process::{Pid, Signal, getppid, set_parent_process_death_signal};
     let Some(sweep) = std::env::var(NAME).ok().and_then(|text| text.parse().ok()).and_then(Pid::from_raw) else {
         return true;
     };
-    // It refuses signals that it does not know only.
-    let _ = set_parent_process_death_signal(Some(Signal::TERM));
+    // It refuses only signals that it does not know.
+    let _ = set_parent_process_death_signal(Signal::from_named_raw(crate::stop::ABANDONED));
     // One that ended before will not end again.
     getppid() == Some(sweep)
 }
