@@ -5,11 +5,12 @@
 mod common;
 
 use common::{fails, lethe, program, runs};
-use lethe::run::RunFolder;
+use lethe::run::{Existing, RunFolder};
 use serde_json::Value;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Output;
+use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
 
 const SMALL: &str = "
 [data]
@@ -191,6 +192,11 @@ fn what_is_wrong_is_said_before_anything_is_trained() {
         (&["--set", "perturb.rhoo=0.1,0.2"], &["unknown key `perturb.rhoo`", "did you mean `perturb.rho`?"]),
         (&["--set", "perturb.rho=0.1,,0.2"], &["--set perturb.rho=0.1,,0.2", "a value between commas is missing"]),
         (&["--set", "train.seed=1,2"], &["--seeds N"]),
+        (
+            &["--set", "data.augment={flip=true},{flip=false}", "--set", "data.augment.crop_padding=2"],
+            &["--set data.augment.crop_padding=2: ", "is a part of data.augment"],
+        ),
+        (&["--set", "data.augment={},{flip=false}"], &["is the same config as augment="]),
         (&["--set", "optim.lr=0.1..1"], &["is a range to draw from"]),
         (&["--set", "optim.lr=0.1,0.2", "--random", "3"], &["--random = 3", "there are only 2 points"]),
         (&["--random-seed", "3"], &["--random"]),
@@ -233,36 +239,151 @@ fn points_can_be_drawn_from_ranges() {
     );
 }
 
-/// Starts a sweep of long runs, two at a time, asks it to stop once both are in training, and checks what it says.
+/// A sweep of two runs that never end by themselves and have no checkpoint until they are asked to stop, in a process.
 #[cfg(unix)]
-#[test]
-fn a_sweep_that_is_asked_to_stop_saves_its_runs_and_says_how_to_go_on() {
-    use std::process::{Command, Stdio};
-    let setup = Setup::new();
-    let set = ["perturb.rho=0.05,0.1,0.2", "train.epochs=250", "train.eval_every=0", "train.checkpoint_every=0"];
-    let set: Vec<&str> = set.iter().flat_map(|set| ["--set", set]).collect();
-    let arguments = setup.arguments("a", &[&set[..], &["--seeds", "1", "--jobs", "2"]].concat());
-    let mut command = program();
-    command.args(&arguments).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let mut child = command.spawn().unwrap();
-    let names = ["rho=0.05/seed-0", "rho=0.1/seed-0"].map(|name| setup.at("a").join(name));
-    let has_begun = |run: &PathBuf| fs::metadata(run.join("metrics.jsonl")).is_ok_and(|of| of.len() > 2000);
-    while !names.iter().all(has_begun) {
-        assert!(child.try_wait().unwrap().is_none(), "it ended too early");
-        std::thread::sleep(std::time::Duration::from_millis(2));
+struct Endless {
+    process: std::process::Child,
+    runs: [PathBuf; 2],
+}
+
+#[cfg(unix)]
+impl Endless {
+    /// Starts it, or goes on with it, and waits until both runs have begun for this time and made updates.
+    fn started(setup: &Setup, times: usize) -> Endless {
+        let set = ["perturb.rho=0.05,0.1,0.2", "train.epochs=200000", "train.eval_every=0", "train.checkpoint_every=0"];
+        let set: Vec<&str> = set.iter().flat_map(|set| ["--set", set]).collect();
+        let mut command = program();
+        command.args(setup.arguments("a", &[&set[..], &["--seeds", "1", "--jobs", "2"]].concat()));
+        let process = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let runs = ["rho=0.05/seed-0", "rho=0.1/seed-0"].map(|name| setup.at("a").join(name));
+        let mut sweep = Endless { process, runs };
+        let lines =
+            |run: &PathBuf, name: &str| fs::read_to_string(run.join(name)).map_or(0, |text| text.lines().count());
+        // Updates of another time may be taken back until it goes on.
+        let before = sweep.runs.each_ref().map(|run| lines(run, "metrics.jsonl"));
+        let has_begun =
+            |i: usize, run| lines(run, "processes.jsonl") == times && lines(run, "metrics.jsonl") > before[i] + 10;
+        while !sweep.runs.iter().enumerate().all(|(i, run)| has_begun(i, run)) {
+            assert!(sweep.process.try_wait().unwrap().is_none(), "it ended too early");
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        sweep
     }
-    assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
-    let output = child.wait_with_output().unwrap();
-    let told = String::from_utf8(output.stderr).unwrap();
-    assert_eq!(output.status.code(), Some(130), "{told}");
-    assert!(told.contains("stopped by SIGINT; 0 of 3 runs are finished; the same command goes on"), "{told}");
-    assert!(!told.contains("failed") && !setup.at("a/rho=0.2").exists(), "{told}");
-    for run in &names {
+
+    fn kill(&self, signals: &[&str]) {
+        let lines: Vec<String> = signals.iter().map(|signal| format!("kill -{signal} {}", self.process.id())).collect();
+        assert!(Command::new("sh").args(["-c", &lines.join("; ")]).status().unwrap().success());
+    }
+
+    /// Waits until no process holds its runs.
+    fn wait_for_runs(&self) {
+        let is_held = |run: &PathBuf| RunFolder::claim(run, Existing::Overwrite).is_err();
+        let until = Instant::now() + Duration::from_secs(30);
+        while self.runs.iter().any(is_held) {
+            assert!(Instant::now() < until, "the runs train on");
+            std::thread::sleep(Duration::from_millis(2));
+        }
+    }
+
+    /// Checks what it says and leaves behind when a signal has stopped it.
+    fn expect_stopped(self, setup: &Setup) {
+        let Endless { process, runs } = self;
+        let output = process.wait_with_output().unwrap();
+        let told = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(130), "{told}");
+        assert!(told.contains("stopped by SIGINT; 0 of 3 runs are finished; the same command goes on"), "{told}");
+        assert!(!told.contains("failed") && !setup.at("a/rho=0.2").exists(), "{told}");
+        expect_checkpoints(&runs);
+    }
+}
+
+#[cfg(unix)]
+fn expect_checkpoints(runs: &[PathBuf]) {
+    for run in runs {
         let run = RunFolder::open(run).unwrap();
         assert!(!run.is_finished() && run.has_checkpoint());
     }
-    let said = runs(&arguments.iter().map(String::as_str).collect::<Vec<_>>());
-    assert_eq!(said.lines().filter(|line| line.starts_with("0.")).count(), 3, "{said}");
-    let processes = |run: &PathBuf| fs::read_to_string(run.join("processes.jsonl")).unwrap().lines().count();
-    assert_eq!(names.each_ref().map(processes), [2, 2]);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_sweep_that_is_asked_to_stop_saves_its_runs_and_the_same_command_resumes_them() {
+    let setup = Setup::new();
+    for times in [1, 2] {
+        let sweep = Endless::started(&setup, times);
+        sweep.kill(&["INT"]);
+        sweep.expect_stopped(&setup);
+    }
+    let processes = fs::read_to_string(setup.at("a/rho=0.1/seed-0/processes.jsonl")).unwrap();
+    assert!(processes.lines().nth(1).unwrap().contains("\"resume\""), "{processes}");
+}
+
+#[cfg(unix)]
+#[test]
+fn two_signals_at_once_leave_no_run_behind() {
+    let setup = Setup::new();
+    let mut sweep = Endless::started(&setup, 1);
+    sweep.kill(&["INT", "INT"]);
+    assert_eq!(sweep.process.wait().unwrap().code(), Some(130));
+    sweep.wait_for_runs();
+    expect_checkpoints(&sweep.runs);
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn runs_of_a_sweep_that_was_killed_end_with_checkpoints() {
+    let setup = Setup::new();
+    let mut sweep = Endless::started(&setup, 1);
+    sweep.process.kill().unwrap();
+    sweep.process.wait().unwrap();
+    sweep.wait_for_runs();
+    expect_checkpoints(&sweep.runs);
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_program_that_was_replaced_meanwhile_still_makes_its_runs() {
+    let setup = Setup::new();
+    let (own, copy) = (program().get_program().to_owned(), setup.at("lethe"));
+    fs::hard_link(&own, &copy).or_else(|_| fs::copy(&own, &copy).map(drop)).unwrap();
+    let mut command = Command::new(&copy);
+    // With this it does not start itself again.
+    command.args(setup.arguments("a", &["--seeds", "1"])).env("NODEVICE_SELECT", "1");
+    let process = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    fs::remove_file(&copy).unwrap();
+    let output = process.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+#[test]
+fn a_sweep_that_another_program_made_meanwhile_is_left_alone() {
+    let setup = Setup::new();
+    let out = setup.at("a").display().to_string();
+    // It looks into the folder, and waits for its config.
+    let mut command = program();
+    command.args(["sweep", "-", "--device", "cpu", "--out", &out, "--set", "perturb.rho=0.2,0.3"]);
+    let mut late = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    setup.succeeds("a", &["--set", "perturb.rho=0.05", "--seeds", "1"]);
+    let manifest = setup.text("a/sweep.json");
+    std::io::Write::write_all(&mut late.stdin.take().unwrap(), SMALL.as_bytes()).unwrap();
+    let output = late.wait_with_output().unwrap();
+    let told = String::from_utf8(output.stderr).unwrap();
+    // It may have been too late even for that.
+    assert!(
+        told.contains("while it was being checked; give the command again") || told.contains("another sweep"),
+        "{told}"
+    );
+    assert!(matches!(output.status.code(), Some(1 | 2)), "{told}");
+    assert_eq!(setup.text("a/sweep.json"), manifest);
+    assert!(!setup.at("a/rho=0.2").exists());
+}
+
+#[test]
+fn what_a_program_that_died_was_writing_does_not_block_a_folder() {
+    let setup = Setup::new();
+    fs::create_dir(setup.at("a")).unwrap();
+    fs::write(setup.at("a/sweep.lock"), "").unwrap();
+    fs::write(setup.at("a/sweep.json.7-0.partial"), "{").unwrap();
+    setup.succeeds("a", &["--seeds", "1"]);
+    assert!(!setup.at("a/sweep.json.7-0.partial").exists());
 }

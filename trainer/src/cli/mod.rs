@@ -31,6 +31,7 @@ mod sweep_progress;
 mod train;
 
 use crate::miniature;
+use crate::sweep::parent;
 #[cfg(feature = "gpu")]
 use crate::words::count;
 use clap::{CommandFactory, Parser, Subcommand};
@@ -140,6 +141,10 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         }
     };
     session::silence_layers(&arguments);
+    if !parent::follow() {
+        note("lethe: the sweep that this run belongs to has ended");
+        return ExitCode::FAILURE;
+    }
     let done = match cli.command {
         Command::New(args) => new::run(&args),
         Command::Data(data) => data::run(&data),

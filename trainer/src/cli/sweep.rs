@@ -8,6 +8,7 @@ use crate::config::{MAX_THREADS, text_of};
 use crate::data::SearchPath;
 use crate::error::Error;
 use crate::progress::Show;
+use crate::run::RunFolder;
 use crate::stop::StopRequests;
 use crate::sweep::jobs::{self, Event, Job, Outcome};
 use crate::sweep::{Draws, Manifest, Needed, Plan, Request, Results, Standing, SweepError, SweepFolder, check};
@@ -65,17 +66,14 @@ pub fn run(args: &SweepArgs) -> Result<(), Error> {
             note(line)
         }
     };
-    let needed = check(&plan, &folder, &SearchPath::of_process(args.common.data_dir.clone()), &tell)?;
-    let todo: Vec<&Needed> = needed.iter().filter(|needed| needed.standing != Standing::Finished).collect();
-    let at_a_time = args.jobs.min(todo.len()).max(1);
-    let all_threads = threads(args.common.threads.filter(|t| *t > 0).unwrap_or(plan.points[0].1.train.threads));
-    let share = (all_threads / at_a_time).max(1);
-    if !todo.is_empty() {
+    let mut needed = check(&plan, &folder, &SearchPath::of_process(args.common.data_dir.clone()), &tell)?;
+    if needed.iter().any(|needed| needed.standing != Standing::Finished) {
         // What is wrong with the device is said once, and not by every run.
-        args.common.device.choice.open(share)?;
+        args.common.device.choice.open(args.share(&plan, &needed).1)?;
     }
-    let claimed = SweepFolder::claim(&folder)?;
-    claimed.write(&Manifest::of(&plan))?;
+    let _claimed = claim(&folder, &plan, before.as_ref(), &mut needed)?;
+    let (at_a_time, share) = args.share(&plan, &needed);
+    let todo: Vec<&Needed> = needed.iter().filter(|needed| needed.standing != Standing::Finished).collect();
     let (points, seeds) = (count(plan.points.len(), "point"), count(plan.seeds.len(), "seed"));
     let finished = needed.len() - todo.len();
     tell(&format!(
@@ -84,7 +82,7 @@ pub fn run(args: &SweepArgs) -> Result<(), Error> {
         count(at_a_time, "run")
     ));
     added.iter().for_each(|added| tell(&format!("added: {added}")));
-    let stop = StopRequests::of_process().map_err(Error::Signals)?;
+    let stop = StopRequests::of_parent().map_err(Error::Signals)?;
     let jobs: Vec<Job> = todo.iter().map(|needed| args.job(needed, &folder, share, &plan)).collect();
     let mut progress = SweepProgress::new(args.telling.show(), finished, &todo);
     let mut written = Results::read(&plan, &folder)?.write(&folder);
@@ -131,6 +129,14 @@ impl SweepArgs {
         Plan::of(request, before.map_or(&[], |before| &before.keys))
     }
 
+    /// How many runs are made at a time, and the number of threads of each.
+    fn share(&self, plan: &Plan, needed: &[Needed]) -> (usize, usize) {
+        let missing = needed.iter().filter(|needed| needed.standing != Standing::Finished).count();
+        let at_a_time = self.jobs.min(missing).max(1);
+        let all = threads(self.common.threads.filter(|t| *t > 0).unwrap_or(plan.points[0].1.train.threads));
+        (at_a_time, (all / at_a_time).max(1))
+    }
+
     /// The command that trains a run or goes on with it.
     fn job(&self, needed: &Needed, folder: &Path, threads: usize, plan: &Plan) -> Job {
         let path = folder.join(&needed.run.name).into_os_string();
@@ -141,7 +147,10 @@ impl SweepArgs {
         } else {
             // The text that was checked, whatever becomes of the file meanwhile.
             input.clone_from(&plan.request.text);
-            arguments.extend(["train".into(), "-".into(), "--out".into(), path, "--overwrite".into()]);
+            // A run without a checkpoint begins anew. Where there is none, one that appears meanwhile is kept.
+            let is_begun = RunFolder::open(Path::new(&path)).is_ok();
+            arguments.extend(["train".into(), "-".into(), "--out".into(), path]);
+            arguments.extend(is_begun.then(|| "--overwrite".into()));
             arguments.extend(needed.run.set.iter().flat_map(|set| ["--set".into(), set.into()]));
         }
         let device = self.common.device.choice.to_string();
@@ -151,6 +160,15 @@ impl SweepArgs {
         }
         Job { arguments, input }
     }
+}
+
+/// Claims the folder and writes what it is a sweep of. Nothing was kept from other programs until then: it is looked again what there is.
+fn claim(path: &Path, plan: &Plan, before: Option<&Manifest>, needed: &mut [Needed]) -> Result<SweepFolder, Error> {
+    let folder = SweepFolder::claim(path)?;
+    folder.expect(before)?;
+    needed.iter_mut().try_for_each(|needed| needed.look_again(path))?;
+    folder.write(&Manifest::of(plan))?;
+    Ok(folder)
 }
 
 /// The names of the runs that failed, and why.

@@ -3,8 +3,8 @@
 use super::measures::{Measures, Wanted};
 use super::planned::Planned;
 use super::study::Study;
-use crate::classes::Classes;
-use crate::config::{Config, DataConfig, DataFacts};
+use crate::config::Config;
+use crate::data::{Remarks, load, sources};
 use crate::error::Error;
 use crate::paper::Draft;
 use crate::training;
@@ -19,26 +19,23 @@ impl Study<'_> {
     /// # Errors
     /// If data is missing, a config does not match it, or a folder contains a run with a different config or different images.
     pub(super) fn plan(&self, runs: &[&Planned], wanted: &Wanted) -> Result<(), Error> {
-        let mut seen: Vec<(DataConfig, DataFacts, String, Classes)> = vec![];
         let mut finished = 0;
         let left_out = runs.iter().flat_map(|run| Config::left_out(&run.draft.to_string(), &self.set));
         // Many runs leave out the same keys.
         left_out.collect::<BTreeSet<String>>().iter().for_each(|line| (self.say)(&format!("note: {line}")));
-        for planned in runs {
-            let config = planned.config(self)?;
-            let known = seen.iter().position(|(data, ..)| *data == config.data);
-            if known.is_none() {
-                let (resolved, split) = planned.resolve(self)?;
-                for remark in split.train.remarks.iter().chain(&split.test.remarks) {
-                    (self.say)(&format!("note: {remark}"));
-                }
-                let (facts, names) = (training::facts(&split), split.train.names.clone());
-                seen.push((config.data.clone(), facts, split.fingerprint(), names));
-                wanted.find(&resolved.data, &self.search_path, split)?;
+        let configs = runs.iter().map(|planned| planned.config(self)).collect::<Result<Vec<Config>, Error>>()?;
+        let mut remarks = Remarks::default();
+        for (data, numbers) in sources(configs.iter().map(|config| &config.data)) {
+            let split = load(&data, &self.search_path)?;
+            remarks.tell(&split, self.say);
+            let (facts, fingerprint, classes) =
+                (training::facts(&split), split.fingerprint(), split.train.names.clone());
+            wanted.find(&data, &self.search_path, split)?;
+            for number in numbers {
+                let (planned, config) = (runs[number], &configs[number]);
+                let resolved = config.resolve(&facts).map_err(|p| p.in_file(Path::new(&planned.name)))?;
+                finished += usize::from(planned.is_finished(self, &resolved, (&fingerprint, &classes))?);
             }
-            let (_, facts, fingerprint, classes) = &seen[known.unwrap_or(seen.len() - 1)];
-            let resolved = config.resolve(facts).map_err(|p| p.in_file(Path::new(&planned.name)))?;
-            finished += usize::from(planned.is_finished(self, &resolved, (fingerprint, classes))?);
         }
         (self.say)(&format!("{}, already finished: {finished}", count(runs.len(), "run")));
         Ok(())

@@ -4,8 +4,9 @@
 use crate::config::{ConfigError, assigned, value_of};
 use toml::Value;
 
-/// The significant digits of numbers within a range: enough to tell them apart, few enough for the name of a folder.
-const DIGITS: usize = 4;
+/// The least and the most significant digits of numbers within a range: enough to tell them apart, few enough for the name of a folder. With the
+/// most, numbers are what they are.
+const DIGITS: [usize; 2] = [4, 17];
 /// The largest number of values of a range.
 const MOST: usize = 1000;
 const NOTATION: &str = "expected LOW..HIGH, then `log` for equal ratios instead of equal distances, then the number of values, such as 0.01..1 log 5";
@@ -93,21 +94,19 @@ impl Range {
             };
             return Value::Integer(number.round().clamp(low, high) as i64);
         }
-        let number = if log { low * (high / low).powf(share) } else { low + (high - low) * share };
-        Value::Float(rounded(number).clamp(low, high))
+        Value::Float(self.rounded(self.between(share), MOST))
     }
 
     /// This many numbers from the lowest to the highest.
     fn spaced(&self, count: usize) -> Result<Vec<Value>, String> {
-        let Range { low, high, log, whole } = *self;
+        let Range { low, high, whole, .. } = *self;
         let number = |i: usize| {
-            let share = i as f64 / (count - 1) as f64;
-            let number = if log { low * (high / low).powf(share) } else { low + (high - low) * share };
+            let number = self.between(i as f64 / (count - 1) as f64);
             match (whole, i) {
-                (true, _) => Value::Integer(number.round() as i64),
+                (true, _) => Value::Integer(number.round().clamp(low, high) as i64),
                 (false, 0) => Value::Float(low),
                 (false, i) if i + 1 == count => Value::Float(high),
-                (false, _) => Value::Float(rounded(number)),
+                (false, _) => Value::Float(self.rounded(number, 10 * (count - 1))),
             }
         };
         let values: Vec<Value> = (0..count).map(number).collect();
@@ -117,9 +116,25 @@ impl Range {
         Ok(values)
     }
 
+    /// The exact number at a share of the way.
+    fn between(&self, share: f64) -> f64 {
+        let Range { low, high, log, .. } = *self;
+        if log { low * (high / low).powf(share) } else { low + (high - low) * share }
+    }
+
+    /// A number of the range with as many digits as it takes to tell so many of its parts apart.
+    fn rounded(&self, number: f64, parts: usize) -> f64 {
+        let Range { low, high, log, .. } = *self;
+        let part = if log { number * (high / low).ln() } else { high - low } / parts as f64;
+        // The cast turns what is no number, at 0, into 0.
+        let digits = ((number.abs() / part).log10().ceil() as usize).clamp(DIGITS[0], DIGITS[1]);
+        let rounded: f64 = format!("{number:.*e}", digits - 1).parse().expect("a number that was written can be read");
+        rounded.clamp(low, high)
+    }
+
     /// The number of different values, if it is not as good as infinite.
     pub fn count(&self) -> Option<usize> {
-        self.whole.then_some((self.high - self.low) as usize + 1)
+        self.whole.then_some(((self.high - self.low) as usize).saturating_add(1))
     }
 
     /// As it is written.
@@ -146,8 +161,8 @@ fn range(text: &str) -> Result<Option<(Range, Option<usize>)>, String> {
     if words.next().is_some() {
         return Err(wrong());
     }
-    if !(low.is_finite() && high.is_finite() && low < high) {
-        return Err(format!("{text}: the first number must be below the second, and both finite"));
+    if !(low < high && (high - low).is_finite()) {
+        return Err(format!("{text}: the first number must be below the second, and both and their distance finite"));
     }
     if log && low <= 0.0 {
         return Err(format!("{text}: with `log` both numbers must be above 0"));
@@ -157,10 +172,6 @@ fn range(text: &str) -> Result<Option<(Range, Option<usize>)>, String> {
     }
     let whole = [low_text, high_text].iter().all(|text| text.parse::<i64>().is_ok());
     Ok(Some((Range { low, high, log, whole }, count)))
-}
-
-fn rounded(number: f64) -> f64 {
-    format!("{number:.*e}", DIGITS - 1).parse().expect("a number that was written can be read")
 }
 
 /// Whether a config cannot tell two values apart.
@@ -235,6 +246,24 @@ mod tests {
         let Values::Range(range) = Axis::parse("a.b=1..3").unwrap().values else { panic!("a list") };
         assert_eq!([0.0, 0.3, 0.5, 0.7, 1.0].map(|share| range.at(share)), [1, 1, 2, 3, 3].map(Value::Integer));
         assert_eq!(range.count(), Some(3));
+        let Values::Range(range) = Axis::parse(&format!("a.b={}..{}", i64::MIN, i64::MAX)).unwrap().values else {
+            panic!("a list")
+        };
+        assert_eq!((range.count(), range.at(1.0)), (Some(usize::MAX), Value::Integer(i64::MAX)));
+    }
+
+    #[test]
+    fn numbers_of_narrow_ranges_stay_within_them_and_apart() {
+        assert_eq!(list("a.b=0.99993..0.99999 3"), ["0.99993", "0.99996", "0.99999"]);
+        assert_eq!(list("a.b=0.99993..0.99999 log 3"), ["0.99993", "0.99996", "0.99999"]);
+        assert_eq!(list("a.b=-0.12344..0.12344 3"), ["-0.12344", "0.0", "0.12344"]);
+        assert_eq!(list("a.b=0.5..0.6 1000").len(), 1000);
+        for text in ["0.99993..0.99999", "0.99993..0.99999 log", "0.00012346..0.00012349", "0.1..1", "-0.12344..0.1"] {
+            let Values::Range(range) = Axis::parse(&format!("a.b={text}")).unwrap().values else { panic!("a list") };
+            let numbers: Vec<f64> = (0..=100).map(|i| range.at(f64::from(i) / 100.0).as_float().unwrap()).collect();
+            assert!(numbers.windows(2).all(|pair| pair[0] < pair[1]), "{text}: {numbers:?}");
+            assert!(range.low <= numbers[0] && numbers[100] <= range.high, "{text}: {numbers:?}");
+        }
     }
 
     #[test]
@@ -248,6 +277,7 @@ mod tests {
             ("a.b=1..x", "is no range"),
             ("a.b=1..2 log log", "is no range"),
             ("a.b=2..1", "must be below"),
+            ("a.b=-1e308..1e308", "their distance finite"),
             ("a.b=0..1 log", "above 0"),
             ("a.b=0..1 1", "from 2 to 1000"),
             ("a.b=0..1 5", "not 5 different"),

@@ -38,6 +38,12 @@ pub enum SweepError {
         /// The folder.
         path: PathBuf,
     },
+    /// Another program has made or extended the sweep while this one was being checked.
+    #[error("{}: another program has changed this sweep while it was being checked; give the command again", path.display())]
+    Changed {
+        /// The folder.
+        path: PathBuf,
+    },
     /// The folder cannot be used.
     #[error("cannot use the sweep {}: {error}", path.display())]
     Folder {

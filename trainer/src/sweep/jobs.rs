@@ -1,9 +1,11 @@
 //! Runs as processes of this program, several at a time. Each is an ordinary `lethe train` or `lethe resume`; what it prints is passed on.
 
+use super::parent;
 use crate::stop::{Signal, StopRequests};
 use std::collections::BTreeMap;
 use std::ffi::OsString;
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread::{self, JoinHandle};
@@ -58,6 +60,8 @@ struct Running {
 /// The processes of a program, and what they tell it.
 struct Jobs<'a> {
     jobs: &'a [Job],
+    /// This program, or why it is not known.
+    program: io::Result<PathBuf>,
     running: BTreeMap<usize, Running>,
     outcomes: Vec<Option<Outcome>>,
     sender: Sender<Message>,
@@ -74,7 +78,7 @@ pub fn run(
 ) -> Vec<Option<Outcome>> {
     let (sender, receiver) = channel();
     let outcomes = vec![None; jobs.len()];
-    let mut all = Jobs { jobs, running: BTreeMap::new(), outcomes, sender, receiver };
+    let mut all = Jobs { jobs, program: program(), running: BTreeMap::new(), outcomes, sender, receiver };
     let (mut next, mut passed_on) = (0, None);
     loop {
         let asked = stop.asked();
@@ -86,6 +90,7 @@ pub fn run(
         if let (Some(signal), None) = (asked, passed_on) {
             all.running.values().for_each(|running| pass_on(signal, &running.child));
             passed_on = asked;
+            stop.passed_on();
         }
         if all.running.is_empty() && (asked.is_some() || next == jobs.len()) {
             return all.outcomes;
@@ -108,9 +113,11 @@ impl Jobs<'_> {
         }
     }
 
-    fn spawned(&self, job: usize) -> std::io::Result<Running> {
+    fn spawned(&self, job: usize) -> io::Result<Running> {
         let Job { arguments, input } = &self.jobs[job];
-        let mut command = Command::new(std::env::current_exe()?);
+        let program = self.program.as_ref().map_err(|error| io::Error::new(error.kind(), error.to_string()))?;
+        let mut command = Command::new(program);
+        parent::tell(&mut command);
         command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         // Ctrl-C would reach it beside what is passed on, and a second signal ends it at once.
         #[cfg(unix)]
@@ -156,6 +163,12 @@ impl Jobs<'_> {
         let outcome = self.outcomes[job].insert(outcome);
         tell(Event::Ended(job, outcome));
     }
+}
+
+/// This program, also after its file was replaced or removed where the system can start it nevertheless.
+fn program() -> io::Result<PathBuf> {
+    let own = Path::new("/proc/self/exe");
+    if cfg!(target_os = "linux") && own.exists() { Ok(own.to_owned()) } else { std::env::current_exe() }
 }
 
 /// Whether a process ended since it was asked to by this signal, before or after it could save anything.

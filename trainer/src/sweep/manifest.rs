@@ -8,6 +8,7 @@ use crate::config::{Change, Config};
 use crate::error::Error;
 use crate::files;
 use crate::words::count;
+use lethe_nn::atomic::replaced_by;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::fs::{self, File, TryLockError};
@@ -84,8 +85,10 @@ impl Manifest {
                     Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
                     entries => entries.map_err(|error| failed(folder, error.to_string()))?,
                 };
-                // A lock alone was left by a program that died before it wrote the file.
-                let is_other = |entry: io::Result<fs::DirEntry>| entry.map_or(true, |entry| entry.file_name() != LOCK);
+                // A lock alone, or a part of the file, was left by a program that died before it wrote the file.
+                let is_other = |entry: io::Result<fs::DirEntry>| {
+                    entry.map_or(true, |entry| entry.file_name() != LOCK && !is_part(&entry))
+                };
                 if entries.any(is_other) { Err(SweepError::NotASweep { path: folder.to_owned() }) } else { Ok(None) }
             }
             Err(error) => Err(failed(&path, error.to_string())),
@@ -159,8 +162,13 @@ fn listed<'a>(names: impl Iterator<Item = &'a String>) -> Option<String> {
     }
 }
 
+/// Whether a file is a part of a [`NAME`] that was not written to its end.
+fn is_part(entry: &fs::DirEntry) -> bool {
+    entry.file_name().to_str().and_then(replaced_by) == Some(NAME)
+}
+
 impl SweepFolder {
-    /// Creates the folder if it is missing, and keeps other programs from making a sweep in it.
+    /// Creates the folder if it is missing, keeps other programs from making a sweep in it, and removes what one that died was writing.
     ///
     /// # Errors
     /// If another one does, or it cannot be written.
@@ -170,10 +178,25 @@ impl SweepFolder {
         let file = File::options().create(true).append(true).open(path.join(LOCK)).map_err(failed)?;
         let lock = match file.try_lock() {
             Err(TryLockError::WouldBlock) => return Err(SweepError::Busy { path: path.to_owned() }),
+            Ok(()) => {
+                let parts = fs::read_dir(path).map_err(failed)?.filter_map(Result::ok).filter(is_part);
+                // One that stays is in nobody's way.
+                parts.for_each(|part| drop(fs::remove_file(part.path())));
+                Some(file)
+            }
             // A file system without locks is not a reason to refuse.
-            Ok(()) | Err(TryLockError::Error(_)) => Some(file),
+            Err(TryLockError::Error(_)) => Some(file),
         };
         Ok(SweepFolder { path: path.to_owned(), _lock: lock })
+    }
+
+    /// Checks that the folder still holds the sweep, or none, that it held before it was claimed.
+    ///
+    /// # Errors
+    /// If another program has made or extended one meanwhile, or it cannot be read.
+    pub fn expect(&self, before: Option<&Manifest>) -> Result<(), SweepError> {
+        let is_same = Manifest::read(&self.path)?.as_ref() == before;
+        if is_same { Ok(()) } else { Err(SweepError::Changed { path: self.path.clone() }) }
     }
 
     /// Replaces the file.
@@ -225,10 +248,19 @@ mod tests {
         assert_eq!(Manifest::read(&at).unwrap(), None);
         let manifest = Manifest::of(&plan(&["perturb.rho=0.05,0.1"], 2));
         claimed.write(&manifest).unwrap();
-        assert_eq!(Manifest::read(&at).unwrap(), Some(manifest));
+        assert_eq!(Manifest::read(&at).unwrap(), Some(manifest.clone()));
+        // Another program made it since the folder was looked at.
+        assert!(claimed.expect(None).unwrap_err().to_string().contains("give the command again"));
+        claimed.expect(Some(&manifest)).unwrap();
         fs::write(at.join(NAME), "{}").unwrap();
         assert!(Manifest::read(&at).unwrap_err().to_string().contains("expected a sweep"));
         fs::remove_file(at.join(NAME)).unwrap();
+        // A program died within its first write.
+        drop(claimed);
+        let part = at.join(format!("{NAME}.7-0.partial"));
+        fs::write(&part, "{").unwrap();
+        assert_eq!(Manifest::read(&at).unwrap(), None);
+        assert!(SweepFolder::claim(&at).is_ok() && !part.exists());
         fs::write(at.join("thesis.tex"), "…").unwrap();
         assert!(Manifest::read(&at).unwrap_err().to_string().contains("contains no sweep"));
     }

@@ -5,6 +5,7 @@ mod check;
 mod error;
 pub mod jobs;
 mod manifest;
+pub mod parent;
 mod picture;
 mod plan;
 mod point;

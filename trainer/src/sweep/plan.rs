@@ -5,6 +5,7 @@ use super::error::SweepError;
 use super::point::{Draws, Point, drawn, grid};
 use crate::config::{Config, ConfigError, Problem};
 use crate::error::Error;
+use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 
 const SEED: &str = "train.seed";
@@ -69,6 +70,14 @@ impl Plan {
                     refuse("an earlier --set has this key: give all its values in one, separated by commas").into()
                 );
             }
+            // Whichever is set last would take the other's values away.
+            let is_part = |of: &Axis, whole: &Axis| of.key.strip_prefix(&whole.key).is_some_and(|r| r.starts_with('.'));
+            if let Some(other) = axes[..i].iter().find(|other| is_part(axis, other) || is_part(other, axis)) {
+                let (part, whole) = if is_part(axis, other) { (axis, other) } else { (other, axis) };
+                let reason =
+                    format!("{} is a part of {}, which has a --set too: set each part by itself", part.key, whole.key);
+                return Err(refuse(&reason).into());
+            }
             if axis.key == SEED && axis.varies() {
                 return Err(refuse("--seeds N trains with N seeds, from this one on: give one number").into());
             }
@@ -95,13 +104,7 @@ impl Plan {
             }
         };
         let points: Vec<(Point, Config)> = points.into_iter().map(read).collect::<Result<_, Error>>()?;
-        if let Some(twice) = points.iter().enumerate().find_map(|(i, (point, _))| {
-            points[..i].iter().find(|(other, _)| other.name.eq_ignore_ascii_case(&point.name))
-        }) {
-            return Err(
-                Problem::value("--set", &twice.0.name, "is the name of two points: give only one of them").into()
-            );
-        }
+        expect_different(&points)?;
         let first = points[0].1.train.seed;
         let last = first.checked_add(request.seeds - 1).filter(|last| i64::try_from(*last).is_ok());
         let last = last.ok_or_else(|| Problem::value(SEED, first, "is too large for so many seeds after it"))?;
@@ -119,6 +122,22 @@ impl Plan {
         let of_seed = |seed: &u64| self.points.iter().enumerate().map(|point| run(*seed, point)).collect::<Vec<_>>();
         self.seeds.iter().flat_map(of_seed).collect()
     }
+}
+
+/// Refuses points that share a folder or a config.
+fn expect_different(points: &[(Point, Config)]) -> Result<(), Problem> {
+    let (mut names, mut configs) = (HashSet::new(), HashMap::new());
+    for (point, config) in points {
+        // Some file systems do not tell capitals apart.
+        if !names.insert(point.name.to_ascii_lowercase()) {
+            return Err(Problem::value("--set", &point.name, "is the name of two points: give only one of them"));
+        }
+        if let Some(other) = configs.insert(config.to_toml(), &point.name) {
+            let reason = format!("is the same config as {other}: give only one of them");
+            return Err(Problem::value("--set", &point.name, reason));
+        }
+    }
+    Ok(())
 }
 
 /// The setting of a key that has one value.
@@ -163,6 +182,15 @@ pub(super) mod tests {
             (&["perturb.m=8,3"], &["m=3", "train.batch = 8", "not divisible"]),
             (&["perturb.rhoo=1,2"], &["perturb.rhoo", "did you mean `perturb.rho`"]),
             (&["optim.lr=1", "optim.lr=2"], &["--set optim.lr=2", "an earlier --set"]),
+            (
+                &["data.augment={flip=true},{flip=false}", "data.augment.crop_padding=2"],
+                &["--set data.augment.crop_padding=2", "crop_padding is a part of data.augment, which"],
+            ),
+            (
+                &["data.augment.crop_padding=1,2", "data.augment={flip=true}"],
+                &["--set data.augment={flip=true}", "crop_padding is a part of data.augment, which"],
+            ),
+            (&["data.augment={},{flip=false}"], &["is the same config as augment="]),
             (&["train.seed=1,2"], &["--set train.seed=1,2", "--seeds N"]),
             (&["optim.lr=0.1..1"], &["--random N"]),
         ] {

@@ -4,10 +4,13 @@ use super::axis::{Axis, Values};
 use crate::config::Problem;
 use crc::{CRC_32_ISO_HDLC, Crc};
 use lethe_tensor::random::Draw;
+use std::collections::HashSet;
 use toml::Value;
 
 /// The largest number of points.
 const MOST: usize = 10_000;
+/// How many draws in a row may repeat points, and how many more for each point that there is, up to twice as many as may be drawn.
+const PATIENCE: [usize; 2] = [1000, 200];
 /// The name of the only point of a sweep in which nothing but the seed varies.
 const ONLY: &str = "base";
 /// The largest length of a value, and of all, in the name of a folder.
@@ -101,19 +104,27 @@ pub fn drawn(axes: &[&Axis], draws: Draws) -> Result<Vec<Point>, Problem> {
             "there are only {all} points, and none is drawn twice; leave --random out for all of them"
         ));
     }
-    let mut points: Vec<Point> = Vec::new();
-    // Numbers with few digits may be drawn again, but not forever.
-    for number in 0..draws.count.saturating_mul(1000).saturating_add(100_000) {
+    // Numbers with few digits may be drawn again, but not forever; the last of a finite number of points take longer.
+    let patience = PATIENCE[0] + PATIENCE[1] * all.unwrap_or(0).min(2 * MOST);
+    let (mut points, mut seen, mut last) = (Vec::new(), HashSet::new(), 0);
+    for number in 0.. {
         if points.len() == draws.count {
-            return Ok(points);
+            break;
+        }
+        if number - last > patience {
+            return refuse(format!(
+                "only {} different points were found in {number} draws: ask for no more, or widen a range",
+                points.len()
+            ));
         }
         let value = |axis: &&Axis| (axis.key.clone(), axis.values.at(share(draws.seed, &axis.key, number)));
         let values: Vec<_> = axes.iter().map(value).collect();
-        if points.iter().all(|point| point.values != values) {
+        if seen.insert(values.iter().map(|(_, value)| value.to_string()).collect::<Vec<_>>()) {
             points.push(Point::of(values));
+            last = number;
         }
     }
-    refuse(format!("only {} different points were found", points.len()))
+    Ok(points)
 }
 
 /// A number in [0, 1) of this seed, key and draw, whatever the other keys are.
@@ -256,6 +267,14 @@ mod tests {
         assert!(message(drawn(&[&lists[0], &lists[2]], Draws { count: 5, seed: 0 })).contains("only 4 points"));
         assert!(message(drawn(&[], Draws { count: 5, seed: 0 })).contains("nothing to draw"));
         assert!(message(grid(&[&lists[1]])).contains("--set a.c = 0.01..1: is a range to draw from"));
+        // Numbers with four digits are not so many, and that is found soon.
+        let narrow = axes(&["a.b=0.1..1"]);
+        let found = message(drawn(&[&narrow[0]], Draws { count: MOST, seed: 0 }));
+        assert!(found.contains("different points were found in "), "{found}");
+        let all = axes(&["a.b=-9223372036854775808..9223372036854775807", "a.c=1..10000"]);
+        for axis in &all {
+            assert_eq!(drawn(&[axis], Draws { count: MOST, seed: 0 }).unwrap().len(), MOST);
+        }
         let many = axes(&["a.b=1..1000 1000", "a.c=1..11 11"]);
         assert!(message(grid(&[&many[0], &many[1]])).contains("at most 10000 points"));
     }

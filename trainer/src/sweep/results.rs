@@ -162,7 +162,7 @@ impl Results<'_> {
         };
         let text = format!(
             "# Sweep of {}: {points}{drawn}, {seeds}{fixed}\n\nMeans over the seeds ± half the width of the 95 % confidence interval (Student's t); \
-             accuracies in percent. The point with the highest mean accuracy is bold.\n\n{}{shown}",
+             accuracies in percent. Bold: the point with the highest mean accuracy of those with the most finished runs.\n\n{}{shown}",
             request.file.display(),
             self.table(true).markdown()
         );
@@ -211,6 +211,7 @@ pub(super) mod tests {
         assert_eq!(results.write(folder.path()).unwrap().len(), 4);
         let text = std::fs::read_to_string(folder.path().join("sweep.md")).unwrap();
         assert!(text.starts_with("# Sweep of x.toml: 2 points, 2 seeds, with optim.schedule=\"cosine\"\n"), "{text}");
+        assert!(text.contains("highest mean accuracy of those with the most finished runs.\n\n| "), "{text}");
         assert!(
             text.contains("| **0.1** | **2** | 91.00 ± 12.71 | 0.0900 ± 0.1271 |\n| 0.2 | 1 of 2 | 95.00 |"),
             "{text}"
