@@ -5,8 +5,8 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::path::PathBuf;
 use std::sync::LazyLock;
 
-/// The largest single allocation: a header that lies asks for more.
-const LIMIT: usize = 1 << 28;
+/// The largest single allocation: that of the largest image that is read, 2²⁷ pixels of three bytes, and some. A header that lies may ask for more.
+const LIMIT: usize = 1 << 29;
 
 struct Limited;
 
