@@ -4,9 +4,6 @@ use super::{Likelihood, Objective};
 use lethe_autograd::Var;
 use lethe_tensor::{DType, Tensor};
 
-/// The largest exponent of a perplexity: e⁸⁰ is beyond any 1/λ, and finite in every float.
-const CLAMP: f64 = 80.0;
-
 /// The objective of output bias forgetting. Per sample `L^BF(y, z) = (1 − α) L(e_y, z) − L(U, z)`, U = 1/C for every class, to be
 /// maximised, with
 ///
@@ -73,11 +70,7 @@ impl Obf {
         if self.lambda == 0.0 {
             return logits.scalar_like(self.gamma);
         }
-        let perplexity = match self.likelihood {
-            Likelihood::Softmax => logits.log_softmax(-1).gather(-1, column).neg().clamp_max(CLAMP).exp(),
-            Likelihood::Sigmoid => logits.gather(-1, column).neg().clamp_max(CLAMP).exp().add_scalar(1.0),
-        };
-        self.alpha_at(&perplexity)
+        self.alpha_at(&self.scores(logits).gather(-1, column))
     }
 
     /// α of every class as if it were the label, (n, classes).
@@ -85,16 +78,27 @@ impl Obf {
         if self.lambda == 0.0 {
             return logits.scalar_like(self.gamma).expand(logits.shape());
         }
-        let perplexity = match self.likelihood {
-            Likelihood::Softmax => logits.log_softmax(-1).neg().clamp_max(CLAMP).exp(),
-            Likelihood::Sigmoid => logits.neg().clamp_max(CLAMP).exp().add_scalar(1.0),
-        };
-        self.alpha_at(&perplexity)
+        self.alpha_at(&self.scores(logits))
     }
 
-    /// α where the label has this perplexity 1/ŷ.
-    fn alpha_at(&self, perplexity: &Tensor) -> Tensor {
+    /// What the likelihood of each class is read from: its logarithm, or for sigmoids the logit itself.
+    fn scores(&self, logits: &Tensor) -> Tensor {
+        match self.likelihood {
+            Likelihood::Softmax => logits.log_softmax(-1),
+            Likelihood::Sigmoid => logits.clone(),
+        }
+    }
+
+    /// α where the label has this score.
+    fn alpha_at(&self, score: &Tensor) -> Tensor {
+        /// e⁸⁰ is beyond any 1/λ, and finite in every float.
+        const CLAMP: f64 = 80.0;
         let c = 1.0 / self.lambda;
+        let inverse = score.neg().clamp_max(CLAMP).exp();
+        let perplexity = match self.likelihood {
+            Likelihood::Softmax => inverse,
+            Likelihood::Sigmoid => inverse.add_scalar(1.0),
+        };
         perplexity.clamp_max(c).rsub_scalar(c).mul_scalar(self.gamma / (c - 1.0))
     }
 
