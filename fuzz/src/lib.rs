@@ -1,5 +1,4 @@
-//! What all targets share: files for readers that take a path, and a limit of memory.
-#![allow(dead_code)] // a target uses some of it
+//! What the targets share: a limit of memory, and files for readers that take a path.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::path::PathBuf;

@@ -1,11 +1,9 @@
 //! Checkpoints: with the checksum that they come with, and sealed again, so that what lies behind it is reached too.
 #![no_main]
 
-#[path = "common.rs"]
-mod common;
-
 use flate2::Crc;
 use lethe::run::Checkpoint;
+use lethe_fuzz::file;
 use libfuzzer_sys::fuzz_target;
 
 /// What stands before the checksum's eight digits, which count as zeros in it.
@@ -26,7 +24,7 @@ fn sealed(data: &[u8]) -> Option<Vec<u8>> {
 fuzz_target!(|data: &[u8]| {
     let sealed = sealed(data);
     for bytes in [Some(data), sealed.as_deref()].into_iter().flatten() {
-        let path = common::file("checkpoint.safetensors", bytes);
+        let path = file("checkpoint.safetensors", bytes);
         if let Ok(checkpoint) = Checkpoint::load(&path) {
             let _ = (checkpoint.config(), checkpoint.averaged());
         }

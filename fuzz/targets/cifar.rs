@@ -1,12 +1,9 @@
 //! The binary files of CIFAR-10 and CIFAR-100.
 #![no_main]
 
-#[path = "common.rs"]
-mod common;
-
-use common::{FOLDER, file};
 use lethe::config::{DataConfig, DatasetKind};
 use lethe::data::{SearchPath, load};
+use lethe_fuzz::{FOLDER, file};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|data: &[u8]| {

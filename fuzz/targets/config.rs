@@ -1,10 +1,8 @@
 //! Config files, and changes of them: what is taken has a text that reads as the same config.
 #![no_main]
 
-#[path = "common.rs"]
-mod common;
-
 use lethe::config::Config;
+use lethe_fuzz as _; // for its limit of memory
 use libfuzzer_sys::fuzz_target;
 use std::path::Path;
 

@@ -1,11 +1,9 @@
 //! Labels in IDX files, compressed or not.
 #![no_main]
 
-#[path = "common.rs"]
-mod common;
-
+use lethe_fuzz::file;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|data: &[u8]| {
-    let _ = lethe::data::read_labels(&common::file("labels", data));
+    let _ = lethe::data::read_labels(&file("labels", data));
 });

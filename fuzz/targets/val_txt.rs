@@ -1,12 +1,9 @@
 //! The list of the classes of validation images.
 #![no_main]
 
-#[path = "common.rs"]
-mod common;
-
-use common::{FOLDER, file};
 use lethe::config::{DataConfig, DatasetKind};
 use lethe::data::{SearchPath, load};
+use lethe_fuzz::{FOLDER, file};
 use libfuzzer_sys::fuzz_target;
 use std::sync::Once;
 

@@ -1,13 +1,11 @@
 //! Weights saved by the library, and by other programs. A file of the target's own network is the first one.
 #![no_main]
 
-#[path = "common.rs"]
-mod common;
-
 use lethe::nn::layers::{BatchNorm1d, Linear};
 use lethe::nn::weights::{from_bytes, to_bytes};
 use lethe::nn::{Builder, State, Theta};
 use lethe::tensor::Device;
+use lethe_fuzz as _; // for its limit of memory
 use libfuzzer_sys::fuzz_target;
 
 fn network() -> (Theta, State) {
