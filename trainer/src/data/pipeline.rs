@@ -76,11 +76,17 @@ pub(super) struct Pipeline {
 /// A worker's buffers, which are reused for every image.
 #[derive(Default)]
 pub(super) struct Scratch {
+    resized: Resized,
+    changed: Vec<u8>,
+}
+
+/// The buffers for an image that is cropped and resized.
+#[derive(Default)]
+struct Resized {
     resampler: Resampler,
     side_by_side: Vec<u8>,
     square: Vec<u8>,
     planes: Vec<u8>,
-    changed: Vec<u8>,
 }
 
 impl Pipeline {
@@ -122,41 +128,43 @@ impl Pipeline {
         scratch: &mut Scratch,
         out: &mut Vec<f32>,
     ) -> Result<(), DataError> {
+        let Scratch { resized, changed } = scratch;
         let mut random = streams.of(Purpose::Change);
-        let mut changed = std::mem::take(&mut scratch.changed);
         let change = self.augment.as_ref().map(|config| Augment::draw(config, &mut random));
         let mut image = match &data.images {
             Images::Memory(pixels) if !self.resized => Cow::Borrowed(pixels.image(index)),
-            images => Cow::Borrowed(self.square(images, index, &mut random, scratch)?),
+            images => Cow::Borrowed(self.square(images, index, &mut random, resized)?),
         };
         if let Some(stand_in) = data.stand_in {
             image = Cow::Owned(stand_in.apply(&image, self.shape, self.max_value, index));
         }
+        let begin = out.len();
+        let Some((config, change)) = self.augment.as_ref().zip(change) else {
+            self.normalise(&image, out);
+            return Ok(());
+        };
         changed.clear();
-        match change {
-            Some(change) => changed.extend(change.apply(&image, self.shape)),
-            None => changed.extend_from_slice(&image),
-        }
+        changed.extend(change.apply(&image, self.shape));
         if let Some(max_value) = self.stretched {
             changed.iter_mut().for_each(|value| *value = stretched(*value, max_value));
         }
-        if let Some(config) = &self.augment {
-            let mut planes = Planes { values: &mut changed, shape: self.shape };
-            if config.jitters() {
-                jitter(&mut planes, config, streams.of(Purpose::Colours));
-            }
-            rand_augment(&mut planes, config.rand_augment, config.rand_magnitude(), streams.of(Purpose::Operations));
+        let mut planes = Planes { values: changed, shape: self.shape };
+        if config.jitters() {
+            jitter(&mut planes, config, streams.of(Purpose::Colours));
         }
-        let begin = out.len();
-        for (values, table) in changed.chunks_exact(self.shape.height * self.shape.width).zip(&self.tables) {
-            out.extend(values.iter().map(|v| table[usize::from(*v)]));
-        }
-        if let Some(config) = self.augment.as_ref().filter(|config| config.erase > 0.0) {
+        rand_augment(&mut planes, config.rand_augment, config.rand_magnitude(), streams.of(Purpose::Operations));
+        self.normalise(changed, out);
+        if config.erase > 0.0 {
             erase(&mut out[begin..], self.shape, config.erase, streams.of(Purpose::Erasing));
         }
-        drop(image);
-        scratch.changed = changed;
         Ok(())
+    }
+
+    /// Appends the normalised values of an image.
+    fn normalise(&self, image: &[u8], out: &mut Vec<f32>) {
+        for (values, table) in image.chunks_exact(self.shape.height * self.shape.width).zip(&self.tables) {
+            out.extend(values.iter().map(|v| table[usize::from(*v)]));
+        }
     }
 
     /// The cropped and resized image, in the order CHW.
@@ -165,9 +173,9 @@ impl Pipeline {
         images: &Images,
         index: usize,
         random: &mut Philox,
-        scratch: &'a mut Scratch,
+        buffers: &'a mut Resized,
     ) -> Result<&'a [u8], DataError> {
-        let Scratch { resampler, side_by_side, square, planes, .. } = scratch;
+        let Resized { resampler, side_by_side, square, planes } = buffers;
         let decoded;
         let view = match images {
             Images::Memory(pixels) => interleave(pixels, index, side_by_side),
