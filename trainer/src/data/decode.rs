@@ -77,6 +77,7 @@ pub(super) fn flaw(error: ImageError) -> ImageFlaw {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use image::codecs::png::{CompressionType, FilterType, PngEncoder};
 
     fn fixture(name: &str) -> Vec<u8> {
         let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/pil/");
@@ -119,6 +120,20 @@ mod tests {
             damaged[at] ^= 4;
             assert!(pixels(&damaged, false, true).is_err(), "byte {at}");
         }
+    }
+
+    #[test]
+    fn a_png_has_the_bytes_that_its_size_needs_before_memory_is_allocated_for_it() {
+        let mut even = Cursor::new(Vec::new());
+        let encoder = PngEncoder::new_with_quality(&mut even, CompressionType::Best, FilterType::NoFilter);
+        RgbImage::new(3000, 2000).write_with_encoder(encoder).unwrap();
+        let even = even.into_inner();
+        assert!(even.len() < 3 * 3000 * 2000 / 900, "nearly as small as Deflate can make it: {}", even.len());
+        assert_eq!(pixels(&even, false, true).unwrap().dimensions(), (3000, 2000));
+        let mut lying = encoded(ImageFormat::Png);
+        lying[16..24].copy_from_slice(&[1, 0, 0, 0, 0, 0, 0, 8]); // 2²⁴ × 8 pixels
+        let said = pixels(&lying, false, true).unwrap_err().to_string();
+        assert!(said.starts_with("is truncated: expected 390167 bytes or more, found "), "{said}");
     }
 
     #[test]

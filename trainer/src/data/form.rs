@@ -137,6 +137,7 @@ pub(super) fn check_length(form: ImageFormat, head: &[u8], length: u64) -> Resul
         // A RIFF header gives the number of bytes after its first eight.
         ImageFormat::WebP => word(4).map(|rest| rest + 8),
         ImageFormat::Bmp => bitmap_length(head, word),
+        ImageFormat::Png => png_length(head),
         _ => None,
     };
     match expected.filter(|expected| length < *expected) {
@@ -153,6 +154,23 @@ fn bitmap_length(head: &[u8], word: impl Fn(usize) -> Option<u64>) -> Option<u64
     let plain = header? >= 40 && compression? == 0;
     let row = width?.checked_mul(bits)?.div_ceil(32).checked_mul(4)?;
     plain.then(|| start?.checked_add(row.checked_mul(rows)?)).flatten()
+}
+
+/// The least length of a PNG of the size in its header, which memory is allocated for: Deflate makes data no smaller than by a factor of 1032. `None`
+/// for one that is too large anyway.
+fn png_length(head: &[u8]) -> Option<u64> {
+    const SMALLEST: u64 = 1032;
+    let word = |at: usize| head.get(at..at + 4).map(|b| u64::from(u32::from_be_bytes([b[0], b[1], b[2], b[3]])));
+    let (width, height, depth) = (word(16)?, word(20)?, u64::from(*head.get(24)?));
+    let channels = match head.get(25)? {
+        2 => 3,
+        4 => 2,
+        6 => 4,
+        // Grey, or numbers of colours in a palette.
+        _ => 1,
+    };
+    check_size(width, height).ok()?;
+    Some(width * height * channels * depth / 8 / SMALLEST)
 }
 
 /// The last chunk of every PNG.
