@@ -85,19 +85,19 @@ pub fn run(args: &SweepArgs) -> Result<(), Error> {
     let stop = StopRequests::of_parent().map_err(Error::Signals)?;
     let jobs: Vec<Job> = todo.iter().map(|needed| args.job(needed, &folder, share, &plan)).collect();
     let mut progress = SweepProgress::new(args.telling.show(), finished, &todo);
-    let mut written = Results::read(&plan, &folder)?.write(&folder);
+    let mut results = Results::read(&plan, &folder)?;
+    let mut written = results.write(&folder).map(drop);
     let outcomes = jobs::run(&jobs, at_a_time, &stop, &mut |event| {
-        let has_result = matches!(event, Event::Ended(_, Outcome::Finished));
-        let results = has_result.then(|| Results::read(&plan, &folder));
-        progress.tell(event, results.as_ref().and_then(|results| results.as_ref().ok()));
-        if let (Some(results), true) = (results, written.is_ok()) {
-            written = results.and_then(|results| results.write(&folder));
+        let finished = if let Event::Ended(run, Outcome::Finished) = event { Some(run) } else { None };
+        if let (Some(run), true) = (finished, written.is_ok()) {
+            written = results.add(&todo[run].run, &folder).and_then(|()| results.write(&folder).map(drop));
         }
+        progress.tell(event, &results);
     });
     progress.finish();
     written?;
     let failed = failures(&todo, &outcomes);
-    show(args.telling.show(), &Results::read(&plan, &folder)?, &failed, &folder)?;
+    show(args.telling.show(), &results, &failed, &folder)?;
     if let Some(signal) = stop.asked() {
         let done = finished + outcomes.iter().filter(|outcome| **outcome == Some(Outcome::Finished)).count();
         let how = format!("{done} of {} are finished; the same command goes on", count(needed.len(), "run"));

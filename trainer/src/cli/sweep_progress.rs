@@ -54,8 +54,8 @@ impl SweepProgress {
         SweepProgress { show, bar, runs, running, finished, all, watch: Stopwatch::start() }
     }
 
-    /// Tells of an event; of a run that finished with the results so far.
-    pub fn tell(&mut self, event: Event<'_>, results: Option<&Results<'_>>) {
+    /// Tells of an event; of a run that finished with the results so far, its own among them.
+    pub fn tell(&mut self, event: Event<'_>, results: &Results<'_>) {
         match event {
             Event::Begun(run) => {
                 self.running.insert(run, String::new());
@@ -96,12 +96,12 @@ impl SweepProgress {
         }
     }
 
-    fn end(&mut self, run: usize, outcome: &Outcome, results: Option<&Results<'_>>) {
+    fn end(&mut self, run: usize, outcome: &Outcome, results: &Results<'_>) {
         let point = self.runs[run].point;
         match outcome {
             Outcome::Finished => {
                 self.finished += 1;
-                let so_far = results.and_then(|results| results.summary(point, ACCURACY));
+                let so_far = results.summary(point, ACCURACY);
                 let mean =
                     so_far.map_or_else(String::new, |s| format!("test accuracy of the point {} %", cell(ACCURACY, s)));
                 let state = json!({

@@ -174,9 +174,13 @@ fn range(text: &str) -> Result<Option<(Range, Option<usize>)>, String> {
     Ok(Some((Range { low, high, log, whole }, count)))
 }
 
+/// A value as a number, whole or not.
+pub(super) fn number(value: &Value) -> Option<f64> {
+    value.as_float().or(value.as_integer().map(|whole| whole as f64))
+}
+
 /// Whether a config cannot tell two values apart.
 fn is_same(a: &Value, b: &Value) -> bool {
-    let number = |value: &Value| value.as_float().or(value.as_integer().map(|whole| whole as f64));
     a == b || number(a).is_some_and(|a| number(b) == Some(a))
 }
 

@@ -1,7 +1,7 @@
 //! What a sweep has found so far: a table of its points, with means and intervals over seeds, as text, CSV, Markdown and a picture.
 
 use super::picture;
-use super::plan::Plan;
+use super::plan::{Plan, SweepRun};
 use crate::error::Error;
 use crate::files;
 use crate::reproduce::{Measures, Row, Summary, Table, cell, mean};
@@ -30,17 +30,27 @@ impl Results<'_> {
     /// # Errors
     /// If a result cannot be read.
     pub fn read<'a>(plan: &'a Plan, folder: &Path) -> Result<Results<'a>, Error> {
-        let mut measured = vec![vec![]; plan.points.len()];
-        for run in plan.runs() {
-            // A run that has not begun has no folder.
-            let Ok(opened) = RunFolder::open(&folder.join(&run.name)) else { continue };
-            if let Some(finished) = opened.finished()? {
-                let values = [(ACCURACY, finished.test.accuracy()), (Measures::LOSS, finished.test.loss)];
-                let values = values.map(|(name, value)| (name.to_owned(), value)).to_vec();
-                measured[run.point].push(Measures { seed: run.seed, values });
-            }
+        let mut results = Results { plan, measured: vec![vec![]; plan.points.len()] };
+        plan.runs().iter().try_for_each(|run| results.add(run, folder))?;
+        Ok(results)
+    }
+
+    /// Adds the results of a run, if it is finished.
+    ///
+    /// # Errors
+    /// If they cannot be read.
+    pub fn add(&mut self, run: &SweepRun, folder: &Path) -> Result<(), Error> {
+        // A run that has not begun has no folder.
+        let Ok(opened) = RunFolder::open(&folder.join(&run.name)) else { return Ok(()) };
+        if let Some(finished) = opened.finished()? {
+            let values = [(ACCURACY, finished.test.accuracy()), (Measures::LOSS, finished.test.loss)];
+            let values = values.map(|(name, value)| (name.to_owned(), value)).to_vec();
+            let of_point = &mut self.measured[run.point];
+            // In the order of the seeds, whichever run ends first.
+            let at = of_point.partition_point(|measures| measures.seed < run.seed);
+            of_point.insert(at, Measures { seed: run.seed, values });
         }
-        Ok(Results { plan, measured })
+        Ok(())
     }
 
     /// The point with the highest mean accuracy of those with the most finished runs; of equal ones that with the lower loss, then the first.

@@ -1,6 +1,6 @@
 //! Where the values of a key stand on an axis: numbers at their place or at that of their logarithm, words one after the other.
 
-use super::axis::{Axis, Values};
+use super::axis::{Axis, Values, number};
 use super::plan::Plan;
 use super::point::word;
 use toml::Value;
@@ -105,10 +105,6 @@ impl Scale {
 fn short(number: f64) -> String {
     let rounded = format!("{number:.2e}").parse().unwrap_or(number);
     word(&Value::Float(rounded))
-}
-
-fn number(value: &Value) -> Option<f64> {
-    value.as_float().or(value.as_integer().map(|whole| whole as f64))
 }
 
 /// Whether the logarithms of numbers are more evenly spaced than the numbers.
