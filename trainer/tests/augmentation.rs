@@ -3,34 +3,26 @@
 #![cfg(feature = "program")]
 
 mod common;
+mod small;
 mod trained;
 
 use common::{fails, runs};
+use small::SMALL;
 use std::fs;
+use std::path::PathBuf;
 use trained::trained;
 
-const SMALL: &str = "
-[data]
-dataset = \"digits\"
-train_limit = 96
-[model]
-kind = \"mlp\"
-widths = [8]
-[optim]
-kind = \"sgd\"
-lr = 0.1
-[perturb]
-kind = \"obf\"
-rho = 0.1
-m = 16
-[train]
-epochs = 2
-batch = 32
-";
+/// OBF in slices of half a batch, on images of every class.
+const SETTINGS: [&str; 3] = ["perturb.kind=obf", "perturb.m=16", "data.train_limit=96"];
+
+/// The folder of a training with these changes, in a temporary one.
+fn trained_with(set: &[&str]) -> (tempfile::TempDir, PathBuf) {
+    trained(SMALL, &[&SETTINGS[..], set].concat())
+}
 
 #[test]
 fn every_way_to_change_images_and_what_counts_changes_the_run() {
-    let metrics = |set: &[&str]| fs::read_to_string(trained(SMALL, set).1.join("metrics.jsonl")).unwrap();
+    let metrics = |set: &[&str]| fs::read_to_string(trained_with(set).1.join("metrics.jsonl")).unwrap();
     let mut seen = vec![metrics(&[])];
     for set in [
         &["data.augment.brightness=0.3"][..],
@@ -53,7 +45,7 @@ fn every_way_to_change_images_and_what_counts_changes_the_run() {
 
 #[test]
 fn balanced_weights_are_written_out_as_numbers() {
-    let (_folder, run) = trained(SMALL, &["loss.class_weights=balanced"]);
+    let (_folder, run) = trained_with(&["loss.class_weights=balanced"]);
     let config: toml::Table = fs::read_to_string(run.join("config.toml")).unwrap().parse().unwrap();
     let weights = config["loss"]["class_weights"].as_array().unwrap();
     assert_eq!(weights.len(), 10);

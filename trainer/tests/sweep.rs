@@ -3,33 +3,16 @@
 #![cfg(feature = "program")]
 
 mod common;
+mod small;
 
 use common::{fails, lethe, program, runs};
 use lethe::run::{Existing, RunFolder};
 use serde_json::Value;
+use small::SMALL;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
-
-const SMALL: &str = "
-[data]
-dataset = \"digits\"
-train_limit = 64
-[model]
-kind = \"mlp\"
-widths = [8]
-[optim]
-kind = \"sgd\"
-lr = 0.1
-[perturb]
-kind = \"steepest\"
-rho = 0.05
-m = 32
-[train]
-epochs = 2
-batch = 32
-";
 
 struct Setup {
     folder: tempfile::TempDir,

@@ -1,14 +1,8 @@
 //! `lethe data get` where files are already: it keeps the data set's, and replaces none.
 
-#![cfg(feature = "program")]
-
-mod common;
-mod mirror;
-mod server;
-
-use common::{fails, program, runs};
-use mirror::{FAILURE, IMAGES, Setup, archive, gunzip, of_archive, sums, tiny};
-use server::honest;
+use crate::common::{fails, program, runs};
+use crate::mirror::{FAILURE, IMAGES, Setup, archive, gunzip, of_archive, sums, tiny};
+use crate::server::honest;
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::path::Path;

@@ -1,14 +1,8 @@
 //! `lethe data get`: what it installs and where, what it takes from archives, and what it refuses.
 
-#![cfg(feature = "program")]
-
-mod common;
-mod mirror;
-mod server;
-
-use common::{fails, program, runs};
-use mirror::{FAILURE, IMAGES, Setup, USAGE, archive, archive_of, gunzip, gzip, of_archive, tiny};
-use server::{head, honest};
+use crate::common::{fails, program, runs};
+use crate::mirror::{FAILURE, IMAGES, Setup, USAGE, archive, archive_of, gunzip, gzip, of_archive, tiny};
+use crate::server::{head, honest};
 use std::fs;
 use std::path::{Path, PathBuf};
 

@@ -1,7 +1,5 @@
 //! A tiny data set in MNIST's form, and a server that is a mirror of it.
 
-#![allow(dead_code)] // each test program uses a part
-
 use crate::common::{fails, program};
 use crate::server::{Request, Server, head, honest};
 use flate2::Compression;

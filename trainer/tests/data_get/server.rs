@@ -1,7 +1,5 @@
 //! A server of HTTP on this machine, which answers as a test wants it to.
 
-#![allow(dead_code)] // each test program uses a part
-
 use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};

@@ -1,14 +1,8 @@
 //! `lethe data get` against servers that are slow, lie, or break off.
 
-#![cfg(feature = "program")]
-
-mod common;
-mod mirror;
-mod server;
-
-use common::{fails, program, runs};
-use mirror::{FAILURE, IMAGES, Setup, tiny};
-use server::{Request, head, honest, whole};
+use crate::common::{fails, program, runs};
+use crate::mirror::{FAILURE, IMAGES, Setup, tiny};
+use crate::server::{Request, head, honest, whole};
 use std::fs;
 use std::io::Write;
 use std::net::TcpStream;
