@@ -4,6 +4,13 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
+/// The number of images of each class, given the class of each image.
+pub(crate) fn counts(labels: impl IntoIterator<Item = u32>, classes: usize) -> Vec<usize> {
+    let mut counts = vec![0; classes];
+    labels.into_iter().for_each(|label| counts[label as usize] += 1);
+    counts
+}
+
 /// The largest number of names that a message lists.
 const LISTED: usize = 3;
 

@@ -11,7 +11,7 @@ use plotters::style::text_anchor::{HPos, Pos, VPos};
 use plotters::style::{FontStyle, register_font};
 use resvg::{tiny_skia, usvg};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Once};
+use std::sync::{Arc, LazyLock, Once};
 
 /// What figures are drawn on.
 pub use plotters::prelude::DrawingBackend as Backend;
@@ -161,11 +161,15 @@ fn load_letters() {
 
 /// The pixels of an SVG, enlarged by a factor.
 fn rasterised(svg: &str, factor: u32) -> Result<tiny_skia::Pixmap, String> {
-    let mut fonts = usvg::fontdb::Database::new();
-    fonts.load_font_data(epaint_default_fonts::UBUNTU_LIGHT.to_vec());
-    let family = fonts.faces().next().and_then(|face| face.families.first()).map(|(family, _)| family.clone());
-    fonts.set_sans_serif_family(family.unwrap_or_default());
-    let options = usvg::Options { fontdb: Arc::new(fonts), ..usvg::Options::default() };
+    /// The program's own font, whatever name it has.
+    static FONTS: LazyLock<Arc<usvg::fontdb::Database>> = LazyLock::new(|| {
+        let mut fonts = usvg::fontdb::Database::new();
+        fonts.load_font_data(epaint_default_fonts::UBUNTU_LIGHT.to_vec());
+        let family = fonts.faces().next().and_then(|face| face.families.first()).map(|(family, _)| family.clone());
+        fonts.set_sans_serif_family(family.unwrap_or_default());
+        Arc::new(fonts)
+    });
+    let options = usvg::Options { fontdb: FONTS.clone(), ..usvg::Options::default() };
     let tree = usvg::Tree::from_str(svg, &options).map_err(|e| e.to_string())?;
     let size = tree.size().to_int_size();
     let (width, height) = (size.width() * factor, size.height() * factor);

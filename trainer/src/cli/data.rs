@@ -5,7 +5,7 @@ use super::options::{Telling, number, whole};
 use super::output::{note, say};
 use crate::classes::listed;
 use crate::config::DatasetKind;
-use crate::data::SearchPath;
+use crate::data::{Remarks, SearchPath};
 use crate::download::{Fetcher, Installed, Patience, Published, Transfers, get};
 use crate::error::Error;
 use crate::progress::Show;
@@ -120,10 +120,7 @@ fn tell(set: &Published, done: &Installed, show: Show) {
         return say(&serde_json::to_string(&result).expect("names and numbers can be written as JSON"));
     }
     if show == Show::Text {
-        [&split.train, &split.test]
-            .into_iter()
-            .flat_map(|set| &set.remarks)
-            .for_each(|remark| note(&format!("note: {remark}")));
+        Remarks::default().tell(split, &note);
         if !unverified.is_empty() {
             let files = listed(unverified);
             note(&format!(

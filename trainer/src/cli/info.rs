@@ -2,18 +2,16 @@
 
 use super::options::{number, threads};
 use super::output::{note, say};
+use crate::classes::counts;
 use crate::config::{Config, DataConfig, DatasetKind, Problem};
-use crate::data::{DataSplit, Dataset, Duplicates, Loader, Preparation, SearchPath, Sizes, Statistics};
+use crate::data::{DataSplit, Dataset, Duplicates, Loader, Preparation, Remarks, SearchPath, Sizes, Statistics};
 use crate::data::{duplicates, load, statistics};
 use crate::error::Error;
 use crate::files;
 use crate::report::{class_sheet, png};
 use crate::words::count;
 use clap::Args;
-use serde::Deserialize;
 use serde::Serialize;
-use serde::de::IntoDeserializer;
-use serde::de::value::{Error as ValueError, StrDeserializer};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -23,7 +21,6 @@ const COLUMNS: usize = 8;
 const ROWS: usize = 100;
 /// The side of images in files on a sheet, if no config gives one.
 const SIDE: usize = 96;
-const NAMES: &str = "digits, mnist, fashion-mnist, idx, cifar-10, cifar-100, imagenet, image-folder";
 
 /// Which data set, and what to say of it.
 #[derive(Args)]
@@ -75,9 +72,9 @@ struct Class<'a> {
 pub fn run(args: &InfoArgs) -> Result<(), Error> {
     let config = config(args)?;
     let split = load(&config, &SearchPath::of_process(args.data_dir.clone()))?;
+    Remarks::default().tell(&split, &note);
     let DataSplit { train, test, folder } = &split;
-    [train, test].into_iter().flat_map(|set| &set.remarks).for_each(|remark| note(&format!("note: {remark}")));
-    let counts = [counts(train), counts(test)];
+    let counts = [train, test].map(|set| counts(set.labels.iter().copied(), set.classes));
     let names = train.names.names().iter().enumerate();
     let info = Info {
         folder: folder.as_deref(),
@@ -100,8 +97,8 @@ pub fn run(args: &InfoArgs) -> Result<(), Error> {
 
 /// The section `[data]` that is meant.
 fn config(args: &InfoArgs) -> Result<DataConfig, Error> {
-    let named: StrDeserializer<'_, ValueError> = args.what.as_str().into_deserializer();
-    if let Ok(kind) = DatasetKind::deserialize(named) {
+    let named = DatasetKind::named(&args.what);
+    if let Ok(kind) = named {
         if let Some(text) = args.set.first() {
             let reason = format!("changes a config, and {} is the name of a data set; name a config", args.what);
             return Err(Problem::value("--set", text, reason).into());
@@ -111,17 +108,11 @@ fn config(args: &InfoArgs) -> Result<DataConfig, Error> {
         return Ok(config);
     }
     let path = Path::new(&args.what);
-    if args.what != "-" && path.extension().is_none() && !path.exists() {
-        let reason = format!("neither a data set nor a config file; the data sets are {NAMES}");
+    if let (Err(names), false) = (named, args.what == "-" || path.extension().is_some() || path.exists()) {
+        let reason = format!("neither a data set nor a config file; the data sets are {}", names.join(", "));
         return Err(Problem::value("NAME|CONFIG.toml", &args.what, reason).into());
     }
     Ok(Config::load(path, &args.set)?.data)
-}
-
-fn counts(set: &Dataset) -> Vec<usize> {
-    let mut counts = vec![0; set.classes];
-    set.labels.iter().for_each(|label| counts[*label as usize] += 1);
-    counts
 }
 
 fn describe(info: &Info<'_>) {
@@ -181,6 +172,6 @@ fn draw(path: &Path, train: &Dataset, config: &DataConfig, threads: usize) -> Re
     let (preparation, images) = (Preparation::of(config), chosen.len());
     let loader = Loader::evaluation(Arc::new(chosen), preparation, images, super::device::threads(threads));
     let batch = loader.epoch(0)?.next().expect("a set with images has a batch")?;
-    let picture = class_sheet(&batch, preparation, COLUMNS, &names)?;
+    let picture = class_sheet(&batch, preparation, &names)?;
     files::write(path, &png(&picture)).map(drop)
 }

@@ -4,7 +4,7 @@ use super::device::threads;
 use super::options::Common;
 use super::output::note;
 use crate::config::{Config, Problem, Split, text_of};
-use crate::data::{DataSplit, load};
+use crate::data::{DataSplit, Remarks, load};
 use crate::error::Error;
 use crate::run::RunFolder;
 use crate::training;
@@ -22,17 +22,18 @@ pub struct Prepared {
 
 /// For a config to train.
 pub fn prepare(path: &Path, set: &[String], common: &Common) -> Result<Prepared, Error> {
-    let config = Config::load(path, set)?;
-    tell_left_out(path, set);
-    prepared(config, path, common, None)
+    of_file(path, set, common, None)
 }
 
 /// For a run, whose data is searched first where the run had it.
 pub fn prepare_run(run: &RunFolder, set: &[String], common: &Common) -> Result<Prepared, Error> {
-    let path = &run.config();
+    of_file(&run.config(), set, common, Some(run))
+}
+
+fn of_file(path: &Path, set: &[String], common: &Common, run: Option<&RunFolder>) -> Result<Prepared, Error> {
     let config = Config::load(path, set)?;
     tell_left_out(path, set);
-    prepared(config, path, common, Some(run))
+    prepared(config, path, common, run)
 }
 
 /// For the analysis of a run with these changes of its config, on the images that it began with unless the changes ask for others: the number of
@@ -71,10 +72,7 @@ fn tell_left_out(path: &Path, set: &[String]) {
 /// For this config, which was read from a file, that of this run if it is one.
 pub fn prepared(config: Config, path: &Path, common: &Common, run: Option<&RunFolder>) -> Result<Prepared, Error> {
     let split = load(&config.data, &common.search_path(run))?;
-    [&split.train, &split.test]
-        .into_iter()
-        .flat_map(|set| &set.remarks)
-        .for_each(|remark| note(&format!("note: {remark}")));
+    Remarks::default().tell(&split, &note);
     let config = config.resolve(&training::facts(&split)).map_err(|p| p.in_file(path))?;
     let (device, threads) = device(common, &config)?;
     Ok(Prepared { config, split, device, threads })

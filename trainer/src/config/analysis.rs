@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::error::{Problem, require};
+use crate::classes::counts;
 
 /// The section `[analysis]`.
 #[derive(Clone, Debug, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
@@ -105,8 +106,7 @@ impl AnalysisConfig {
 
     /// The numbers of images of each class that are trained on, given the classes of all training images; none of none.
     pub(super) fn counts(&self, labels: &[u32], classes: usize) -> Vec<usize> {
-        let mut counts = vec![0; if labels.is_empty() { 0 } else { classes }];
-        self.split.indices(labels.len()).0.into_iter().for_each(|i| counts[labels[i] as usize] += 1);
-        counts
+        let trained = self.split.indices(labels.len()).0;
+        if labels.is_empty() { Vec::new() } else { counts(trained.into_iter().map(|i| labels[i]), classes) }
     }
 }

@@ -1,6 +1,8 @@
 //! `[data]`: which images, and how they are prepared.
 
 use schemars::JsonSchema;
+use serde::de::IntoDeserializer;
+use serde::de::value::StrDeserializer;
 use serde::{Deserialize, Serialize};
 
 use super::augment::AugmentConfig;
@@ -118,6 +120,20 @@ impl PerChannel {
 }
 
 impl DatasetKind {
+    /// The data set with this name in configs.
+    ///
+    /// # Errors
+    /// The names of all, if it is none of them.
+    pub fn named(name: &str) -> Result<DatasetKind, Vec<String>> {
+        let word: StrDeserializer<'_, serde::de::value::Error> = name.into_deserializer();
+        // The message lists the variants in backquotes, after the word itself.
+        let listed = |message: String| message.rsplit_once(", expected ").map(|(_, all)| all.to_owned());
+        DatasetKind::deserialize(word).map_err(|error| {
+            let all = listed(error.to_string()).unwrap_or_default();
+            all.split('`').skip(1).step_by(2).map(str::to_owned).collect()
+        })
+    }
+
     fn channels(self) -> usize {
         match self {
             DatasetKind::Digits | DatasetKind::FashionMnist | DatasetKind::Mnist | DatasetKind::Idx => 1,

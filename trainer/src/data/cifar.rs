@@ -15,7 +15,7 @@ const SHAPE: ImageShape = ImageShape { channels: 3, height: 32, width: 32 };
 
 /// The layout of one of the two data sets.
 pub struct Format {
-    name: &'static str,
+    pub(super) name: &'static str,
     /// The folder in the published archive.
     folder: &'static str,
     train: &'static [&'static str],
@@ -50,9 +50,8 @@ const PUBLISHED: [usize; 2] = [50_000, 10_000];
 
 /// Reads one of the two data sets.
 pub fn read(format: &Format, search_path: &SearchPath) -> Result<DataSplit, DataError> {
-    let first = format.train[0];
-    let folder =
-        find(format.name, format.looked(search_path), first, search_path, |folder| folder.join(first).exists())?;
+    let looked = format.looked(search_path);
+    let folder = find(format.name, looked, format.train[0], search_path, |folder| format.is_in(folder))?;
     let part = |part, images, files| read_part(format, &folder, search_path, (part, images), files);
     Ok(DataSplit {
         train: part("training set", PUBLISHED[0], format.train)?,
@@ -69,7 +68,12 @@ impl Format {
 
     /// The folder in which it is found, which may lack files.
     pub(super) fn found(&self, search_path: &SearchPath) -> Option<PathBuf> {
-        self.looked(search_path).into_iter().find(|folder| folder.join(self.train[0]).exists())
+        self.looked(search_path).into_iter().find(|folder| self.is_in(folder))
+    }
+
+    /// Whether a folder has its first file.
+    fn is_in(&self, folder: &Path) -> bool {
+        folder.join(self.train[0]).exists()
     }
 
     /// The folder of its files in the published archive, the files of both parts, and the length of a file of each.

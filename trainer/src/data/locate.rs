@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::error::DataError;
+use super::published::NAMES;
 
 /// Where distributions install data sets, one folder each.
 const SYSTEM: &str = "/usr/share/datasets";
@@ -103,7 +104,7 @@ fn advice(name: &str, data_dir: Option<&Path>) -> String {
 
 /// How to download a data set to this folder, or to the default one; `None` if it is not one that can be downloaded.
 pub(super) fn download(name: &str, data_dir: Option<&Path>) -> Option<String> {
-    let is_known = ["mnist", "fashion-mnist", "cifar-10", "cifar-100"].contains(&name);
+    let is_known = NAMES.iter().any(|(_, own)| *own == name);
     let to =
         data_dir.map_or_else(String::new, |folder| format!(" --data-dir {}", quoted(&folder.display().to_string())));
     is_known.then(|| format!("download it with `lethe data get {name}{to}`"))

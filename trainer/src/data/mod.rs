@@ -50,7 +50,7 @@ pub use loader::{Batch, Epoch, Loader, LoaderError};
 pub use locate::SearchPath;
 pub use pictures::pictures;
 pub use pipeline::Preparation;
-pub(crate) use published::{find_published, idx_file, published};
+pub(crate) use published::{NAMES as PUBLISHED, find_published, idx_file, published};
 pub use resize::Filter;
 pub use seen::Stamp;
 pub use source::{Remarks, sources};

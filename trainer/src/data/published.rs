@@ -7,6 +7,14 @@ use super::idx_set;
 use super::locate::SearchPath;
 use crate::config::DatasetKind;
 
+/// The data sets that can be downloaded, with their names in configs and of their folders.
+pub(crate) const NAMES: [(DatasetKind, &str); 4] = [
+    (DatasetKind::Mnist, "mnist"),
+    (DatasetKind::FashionMnist, "fashion-mnist"),
+    (DatasetKind::Cifar10, CIFAR_10.name),
+    (DatasetKind::Cifar100, CIFAR_100.name),
+];
+
 /// The path of an IDX file, plain or compressed, in either spelling, if it exists.
 pub(crate) use super::idx_set::existing as idx_file;
 
@@ -25,10 +33,8 @@ pub(crate) fn published(kind: DatasetKind) -> (&'static str, [&'static [&'static
 /// The folder in which the readers find a data set that can be downloaded. It may lack files.
 pub(crate) fn find_published(kind: DatasetKind, search_path: &SearchPath) -> Option<PathBuf> {
     match kind {
-        DatasetKind::Mnist => idx_set::found("mnist", search_path),
-        DatasetKind::FashionMnist => idx_set::found("fashion-mnist", search_path),
         DatasetKind::Cifar10 => CIFAR_10.found(search_path),
         DatasetKind::Cifar100 => CIFAR_100.found(search_path),
-        _ => None,
+        kind => idx_set::found(NAMES.iter().find(|(own, _)| *own == kind)?.1, search_path),
     }
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::error::DownloadError;
 use crate::config::DatasetKind;
-use crate::data::published;
+use crate::data::{PUBLISHED, published};
 
 /// A data set and where it comes from.
 #[derive(Clone, Debug)]
@@ -96,22 +96,19 @@ impl Published {
             let (folder, files, lengths) = published(format);
             vec![Source { file, md5: md5.to_owned(), plain: None, archive: Some(Archive { folder, files, lengths }) }]
         };
-        let (name, address, sources) = match kind {
+        let (_, name) = PUBLISHED.into_iter().find(|(own, _)| *own == kind)?;
+        let (address, sources) = match kind {
             DatasetKind::Mnist => {
-                ("mnist", "https://storage.googleapis.com/cvdf-datasets/mnist", MNIST.iter().map(idx).collect())
+                ("https://storage.googleapis.com/cvdf-datasets/mnist", MNIST.iter().map(idx).collect())
             }
-            DatasetKind::FashionMnist => (
-                "fashion-mnist",
-                "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com",
-                FASHION_MNIST.iter().map(idx).collect(),
-            ),
+            DatasetKind::FashionMnist => {
+                ("http://fashion-mnist.s3-website.eu-central-1.amazonaws.com", FASHION_MNIST.iter().map(idx).collect())
+            }
             DatasetKind::Cifar10 => (
-                "cifar-10",
                 "https://www.cs.toronto.edu/~kriz",
                 cifar("cifar-10-binary.tar.gz", "c32a1d4ab5d03f1284b67883e8d87530", kind),
             ),
             DatasetKind::Cifar100 => (
-                "cifar-100",
                 "https://www.cs.toronto.edu/~kriz",
                 cifar("cifar-100-binary.tar.gz", "03b5dce01913d631647c71ecec9e9cb8", kind),
             ),

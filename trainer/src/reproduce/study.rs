@@ -8,13 +8,13 @@ use crate::error::Error;
 use crate::files;
 use crate::paper::Architecture;
 use crate::stop::StopRequests;
+use crate::stopwatch::Stopwatch;
 use crate::words::count;
 use lethe_tensor::Device;
 use std::panic::resume_unwind;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
-use std::time::Instant;
 
 /// The settings that experiments share.
 pub struct Study<'a> {
@@ -71,10 +71,10 @@ impl Study<'_> {
             while !failed.load(Ordering::Relaxed) {
                 let i = next.fetch_add(1, Ordering::Relaxed);
                 let Some(item) = items.get(i) else { break };
-                let began = Instant::now();
+                let watch = Stopwatch::start();
                 let one = self.unless_stopped(|| make(item, device));
                 made.push((i, one.inspect_err(|_| failed.store(true, Ordering::Relaxed))?));
-                (self.say)(&pace.done(began.elapsed()));
+                (self.say)(&pace.done(watch.elapsed()));
             }
             Ok(made)
         };
