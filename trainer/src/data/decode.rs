@@ -12,7 +12,8 @@ use image::{ColorType, DynamicImage, ImageDecoder, ImageError, ImageFormat, RgbI
 
 use super::dataset::ImageFile;
 use super::error::DataError;
-use super::form::{ImageFlaw, check_length, check_png_end, check_size, form, reader};
+use super::form::{ImageFlaw, check_png_end, check_size, form, reader};
+use super::form_length::check_length;
 use super::jpeg;
 
 /// The image in a file, rotated by its EXIF orientation if requested.

@@ -130,49 +130,6 @@ pub(super) fn reader<R: BufRead + Seek>(source: R, form: ImageFormat) -> ImageRe
     reader
 }
 
-/// Checks that a file of this format and length can be complete, if its first bytes say how long it should be.
-pub(super) fn check_length(form: ImageFormat, head: &[u8], length: u64) -> Result<(), ImageFlaw> {
-    let word = |at: usize| head.get(at..at + 4).map(|b| u64::from(u32::from_le_bytes([b[0], b[1], b[2], b[3]])));
-    let expected = match form {
-        // A RIFF header gives the number of bytes after its first eight.
-        ImageFormat::WebP => word(4).map(|rest| rest + 8),
-        ImageFormat::Bmp => bitmap_length(head, word),
-        ImageFormat::Png => png_length(head),
-        _ => None,
-    };
-    match expected.filter(|expected| length < *expected) {
-        Some(expected) => Err(ImageFlaw::Cut { expected: format!("{expected} bytes or more"), found: length }),
-        None => Ok(()),
-    }
-}
-
-/// The length of an uncompressed bitmap: the offset of its pixels, and rows padded to multiples of four bytes.
-fn bitmap_length(head: &[u8], word: impl Fn(usize) -> Option<u64>) -> Option<u64> {
-    let bits = u64::from(u16::from_le_bytes([*head.get(28)?, *head.get(29)?]));
-    let [start, header, width, height, compression] = [10, 14, 18, 22, 30].map(word);
-    let rows = u64::from((height? as u32 as i32).unsigned_abs());
-    let plain = header? >= 40 && compression? == 0;
-    let row = width?.checked_mul(bits)?.div_ceil(32).checked_mul(4)?;
-    plain.then(|| start?.checked_add(row.checked_mul(rows)?)).flatten()
-}
-
-/// The least length of a PNG of the size in its header, which memory is allocated for: Deflate makes data no smaller than by a factor of 1032. `None`
-/// for one that is too large anyway.
-fn png_length(head: &[u8]) -> Option<u64> {
-    const SMALLEST: u64 = 1032;
-    let word = |at: usize| head.get(at..at + 4).map(|b| u64::from(u32::from_be_bytes([b[0], b[1], b[2], b[3]])));
-    let (width, height, depth) = (word(16)?, word(20)?, u64::from(*head.get(24)?));
-    let channels = match head.get(25)? {
-        2 => 3,
-        4 => 2,
-        6 => 4,
-        // Grey, or numbers of colours in a palette.
-        _ => 1,
-    };
-    check_size(width, height).ok()?;
-    Some(width * height * channels * depth / 8 / SMALLEST)
-}
-
 /// The last chunk of every PNG.
 pub(super) const PNG_END: [u8; 12] = [0, 0, 0, 0, b'I', b'E', b'N', b'D', 0xae, 0x42, 0x60, 0x82];
 

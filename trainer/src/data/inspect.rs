@@ -13,7 +13,8 @@ use indicatif::{ProgressBar, ProgressStyle};
 use super::dataset::{Dataset, ImageFile, Images};
 use super::decode::flaw;
 use super::error::DataError;
-use super::form::{ImageFlaw, PNG_END, check_length, check_png_end, check_size, form, reader};
+use super::form::{ImageFlaw, PNG_END, check_png_end, check_size, form, reader};
+use super::form_length::check_length;
 use super::jpeg;
 use super::seen::{Seen, Stamp};
 

@@ -14,6 +14,7 @@ mod error;
 mod fingerprint;
 mod folder;
 mod form;
+mod form_length;
 mod idx;
 mod idx_set;
 mod inspect;
