@@ -7,6 +7,7 @@
 #![allow(unsafe_code)]
 use super::levels::{Level, dispatch_at};
 use super::simd::*;
+use super::threads::Parts;
 
 #[derive(Clone, Copy)]
 pub struct Mat<'a> {
@@ -233,7 +234,7 @@ pub struct Sweep<'a, const ROWS: bool> {
     pub b: &'a [f32],
     pub sb: usize,
     pub panel: usize,
-    pub c: &'a mut [f32],
+    pub c: Parts<f32>,
     pub ldc: usize,
     pub add: bool,
 }
@@ -250,7 +251,7 @@ impl<const ROWS: bool> Kernel for Sweep<'_, ROWS> {
             b.len() >= last * panel + (k - 1) * sb + tail
                 && (last == 0 || b.len() >= (last - 1) * panel + (k - 1) * sb + nr)
         );
-        assert!(c.len() >= (m - 1) * ldc + n);
+        let c = c.ptr(0..(m - 1) * ldc + n); // these rows and columns are this call's alone
         assert!(a.len() >= if ROWS { (k - 1) * sa + m } else { (m - 1) * sa + k });
         for q in 0..=last {
             for t in 0..tiles {
@@ -258,7 +259,7 @@ impl<const ROWS: bool> Kernel for Sweep<'_, ROWS> {
                 // SAFETY: the three assertions above.
                 unsafe {
                     let a = a.as_ptr().add(if ROWS { r0 } else { r0 * sa });
-                    let c = c.as_mut_ptr().add(r0 * ldc + q * nr);
+                    let c = c.add(r0 * ldc + q * nr);
                     tile_any::<S, ROWS>(
                         s,
                         r1 - r0,

@@ -102,7 +102,7 @@ impl<'a> Head<'a> {
             let n = keys.len();
             let whole = n.next_multiple_of(nr / 2);
             let to_scores = |(a, sa), b: &Scratch, c: &mut Scratch| {
-                let (b, panel) = (&b[first * p.dim..], p.dim * nr);
+                let (b, c, panel) = (&b[first * p.dim..], Parts::new(c), p.dim * nr);
                 dispatch_at(
                     level,
                     Sweep::<false> { m, n: whole, k: p.dim, a, sa, b, sb: nr, panel, c, ldc: ld, add: false },
@@ -114,7 +114,7 @@ impl<'a> Head<'a> {
             let (stats, delta) = (&stats[queries.clone()], &delta[..m]);
             dispatch_at(level, Gradients { block, scores: &mut scores, dp: &mut dp, stats, delta });
             let to_keys = |a: &[f32], (b, sb), c: &mut [f32]| {
-                let (c, panel) = (&mut c[first * width..], nr);
+                let (c, panel) = (Parts::new(&mut c[first * width..]), nr);
                 dispatch_at(
                     level,
                     Sweep::<true> { m: n, n: width, k: m, a, sa: ld, b, sb, panel, c, ldc: width, add: true },
@@ -122,7 +122,7 @@ impl<'a> Head<'a> {
             };
             to_keys(&scores, go, dv);
             to_keys(&dp, q, dk);
-            let (b, sb, c, add) = (self.k.from(first), self.k.stride, &mut dq, first > 0);
+            let (b, sb, c, add) = (self.k.from(first), self.k.stride, Parts::new(&mut dq), first > 0);
             let product = Sweep::<false> { m, n: width, k: n, a: &dp, sa: ld, b, sb, panel: nr, c, ldc: width, add };
             dispatch_at(level, product);
         }

@@ -75,12 +75,12 @@ impl<'a> Head<'a> {
             let keys = first..end.min(first + key_block(p));
             let n = keys.len();
             let (a, sa, b) = (self.q.from(queries.start), self.q.stride, &self.keys[first * p.dim..]);
-            let (whole, c, panel) = (n.next_multiple_of(nr / 2), &mut scores, p.dim * nr);
+            let (whole, c, panel) = (n.next_multiple_of(nr / 2), Parts::new(&mut scores), p.dim * nr);
             let product = Sweep::<false> { m, n: whole, k: p.dim, a, sa, b, sb: nr, panel, c, ldc: ld, add: false };
             dispatch_at(level, product);
             let block = ScoreBlock { query: queries.start, keys, plan: p, mask: self.mask, ld };
             dispatch_at(level, Weights { block, scores: &mut scores, rows: &mut rows[..m], o: &mut o, width });
-            let (b, sb, c, add) = (self.v.from(first), self.v.stride, &mut o, first > 0);
+            let (b, sb, c, add) = (self.v.from(first), self.v.stride, Parts::new(&mut o), first > 0);
             let product =
                 Sweep::<false> { m, n: width, k: n, a: &scores, sa: ld, b, sb, panel: nr, c, ldc: width, add };
             dispatch_at(level, product);

@@ -102,7 +102,7 @@ impl ColumnsProduct<'_> {
                     b: &panels[..strip.panels() * panel],
                     sb: nr,
                     panel,
-                    c: &mut sums[rows.start * ld..rows.end * ld],
+                    c: Parts::new(&mut sums[rows.start * ld..rows.end * ld]),
                     ldc: ld,
                     add: depth > 0,
                 };

@@ -91,7 +91,7 @@ impl ScatteredProduct<'_> {
                     b: &panels[first * co * nr + k.start * nr..],
                     sb: nr,
                     panel: co * nr,
-                    c: &mut patches,
+                    c: Parts::new(&mut patches),
                     ldc: COLUMNS,
                     add: depth > 0,
                 };

@@ -81,7 +81,7 @@ fn product(
             b: &panels,
             sb: nr,
             panel,
-            c: sums.room_for(1),
+            c: Parts::new(sums.room_for(1)),
             ldc: ld,
             add: true,
         };
