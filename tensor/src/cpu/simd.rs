@@ -75,6 +75,19 @@ pub trait Simd: Copy + Send + Sync + 'static {
     /// Whether `a < b` in some lane.
     fn any_lt(self, a: Self::F, b: Self::F) -> bool;
 
+    /// Transposes 4 × 4 floats: rows `from_step` apart to rows `to_step` apart.
+    ///
+    /// # Safety
+    /// Four floats at each of the four rows are readable, and writable.
+    #[inline(always)]
+    unsafe fn transpose4(self, from: *const f32, from_step: usize, to: *mut f32, to_step: usize) {
+        for i in 0..4 {
+            for j in 0..4 {
+                // SAFETY: as promised by the caller.
+                unsafe { *to.add(j * to_step + i) = *from.add(i * from_step + j) }
+            }
+        }
+    }
     /// A hint: the line at `p` is wanted soon.
     #[inline(always)]
     fn prefetch(self, p: *const f32) {

@@ -12,6 +12,24 @@ pub struct Avx512(pub(super) ());
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Avx2(pub(super) ());
 
+/// [`Simd::transpose4`] in SSE registers: two shuffles a row.
+///
+/// # Safety
+/// As there.
+#[inline(always)]
+unsafe fn transpose4(from: *const f32, from_step: usize, to: *mut f32, to_step: usize) {
+    // SAFETY: as promised by the caller; SSE is part of x86-64.
+    unsafe {
+        let [a, b, c, d] = [0, 1, 2, 3].map(|i| _mm_loadu_ps(from.add(i * from_step)));
+        let (ab, cd) = (_mm_unpacklo_ps(a, b), _mm_unpacklo_ps(c, d));
+        _mm_storeu_ps(to, _mm_movelh_ps(ab, cd));
+        _mm_storeu_ps(to.add(to_step), _mm_movehl_ps(cd, ab));
+        let (ab, cd) = (_mm_unpackhi_ps(a, b), _mm_unpackhi_ps(c, d));
+        _mm_storeu_ps(to.add(2 * to_step), _mm_movelh_ps(ab, cd));
+        _mm_storeu_ps(to.add(3 * to_step), _mm_movehl_ps(cd, ab));
+    }
+}
+
 // SAFETY of every block below: the token `self` proves the features; pointers are promised by the callers.
 impl Simd for Avx512 {
     type F = __m512;
@@ -39,6 +57,10 @@ impl Simd for Avx512 {
     #[inline(always)]
     unsafe fn stream_ptr(self, p: *mut f32, v: __m512) {
         unsafe { _mm512_stream_ps(p, v) }
+    }
+    #[inline(always)]
+    unsafe fn transpose4(self, from: *const f32, from_step: usize, to: *mut f32, to_step: usize) {
+        unsafe { transpose4(from, from_step, to, to_step) }
     }
     #[inline(always)]
     fn add(self, a: __m512, b: __m512) -> __m512 {
@@ -162,6 +184,10 @@ impl Simd for Avx2 {
     #[inline(always)]
     unsafe fn stream_ptr(self, p: *mut f32, v: __m256) {
         unsafe { _mm256_stream_ps(p, v) }
+    }
+    #[inline(always)]
+    unsafe fn transpose4(self, from: *const f32, from_step: usize, to: *mut f32, to_step: usize) {
+        unsafe { transpose4(from, from_step, to, to_step) }
     }
     #[inline(always)]
     fn add(self, a: __m256, b: __m256) -> __m256 {

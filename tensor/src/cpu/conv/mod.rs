@@ -1,6 +1,7 @@
 //! Convolution on the CPU. Every image is laid out once, with its border, such that a tap of the kernel is a shift ([`frame`]). Large images
 //! are then multiplied in place by a table of offsets ([`shifted`], [`weight`]); small ones, and large strides, by panels of patches
-//! ([`columns`], [`scatter`], [`weight_patches`]). Which of the two is cheaper follows from the shape.
+//! ([`columns`], [`scatter`], [`weight_patches`]). Kernels of 3×3 between many channels are multiplied by tiles ([`winograd`]). Which of them is
+//! cheapest follows from the shape.
 
 #![allow(unsafe_code)]
 
@@ -13,6 +14,7 @@ mod weight;
 mod weight_dots;
 mod weight_patches;
 mod weight_tiles;
+mod winograd;
 
 use super::gemm::panel_width;
 use super::levels::{Level, level};
@@ -44,11 +46,23 @@ enum Form {
     Patches,
     /// Dot products of planes (weight gradient alone).
     Dots,
+    /// Tiles that are transformed, where all results are finite.
+    Tiles(winograd::Tile),
 }
 
 impl Form {
-    /// The cheaper one.
+    /// The cheapest one.
     fn of(level: Level, p: &Conv2d) -> Form {
+        let tile = match p.pass {
+            ConvPass::Forward | ConvPass::WeightGrad => winograd::Tile::of(&p.geometry),
+            ConvPass::InputGrad if !shifted::has_input_grad(&p.geometry) => None,
+            ConvPass::InputGrad => winograd::Tile::of(&shifted::transposed(&p.geometry)),
+        };
+        tile.map_or_else(|| Form::direct(level, p), Form::Tiles)
+    }
+
+    /// The cheaper one of those that compute the sums of the definition.
+    fn direct(level: Level, p: &Conv2d) -> Form {
         let (g, nr) = (&p.geometry, panel_width(level));
         let frame = Frame::new(g, 1);
         let co = g.c_out / g.groups;
@@ -91,6 +105,16 @@ fn fast(level: Level, form: Form, p: &Conv2d, inputs: &[Input<'_>], outputs: &mu
     let add = outputs[0].add;
     let out = outputs[0].values::<f32>();
     match (p.pass, form) {
+        (_, Form::Tiles(tile)) => {
+            let is_finite = match p.pass {
+                ConvPass::Forward => winograd::forward(level, tile, g, a, b, bias, out),
+                ConvPass::InputGrad => winograd::input_grad(level, tile, &shifted::transposed(g), a, b, bias, out),
+                ConvPass::WeightGrad => winograd::weight_grad(level, tile, g, a, b, out, add),
+            };
+            if !is_finite {
+                fast(level, Form::direct(level, p), p, inputs, outputs);
+            }
+        }
         (ConvPass::Forward, Form::Shifted) => shifted::forward(level, g, a, b, bias, out),
         (ConvPass::Forward, _) => columns::forward(level, g, a, b, bias, out),
         (ConvPass::InputGrad, Form::Shifted) => shifted::input_grad(level, g, a, b, bias, out),

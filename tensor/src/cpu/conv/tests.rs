@@ -4,7 +4,7 @@ use super::*;
 use crate::cpu::testing::{EPS, Random, Value, check_onto, expected};
 
 /// A geometry from (batch, groups, input channels, output channels), sizes and options.
-fn geometry(
+pub(super) fn geometry(
     [batch, groups, c_in, c_out]: [usize; 4],
     input: [usize; 2],
     kernel: [usize; 2],
@@ -19,7 +19,13 @@ fn geometry(
 }
 
 /// The same stride and padding everywhere, no dilation.
-fn plain(sizes: [usize; 4], input: [usize; 2], kernel: usize, stride: usize, padding: usize) -> ConvGeometry {
+pub(super) fn plain(
+    sizes: [usize; 4],
+    input: [usize; 2],
+    kernel: usize,
+    stride: usize,
+    padding: usize,
+) -> ConvGeometry {
     geometry(sizes, input, [kernel; 2], [stride; 2], [[padding; 2]; 2], [1; 2])
 }
 
@@ -58,6 +64,7 @@ fn can(form: Form, p: &Conv2d) -> bool {
         (Form::Shifted, _) => Frame::new(&p.geometry, 1).is_shifted(),
         (Form::Dots, pass) => pass == ConvPass::WeightGrad && Frame::new(&p.geometry, 1).is_shifted(),
         (Form::Patches, _) => true,
+        (Form::Tiles(_), _) => unreachable!("they have tests of their own"),
     }
 }
 
@@ -105,7 +112,8 @@ fn every_form_of_every_pass_matches_the_definition() {
 
 #[test]
 fn large_images_are_shifted_and_small_ones_are_not() {
-    let form = |g: ConvGeometry, pass| Form::of(level(), &Conv2d { dtype: DType::F32, pass, geometry: g, bias: false });
+    let form =
+        |g: ConvGeometry, pass| Form::direct(level(), &Conv2d { dtype: DType::F32, pass, geometry: g, bias: false });
     assert_eq!(form(plain([8, 1, 64, 64], [56, 56], 3, 1, 1), ConvPass::Forward), Form::Shifted);
     assert_eq!(form(plain([8, 1, 64, 64], [56, 56], 3, 1, 1), ConvPass::InputGrad), Form::Shifted);
     assert_eq!(form(plain([32, 1, 512, 512], [4, 4], 3, 1, 1), ConvPass::Forward), Form::Patches);
