@@ -1,5 +1,6 @@
 //! Attention on the CPU. A task is a head, or some query rows of one if there are few. Scores are made by blocks of query rows, and of keys
-//! where these are many, that stay in cache: nothing of the size queries × keys is stored. The backward pass makes them again.
+//! where these are many, that stay in cache: nothing of the size queries × keys is stored. The backward pass makes them again. Short sequences, whose
+//! scores fit into the first cache, have files of their own ([`short`]).
 
 mod backward;
 mod blocks;
@@ -7,6 +8,8 @@ mod forward;
 mod heads;
 mod mask;
 mod rows;
+mod short;
+mod short_rows;
 
 use super::levels::{Level, level};
 use super::threads::parallel;
@@ -41,6 +44,7 @@ fn is_empty(p: &Attention) -> bool {
 fn forward(level: Level, p: &Attention, inputs: &[Input<'_>], outputs: &mut [Output<'_>]) {
     match is_empty(p) {
         true => reference::attention::forward::<f32>(p, inputs, outputs),
+        false if short::suits(level, p) => short::forward(level, p, inputs, outputs),
         false => {
             forward::run(level, p, inputs, outputs);
             mend(p, outputs, &[Part::O], |i, outputs| reference::attention::head::<f32>(p, inputs, outputs, i));
@@ -51,6 +55,7 @@ fn forward(level: Level, p: &Attention, inputs: &[Input<'_>], outputs: &mut [Out
 fn gradients(level: Level, p: &AttentionBackward, inputs: &[Input<'_>], outputs: &mut [Output<'_>]) {
     match is_empty(&p.0) {
         true => reference::attention::backward::<f32>(p, inputs, outputs),
+        false if short::suits(level, &p.0) => short::backward(level, &p.0, inputs, outputs),
         false => {
             let p = &p.0;
             backward::run(level, p, inputs, outputs);
