@@ -98,28 +98,30 @@ impl Norm<'_> {
     #[inline(always)]
     fn rows<S: Simd, const LONG: bool>(self, s: S) {
         let w = X2(s);
+        // Four chains of additions: each waits for the sum before.
+        let sums = X2(w);
         let (n, lanes) = (self.weight.len(), 2 * S::N);
         let rows = self.x.chunks_exact(n).zip(self.y.chunks_exact_mut(n)).zip(self.stats.chunks_exact_mut(2));
         for ((x, y), stats) in rows {
             let mut total = 0.0;
             for block in blocks(n, LONG) {
-                let mut sum = w.splat(0.0);
-                for x in x[block].chunks(lanes) {
-                    sum = w.add(sum, w.load_part(x, 0.0));
+                let mut sum = sums.splat(0.0);
+                for x in x[block].chunks(2 * lanes) {
+                    sum = sums.add(sum, sums.load_part(x, 0.0));
                 }
-                total += f64::from(w.sum(sum));
+                total += f64::from(sums.sum(sum));
             }
             let mean = (total / n as f64) as f32;
-            let (m, mut squares, mut rest) = (w.splat(mean), 0.0, 0.0);
+            let (m, mut squares, mut rest) = (sums.splat(mean), 0.0, 0.0);
             for block in blocks(n, LONG) {
-                let (mut sum, mut first) = (w.splat(0.0), w.splat(0.0));
-                for x in x[block].chunks(lanes) {
-                    let d = w.sub(w.load_part(x, mean), m);
-                    sum = w.fma(d, d, sum);
-                    first = w.add(first, d);
+                let (mut sum, mut first) = (sums.splat(0.0), sums.splat(0.0));
+                for x in x[block].chunks(2 * lanes) {
+                    let d = sums.sub(sums.load_part(x, mean), m);
+                    sum = sums.fma(d, d, sum);
+                    first = sums.add(first, d);
                 }
-                squares += f64::from(w.sum(sum));
-                rest += f64::from(w.sum(first));
+                squares += f64::from(sums.sum(sum));
+                rest += f64::from(sums.sum(first));
             }
             // What the rounding of the mean left, which is as large as the deviations where the mean is large.
             let rest = rest / n as f64;
@@ -128,10 +130,10 @@ impl Norm<'_> {
             let var = if squares.is_nan() { squares } else { var };
             let rstd = 1.0 / (var as f32 + self.eps).sqrt();
             (stats[0], stats[1]) = (mean + rest as f32, rstd);
-            let (r, rest) = (w.splat(rstd), w.splat(rest as f32));
+            let (m, r, rest) = (w.splat(mean), w.splat(rstd), w.splat(-(rest as f32) * rstd));
             let parameters = self.weight.chunks(lanes).zip(self.bias.chunks(lanes));
             for ((x, y), (weight, bias)) in x.chunks(lanes).zip(y.chunks_mut(lanes)).zip(parameters) {
-                let hat = w.mul(w.sub(w.sub(w.load_part(x, 0.0), m), rest), r);
+                let hat = w.fma(w.sub(w.load_part(x, 0.0), m), r, rest);
                 w.store_part(y, w.fma(hat, w.load_part(weight, 0.0), w.load_part(bias, 0.0)));
             }
         }

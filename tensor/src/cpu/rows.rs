@@ -81,14 +81,19 @@ pub fn from_lanes(lanes: &Lanes, n: usize, count: usize, rows: &mut [f32]) {
     }
 }
 
-/// The largest element. A NaN need not be found: it comes out of the sum of exponentials.
+/// The largest element. A NaN need not be found: it comes out of the sum of exponentials. Two chains: one would wait for each comparison.
 #[inline(always)]
 pub fn largest<S: Simd>(s: S, a: impl Along, x: &[f32]) -> S::F {
-    let mut top = s.splat(f32::NEG_INFINITY);
-    for x in x.chunks(S::N) {
-        top = s.max(s.load_part(x, f32::NEG_INFINITY), top);
+    let mut tops = [s.splat(f32::NEG_INFINITY); 2];
+    let mut pairs = x.chunks_exact(2 * S::N);
+    for pair in &mut pairs {
+        let (first, second) = pair.split_at(S::N);
+        tops = [s.max(s.load(first), tops[0]), s.max(s.load(second), tops[1])];
     }
-    a.max(s, top)
+    for x in pairs.remainder().chunks(S::N) {
+        tops[0] = s.max(s.load_part(x, f32::NEG_INFINITY), tops[0]);
+    }
+    a.max(s, s.max(tops[0], tops[1]))
 }
 
 /// `y = e^(x − top)`, and the sum of these. Nothing but NaN comes of a row of −∞ alone.
