@@ -99,29 +99,52 @@ fn patches_cost(g: &ConvGeometry, nr: usize, channels: usize, each: usize) -> f6
 
 /// Runs a pass that is not empty in a given form, which must be able to.
 fn fast(level: Level, form: Form, p: &Conv2d, inputs: &[Input<'_>], outputs: &mut [Output<'_>]) {
-    let g = &p.geometry;
     let (a, b) = (inputs[0].values::<f32>(), inputs[1].values::<f32>());
     let bias = p.bias.then(|| inputs[2].values::<f32>());
     let add = outputs[0].add;
     let out = outputs[0].values::<f32>();
-    match (p.pass, form) {
-        (_, Form::Tiles(tile)) => {
-            let is_finite = match p.pass {
-                ConvPass::Forward => winograd::forward(level, tile, g, a, b, bias, out),
-                ConvPass::InputGrad => winograd::input_grad(level, tile, &shifted::transposed(g), a, b, bias, out),
-                ConvPass::WeightGrad => winograd::weight_grad(level, tile, g, a, b, out, add),
-            };
-            if !is_finite {
-                fast(level, Form::direct(level, p), p, inputs, outputs);
+    match form {
+        Form::Tiles(tile) => by_tiles(level, tile, p, (a, b, bias), out, add),
+        _ => direct(level, form, p, (a, b, bias), out, add),
+    }
+}
+
+type Operands<'a> = (&'a [f32], &'a [f32], Option<&'a [f32]>);
+
+/// Runs a pass by tiles. Images whose results are not finite, and a weight gradient that is not, are computed again by the definition: an image by
+/// itself, so that it is the same in any batch.
+fn by_tiles(level: Level, tile: winograd::Tile, p: &Conv2d, (a, b, bias): Operands<'_>, out: &mut [f32], add: bool) {
+    let g = &p.geometry;
+    let again = match p.pass {
+        ConvPass::Forward => winograd::convolve(level, tile, g, a, (b, false), bias, out),
+        ConvPass::InputGrad => winograd::convolve(level, tile, &shifted::transposed(g), a, (b, true), bias, out),
+        ConvPass::WeightGrad => {
+            if !winograd::weight_grad(level, tile, g, a, b, out, add) {
+                direct(level, Form::direct(level, p), p, (a, b, None), out, add);
             }
+            return;
         }
+    };
+    let one = Conv2d { geometry: ConvGeometry { batch: 1, ..g.clone() }, ..p.clone() };
+    let form = Form::direct(level, &one);
+    let (from, to) = (a.len() / g.batch, out.len() / g.batch);
+    for i in again {
+        let (a, out) = (&a[i * from..(i + 1) * from], &mut out[i * to..(i + 1) * to]);
+        direct(level, form, &one, (a, b, bias), out, false);
+    }
+}
+
+/// Runs a pass in a form that computes the sums of the definition.
+fn direct(level: Level, form: Form, p: &Conv2d, (a, b, bias): Operands<'_>, out: &mut [f32], add: bool) {
+    let g = &p.geometry;
+    match (p.pass, form) {
         (ConvPass::Forward, Form::Shifted) => shifted::forward(level, g, a, b, bias, out),
         (ConvPass::Forward, _) => columns::forward(level, g, a, b, bias, out),
         (ConvPass::InputGrad, Form::Shifted) => shifted::input_grad(level, g, a, b, bias, out),
         (ConvPass::InputGrad, _) => scatter::input_grad(level, g, a, b, bias, out),
         (ConvPass::WeightGrad, Form::Shifted) => weight::weight_grad(level, g, a, b, out, add),
         (ConvPass::WeightGrad, Form::Dots) => weight_dots::weight_grad(level, g, a, b, out, add),
-        (ConvPass::WeightGrad, Form::Patches) => weight_patches::weight_grad(level, g, a, b, out, add),
+        (ConvPass::WeightGrad, _) => weight_patches::weight_grad(level, g, a, b, out, add),
     }
 }
 

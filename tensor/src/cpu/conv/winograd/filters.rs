@@ -4,7 +4,6 @@
 
 use super::transpose::{from_groups, to_groups};
 use super::{Kernels, points, tiles::GROUP};
-use crate::cpu::gemm::shape;
 use crate::cpu::simd::{Kernel, Simd};
 use crate::cpu::threads::Parts;
 use std::ops::Range;
@@ -13,16 +12,11 @@ use std::ops::Range;
 /// cache.
 const CHUNK: usize = 16;
 
-/// [`super::panel`].
-const fn width<S: Simd>() -> usize {
-    let width = shape::<S>().1 * S::N;
-    if width > GROUP { width } else { GROUP }
-}
-
-/// One panel of output channels ([`super::panel`]) from `first` on of U = G w Gᵀ for some input channels: `u[(i T + j) slot + row width + channel]`, the packed right
+/// One panel of output channels (`width` of them, `super::task_width`) from `first` on of U = G w Gᵀ for some input channels: `u[(i T + j) slot + row width + channel]`, the packed right
 /// factor of each point's product.
 pub struct Filters<'a, const T: usize> {
     pub kernels: Kernels<'a>,
+    pub width: usize,
     pub first: usize,
     pub rows: Range<usize>,
     pub slot: usize,
@@ -33,12 +27,14 @@ impl<const T: usize> Kernel for Filters<'_, T> {
     type Out = ();
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
-        let Filters { kernels: Kernels { w, c_in, c_out, flip }, first, rows, slot, u } = self;
-        let width = const { width::<S>() };
+        let Filters { kernels: Kernels { w, c_in, c_out, flip }, width, first, rows, slot, u } = self;
         assert!(w.len() >= c_in * c_out * 9 && slot >= rows.len() * width && u.len() >= T * T * slot);
         let mut taps = [0.0f32; CHUNK * 9 * GROUP];
         for c in (0..width.min(c_out - first)).step_by(GROUP) {
             let (o, live) = (first + c, GROUP.min(c_out - first - c));
+            if live < GROUP {
+                taps.fill(0.0);
+            }
             for k0 in rows.clone().step_by(CHUNK) {
                 let n = CHUNK.min(rows.end - k0);
                 if flip {
@@ -83,12 +79,13 @@ unsafe fn store_points<S: Simd, const T: usize>(s: S, tap: impl Fn(usize) -> S::
     }
 }
 
-/// `dw (c_out, c_in, 3, 3) [+]= Gᵀ sums G` for some input channels and the panel of output channels from `first` on, laid out as by [`Filters`].
-/// Whether all of the sums are finite.
+/// `dw (c_out, c_in, 3, 3) [+]= Gᵀ sums G` for some input channels and the panel of output channels from `first` on; the
+/// sums at the points are laid out as [`Filters`] lays out its own. Whether all results are finite.
 pub struct FilterGrads<'a, const T: usize> {
     pub sums: &'a [f32],
     pub c_in: usize,
     pub c_out: usize,
+    pub width: usize,
     pub first: usize,
     pub rows: Range<usize>,
     pub slot: usize,
@@ -100,11 +97,11 @@ impl<const T: usize> Kernel for FilterGrads<'_, T> {
     type Out = bool;
     #[inline(always)]
     fn run<S: Simd>(self, s: S) -> bool {
-        let FilterGrads { sums, c_in, c_out, first, rows, slot, add, dw } = self;
-        let width = const { width::<S>() };
+        let FilterGrads { sums, c_in, c_out, width, first, rows, slot, add, dw } = self;
         assert!(slot >= rows.len() * width && sums.len() >= T * T * slot);
         let mut taps = [0.0f32; CHUNK * 9 * GROUP];
-        let mut zeros = s.splat(0.0);
+        // 0 × a number is 0, unless it is infinite or NaN.
+        let (mut zeros, mut sum_of_zeros) = (s.splat(0.0), 0.0);
         for c in (0..width.min(c_out - first)).step_by(GROUP) {
             let live = GROUP.min(c_out - first - c);
             for k0 in rows.clone().step_by(CHUNK) {
@@ -129,11 +126,14 @@ impl<const T: usize> Kernel for FilterGrads<'_, T> {
                     let at = start + l * c_in * 9;
                     // SAFETY: each task has its own pairs of channels.
                     let dw = unsafe { dw.range(at..at + n * 9) };
-                    dw.iter_mut().zip(taps.chunks_exact(GROUP)).for_each(|(dw, taps)| *dw += taps[l]);
+                    for (dw, taps) in dw.iter_mut().zip(taps.chunks_exact(GROUP)) {
+                        *dw += taps[l];
+                        sum_of_zeros += 0.0 * *dw;
+                    }
                 }
             }
         }
-        s.sum(zeros) == 0.0
+        s.sum(zeros) + sum_of_zeros == 0.0
     }
 }
 

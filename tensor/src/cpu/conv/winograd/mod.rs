@@ -1,19 +1,20 @@
-//! Convolution by tiles (Winograd): 3×3 kernels of stride 1, in a quarter to a half of the products of the definition.
+//! Convolution by tiles (Winograd): 3×3 kernels of stride 1, in a quarter to two thirds of the products of the definition.
 //!
 //! A tile of m × m outputs comes of T × T inputs, T = m + 2. Both its inputs and the kernel are transformed to T² points ([`points`]), where the
 //! convolution is one product for each pair of channels; the results are transformed back. Point by point that is a matrix product (tiles × input
 //! channels) · (input × output channels), for which the micro-kernel of matrix products is used on operands in place. Cuts follow from the shape
 //! alone, so that results do not depend on the number of threads.
 //!
-//! **Rounding.** All outputs of a tile share its rounding: an error is at most a few roundings of the sums of magnitudes at the points (the tests have
-//! the bound), which may be larger than the output's own sum of magnitudes: where all inputs of an output are zero, it is about 1e-7 of its
-//! neighbours. **Infinities and NaN** would fill whole tiles; a pass with a result that is not finite is therefore computed again directly.
+//! **Rounding.** All outputs of a tile share its rounding: the bound of an error is a small multiple of the sums of magnitudes at the points (the tests
+//! derive it), which may be larger than the output's own sum: where all inputs of an output are zero, it is about 1e-7 of its neighbours.
+//! **Infinities and NaN** would fill whole tiles; an image with a result that is not finite is therefore computed again directly.
 
 use crate::cpu::gemm::{even, panel_width};
 use crate::cpu::levels::Level;
 use crate::cpu::threads::Parts;
 use crate::plan::ConvGeometry;
 use std::ops::Range;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use tiles::{GROUP, Place};
 
 mod filters;
@@ -30,10 +31,13 @@ pub use weight::weight_grad;
 
 /// Fewer channels on either side leave groups of channels empty, and the products are too thin to pay for the transforms.
 const CHANNELS: usize = 16;
-/// Filters with more floats than this at the points (beyond the second cache) are transformed where they are used.
-const LARGE: usize = 1 << 20;
-/// Bytes of the tiles of a block that all tasks share.
-const SHARED: usize = 8 << 20;
+/// Filters with more floats than this at the points (beyond the second cache) are transformed where they are used, if their panels are tasks enough.
+const LARGE: usize = if cfg!(test) { 1 << 14 } else { 1 << 20 };
+const PANELS: usize = if cfg!(test) { 2 } else { 8 };
+/// Bytes of the tiles of a block that all tasks share. In tests limits are so small that there are several blocks.
+const SHARED: usize = if cfg!(test) { 256 << 10 } else { 8 << 20 };
+/// Terms of a sum that are added in single precision, one after the other: tiles of a weight gradient.
+const TERMS: usize = if cfg!(test) { 8 } else { 512 };
 /// Input channels whose filters are transformed at once.
 const DEPTH: usize = 64;
 
@@ -53,8 +57,12 @@ impl Tile {
         if !fits || g.c_in.min(g.c_out) / g.groups < CHANNELS {
             return None;
         }
-        let products = |m: usize| (m + 2).pow(2) * g.output[0].div_ceil(m) * g.output[1].div_ceil(m);
-        let (two, four, direct) = (products(2), products(4), 9 * g.output[0] * g.output[1]);
+        let c_out = g.c_out / g.groups;
+        let products = |m: usize| {
+            let points = (m + 2).pow(2) * g.output[0].div_ceil(m) * g.output[1].div_ceil(m);
+            points * c_out.next_multiple_of(GROUP)
+        };
+        let (two, four, direct) = (products(2), products(4), 9 * g.output[0] * g.output[1] * c_out);
         let tile = if two <= four { Tile::Two } else { Tile::Four };
         (3 * two.min(four) <= 2 * direct).then_some(tile)
     }
@@ -111,7 +119,7 @@ impl<'a> Grid<'a> {
         self.g.batch * self.rows
     }
 
-    /// The number of blocks into which all rows of tiles, of `floats` each, are cut so that none has more than `bytes`.
+    /// The number of blocks into which all rows of tiles, of `floats` each, are cut so that none has more than `bytes`, or one row.
     fn blocks(&self, floats: usize, bytes: usize) -> usize {
         self.tile_rows().div_ceil((bytes / 4 / floats).clamp(1, self.tile_rows()))
     }
@@ -137,8 +145,8 @@ fn slot_of(floats: usize) -> usize {
     (floats.div_ceil(16) | 1) * 16
 }
 
-/// Output channels of a task: a panel of the micro-kernel, or as many as make a group.
-fn panel(level: Level) -> usize {
+/// Output channels whose filters lie together: a panel of the micro-kernel, or as many as make a group.
+fn task_width(level: Level) -> usize {
     panel_width(level).max(GROUP)
 }
 
@@ -147,61 +155,64 @@ fn part(n: usize, count: usize, i: usize) -> Range<usize> {
     start..end
 }
 
-/// `y = w ∗ x + bias`; false if a result is not finite.
-pub fn forward(
+/// `y = w ∗ x + bias`; of a flipped kernel `dx = wᵀ ∗ dy + bias`, for the geometry of the convolution whose forward pass that is
+/// (`shifted::transposed`). Returns the images with results that are not finite.
+pub fn convolve(
     level: Level,
     tile: Tile,
     g: &ConvGeometry,
     x: &[f32],
-    w: &[f32],
+    (w, flip): (&[f32], bool),
     bias: Option<&[f32]>,
     y: &mut [f32],
-) -> bool {
+) -> Vec<usize> {
     match tile {
-        Tile::Two => groups::<4>(level, g, x, w, false, bias, y),
-        Tile::Four => groups::<6>(level, g, x, w, false, bias, y),
+        Tile::Two => by_groups::<4>(level, g, x, (w, flip), bias, y),
+        Tile::Four => by_groups::<6>(level, g, x, (w, flip), bias, y),
     }
 }
 
-/// `dx = wᵀ ∗ dy + bias`, for the geometry of the convolution whose forward pass that is (`shifted::transposed`); false if a result is not finite.
-pub fn input_grad(
-    level: Level,
-    tile: Tile,
-    g: &ConvGeometry,
-    dy: &[f32],
-    w: &[f32],
-    bias: Option<&[f32]>,
-    dx: &mut [f32],
-) -> bool {
-    match tile {
-        Tile::Two => groups::<4>(level, g, dy, w, true, bias, dx),
-        Tile::Four => groups::<6>(level, g, dy, w, true, bias, dx),
-    }
-}
-
-fn groups<const T: usize>(
+fn by_groups<const T: usize>(
     level: Level,
     g: &ConvGeometry,
     x: &[f32],
-    w: &[f32],
-    flip: bool,
+    (w, flip): (&[f32], bool),
     bias: Option<&[f32]>,
     y: &mut [f32],
-) -> bool {
+) -> Vec<usize> {
     let grid = Grid::new(level, g, T - 2);
     let (c_in, c_out) = (grid.c_in, grid.c_out);
     let (x_area, y_area) = (g.input[0] * g.input[1], g.output[0] * g.output[1]);
-    let y = Parts::new(y);
-    let run = |group: usize| {
+    let (y, finite) = (Parts::new(y), Finite::new(g.batch));
+    let many_panels = c_out >= PANELS * task_width(level);
+    for group in 0..g.groups {
         let x = Images { data: &x[group * c_in * x_area..], stride: g.c_in * x_area };
         let kernels = Kernels { w: &w[group * c_in * c_out * 9..(group + 1) * c_in * c_out * 9], c_in, c_out, flip };
         let bias = bias.map_or(&[][..], |bias| &bias[group * c_out..(group + 1) * c_out]);
         let y = y.skip(group * c_out * y_area);
-        if T * T * c_in * c_out > LARGE {
-            panels::run::<T>(&grid, x, kernels, bias, y)
-        } else {
-            fused::run::<T>(&grid, x, kernels, bias, y)
+        let run = if many_panels && T * T * c_in * c_out > LARGE { panels::run::<T> } else { fused::run::<T> };
+        run(&grid, x, kernels, bias, y, &finite);
+    }
+    finite.others()
+}
+
+/// Which images have finite results alone.
+struct Finite(Vec<AtomicBool>);
+
+impl Finite {
+    fn new(images: usize) -> Finite {
+        Finite((0..images).map(|_| AtomicBool::new(true)).collect())
+    }
+
+    /// Results of an image were written.
+    fn note(&self, image: usize, is_finite: bool) {
+        if !is_finite {
+            self.0[image].store(false, Relaxed);
         }
-    };
-    (0..g.groups).all(run)
+    }
+
+    fn others(self) -> Vec<usize> {
+        let all = self.0.into_iter().map(AtomicBool::into_inner).enumerate();
+        all.filter(|(_, is_finite)| !is_finite).map(|(image, _)| image).collect()
+    }
 }

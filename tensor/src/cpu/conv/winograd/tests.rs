@@ -127,8 +127,9 @@ impl Magnitudes {
     }
 }
 
-/// Roundings of the transforms on a result's way: at most three products and sums for each axis of the four transforms, and one of the bias.
-const TRANSFORMS: usize = 3 * 2 * 4 + 1;
+/// Roundings of the transforms on a result's way, without fused operations: at most six, constants included, for each axis of three transforms, and
+/// that of the bias.
+const TRANSFORMS: usize = 6 * 2 * 3 + 1;
 
 fn reals(v: &Value) -> &[f64] {
     let Value::Real(v) = v else { unreachable!("real numbers") };
@@ -156,6 +157,8 @@ fn geometries() -> Vec<ConvGeometry> {
         plain([1, 1, 100, 100], [8, 8], 3, 1, 1),
         plain([1, 1, 180, 175], [4, 5], 3, 1, 1),
         plain([2, 1, 16, 17], [11, 10], 3, 1, 0),
+        plain([3, 1, 16, 20], [30, 26], 3, 1, 1),
+        plain([2, 1, 40, 70], [14, 17], 3, 1, 1),
         geometry([2, 1, 17, 16], [9, 12], [3, 3], [1, 1], [[2, 1], [0, 2]], [1, 1]),
         geometry([1, 1, 16, 16], [3, 2], [3, 3], [1, 1], [[0, 2], [2, 1]], [1, 1]),
     ]
@@ -200,36 +203,79 @@ fn errors_of_both_tiles_are_within_what_their_transforms_allow() {
 
 #[test]
 fn what_is_not_finite_is_computed_directly() {
-    let (g, mut random) = (plain([2, 1, 16, 20], [9, 10], 3, 1, 1), Random(18));
-    let x = random.reals(2 * 16 * 90, 1.0);
-    let others = [random.real(20 * 16 * 9, 1.0), random.real(2 * 20 * 90, 1.0)];
+    // By parts and whole, in the forward pass and in the weight gradient.
+    for channels in [[16, 20], [40, 70]] {
+        check_what_is_not_finite(channels);
+    }
+}
+
+fn check_what_is_not_finite([ci, co]: [usize; 2]) {
+    let (g, mut random) = (plain([2, 1, ci, co], [9, 10], 3, 1, 1), Random(18));
+    let x = random.reals(2 * ci * 90, 1.0);
+    let w = random.real(co * ci * 9, 1.0);
+    let dy = random.reals(2 * co * 90, 1.0);
     for odd in [f64::INFINITY, f64::NAN, f64::from(f32::MAX)] {
-        let mut x = x.clone();
-        x[1000] = odd;
-        for (pass, other) in [ConvPass::Forward, ConvPass::WeightGrad].into_iter().zip(&others) {
-            let inputs = [Value::Real(x.clone()), other.clone()];
-            let p = plan(pass, &g, false)(DType::F32);
-            let base = (pass == ConvPass::WeightGrad).then(|| vec![0.5; 20 * 16 * 9]);
-            let by = |form: Form| {
+        let (mut x, mut dy) = (x.clone(), dy.clone());
+        (x[1000], dy[1000]) = (odd, odd);
+        let (x, dy) = (Value::Real(x), Value::Real(dy));
+        let all = [
+            (ConvPass::Forward, [x.clone(), w.clone()]),
+            (ConvPass::InputGrad, [dy.clone(), w.clone()]),
+            (ConvPass::WeightGrad, [x, dy]),
+        ];
+        for (pass, inputs) in all {
+            let base = (pass == ConvPass::WeightGrad).then(|| vec![0.5; co * ci * 9]);
+            let by = |form: Option<Form>, g: &ConvGeometry, inputs: &[Value]| {
+                let p = plan(pass, g, false)(DType::F32);
+                let form = form.unwrap_or(Form::direct(level(), &p));
                 let f = |i: &[Input<'_>], o: &mut [Output<'_>]| fast(level(), form, &p, i, o);
-                run(DType::F32, 2, &p.outputs(), &inputs, base.as_deref(), f).swap_remove(0)
+                bits(&run(DType::F32, 2, &p.outputs(), inputs, base.as_deref(), f).swap_remove(0))
             };
-            let (tiled, direct) = (by(Form::Tiles(Tile::Four)), by(Form::direct(level(), &p)));
-            let bits = |v: &[f64]| v.iter().map(|v| v.to_bits()).collect::<Vec<_>>();
-            assert_eq!(bits(&tiled), bits(&direct), "{pass:?} with {odd}");
-            assert!(
-                pass == ConvPass::WeightGrad || direct.iter().filter(|y| y.is_finite()).count() >= 2 * 20 * 90 - 20 * 9
-            );
+            for tile in [Tile::Two, Tile::Four] {
+                let tiled = by(Some(Form::Tiles(tile)), &g, &inputs);
+                if pass == ConvPass::WeightGrad {
+                    assert_eq!(tiled, by(None, &g, &inputs), "{pass:?} with {odd}");
+                    continue;
+                }
+                // The first image has the odd number; the other one is as it is without it.
+                let half =
+                    |v: &Value, i: usize| Value::Real(reals(v).chunks(reals(v).len() / 2).nth(i).unwrap().to_vec());
+                let one = ConvGeometry { batch: 1, ..g.clone() };
+                let first = by(None, &one, &[half(&inputs[0], 0), inputs[1].clone()]);
+                let second = by(Some(Form::Tiles(tile)), &one, &[half(&inputs[0], 1), inputs[1].clone()]);
+                assert!(tiled == [first, second].concat(), "{pass:?} with {odd}");
+            }
         }
+    }
+}
+
+fn bits(v: &[f64]) -> Vec<u64> {
+    v.iter().map(|v| v.to_bits()).collect()
+}
+
+#[test]
+fn sums_that_overflow_from_block_to_block_are_computed_directly() {
+    // Each block's sum is finite, their sum is infinite.
+    for channels in [[16, 16], [40, 40]] {
+        let g = plain([4, 1, channels[0], channels[1]], [16, 16], 3, 1, 1);
+        let values = |n: usize, x: f64| Value::Real(vec![f64::from(x as f32); n]);
+        let inputs = [values(4 * channels[0] * 256, 1.0), values(4 * channels[1] * 256, 1e36)];
+        let p = plan(ConvPass::WeightGrad, &g, false)(DType::F32);
+        let by = |form: Form| {
+            let f = |i: &[Input<'_>], o: &mut [Output<'_>]| fast(level(), form, &p, i, o);
+            bits(&run(DType::F32, 2, &p.outputs(), &inputs, None, f).swap_remove(0))
+        };
+        assert_eq!(by(Form::Tiles(Tile::Four)), by(Form::direct(level(), &p)));
     }
 }
 
 #[test]
 fn an_image_has_the_same_results_in_any_batch() {
     let mut random = Random(19);
-    for size in [[8, 8], [13, 7]] {
-        let [one, many] = [1, 5].map(|n| plain([n, 1, 24, 18], size, 3, 1, 1));
-        let (w, x) = (random.real(18 * 24 * 9, 1.0), random.reals(5 * 24 * size[0] * size[1], 1.0));
+    // Few filters, and many.
+    for (size, [ci, co]) in [([8, 8], [24, 30]), ([13, 30], [24, 30]), ([9, 12], [40, 70])] {
+        let [one, many] = [1, 5].map(|n| plain([n, 1, ci, co], size, 3, 1, 1));
+        let (w, x) = (random.real(co * ci * 9, 1.0), random.reals(5 * ci * size[0] * size[1], 1.0));
         let y = |g: &ConvGeometry, x: &[f64]| {
             assert!(matches!(Form::of(level(), &plan(ConvPass::Forward, g, false)(DType::F32)), Form::Tiles(_)));
             let p = plan(ConvPass::Forward, g, false)(DType::F32);
@@ -252,6 +298,7 @@ fn tiles_are_chosen_where_they_save_products() {
     assert_eq!(tile([8, 1, 3, 64], [32, 32], 1), None, "few channels");
     assert_eq!(tile([8, 4, 64, 64], [32, 32], 1), Some(Tile::Four), "16 channels a group");
     assert_eq!(tile([8, 8, 64, 64], [32, 32], 1), None, "8 channels a group");
+    assert_eq!(tile([8, 1, 64, 17], [6, 6], 1), None, "17 channels have the tiles of 32");
     assert_eq!(Tile::of(&plain([8, 1, 64, 64], [32, 32], 3, 2, 1)), None);
 }
 

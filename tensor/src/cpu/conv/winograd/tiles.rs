@@ -1,7 +1,7 @@
 //! Images to tiles and back. A tile's number at point (i, j) of channel c is `tiles[(i T + j) slot + tile width + c]`: a point is a row-major matrix
 //! (tiles × channels), which products take in place, from either side.
 //!
-//! Vectors run over channels: of a few lines of an image, [`GROUP`] channels are transposed to pixels in the first cache. So no size of an image leaves
+//! Vectors run over channels: of a few lines of an image, [`GROUP`] channels are transposed to pixels in cache. So no size of an image leaves
 //! lanes empty, and borders are lines and columns of zeros.
 
 #![allow(unsafe_code)]
@@ -67,6 +67,9 @@ impl<const T: usize, const GRAD: bool> Kernel for ToTiles<'_, T, GRAD> {
         };
         for c in (0..at.channels).step_by(GROUP) {
             let live = GROUP.min(at.channels - c);
+            if live < GROUP {
+                lines.fill(0.0);
+            }
             let mut have = 0..0usize;
             for (r, ty) in at.rows.clone().enumerate() {
                 let need = lines_of(ty);
@@ -84,7 +87,8 @@ impl<const T: usize, const GRAD: bool> Kernel for ToTiles<'_, T, GRAD> {
                         &mut lines[kept * w * GROUP..],
                     );
                 }
-                // The lines of a channel are too short for the hardware to foresee the next: those of the next row of tiles, or of the next group.
+                // The lines of a channel are too short for the hardware to foresee the next: those of the next row of tiles, or of the next group. A hint may
+                // lie outside the image.
                 let (channel, ahead) = match r + 1 < at.rows.len() {
                     true => (c, have.end..lines_of(ty + 1).end),
                     false => (c + GROUP, lines_of(at.rows.start)),
