@@ -1,6 +1,6 @@
 //! Attention over short sequences, all of whose scores fit into the first cache. They are kept transposed, S = K Qᵀ, so that queries are lanes: maxima,
-//! sums and differences over keys are operations on whole vectors, without a reduction inside a vector, and without keys that pad a row. Rows are read, and
-//! results written, where they are.
+//! sums and differences over keys are operations on whole vectors, without a reduction inside a vector, and without keys that pad a row. Results are written
+//! where they belong.
 
 #![allow(unsafe_code)]
 
@@ -17,13 +17,15 @@ use crate::plan::Attention;
 /// The most scores of a head: 20 KiB.
 const SCORES: usize = 5 << 10;
 
-/// Whether a plan that is not empty is one for this file: no key is hidden, the scale is positive, and heads have whole vectors.
+/// Whether a plan that is not empty is one for this file: no key is hidden, the scale is positive, heads have whole vectors, scores fit, and queries fill
+/// at least half of the lanes.
 pub fn suits(level: Level, p: &Attention) -> bool {
     let whole = p.dim.is_multiple_of(panel_width(level) / 2) && p.dim.is_multiple_of(4);
-    whole && !p.hides() && p.units().0 == 1.0 && p.keys * wide(p) <= SCORES
+    let fits = p.keys * wide(p) <= SCORES && 2 * p.queries >= wide(p);
+    whole && fits && !p.hides() && p.units().0 == 1.0
 }
 
-/// Lanes of a row of scores: whole pairs of the widest vectors. Those after the last query are computed from whatever is there, and never read.
+/// Lanes of a row of scores: whole pairs of the widest vectors. Those after the last query are never read.
 fn wide(p: &Attention) -> usize {
     p.queries.next_multiple_of(LINE)
 }

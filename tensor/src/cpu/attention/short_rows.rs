@@ -7,7 +7,7 @@ use crate::cpu::simd::{Kernel, MAX_LANES, Simd};
 use crate::cpu::simd_x2::X2;
 use crate::cpu::threads::Parts;
 
-/// `n` rows of `dim` floats transposed: `out[d · wide + row]`. What lies after the last row stays as it is.
+/// `n` rows of `dim` floats transposed: `out[d · wide + row]`, and zeros after the last row.
 pub struct Turn<'a> {
     pub x: &'a [f32],
     pub stride: usize,
@@ -32,10 +32,11 @@ impl Kernel for Turn<'_> {
                 }
             }
         }
-        for q in fours..n {
-            for d in 0..dim {
-                out[d * wide + q] = x[q * stride + d];
+        for (d, out) in out.chunks_exact_mut(wide).take(dim).enumerate() {
+            for q in fours..n {
+                out[q] = x[q * stride + d];
             }
+            out[n..].fill(0.0);
         }
     }
 }

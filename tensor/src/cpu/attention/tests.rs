@@ -2,6 +2,7 @@
 
 use super::heads::{Part, RowLayout};
 use super::*;
+use crate::cpu::levels::levels;
 use crate::cpu::testing::{EPS, Random, Value, check, expected};
 use crate::plan::{Mask, MaskKind};
 
@@ -40,6 +41,11 @@ fn cases() -> Vec<(Attention, Option<(MaskKind, [bool; 3])>)> {
             cases.push((plan(shape, causal, true), None));
             cases.push((plan(shape, causal, false), None));
         }
+    }
+    // Short sequences; the rows of the last one are copied, as they lie a multiple of 128 floats apart.
+    for shape in [[2, 3, 50, 50, 16], [3, 2, 16, 16, 32], [2, 8, 20, 20, 16]] {
+        cases.push((plan(shape, false, true), None));
+        cases.push((plan(shape, false, false), None));
     }
     for shape in [[1, 2, 3, 70, 33], [2, 1, 120, 9, 64], [1, 9, 60, 1300, 12], [1, 1, 300, 1, 5]] {
         for causal in [false, true] {
@@ -238,6 +244,29 @@ fn infinite_scores_are_what_a_softmax_makes_of_them() {
     let inputs = [vec![1.0, 1.0, -1.0], vec![inf, 2.0], vec![3.0, 5.0]].map(Value::Real);
     let all = check_both(&p, inputs.to_vec(), None, vec![1.0; 3], 1.0);
     assert!(all[0][0].is_nan() && all[0][1].is_nan() && all[0][2] == 5.0, "{all:?}");
+}
+
+#[test]
+fn special_values_are_the_same_in_short_sequences() {
+    let p = plan([1, 1, 18, 5, 16], false, false);
+    assert!(levels().into_iter().all(|level| short::suits(level, &p)));
+    let mut random = Random(21);
+    let mut q = random.reals(18 * 16, 1.0);
+    let (mut k, v, go) = (random.reals(5 * 16, 1.0), random.reals(5 * 16, 1.0), random.reals(18 * 16, 1.0));
+    // The first element of keys is positive, so that a query's infinity is a score of the same sign with all of them.
+    (0..5).for_each(|i| k[i * 16] = 0.5 + i as f64);
+    (q[3 * 16], q[5 * 16], q[7 * 16], q[9 * 16 + 4]) = (f64::INFINITY, -f64::INFINITY, 3e37, f64::NAN);
+    let inputs = [q.clone(), k.clone(), v.clone()].map(Value::Real).to_vec();
+    let all = check_both(&p, inputs, None, go.clone(), 3e37);
+    let is_nan = |i: usize| all[0][i * 16].is_nan();
+    assert!((0..18).all(|i| is_nan(i) == [3, 5, 9].contains(&i)));
+    // Scores that are equal and large, and a key that is -infinity for all.
+    let inputs = [vec![1e4; 18 * 16], vec![-1e4; 5 * 16], v.clone()].map(Value::Real).to_vec();
+    check_both(&p, inputs, None, go.clone(), 1e4);
+    let positive: Vec<f64> = q.iter().map(|x| if x.is_finite() { x.abs().min(1.0) + 0.1 } else { 1.0 }).collect();
+    k[2 * 16] = -f64::INFINITY;
+    let all = check_both(&p, [positive, k, v].map(Value::Real).to_vec(), None, go, f64::INFINITY);
+    assert!(all[0].iter().all(|x| x.is_finite()));
 }
 
 #[test]
