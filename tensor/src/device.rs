@@ -98,6 +98,15 @@ impl Device {
         [Device::cpu()].into_iter().chain(gpu).collect()
     }
 
+    /// Bytes of the device's memory that tensors have in use, as its allocator rounds them; what it keeps for later is not among them.
+    pub fn memory_in_use(&self) -> u64 {
+        match self {
+            Device::Cpu(cpu) => cpu.memory_in_use() as u64,
+            #[cfg(feature = "gpu")]
+            Device::Gpu(gpu) => gpu.counters().live_bytes,
+        }
+    }
+
     /// Whether this is the CPU.
     pub fn is_cpu(&self) -> bool {
         matches!(self, Device::Cpu(_))

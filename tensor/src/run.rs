@@ -5,10 +5,12 @@ use crate::device::Device;
 use crate::dtype::DType;
 use crate::layout::{Layout, numel};
 use crate::plan::{Copy, Elementwise, Plan, Run, Spec};
+use crate::profile::{Operation, recorded};
 use crate::storage::Storage;
 use crate::tensor::{Pending, Tensor};
 use std::cell::Cell;
 use std::sync::Arc;
+use std::time::Duration;
 
 thread_local! {
     static DEFERRING: Cell<bool> = const { Cell::new(false) };
@@ -267,10 +269,32 @@ fn fresh(device: &Device, plan: &dyn Run, inputs: &[&Tensor], specs: &[Spec]) ->
     storages
 }
 
+/// A plan as the profiler shows it.
+fn describe(plan: &dyn Run, inputs: &[&Tensor], dtype: DType, len: usize) -> Operation {
+    let whole = plan.outputs().into_iter().next().filter(|spec| numel(&spec.shape) == len);
+    Operation {
+        name: plan.name(),
+        dtype,
+        inputs: inputs.iter().map(|t| t.shape().to_vec()).collect(),
+        output: whole.map_or_else(|| vec![len], |spec| spec.shape),
+        flops: plan.flops(),
+        bytes: plan.bytes(),
+        start: Duration::ZERO,
+        host: Duration::ZERO,
+        device: None,
+        memory: 0,
+    }
+}
+
 fn dispatch(device: &Device, plan: &dyn Run, inputs: &[&Tensor], targets: &mut [Target<'_>]) {
     // While a kernel waits for other threads, this one may run another caller's job: that must not be deferred.
     let _reset = deferring(false);
     FLOPS.set(FLOPS.get().wrapping_add(plan.flops()));
+    let describe = {
+        let [output, ..] = &*targets else { return };
+        let (dtype, len) = (output.dtype, output.len);
+        move || describe(plan, inputs, dtype, len)
+    };
     match device {
         Device::Cpu(cpu) => {
             let inputs: Vec<cpu::Input<'_>> = inputs
@@ -292,7 +316,7 @@ fn dispatch(device: &Device, plan: &dyn Run, inputs: &[&Tensor], targets: &mut [
                     Storage::Gpu(_) => unreachable!("devices were compared"),
                 })
                 .collect();
-            cpu.run(|| plan.cpu(&inputs, &mut outputs));
+            recorded(device, describe, || cpu.run(|| plan.cpu(&inputs, &mut outputs)));
         }
         #[cfg(feature = "gpu")]
         Device::Gpu(gpu) => {
@@ -312,7 +336,7 @@ fn dispatch(device: &Device, plan: &dyn Run, inputs: &[&Tensor], targets: &mut [
                     Storage::Cpu(_) => unreachable!("devices were compared"),
                 })
                 .collect();
-            crate::gpu::plans::run(plan, gpu, &inputs, &outputs);
+            recorded(device, describe, || crate::gpu::plans::run(plan, gpu, &inputs, &outputs));
         }
     }
 }

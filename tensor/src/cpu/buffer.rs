@@ -4,6 +4,7 @@
 
 use std::alloc::{Layout as Allocation, alloc, dealloc};
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
 
 /// Below this size the system allocator is as quick as the pool.
@@ -15,6 +16,15 @@ const HUGE: usize = 4 << 20;
 #[derive(Default)]
 pub(crate) struct Pool {
     idle: Mutex<HashMap<usize, Vec<Chunk>>>,
+    /// Bytes that buffers have in use.
+    in_use: AtomicUsize,
+}
+
+impl Pool {
+    /// Bytes that buffers have in use.
+    pub fn in_use(&self) -> usize {
+        self.in_use.load(Relaxed)
+    }
 }
 
 /// An allocation.
@@ -91,6 +101,7 @@ impl CpuBuffer {
         let kept =
             (size >= POOLED).then(|| pool.idle.lock().expect("no holder panics").get_mut(&size)?.pop()).flatten();
         let block = Some(kept.or_else(|| Chunk::new(size))?);
+        pool.in_use.fetch_add(size, Relaxed);
         Some(CpuBuffer { block, len: bytes, pool: pool.clone() })
     }
 
@@ -120,6 +131,7 @@ impl CpuBuffer {
 impl Drop for CpuBuffer {
     fn drop(&mut self) {
         let Some(block) = self.block.take() else { return };
+        self.pool.in_use.fetch_sub(block.size, Relaxed);
         if block.size >= POOLED
             && let Ok(mut idle) = self.pool.idle.lock()
         {

@@ -37,6 +37,11 @@ impl CpuDevice {
         CpuBuffer::new(&self.pool, bytes)
     }
 
+    /// Bytes that tensors have in use.
+    pub fn memory_in_use(&self) -> usize {
+        self.pool.in_use()
+    }
+
     /// Runs a kernel on the device's own threads, so that its budget holds outside of a [`CpuDevice::scope`] too. Without a pool of its own
     /// it runs where it is called, and forks only if there is enough to do.
     pub(crate) fn run(&self, kernel: impl FnOnce() + Send) {

@@ -3,6 +3,7 @@
 
 use std::fmt;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use super::adapter::{self, AdapterChoice, AdapterSummary};
 use super::bindings::{BindGroups, Binding, Layouts, Signature};
@@ -73,7 +74,7 @@ impl GpuDevice {
     }
 
     async fn open_found(found: adapter::Found, options: GpuOptions) -> Result<GpuDevice, GpuError> {
-        let features = found.adapter.features() & wgpu::Features::IMMEDIATES;
+        let features = found.adapter.features() & (wgpu::Features::IMMEDIATES | wgpu::Features::TIMESTAMP_QUERY);
         let limits = required_limits(found.adapter.limits());
         let descriptor = wgpu::DeviceDescriptor {
             label: Some("lethe"),
@@ -203,6 +204,28 @@ impl GpuDevice {
             self.0.pool.sort_free();
             self.status()
         }
+    }
+
+    /// Begins to time operations by the device's clock, where it has one for that.
+    pub(crate) fn begin_timing(&self) {
+        lock(&self.0.work).recorder.begin_timing();
+    }
+
+    /// The number of the operation that later dispatches belong to.
+    pub(crate) fn begin_operation(&self, operation: usize) {
+        lock(&self.0.work).recorder.begin_operation(operation);
+    }
+
+    /// Ends the timing, and gives the times of all dispatches since its beginning, with the numbers of their operations. In a browser,
+    /// where it would have to be waited for, nothing.
+    ///
+    /// # Errors
+    /// The failure that poisoned the device.
+    pub(crate) fn end_timing(&self) -> Result<Vec<(usize, Duration)>, GpuError> {
+        #[cfg(target_arch = "wasm32")]
+        return Ok(vec![]);
+        #[cfg(not(target_arch = "wasm32"))]
+        lock(&self.0.work).recorder.end_timing()
     }
 
     /// Gives the device up at once: later work is void, and reads return [`GpuError::Lost`]. Dropping the last handle

@@ -34,6 +34,7 @@ mod staging;
 mod tables;
 #[cfg(not(target_arch = "wasm32"))]
 mod testing;
+mod timestamps;
 mod transfer;
 pub(crate) mod types;
 

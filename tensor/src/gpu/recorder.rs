@@ -7,6 +7,8 @@
 #[cfg(not(target_arch = "wasm32"))]
 use std::collections::VecDeque;
 use std::sync::Arc;
+#[cfg(not(target_arch = "wasm32"))]
+use std::time::Duration;
 
 use super::bindings::Group;
 use super::caps::PARAMS_WORDS;
@@ -16,6 +18,7 @@ use super::params::UniformParams;
 use super::pipeline::Pipeline;
 use super::readback::{ReadBuffers, Slot};
 use super::staging::{LARGEST, Staging};
+use super::timestamps::Timestamps;
 
 /// Submissions that may be under way at once.
 #[cfg(not(target_arch = "wasm32"))]
@@ -42,6 +45,8 @@ pub(super) struct Recorder {
     set: (u64, u64),
     dispatches: u32,
     most_dispatches: u32,
+    /// While operations are timed.
+    timestamps: Option<Timestamps>,
 }
 
 impl Recorder {
@@ -69,6 +74,7 @@ impl Recorder {
             set: (0, 0),
             dispatches: 0,
             most_dispatches,
+            timestamps: None,
         }
     }
 
@@ -76,10 +82,8 @@ impl Recorder {
     pub fn dispatch(&mut self, pipeline: &Pipeline, group: &Group, params: &[u32], groups: [u32; 3]) {
         let mut words = [0; PARAMS_WORDS];
         words[..params.len()].copy_from_slice(params);
-        if self.pass.is_none() {
-            let pass = self.encoder().begin_compute_pass(&wgpu::ComputePassDescriptor::default());
-            self.pass = Some(pass.forget_lifetime());
-            self.set = (0, 0);
+        if self.pass.is_none() || self.timestamps.is_some() {
+            self.begin_pass();
         }
         let Some(pass) = &mut self.pass else { return };
         if self.set.0 != pipeline.serial {
@@ -99,9 +103,41 @@ impl Recorder {
         pass.dispatch_workgroups(groups[0], groups[1], groups[2]);
         add(&self.counts.dispatches, 1);
         self.dispatches += 1;
-        if self.dispatches >= self.most_dispatches {
+        if self.dispatches >= self.most_dispatches || self.timestamps.as_ref().is_some_and(Timestamps::is_full) {
             self.submit();
         }
+    }
+
+    fn begin_pass(&mut self) {
+        self.encoder();
+        let Some(encoder) = &mut self.encoder else { return };
+        let timestamp_writes = self.timestamps.as_mut().map(Timestamps::next_pass);
+        let descriptor = wgpu::ComputePassDescriptor { timestamp_writes, ..wgpu::ComputePassDescriptor::default() };
+        self.pass = Some(encoder.begin_compute_pass(&descriptor).forget_lifetime());
+        self.set = (0, 0);
+    }
+
+    /// Begins to time operations, where the device can.
+    pub fn begin_timing(&mut self) {
+        if self.device.features().contains(wgpu::Features::TIMESTAMP_QUERY) {
+            self.submit();
+            self.timestamps = Some(Timestamps::new(&self.device, &self.queue));
+        }
+    }
+
+    /// The operation that the next dispatches belong to.
+    pub fn begin_operation(&mut self, operation: usize) {
+        if let Some(timestamps) = &mut self.timestamps {
+            timestamps.operation = operation;
+        }
+    }
+
+    /// Ends the timing, and gives what was measured.
+    #[cfg(not(target_arch = "wasm32"))]
+    pub fn end_timing(&mut self) -> Result<Vec<(usize, Duration)>, GpuError> {
+        self.submit();
+        self.wait_all();
+        self.timestamps.take().map_or(Ok(vec![]), Timestamps::times)
     }
 
     /// Records a copy between two buffers; offsets and size are multiples of 4.
@@ -157,7 +193,10 @@ impl Recorder {
     pub fn submit(&mut self) {
         self.end_pass();
         self.dispatches = 0;
-        let Some(encoder) = self.encoder.take() else { return };
+        let Some(mut encoder) = self.encoder.take() else { return };
+        if let Some(timestamps) = &mut self.timestamps {
+            self.unsubmitted.extend(timestamps.resolve(&mut encoder, &self.reads));
+        }
         if let Err(error) = self.poison.status() {
             self.unsubmitted.drain(..).for_each(|slot| slot.fill(Err(error.clone())));
             if let Some(uniform) = &mut self.uniform {
