@@ -216,4 +216,11 @@ fn products_of_equal_numbers_keep_their_digits() {
             within(bound, "a convolution's weight", &dw, &vec![pixels as f64 * tenth(); c]);
         }
     }
+    // By tiles: with few channels, and with many.
+    for (c, batch, size) in [(16, 1, 800), (16, 64, 102), (100, 16, 102)] {
+        let g = ConvOptions::new(1, 0).geometry(&[batch, c, size, size], &[c, c, 3, 3]);
+        let dw = tenths(&g.x_shape()).conv2d_weight_grad(&ones(&g.y_shape()), &g);
+        let pixels = batch * (size - 2) * (size - 2);
+        within(PRODUCTS, "the weight of a convolution by tiles", &dw, &vec![pixels as f64 * tenth(); c * c * 9]);
+    }
 }
