@@ -18,6 +18,11 @@ fn plural(thing: &str) -> String {
     }
 }
 
+/// How a run ended that did not make all of its epochs.
+pub fn stopped_early(done: usize, epochs: usize) -> String {
+    format!("stopped early after {done} of {} (train.stop_after)", count(epochs, "epoch"))
+}
+
 /// A time span in its two largest units: `1h 02m`, `3m 20s`, `7s`.
 pub fn human(span: Duration) -> String {
     let seconds = span.as_secs();

@@ -82,11 +82,17 @@ fn a_run_that_does_not_improve_ends_early_and_stays_ended() {
     let path = run.display().to_string();
     assert_eq!(of_updates(&run, "lr").len(), 3 * PER_EPOCH, "the best and two more");
     let summary = fs::read_to_string(run.join("summary.json")).unwrap();
-    runs(&["resume", &path, "--device", "cpu"]);
+    let early = "stopped early after 3 of 8 epochs (train.stop_after)";
+    assert!(summary.contains("\"stopped_after\": 3"), "{summary}");
+    assert!(fs::read_to_string(run.join("log.txt")).unwrap().contains(early));
+    assert!(runs(&["compare", &path, &path]).contains(early));
+    assert!(runs(&["resume", &path, "--device", "cpu"]).contains(early));
+    assert!(runs(&["resume", &path, "--device", "cpu", "--json"]).contains("\"stopped_after\":3"));
     assert_eq!(of_updates(&run, "lr").len(), 3 * PER_EPOCH);
     assert_eq!(fs::read_to_string(run.join("summary.json")).unwrap(), summary);
     runs(&["resume", &path, "--device", "cpu", "--set", "train.stop_after=0"]);
     assert_eq!(of_updates(&run, "lr").len(), 8 * PER_EPOCH);
+    assert!(!fs::read_to_string(run.join("summary.json")).unwrap().contains("stopped_after"));
 }
 
 #[test]

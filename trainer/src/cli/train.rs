@@ -10,7 +10,7 @@ use crate::progress::Show;
 use crate::run::{Existing, RunFolder, timestamp};
 use crate::stop::StopRequests;
 use crate::training::{Summary, Training};
-use crate::words::count;
+use crate::words::{count, stopped_early};
 use clap::Args;
 use serde_json::json;
 use std::path::{Path, PathBuf};
@@ -71,16 +71,19 @@ pub fn train(args: &TrainArgs) -> Result<(), Error> {
 /// Trains to the end, and says how it went.
 pub fn finish(mut training: Training<'_>, run: &RunFolder, telling: &Telling) -> Result<(), Error> {
     training.show(telling.show());
+    let epochs = training.planned_epochs();
     let summary = training.run(run)?;
     if telling.show() == Show::Json {
         let run = run.path().display().to_string();
         let Summary { test_accuracy, updates, .. } = summary;
-        let result =
+        let mut result =
             json!({ "run": run, "test_accuracy": test_accuracy, "test_loss": summary.test.loss, "updates": updates });
+        summary.stopped_after.into_iter().for_each(|done| result["stopped_after"] = done.into());
         say(&result.to_string());
         return Ok(());
     }
     say(&format!("run {}", run.path().display()));
+    summary.stopped_after.iter().for_each(|done| say(&stopped_early(*done, epochs)));
     say(&format!("test accuracy {:.2} % after {}", summary.test_accuracy, count(summary.updates, "update")));
     Ok(())
 }

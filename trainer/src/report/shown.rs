@@ -5,7 +5,7 @@ use crate::analysis::forgetting::{ForgettingRecord, Side};
 use crate::config::Config;
 use crate::error::Error;
 use crate::run::{Finished, History, RunError, RunFolder, Test, Update};
-use crate::words::count;
+use crate::words::{count, stopped_early};
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -84,6 +84,7 @@ fn facts(config: &Config, history: &History, finished: Option<&Finished>) -> Vec
     let mut rates: Vec<f64> = history.times.iter().map(|time| time.images_per_second).collect();
     rates.sort_by(f64::total_cmp);
     let state = match finished {
+        Some(Finished { stopped_after: Some(done), .. }) => stopped_early(*done, config.train.epochs),
         Some(_) => format!("finished, {}", count(config.train.epochs, "epoch")),
         None => format!("{} of {} done", history.epochs.len(), count(config.train.epochs, "epoch")),
     };

@@ -89,6 +89,9 @@ pub struct Finished {
     pub parameters: usize,
     /// The number of updates.
     pub updates: u64,
+    /// After how many epochs `train.stop_after` ended the run, if it did.
+    #[serde(default)]
+    pub stopped_after: Option<usize>,
     /// The last evaluation on the test set.
     pub test: Evaluation,
     /// The device that it was trained on last.

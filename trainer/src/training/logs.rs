@@ -6,6 +6,7 @@ use crate::config::Config;
 use crate::error::Error;
 use crate::evaluation::Evaluation;
 use crate::run::{Board, Epoch, History, Journal, Log, RunError, RunFolder, Test, Update};
+use crate::words::stopped_early;
 use lethe_tensor::Device;
 use serde::Serialize;
 
@@ -170,7 +171,10 @@ impl Logs {
     /// Logs how the process ended.
     pub fn ended(&mut self, end: &Result<Summary, Error>) -> Result<(), RunError> {
         self.journal.write(&match end {
-            Ok(summary) => format!("finished: test accuracy {:.2} %", summary.test_accuracy),
+            Ok(Summary { test_accuracy, stopped_after, .. }) => {
+                let how = stopped_after.map_or_else(|| "finished".to_owned(), |done| stopped_early(done, self.epochs));
+                format!("{how}: test accuracy {test_accuracy:.2} %")
+            }
             Err(error) => format!("ended: {error}"),
         })
     }

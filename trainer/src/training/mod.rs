@@ -36,6 +36,9 @@ pub struct Summary {
     pub parameters: usize,
     /// The number of updates made.
     pub updates: u64,
+    /// After how many epochs `train.stop_after` ended the run, if it did.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stopped_after: Option<usize>,
     /// The last test loss.
     pub test: Evaluation,
     /// The last test accuracy, in percent.
@@ -200,6 +203,11 @@ impl<'a> Training<'a> {
     /// The number of epochs done.
     pub fn epochs(&self) -> usize {
         self.session.epochs()
+    }
+
+    /// The number of epochs that the config asks for.
+    pub(crate) fn planned_epochs(&self) -> usize {
+        self.config.train.epochs
     }
 
     /// The number of updates made in the epoch after those, and the number that an epoch has.

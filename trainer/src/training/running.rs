@@ -86,6 +86,7 @@ impl<'a, 'r> Running<'a, 'r> {
         let summary = Summary {
             parameters: session.parameters(),
             updates: session.updates(),
+            stopped_after: Some(session.epochs()).filter(|done| *done < epochs),
             test,
             test_accuracy: test.accuracy(),
             device: device.to_string(),
