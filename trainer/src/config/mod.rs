@@ -53,6 +53,7 @@ pub use nearest::{nearest, nearest_few};
 pub use optim::{LrSchedule, OptimCommon, OptimConfig, RuleConfig};
 pub(crate) use overrides::{assigned, value_of};
 pub use perturb::{ForgettingConfig, Gamma, Lambda, Likelihood, PerturbConfig};
+pub(crate) use schema::takes_whole_numbers;
 pub use schema::{SCHEMA, schema};
 pub use shrink::{ShrinkConfig, ShrinkScaling};
 pub use train::{MAX_THREADS, OnNonfinite, TrainConfig};

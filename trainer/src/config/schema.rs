@@ -113,6 +113,24 @@ pub fn schema() -> Value {
     schema
 }
 
+/// Whether the numbers that a key takes, given its dotted name, are whole numbers in every kind of its section that has it.
+pub fn takes_whole_numbers(key: &str) -> bool {
+    let mut found = vec![schema()];
+    for part in key.split('.') {
+        let own =
+            |of: &Value| alternatives(of).filter_map(|one| one["properties"].get(part).cloned()).collect::<Vec<_>>();
+        found = found.iter().flat_map(own).collect();
+    }
+    let has = |name: &str| found.iter().flat_map(alternatives).any(|one| one["type"] == name);
+    has("integer") && !has("number")
+}
+
+/// A schema and those that it chooses from.
+fn alternatives(schema: &Value) -> impl Iterator<Item = &Value> {
+    let choices = ["oneOf", "anyOf"].into_iter().filter_map(|word| schema[word].as_array()).flatten();
+    std::iter::once(schema).chain(choices)
+}
+
 /// Adds bounds to the numbers of a key, in every kind of its section.
 fn limit(object: &mut Value, path: &[&str], bounds: &[(&str, f64)]) {
     if let Some(kinds) = object.get_mut("oneOf").and_then(Value::as_array_mut) {

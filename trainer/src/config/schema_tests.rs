@@ -1,6 +1,6 @@
 //! The schema of configs beside what reads them.
 
-use super::schema::{Bounds, RANGES, schema};
+use super::schema::{Bounds, RANGES, schema, takes_whole_numbers};
 use super::tests::{WHOLE, documented};
 use super::{Config, SECTIONS};
 use jsonschema::Validator;
@@ -209,4 +209,13 @@ fn numbers_out_of_a_range_are_refused_by_the_program_too() {
             assert!(!validator.is_valid(&json), "{set}");
         }
     }
+}
+
+#[test]
+fn whole_numbers_are_told_from_others_in_every_section() {
+    let whole =
+        ["train.batch", "model.depth", "perturb.m", "data.augment.crop_padding", "data.hold_out", "optim.patience"];
+    let others = ["optim.lr", "optim.weight_decay", "data.augment.erase", "data.mean", "perturb.lambda", "train.ema"];
+    whole.iter().for_each(|key| assert!(takes_whole_numbers(key), "{key}"));
+    others.iter().chain(&["model.kind", "a.b", "optim"]).for_each(|key| assert!(!takes_whole_numbers(key), "{key}"));
 }

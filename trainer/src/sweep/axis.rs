@@ -1,7 +1,7 @@
 //! What `--set` of a sweep says: a key, and the values that it takes. Values are separated by commas that stand in no brackets and no quotes; a range
 //! `LOW..HIGH` is drawn from, and with a number behind it becomes that many values.
 
-use crate::config::{ConfigError, assigned, value_of};
+use crate::config::{ConfigError, assigned, takes_whole_numbers, value_of};
 use toml::Value;
 
 /// The least and the most significant digits of numbers within a range: enough to tell them apart, few enough for the name of a folder. With the
@@ -48,7 +48,8 @@ impl Axis {
     pub fn parse(text: &str) -> Result<Axis, ConfigError> {
         let read = || {
             let (path, values) = assigned(text)?;
-            Ok(Axis { key: path.join("."), values: Values::parse(values)? })
+            let key = path.join(".");
+            Ok(Axis { values: Values::parse(values, takes_whole_numbers(&key))?, key })
         };
         read().map_err(|reason| ConfigError::Override { text: text.to_owned(), reason })
     }
@@ -60,11 +61,12 @@ impl Axis {
 }
 
 impl Values {
-    fn parse(text: &str) -> Result<Values, String> {
+    /// `whole` is whether the key takes whole numbers only.
+    fn parse(text: &str, whole: bool) -> Result<Values, String> {
         let pieces = pieces(text)?;
         let mut values: Vec<Value> = Vec::new();
         for piece in &pieces {
-            match range(piece)? {
+            match range(piece, whole)? {
                 None => values.push(value_of(piece)),
                 Some((range, Some(count))) => values.extend(range.spaced(count)?),
                 Some((range, None)) if pieces.len() == 1 => return Ok(Values::Range(range)),
@@ -111,7 +113,8 @@ impl Range {
         };
         let values: Vec<Value> = (0..count).map(number).collect();
         if values.windows(2).any(|pair| is_same(&pair[0], &pair[1])) {
-            return Err(format!("from {low} to {high} there are not {count} different numbers of this kind"));
+            let kind = if whole { "whole numbers, and this key takes no others" } else { "numbers" };
+            return Err(format!("from {low} to {high} there are not {count} different {kind}"));
         }
         Ok(values)
     }
@@ -149,7 +152,7 @@ impl Range {
 }
 
 /// The range that a text is, with the number of its values if it has one; `None` for other values.
-fn range(text: &str) -> Result<Option<(Range, Option<usize>)>, String> {
+fn range(text: &str, whole: bool) -> Result<Option<(Range, Option<usize>)>, String> {
     let Some((low, rest)) = text.split_once("..") else { return Ok(None) };
     let (low_text, Ok(low)) = (low.trim(), low.trim().parse::<f64>()) else { return Ok(None) };
     let wrong = || format!("{text} is no range: {NOTATION}");
@@ -170,7 +173,9 @@ fn range(text: &str) -> Result<Option<(Range, Option<usize>)>, String> {
     if count.is_some_and(|count| !(2..=MOST).contains(&count)) {
         return Err(format!("{text}: the number of values must be from 2 to {MOST}"));
     }
-    let whole = [low_text, high_text].iter().all(|text| text.parse::<i64>().is_ok());
+    if whole && [low_text, high_text].iter().any(|text| text.parse::<i64>().is_err()) {
+        return Err(format!("{text}: this key takes whole numbers, and both ends must be such"));
+    }
     Ok(Some((Range { low, high, log, whole }, count)))
 }
 
@@ -241,16 +246,17 @@ mod tests {
     #[test]
     fn ranges_are_spaced_or_drawn_from() {
         assert_eq!(list("a.b=0.01..1 log 3"), ["0.01", "0.1", "1.0"]);
-        assert_eq!(list("a.b=0..1 2"), ["0", "1"]);
+        assert_eq!(list("a.b=0..1 3"), ["0.0", "0.5", "1.0"]);
         assert_eq!(list("a.b=0.0..0.5 3,0.9"), ["0.0", "0.25", "0.5", "0.9"]);
-        assert_eq!(list("a.b=1..8 log 4"), ["1", "2", "4", "8"]);
+        assert_eq!(list("train.batch=1..8 log 4"), ["1", "2", "4", "8"]);
         let Values::Range(range) = Axis::parse("a.b=0.01..1 log").unwrap().values else { panic!("a list") };
         assert_eq!([0.0, 0.5, 1.0].map(|share| range.at(share)), [0.01, 0.1, 1.0].map(Value::Float));
         assert_eq!((range.count(), range.text()), (None, "0.01..1 log".to_owned()));
-        let Values::Range(range) = Axis::parse("a.b=1..3").unwrap().values else { panic!("a list") };
+        let Values::Range(range) = Axis::parse("train.batch=1..3").unwrap().values else { panic!("a list") };
         assert_eq!([0.0, 0.3, 0.5, 0.7, 1.0].map(|share| range.at(share)), [1, 1, 2, 3, 3].map(Value::Integer));
         assert_eq!(range.count(), Some(3));
-        let Values::Range(range) = Axis::parse(&format!("a.b={}..{}", i64::MIN, i64::MAX)).unwrap().values else {
+        let Values::Range(range) = Axis::parse(&format!("train.seed={}..{}", i64::MIN, i64::MAX)).unwrap().values
+        else {
             panic!("a list")
         };
         assert_eq!((range.count(), range.at(1.0)), (Some(usize::MAX), Value::Integer(i64::MAX)));
@@ -284,7 +290,8 @@ mod tests {
             ("a.b=-1e308..1e308", "their distance finite"),
             ("a.b=0..1 log", "above 0"),
             ("a.b=0..1 1", "from 2 to 1000"),
-            ("a.b=0..1 5", "not 5 different"),
+            ("train.batch=0..1 5", "not 5 different whole numbers, and this key takes no others"),
+            ("train.batch=0.5..8 5", "takes whole numbers"),
             ("a.b=0..1,3", "one of several values"),
         ] {
             let message = Axis::parse(text).unwrap_err().to_string();

@@ -262,7 +262,7 @@ mod tests {
 
     #[test]
     fn what_cannot_be_drawn_or_spanned_is_refused() {
-        let lists = axes(&["a.b=1,2", "a.c=0.01..1", "a.d=1..2"]);
+        let lists = axes(&["a.b=1,2", "a.c=0.01..1", "train.batch=1..2"]);
         let message = |found: Result<Vec<Point>, Problem>| found.unwrap_err().to_string();
         assert!(message(drawn(&[&lists[0], &lists[2]], Draws { count: 5, seed: 0 })).contains("only 4 points"));
         assert!(message(drawn(&[], Draws { count: 5, seed: 0 })).contains("nothing to draw"));
@@ -271,7 +271,7 @@ mod tests {
         let narrow = axes(&["a.b=0.1..1"]);
         let found = message(drawn(&[&narrow[0]], Draws { count: MOST, seed: 0 }));
         assert!(found.contains("different points were found in "), "{found}");
-        let all = axes(&["a.b=-9223372036854775808..9223372036854775807", "a.c=1..10000"]);
+        let all = axes(&["train.batch=-9223372036854775808..9223372036854775807", "train.epochs=1..10000"]);
         for axis in &all {
             assert_eq!(drawn(&[axis], Draws { count: MOST, seed: 0 }).unwrap().len(), MOST);
         }
