@@ -222,6 +222,14 @@ impl DataConfig {
         alone.map_or(Ok(()), |size| Err(Problem::value("data.eval_size", size, "needs data.size, to train at")))
     }
 
+    /// `images` are the numbers of training images by class, if they are known.
+    pub(super) fn check_sampling(&self, images: &[usize]) -> Result<(), Problem> {
+        let is_balanced = self.sampling == Sampling::Balanced;
+        let Some(class) = images.iter().position(|n| *n == 0).filter(|_| is_balanced) else { return Ok(()) };
+        let reason = format!("class {class} has no training images to be sampled; leave the class or the sampling out");
+        Err(Problem::value("data.sampling", "\"balanced\"", reason))
+    }
+
     /// Writes out every default that depends on other keys.
     pub(super) fn resolve(&mut self) {
         self.eval_size = self.eval_size.or(self.size);

@@ -199,7 +199,9 @@ impl Config {
             config.data.classes = Some(facts.classes);
         }
         config.data.resolve();
-        config.loss.resolve(facts.classes, &config.analysis.counts(&facts.labels, facts.classes))?;
+        let images = config.analysis.counts(&facts.labels, facts.classes);
+        config.data.check_sampling(&images)?;
+        config.loss.resolve(facts.classes, &images)?;
         config.check_slices(facts.images)?;
         config.model.resolve(config.loss.kind, facts.classes, config.init.is_some());
         config.perturb.resolve(facts.classes, config.loss.kind);

@@ -317,3 +317,17 @@ fn the_config_of_the_reference_can_be_read() {
     let config = Config::parse(text, Path::new("docs/config.md"), &[]).unwrap();
     assert_eq!(config.perturb.ascent().unwrap().gsam_xi, 0.01);
 }
+
+#[test]
+fn classes_without_images_cannot_be_balanced() {
+    let facts = |labels: &[u32]| DataFacts { classes: 3, train: labels.len(), labels: labels.to_vec(), ..facts() };
+    let small = ["train.batch=2", "perturb.m=2", "loss.kind=ce"];
+    for (set, key) in
+        [("data.sampling=balanced", "data.sampling"), ("loss.class_weights=balanced", "loss.class_weights")]
+    {
+        let config = read(&[&small[..], &[set]].concat()).unwrap();
+        assert!(config.resolve(&facts(&[0, 1, 2, 2])).is_ok());
+        let message = config.resolve(&facts(&[0, 2, 0, 2])).unwrap_err().to_string();
+        assert!(message.starts_with(key) && message.contains("class 1 has no training images"), "{message}");
+    }
+}
