@@ -37,5 +37,10 @@ fn what_a_training_would_take_is_said_and_nothing_is_kept() {
     assert!(output.status.success() && !folder.path().join("runs").exists(), "no run is made");
     // The first images are drawn for the first epoch and its seed: the same again.
     assert_eq!(fs::read(&sheet).unwrap(), picture);
+    let own = folder.path().join("own.toml");
+    fs::copy(&digits, &own).unwrap();
+    let path = own.display().to_string();
+    fails(&["check", &path, "--sheet", &path, "--device", "cpu"], 1, &[&path, "this command reads it"]);
+    assert_eq!(fs::read(&own).unwrap(), fs::read(&digits).unwrap());
     fails(&["check", &digits, "--set", "train.batch=100"], 2, &["train.batch", "is not divisible"]);
 }

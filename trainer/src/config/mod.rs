@@ -58,6 +58,7 @@ pub use schema::{SCHEMA, schema};
 pub use shrink::{ShrinkConfig, ShrinkScaling};
 pub use train::{MAX_THREADS, OnNonfinite, TrainConfig};
 
+use crate::files;
 use crate::shape::ImageShape;
 use crate::words::count;
 use error::require;
@@ -107,6 +108,7 @@ pub fn text_of(path: &Path) -> Result<String, ConfigError> {
     static INPUT: OnceLock<String> = OnceLock::new();
     let failed = |source| ConfigError::Read { path: path.to_owned(), source };
     if path != Path::new("-") {
+        files::spare(path);
         return std::fs::read_to_string(path).map_err(failed);
     }
     if let Some(text) = INPUT.get() {

@@ -8,6 +8,7 @@ use super::error::DataError;
 use super::locate::{SearchPath, download, find};
 use super::names;
 use crate::classes::Classes;
+use crate::files;
 use crate::shape::ImageShape;
 use crate::words::count;
 
@@ -116,6 +117,7 @@ fn read_part(
 }
 
 fn read_file(format: &Format, path: &Path, values: &mut Vec<u8>, labels: &mut Vec<u32>) -> Result<(), DataError> {
+    files::spare(path);
     let bytes = std::fs::read(path).map_err(|source| DataError::Read { path: path.to_owned(), source })?;
     let record = format.labels + SHAPE.len();
     if bytes.is_empty() || bytes.len() % record != 0 {

@@ -13,6 +13,7 @@ use super::labels_file;
 use super::listing::{Entry, Found, Kind, endings};
 use super::locate::{SearchPath, find};
 use crate::classes::{Classes, listed};
+use crate::files;
 use crate::words::count;
 
 const TRAIN: &str = "train";
@@ -99,6 +100,7 @@ pub(super) fn read_test_classes(name: String, folder: &Path, classes: &Classes) 
 /// The images in class folders, each named as one of `classes`, folder after folder.
 fn read_classes(name: String, folder: &Path, classes: &Classes) -> Result<Dataset, DataError> {
     let numbers: HashMap<&str, u32> = classes.names().iter().map(String::as_str).zip(0..).collect();
+    files::spare(folder);
     let (mut found, mut labels) = (Found::default(), Vec::new());
     let (mut unknown, mut loose) = (Vec::new(), Vec::new());
     for Entry { name, path, kind } in found.entries(folder)? {

@@ -8,6 +8,7 @@ use std::path::Path;
 use flate2::read::MultiGzDecoder;
 
 use super::error::DataError;
+use crate::files;
 use crate::shape::ImageShape;
 
 const IMAGES: u32 = 0x0000_0803; // unsigned bytes, three axes
@@ -60,6 +61,7 @@ fn read<const AXES: usize>(path: &Path, magic: u32, what: &str) -> Result<([usiz
 /// The file's contents, decompressed if it starts with gzip's magic number.
 fn open(path: &Path) -> Result<Box<dyn Read>, DataError> {
     let error = |source| DataError::Read { path: path.to_owned(), source };
+    files::spare(path);
     let mut file = File::open(path).map_err(error)?;
     let mut start = Vec::new();
     file.by_ref().take(2).read_to_end(&mut start).map_err(error)?;

@@ -11,6 +11,7 @@ use super::locate::{SearchPath, find};
 use super::stand_in::StandIn;
 use crate::classes::Classes;
 use crate::config::{DataConfig, DatasetKind, Problem};
+use crate::files;
 use crate::words::{count, unlike};
 
 const IMAGENET: &str = "imagenet";
@@ -150,6 +151,7 @@ fn around(root: &Path, search_path: &SearchPath) -> Vec<PathBuf> {
 /// # Errors
 /// If the file cannot be read, is not such a list, or has no class for any image.
 pub fn read_right_labels(path: &Path, images: usize, classes: usize) -> Result<Vec<Vec<u32>>, DataError> {
+    files::spare(path);
     let text = std::fs::read_to_string(path).map_err(|source| DataError::Read { path: path.to_owned(), source })?;
     let expected = || format!("a list of classes below {classes} for each of {}", count(images, "test image"));
     let malformed = |found: String| DataError::malformed(path, "labels", expected(), found);

@@ -3,6 +3,7 @@
 use super::checkpoint_error::CheckpointError;
 use super::foreign::{self, Foreign};
 use super::seal::{self, Sealed};
+use crate::files;
 use half::{bf16, f16};
 use safetensors::tensor::{Dtype, SafeTensorError, SafeTensors, TensorView};
 use serde::Serialize;
@@ -98,6 +99,7 @@ pub fn read(path: &Path, origin: Origin) -> Result<Content, CheckpointError> {
     if let Some(Foreign { what, advice }) = foreign::recognise(path).map_err(failed)? {
         return Err(CheckpointError::Foreign { path: path.to_owned(), what, advice });
     }
+    files::spare(path);
     let file = fs::read(path).map_err(failed)?;
     let malformed = |message: String| CheckpointError::Malformed { path: path.to_owned(), message };
     let cut = |e: SafeTensorError| malformed(explain(&e, &file));
