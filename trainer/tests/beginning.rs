@@ -4,7 +4,7 @@
 
 mod common;
 
-use common::{fails, program, runs};
+use common::{fails, lethe, program, runs};
 use lethe::config::Config;
 use std::fs;
 use std::io::Write;
@@ -41,7 +41,9 @@ fn a_folder_of_images_is_looked_at() {
     }
     let path = folder.path().display().to_string();
     let file = folder.path().join("own.toml").display().to_string();
-    runs(&["new", "folder", &path, "--out", &file]);
+    let output = lethe(&["new", "folder", &path, "--out", &file]);
+    let told = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.success() && told.contains(&format!("`lethe train {file} --data-dir {path}`")), "{told}");
     let text = fs::read_to_string(&file).unwrap();
     assert!(
         text.contains("# 20 training images and 4 test images in 2 classes, half of them 40 pixels or more"),
@@ -51,7 +53,12 @@ fn a_folder_of_images_is_looked_at() {
     let out = folder.path().join("run").display().to_string();
     let train = ["train", &file, "--data-dir", &path, "--device", "cpu", "--out", &out];
     assert!(runs(&[&train[..], &small].concat()).contains("test accuracy "));
-    fails(&["new", "folder", "/nowhere"], 1, &["/nowhere"]);
+    fs::remove_dir_all(folder.path().join("val")).unwrap();
+    let text = runs(&["new", "folder", &path]);
+    assert!(text.contains("18 training images and 2 test images") && text.contains("\nhold_out = 2 # "), "{text}");
+    Config::parse(&text, Path::new("new.toml"), &[]).unwrap();
+    fails(&["new", "folder", "/nowhere"], 2, &["/nowhere: there is no such folder"]);
+    fails(&["new", "folder", &file], 2, &["is no folder"]);
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use super::output::{note, say_or_end};
 use super::schema;
 use crate::config::{DataConfig, DatasetKind, Problem, SCHEMA};
-use crate::data::{Images, SearchPath, load};
+use crate::data::{DataError, DataSplit, Images, SearchPath, load};
 use crate::error::Error;
 use crate::files;
 use crate::words::count;
@@ -35,9 +35,9 @@ enum Data {
     Cifar10,
     /// CIFAR-100.
     Cifar100,
-    /// Images of one's own, in a folder for each class under `train/` and `val/`; they are looked at.
+    /// Images of one's own, in a folder for each class under `train/` and `val/`; they are looked at. Without `val/`, the config holds out images.
     Folder {
-        /// The folder that has `train/` and `val/`.
+        /// The folder that has `train/`, and `val/` or not.
         #[arg(value_name = "DIR")]
         folder: PathBuf,
     },
@@ -79,15 +79,24 @@ pub fn run(args: &NewArgs) -> Result<(), Error> {
     if args.schema {
         files::write(&out.with_file_name(SCHEMA), schema::text().as_bytes())?;
     }
-    note(&format!("{}: look at it, then `lethe check {0}` and `lethe train {0}`", out.display()));
+    let data = match &args.data {
+        Data::Folder { folder } => format!(" --data-dir {}", folder.display()),
+        _ => String::new(),
+    };
+    note(&format!("{}: look at it, then `lethe check {0}{data}` and `lethe train {0}{data}`", out.display()));
     Ok(())
 }
 
 /// The config for the images in a folder: their size and number choose that of the network's inputs and of the batch.
 fn folder_config(folder: &Path) -> Result<String, Error> {
+    if !folder.is_dir() {
+        let reason = if folder.exists() { "is no folder" } else { "there is no such folder" };
+        let reason = format!("{reason}; expected one that has train/, with a folder of images for each class");
+        return Err(Problem::value("DIR", folder.display(), reason).into());
+    }
     let mut data = DataConfig::of(DatasetKind::ImageFolder);
     data.size = Some(64);
-    let split = load(&data, &SearchPath::of_process(Some(folder.to_owned())))?;
+    let split = folder_split(folder, &mut data)?;
     let sides = match &split.train.images {
         Images::Files(files) => {
             let mut sides: Vec<u32> = files.iter().take(500).filter_map(|file| shorter_side(&file.path)).collect();
@@ -111,11 +120,17 @@ fn folder_config(folder: &Path) -> Result<String, Error> {
         count(split.test.len(), "test image"),
         count(split.train.classes, "class")
     );
+    let held_out = data.hold_out.map_or_else(String::new, |count| {
+        format!(
+            "\nhold_out = {count} # images of train/ to test on, since there is no val/; without this key val/ is used"
+        )
+    });
     let (folder, batch) = (folder.display().to_string(), batch.to_string());
     let parts = [
         ("folder", folder),
         ("found", found),
         ("size", size.to_string()),
+        ("hold_out", held_out),
         ("width", width.to_string()),
         ("stem", stem.to_owned()),
         ("pad", " ".repeat(14 - batch.len())),
@@ -123,6 +138,18 @@ fn folder_config(folder: &Path) -> Result<String, Error> {
     ];
     let text = include_str!("templates/folder.toml").to_owned();
     Ok(parts.iter().fold(text, |text, (place, part)| text.replace(&format!("{{{place}}}"), part)))
+}
+
+/// The images in a folder. If it has none to test on, a tenth of the others is held out.
+fn folder_split(folder: &Path, data: &mut DataConfig) -> Result<DataSplit, DataError> {
+    let search_path = SearchPath::of_process(Some(folder.to_owned()));
+    match load(data, &search_path) {
+        Err(DataError::Incomplete { .. }) => {}
+        split => return split,
+    }
+    data.hold_out = Some(1);
+    data.hold_out = Some(load(data, &search_path)?.train.len().div_ceil(10));
+    load(data, &search_path)
 }
 
 fn shorter_side(path: &Path) -> Option<u32> {
