@@ -335,6 +335,7 @@ fn a_case_or_shape_that_is_not_measured() {
 
 #[test]
 fn a_missing_config() {
+    fails(&["train", "none.toml", "--overwrite"], STATUS_USAGE, &["--out <DIR>"]);
     fails(&["train", "none.toml"], STATUS_USAGE, &["cannot read the config none.toml"]);
 }
 

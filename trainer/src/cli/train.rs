@@ -28,7 +28,7 @@ pub struct TrainArgs {
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
     /// Replace the run in --out, if there is one.
-    #[arg(long)]
+    #[arg(long, requires = "out")]
     overwrite: bool,
     /// Stop at the first operation that produces a NaN or an infinity, and name it with its source line and inputs. Slow: every result is read back.
     #[arg(long)]
