@@ -46,6 +46,13 @@ pub struct Telling {
 }
 
 impl Telling {
+    /// Prints a line on standard error that is not a warning, unless nothing but the result is wanted.
+    pub fn note(&self, line: &str) {
+        if !self.quiet {
+            note(line);
+        }
+    }
+
     /// Where the progress is shown.
     pub fn show(&self) -> Show {
         match (self.quiet, self.json) {

@@ -62,13 +62,13 @@ pub fn resume(args: &ResumeArgs) -> Result<(), Error> {
     remark_unused(&changes, &config, done);
     let changed = Changed { epoch: done, updates, changes };
     run.change(&config, &changed)?;
-    run.changes()?.iter().for_each(|changed| note(&format!("{path}: {changed}")));
+    run.changes()?.iter().for_each(|changed| args.telling.note(&format!("{path}: {changed}")));
     let (epochs, threads) = (count(config.train.epochs, "epoch"), count(threads, "thread"));
     let more = match training.updates_in_epoch() {
         (0, _) => String::new(),
         (updates, all) => format!(" and {updates} of {} of the next", count(all, "update")),
     };
-    note(&format!("{path}: {done} of {epochs}{more} done, {threads}"));
+    args.telling.note(&format!("{path}: {done} of {epochs}{more} done, {threads}"));
     finish(training, &run, &args.telling)
 }
 

@@ -60,12 +60,7 @@ pub fn run(args: &SweepArgs) -> Result<(), Error> {
         Some(Ok(added)) => added,
         Some(Err(differences)) => return Err(SweepError::Other { path: folder, differences }.into()),
     };
-    let is_told = args.telling.show() != Show::Nothing;
-    let tell = |line: &str| {
-        if is_told {
-            note(line)
-        }
-    };
+    let tell = |line: &str| args.telling.note(line);
     let mut needed = check(&plan, &folder, &SearchPath::of_process(args.common.data_dir.clone()), &tell)?;
     if needed.iter().any(|needed| needed.standing != Standing::Finished) {
         // What is wrong with the device is said once, and not by every run.

@@ -1,7 +1,7 @@
 //! `lethe train`.
 
 use super::options::{Common, Telling};
-use super::output::{note, say};
+use super::output::say;
 use super::prepared::{Prepared, prepare};
 use super::rehearsal::rehearse;
 use crate::analysis::observer::observers;
@@ -61,9 +61,9 @@ pub fn train(args: &TrainArgs) -> Result<(), Error> {
     }?;
     let (path, (train, test)) = (run.path().display(), images);
     let (test, threads) = (count(test, "test image"), count(threads, "thread"));
-    note(&format!("{path}: {train} training and {test}, {threads}"));
+    args.telling.note(&format!("{path}: {train} training and {test}, {threads}"));
     if let Some(origin) = training.origin() {
-        note(&format!("{path} {origin}"));
+        args.telling.note(&format!("{path} {origin}"));
     }
     finish(training, &run, &args.telling)
 }
