@@ -13,7 +13,7 @@ use std::process::Stdio;
 
 #[test]
 fn every_config_to_start_from_is_one() {
-    for data in ["digits", "mnist", "fashion", "cifar10", "cifar100"] {
+    for data in ["digits", "mnist", "fashion", "fashion-mnist", "cifar10", "cifar-10", "cifar100", "cifar-100"] {
         let text = runs(&["new", data]);
         assert!(text.contains('#') && !text.contains("{name}") && !text.contains("{dataset}"), "{text}");
         Config::parse(&text, Path::new("new.toml"), &[]).unwrap();

@@ -128,6 +128,9 @@ fn images_in_files_have_sizes_of_their_own() {
 #[test]
 fn what_cannot_be_described_is_refused() {
     fails(&["data", "info", "minst"], USAGE, &["NAME|CONFIG.toml = minst", "fashion-mnist"]);
+    for name in ["fashion", "fashion-mnist", "cifar10", "cifar-10"] {
+        fails(&["data", "info", name, "--data-dir", "/nowhere"], 1, &["/nowhere"]);
+    }
     fails(&["data", "info", "none.toml"], USAGE, &["cannot read the config none.toml"]);
     fails(&["data", "info", "digits", "--set", "data.train_limit=3"], USAGE, &["--set", "name a config"]);
     fails(&["data", "info", "digits", "--sheet", "/dev/null/x.png"], FAILURE, &["cannot be written"]);

@@ -52,7 +52,7 @@ pub struct GetArgs {
 
 /// The data sets that can be downloaded.
 #[derive(Clone, Copy, ValueEnum)]
-enum Name {
+pub enum Name {
     Mnist,
     #[value(alias = "fashion")]
     FashionMnist,
@@ -63,14 +63,18 @@ enum Name {
 }
 
 impl Name {
-    fn published(self) -> Published {
-        let kind = match self {
+    /// As configs name it.
+    pub fn kind(self) -> DatasetKind {
+        match self {
             Name::Mnist => DatasetKind::Mnist,
             Name::FashionMnist => DatasetKind::FashionMnist,
             Name::Cifar10 => DatasetKind::Cifar10,
             Name::Cifar100 => DatasetKind::Cifar100,
-        };
-        Published::of(kind).expect("every name is one of a data set that can be downloaded")
+        }
+    }
+
+    fn published(self) -> Published {
+        Published::of(self.kind()).expect("every name is one of a data set that can be downloaded")
     }
 }
 

@@ -1,5 +1,6 @@
 //! `lethe data info`.
 
+use super::data::Name;
 use super::options::{number, threads};
 use super::output::{note, say};
 use crate::classes::counts;
@@ -10,7 +11,7 @@ use crate::error::Error;
 use crate::files;
 use crate::report::{class_sheet, png};
 use crate::words::count;
-use clap::Args;
+use clap::{Args, ValueEnum};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -97,7 +98,9 @@ pub fn run(args: &InfoArgs) -> Result<(), Error> {
 
 /// The section `[data]` that is meant.
 fn config(args: &InfoArgs) -> Result<DataConfig, Error> {
-    let named = DatasetKind::named(&args.what);
+    // Or as `lethe data get` and `lethe new` have it.
+    let named =
+        Name::from_str(&args.what, false).map_or_else(|_| DatasetKind::named(&args.what), |name| Ok(name.kind()));
     if let Ok(kind) = named {
         if let Some(text) = args.set.first() {
             let reason = format!("changes a config, and {} is the name of a data set; name a config", args.what);

@@ -30,10 +30,13 @@ enum Data {
     /// MNIST.
     Mnist,
     /// Fashion-MNIST.
+    #[command(alias = "fashion-mnist")]
     Fashion,
     /// CIFAR-10.
+    #[command(alias = "cifar-10")]
     Cifar10,
     /// CIFAR-100.
+    #[command(alias = "cifar-100")]
     Cifar100,
     /// Images of one's own, in a folder for each class under `train/` and `val/`; they are looked at. Without `val/`, the config holds out images.
     Folder {
