@@ -204,6 +204,8 @@ impl OptimCommon {
         let decay = self.weight_decay;
         let fit = (decay as f32).is_finite() && decay >= 0.0;
         require(fit, "optim.weight_decay", decay, "must be 0 or more, and finite, in single precision too")?;
+        let needless = self.decay_1d && decay == 0.0;
+        require(!needless, "optim.decay_1d", true, "has no effect with optim.weight_decay = 0; leave it out")?;
         let clip = self.clip.unwrap_or(1.0);
         require(
             clip.is_finite() && clip > 0.0,
@@ -227,6 +229,12 @@ impl OptimCommon {
             "has an effect only with schedule = \"step\"",
         )?;
         let fit = factor > 0.0 && factor < 1.0;
-        require(fit, "optim.decay_factor", factor, "must be above 0 and below 1")
+        require(fit, "optim.decay_factor", factor, "must be above 0 and below 1")?;
+        let is_plateau = self.schedule == LrSchedule::Plateau;
+        let reason =
+            format!("has an effect only with schedule = \"step\" or \"plateau\"; leave it out, or at {}", tenth());
+        require(is_step || is_plateau || factor == tenth(), "optim.decay_factor", factor, &reason)?;
+        let reason = format!("has an effect only with schedule = \"plateau\"; leave it out, or at {}", ten());
+        require(is_plateau || self.patience == ten(), "optim.patience", self.patience, &reason)
     }
 }

@@ -144,6 +144,23 @@ fn methods_that_make_no_sense_together_are_refused_with_the_reason() {
 }
 
 #[test]
+fn keys_without_effect_are_refused() {
+    for (set, part) in [
+        ("optim.patience=3", "only with schedule = \"plateau\"; leave it out, or at 10"),
+        ("optim.decay_factor=0.5", "only with schedule = \"step\" or \"plateau\"; leave it out, or at 0.1"),
+        ("optim.decay_1d=true", "has no effect with optim.weight_decay = 0"),
+        ("train.max_skipped=3", "only with on_nonfinite = \"skip\"; leave it out, or at 10"),
+    ] {
+        refused(&[set], &[&set.replace('=', " = "), part]);
+    }
+    let used = ["optim.schedule=plateau", "optim.patience=3", "optim.decay_factor=0.5", "optim.decay_1d=true"];
+    let config =
+        read(&[&used[..], &["optim.weight_decay=0.1", "train.on_nonfinite=skip", "train.max_skipped=3"]].concat());
+    let config = config.unwrap();
+    assert_eq!(Config::parse(&config.to_toml(), Path::new("x.toml"), &[]).unwrap(), config);
+}
+
+#[test]
 fn a_batch_must_be_made_of_whole_slices() {
     let parts = ["train.batch = 100", "perturb.m = 64", "a multiple of 64 (64 or 128)", "a divisor of 100 (50 or 100)"];
     refused(&["train.batch=100"], &parts);

@@ -121,6 +121,9 @@ impl TrainConfig {
             0,
             "must be at least 1; on_nonfinite = \"stop\" skips none",
         )?;
+        let is_used = self.on_nonfinite == OnNonfinite::Skip || self.max_skipped == ten_updates();
+        let reason = format!("has an effect only with on_nonfinite = \"skip\"; leave it out, or at {}", ten_updates());
+        require(is_used, "train.max_skipped", self.max_skipped, &reason)?;
         if !self.batch.is_multiple_of(self.accumulate) {
             let reason = format!("must be divisible by train.accumulate = {}", self.accumulate);
             return Err(Problem::value("train.batch", self.batch, reason));
