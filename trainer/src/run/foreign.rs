@@ -34,6 +34,18 @@ fn foreign(what: impl Into<String>, advice: impl Into<String>) -> Option<Foreign
     Some(Foreign { what: what.into(), advice: advice.into() })
 }
 
+/// Whether a text begins, after blank lines and comments, with the name of a table or with a key, as no JSON does.
+fn is_toml(text: &str) -> bool {
+    let first = text.lines().map(str::trim).find(|line| !line.is_empty() && !line.starts_with('#')).unwrap_or_default();
+    let is_name = |name: &str| {
+        name.starts_with(|c: char| c.is_ascii_alphabetic())
+            && name.chars().all(|c| c.is_ascii_alphanumeric() || "_-.".contains(c))
+    };
+    let table = first.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
+    table.is_some_and(|name| is_name(name.trim_matches(['[', ']'])))
+        || first.split_once(" = ").is_some_and(|(key, _)| is_name(key))
+}
+
 /// Text files and empty files.
 fn of_text(head: &[u8]) -> Option<Foreign> {
     const AGAIN: &str =
@@ -54,6 +66,9 @@ fn of_text(head: &[u8]) -> Option<Foreign> {
     }
     if lower.starts_with("<?xml") {
         return foreign("an XML file", AGAIN);
+    }
+    if is_toml(text) {
+        return foreign("a TOML file, as configs are", "name a run, one of its checkpoints, or a file of weights");
     }
     if text.starts_with('{') || text.starts_with('[') {
         return match text.contains("weight_map") || text.contains("\"metadata\"") {
@@ -129,6 +144,10 @@ mod tests {
             (b"\xef\xbb\xbf\n  <!DOCTYPE html><html>", "an HTML page", "download"),
             (b"<?xml version=\"1.0\"?><Error>", "an XML file", "download"),
             (b"{\"error\":\"Unauthorized\"}", "a JSON file", "login"),
+            (b"# mine\n\n[data]\ndataset = \"digits\"", "a TOML file", "checkpoints"),
+            (b"[[optim.groups]]\nparams = []", "a TOML file", "checkpoints"),
+            (b"epochs = 3", "a TOML file", "checkpoints"),
+            (b"[1, 2]", "a JSON file", "login"),
             (b"{\"metadata\":{},\"weight_map\":{}}", "the index of weights", "all weights"),
             (b"\x1f\x8b\x08", "a gzip archive", "gunzip"),
             (b"GGUF\x03", "a GGUF file", "safetensors"),
