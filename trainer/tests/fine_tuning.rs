@@ -121,7 +121,8 @@ fn what_does_not_fit_is_refused() {
     };
     refused(&["init.head=keep"], &["`head.weight`: expected shape [3, 16], found shape [5, 16]"]);
     refused(&["model.heads=4"], &["note `model`: expected heads = 4, found heads = 2"]);
-    refused(&["init.from=/nonexistent/x"], &["cannot read /nonexistent/x"]);
+    refused(&["model.kind=mlp", "model.widths=[8]"], &["note `model`: expected kind = \"mlp\", found kind = \"vit\""]);
+    refused(&["init.from=/nonexistent/x"], &["init.from = /nonexistent/x: there is no such file or folder", "a run"]);
     let folder = format!("init.from={}", folder.path().display());
     refused(&[&folder], &["is not a run folder"]);
 }

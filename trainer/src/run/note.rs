@@ -83,7 +83,9 @@ impl Checkpoint {
         let Some(text) = self.notes.get(MODEL) else { return Ok(()) };
         let (expected, found) = (description(model), serde_json::from_str::<Value>(text).unwrap_or_default());
         let keys = expected.as_object().into_iter().flat_map(|keys| keys.keys());
-        let mut keys = keys.filter(|key| !IMMATERIAL.contains(&key.as_str()));
+        let keys = keys.map(String::as_str).filter(|key| !IMMATERIAL.contains(key));
+        // Models of different kinds differ in the names of their keys, which says less.
+        let mut keys = std::iter::once("kind").chain(keys);
         let Some(key) = keys.find(|key| found.get(key) != expected.get(key)) else { return Ok(()) };
         let line = |v: &Value| v.get(key).map_or_else(|| format!("no {key}"), |v| format!("{key} = {v}"));
         Err(CheckpointError::Note {

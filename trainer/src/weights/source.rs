@@ -1,5 +1,6 @@
 //! Files that weights are loaded from.
 
+use crate::config::Problem;
 use crate::error::Error;
 use crate::run::{Checkpoint, CheckpointError, RunFolder, Weights};
 use std::collections::{BTreeMap, BTreeSet};
@@ -28,6 +29,11 @@ impl Source {
     /// # Errors
     /// If it does not exist, cannot be read, or was written by Lethe and is damaged.
     pub fn open(path: &Path) -> Result<Source, Error> {
+        if !path.exists() {
+            let reason =
+                "there is no such file or folder; expected a run, one of its checkpoints, or a file of weights";
+            return Err(Problem::value("init.from", path.display(), reason).into());
+        }
         if path.is_dir() {
             let run = RunFolder::open(path)?;
             let tensors = run.load(None)?;
