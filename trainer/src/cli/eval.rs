@@ -4,7 +4,7 @@ use super::options::{Averaged, Common, Source, natural};
 use super::output::{note, say, write_json};
 use super::prepared::{Prepared, prepare_run};
 use crate::classes::Classes;
-use crate::config::{Config, Problem};
+use crate::config::{Config, ModelConfig, Problem};
 use crate::data::{TestSet, read_right_labels};
 use crate::error::Error;
 use crate::evaluation::{ClassScore, Evaluation, Measured, Measurement, multi_label_accuracy};
@@ -77,7 +77,9 @@ struct NamedScore {
 pub fn eval(args: &EvalArgs) -> Result<(), Error> {
     let run = args.source.open()?;
     let size: Vec<String> = args.size.iter().map(|size| format!("data.eval_size={size}")).collect();
-    let sets = sets(args, &Config::load(&run.config(), &[])?)?;
+    let own = Config::load(&run.config(), &[])?;
+    check_size(args, &own)?;
+    let sets = sets(args, &own)?;
     let checkpoint = args.averaged.of(args.source.checkpoint(&run)?)?;
     let Prepared { config, split, device, threads } = prepare_run(&run, &size, &args.common)?;
     let Parts { train, test, .. } = Parts::of(&config, split);
@@ -106,6 +108,19 @@ pub fn eval(args: &EvalArgs) -> Result<(), Error> {
         Some(path) => write_json(path, &records),
         None => Ok(()),
     }
+}
+
+/// Refuses a size that the run's images cannot have, by the name of the option and not by that of the key which it sets.
+fn check_size(args: &EvalArgs, config: &Config) -> Result<(), Error> {
+    let Some(size) = args.size.filter(|size| Some(*size) != config.data.size) else { return Ok(()) };
+    let reason = match (config.data.size, &config.model) {
+        (None, _) => {
+            "is for runs with data.size, as those on folders of images; this run's images have a size of their own"
+        }
+        (Some(_), ModelConfig::Resnet(_)) => return Ok(()),
+        _ => "is for ResNets, which accept images of another size than that of training; this run's model does not",
+    };
+    Err(Problem::value("--size", size, format!("{reason}; leave it out")).into())
 }
 
 /// The requested sets, each once.
