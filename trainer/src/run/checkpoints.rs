@@ -80,10 +80,20 @@ impl RunFolder {
             Some("best") => self.file(BEST),
             Some("last") => self.file(CHECKPOINT),
             Some("previous") => self.file(PREVIOUS),
-            _ => return Ok(file.to_owned()),
+            _ if file.exists() => return Ok(file.to_owned()),
+            _ => return Err(RunError::UnknownCheckpoint { file: file.to_owned(), there: self.there() }),
         };
         let name = file.display().to_string();
         if named.exists() { Ok(named) } else { Err(RunError::NoSuchCheckpoint { name, file: named }) }
+    }
+
+    /// The checkpoints that there are, by the names and files that [`RunFolder::load`] takes.
+    fn there(&self) -> Vec<String> {
+        let named = [("best", BEST), ("last", CHECKPOINT), ("previous", PREVIOUS)];
+        let named = named.into_iter().filter(|(_, file)| self.file(file).exists()).map(|(name, _)| name.to_owned());
+        let mut kept = self.kept().unwrap_or_default();
+        kept.sort_unstable();
+        named.chain(kept.into_iter().map(|(_, file)| file.display().to_string())).collect()
     }
 
     /// Reads a checkpoint of the run: a file, one of the names `best`, `last` and `previous`, or by default the last one or, if that is missing, the one
@@ -158,6 +168,10 @@ impl RunFolder {
     pub fn explain(&self, source: CheckpointError) -> RunError {
         match source {
             CheckpointError::Read { .. } => source.into(),
+            // No checkpoint of a run has another ending: nothing is broken, and a wrong file was named.
+            CheckpointError::Foreign { ref path, .. } if path.extension() != Some("safetensors".as_ref()) => {
+                source.into()
+            }
             _ => RunError::BrokenCheckpoint {
                 run: self.path().to_owned(),
                 source: source.into(),

@@ -130,6 +130,17 @@ pub enum RunError {
         /// The file that it would be.
         file: PathBuf,
     },
+    /// There is neither a file nor a checkpoint of this name.
+    #[error(
+        "there is no checkpoint {}; expected a file, or `best`, `last` or `previous`; the run has {}",
+        file.display(), listed(there)
+    )]
+    UnknownCheckpoint {
+        /// What was named.
+        file: PathBuf,
+        /// The checkpoints of the run.
+        there: Vec<String>,
+    },
     /// The checkpoint cannot be read or written.
     #[error(transparent)]
     Checkpoint(#[from] CheckpointError),
@@ -185,6 +196,10 @@ fn way_out(run: &Path, whole: Option<&Path>) -> String {
         ),
         None => "the run has no intact checkpoint: start again with `lethe train … --overwrite`".to_owned(),
     }
+}
+
+fn listed(there: &[String]) -> String {
+    if there.is_empty() { "none yet".to_owned() } else { crate::classes::listed(there) }
 }
 
 fn list(changes: &[Change]) -> String {
