@@ -67,7 +67,13 @@ fn a_page_holds_the_curves_the_config_and_what_the_model_says_of_every_test_imag
     // The logs alone need neither the data nor the device.
     runs(&["report", &path, "--out", &out, "--logs-only"]);
     assert!(self::data(&page)["runs"][0]["judged"].is_null());
-    fails(&["report", &folder.path().display().to_string()], 1, &["is not a run folder"]);
+    let other = folder.path().display().to_string();
+    fails(&["report", &other], 1, &["is not a run folder: it has no config.toml"]);
+    fs::write(folder.path().join("sweep.json"), "{}").unwrap();
+    fails(&["report", &other], 1, &[&format!("it is that of a sweep, whose runs are {other}/*/*")]);
+    let config = run.join("config.toml").display().to_string();
+    fails(&["report", &config], 1, &[&format!("it is a file of the run {path}")]);
+    fails(&["check", &path], 2, &[&format!("cannot read the config {path}: it is a folder; its config is {config}")]);
 }
 
 #[test]

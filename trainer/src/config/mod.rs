@@ -31,6 +31,7 @@ mod shrink;
 mod tests;
 mod train;
 
+use std::io;
 use std::path::Path;
 use std::sync::OnceLock;
 
@@ -108,6 +109,9 @@ pub fn text_of(path: &Path) -> Result<String, ConfigError> {
     static INPUT: OnceLock<String> = OnceLock::new();
     let failed = |source| ConfigError::Read { path: path.to_owned(), source };
     if path != Path::new("-") {
+        if path.is_dir() {
+            return Err(failed(is_folder(path)));
+        }
         files::spare(path);
         return std::fs::read_to_string(path).map_err(failed);
     }
@@ -116,6 +120,13 @@ pub fn text_of(path: &Path) -> Result<String, ConfigError> {
     }
     let text = std::io::read_to_string(std::io::stdin()).map_err(failed)?;
     Ok(INPUT.get_or_init(|| text).clone())
+}
+
+/// Why a folder cannot be read as a config, and which file may be meant.
+fn is_folder(path: &Path) -> io::Error {
+    let config = path.join("config.toml");
+    let meant = if config.is_file() { format!("; its config is {}", config.display()) } else { String::new() };
+    io::Error::other(format!("it is a folder{meant}"))
 }
 
 const SECTIONS: [&str; 9] = ["data", "model", "init", "loss", "optim", "perturb", "shrink", "train", "analysis"];

@@ -4,7 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::checkpoint_error::CheckpointError;
-use super::files::{CHECKPOINT, CLASSES, CONFIG, DATA, LOCK};
+use super::files::{CHECKPOINT, CLASSES, CONFIG, DATA, LOCK, is_run};
 use crate::config::{Change, ConfigError};
 
 /// A run folder that cannot be created, opened or written.
@@ -52,7 +52,7 @@ pub enum RunError {
         found: String,
     },
     /// The folder is not a run folder.
-    #[error("{} is not a run folder: it has no {CONFIG}", .0.display())]
+    #[error("{} is not a run folder: {}", .0.display(), instead(.0))]
     NoRun(PathBuf),
     /// The folder cannot be created or listed.
     #[error("cannot use the output folder {}: {source}", path.display())]
@@ -172,6 +172,19 @@ pub enum RunError {
     /// The run's config, or that of a checkpoint, cannot be read.
     #[error(transparent)]
     Config(Box<ConfigError>),
+}
+
+/// What there is instead of a run, and which runs may be meant.
+fn instead(path: &Path) -> String {
+    match path.parent().filter(|_| path.is_file()) {
+        Some(folder) if is_run(folder) => format!("it is a file of the run {}", folder.display()),
+        Some(_) => "it is a file".to_owned(),
+        None if !path.exists() => "there is no such folder".to_owned(),
+        None if path.join("sweep.json").exists() => {
+            format!("it is that of a sweep, whose runs are {}", path.join("*").join("*").display())
+        }
+        None => format!("it has no {CONFIG}"),
+    }
 }
 
 /// How a run comes to have a checkpoint of this name.
