@@ -83,6 +83,8 @@ impl Table<'_> {
                 }
                 if let Some(s) = row.summary(name) {
                     for (what, value) in [("mean", s.mean), ("sd", s.sd), ("half-width-95", s.half_width())] {
+                        // Of a single run there is neither a deviation nor an interval.
+                        let value = if value.is_nan() { String::new() } else { value.to_string() };
                         let _ = writeln!(text, "{names},{what},{name},{value}");
                     }
                 }

@@ -228,7 +228,10 @@ pub(super) mod tests {
         );
         let csv = std::fs::read_to_string(folder.path().join("sweep.csv")).unwrap();
         assert!(csv.starts_with("perturb.rho,seed,measure,value\n0.1,0,test accuracy,90\n"), "{csv}");
-        assert!(csv.contains("\n0.2,mean,test accuracy,95\n"), "{csv}");
+        assert!(
+            csv.contains("\n0.2,mean,test accuracy,95\n0.2,sd,test accuracy,\n0.2,half-width-95,test accuracy,\n"),
+            "{csv}"
+        );
         assert_eq!(results.json()["points"][0]["test_accuracy"]["mean"], 91.0);
         assert_eq!(results.json()["points"][1]["test_loss"]["half_width_95"], Value::Null);
     }
