@@ -56,7 +56,7 @@ fn lines(run: &Path) -> usize {
 /// Starts a training and waits until its log has this many lines, and more than before.
 fn started(arguments: &[String], run: &Path, count: usize) -> Child {
     let count = count.max(lines(run) + 1);
-    let mut child = program().args(arguments).stderr(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
+    let mut child = program().args(arguments).stderr(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
     while lines(run) < count {
         assert!(child.try_wait().unwrap().is_none(), "it ended too early");
         std::thread::sleep(Duration::from_millis(1));
@@ -96,7 +96,9 @@ fn interrupted(cut: &Path, device: &str, more: &[&str], stops: &[(&str, i32, usi
         assert_eq!(output.status.code(), Some(status), "{said}");
         assert!(said.contains(&format!("stopped by {name}").replace('-', "SIG")), "{said}");
         assert!(said.contains(&format!("`lethe resume {path}` continues")), "{said}");
-        command = ["resume", &path, "--device", device].map(str::to_owned).to_vec();
+        let (lines, last) = (String::from_utf8(output.stdout).unwrap(), format!("\"stopped\":\"{name}\"}}\n"));
+        assert!(!command.contains(&"--json".to_owned()) || lines.ends_with(&last.replace('-', "SIG")), "{lines}");
+        command = ["resume", &path, "--device", device, "--json"].map(str::to_owned).to_vec();
     }
     runs(&command.iter().map(String::as_str).collect::<Vec<_>>());
 }

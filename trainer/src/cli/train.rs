@@ -72,17 +72,21 @@ pub fn train(args: &TrainArgs) -> Result<(), Error> {
 pub fn finish(mut training: Training<'_>, run: &RunFolder, telling: &Telling) -> Result<(), Error> {
     training.show(telling.show());
     let epochs = training.planned_epochs();
-    let summary = training.run(run)?;
+    let done = training.run(run);
+    let path = run.path().display().to_string();
+    if let (Err(Error::Stopped { signal, .. }), Show::Json) = (&done, telling.show()) {
+        say(&json!({ "run": path, "stopped": signal.to_string() }).to_string());
+    }
+    let summary = done?;
     if telling.show() == Show::Json {
-        let run = run.path().display().to_string();
         let Summary { test_accuracy, updates, .. } = summary;
         let mut result =
-            json!({ "run": run, "test_accuracy": test_accuracy, "test_loss": summary.test.loss, "updates": updates });
+            json!({ "run": path, "test_accuracy": test_accuracy, "test_loss": summary.test.loss, "updates": updates });
         summary.stopped_after.into_iter().for_each(|done| result["stopped_after"] = done.into());
         say(&result.to_string());
         return Ok(());
     }
-    say(&format!("run {}", run.path().display()));
+    say(&format!("run {path}"));
     summary.stopped_after.iter().for_each(|done| say(&stopped_early(*done, epochs)));
     say(&format!("test accuracy {:.2} % after {}", summary.test_accuracy, count(summary.updates, "update")));
     Ok(())
