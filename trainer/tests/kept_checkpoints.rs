@@ -70,8 +70,7 @@ fn what_is_not_kept_is_said() {
     let path = run.display().to_string();
     let parts = ["run/checkpoint-best.safetensors; the best checkpoint is kept if", "train.best = \"test_accuracy\""];
     fails(&["eval", &path, "--checkpoint", "best"], 1, &parts);
-    let parts =
-        ["there is no checkpoint bset; expected a file, or `best`, `last` or `previous`; the run has `last`, `"];
+    let parts = ["there is no checkpoint bset; expected a file, or `best`, `last` or `previous`; the run has `last`"];
     fails(&["eval", &path, "--checkpoint", "bset"], 1, &parts);
     fails(&["eval", &path, "--size", "16"], 2, &["--size = 16: is for runs with data.size"]);
     let config = run.join("config.toml").display().to_string();
