@@ -38,7 +38,7 @@ pub fn backward(p: &AttentionBackward, inputs: &[Input<'_>], outputs: &mut [Outp
 
 /// Without keys, or without elements, there is nothing to be quick about.
 fn is_empty(p: &Attention) -> bool {
-    p.batch * p.heads * p.queries * p.keys * p.dim == 0
+    [p.batch, p.heads, p.queries, p.keys, p.dim].contains(&0)
 }
 
 fn forward(level: Level, p: &Attention, inputs: &[Input<'_>], outputs: &mut [Output<'_>]) {
