@@ -43,8 +43,10 @@ pub mod config;
 pub mod data;
 #[cfg(feature = "program")]
 pub mod doctor;
-#[cfg(feature = "program")]
+#[cfg(all(feature = "program", not(fuzzing)))]
 mod download;
+#[cfg(all(feature = "program", fuzzing))]
+pub mod download; // its archives are fuzzed
 #[cfg(feature = "program")]
 mod error;
 #[cfg(feature = "program")]
