@@ -206,8 +206,9 @@ impl GpuDevice {
         }
     }
 
-    /// Begins to time operations by the device's clock, where it has one for that.
+    /// Begins to time operations by the device's clock, where it has one for that; not in a browser.
     pub(crate) fn begin_timing(&self) {
+        #[cfg(not(target_arch = "wasm32"))]
         lock(&self.0.work).recorder.begin_timing();
     }
 
@@ -217,7 +218,7 @@ impl GpuDevice {
     }
 
     /// Ends the timing, and gives the times of all dispatches since its beginning, with the numbers of their operations. In a browser,
-    /// where it would have to be waited for, nothing.
+    /// where they would have to be waited for, there are none.
     ///
     /// # Errors
     /// The failure that poisoned the device.

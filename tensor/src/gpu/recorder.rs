@@ -118,6 +118,7 @@ impl Recorder {
     }
 
     /// Begins to time operations, where the device can.
+    #[cfg(not(target_arch = "wasm32"))]
     pub fn begin_timing(&mut self) {
         if self.device.features().contains(wgpu::Features::TIMESTAMP_QUERY) {
             self.submit();
