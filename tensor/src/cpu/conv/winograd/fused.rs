@@ -4,18 +4,17 @@
 #![allow(unsafe_code)]
 
 use super::filters::Filters;
-use super::panels::to_tiles;
 use super::tiles::FromTiles;
-use super::{Finite, Grid, Images, Kernels, part, slot_of, task_width};
+use super::{Finite, Grid, Images, Kernels, TASKS, slot_of, task_width, to_tiles};
 use crate::cpu::gemm::{Sweep, panel_width};
 use crate::cpu::levels::dispatch_at;
 use crate::cpu::scratch::Scratch;
+use crate::cpu::tasks::share;
 use crate::cpu::threads::{Parts, parallel};
 
 /// Bytes of a block of tiles.
 const BLOCK: usize = if cfg!(test) { 64 << 10 } else { 384 << 10 };
-/// Small convolutions are cut into up to so many blocks, of at least so many tiles: two tiles of the micro-kernel.
-const TASKS: usize = 16;
+/// Small convolutions are cut into blocks of at least so many tiles, two tiles of the micro-kernel, up to [`TASKS`] blocks.
 const TILES: usize = 28;
 
 /// One group of `y = w ∗ x + bias`.
@@ -39,7 +38,7 @@ pub fn run<const T: usize>(grid: &Grid, x: Images, kernels: Kernels, bias: &[f32
     let tasks = (grid.tile_rows() * grid.columns / TILES).min(TASKS).min(grid.tile_rows());
     let blocks = grid.blocks((T * T + 1) * grid.columns * wide, BLOCK).max(tasks);
     parallel(blocks, |block| {
-        let rows = part(grid.tile_rows(), blocks, block);
+        let rows = share(grid.tile_rows(), blocks, block);
         let count = rows.len() * grid.columns;
         let slot = slot_of(count * wide);
         // The results of a point replace the tiles of the point before.

@@ -9,13 +9,14 @@
 //! derive it), which may be larger than the output's own sum: where all inputs of an output are zero, it is about 1e-7 of its neighbours.
 //! **Infinities and NaN** would fill whole tiles; an image with a result that is not finite is therefore computed again directly.
 
-use crate::cpu::gemm::{even, panel_width};
-use crate::cpu::levels::Level;
-use crate::cpu::threads::Parts;
+use crate::cpu::gemm::panel_width;
+use crate::cpu::levels::{Level, dispatch_at};
+use crate::cpu::tasks::share;
+use crate::cpu::threads::{Parts, parallel};
 use crate::plan::ConvGeometry;
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use tiles::{GROUP, Place};
+use tiles::{GROUP, Place, ToTiles};
 
 mod filters;
 mod fused;
@@ -38,6 +39,8 @@ const PANELS: usize = if cfg!(test) { 2 } else { 8 };
 const SHARED: usize = if cfg!(test) { 256 << 10 } else { 8 << 20 };
 /// Terms of a sum that are added in single precision, one after the other: tiles of a weight gradient.
 const TERMS: usize = if cfg!(test) { 8 } else { 512 };
+/// The most tasks that a block of tiles is made by, and that a small convolution is cut into.
+const TASKS: usize = 16;
 /// Input channels whose filters are transformed at once.
 const DEPTH: usize = 64;
 
@@ -93,7 +96,6 @@ struct Kernels<'a> {
 }
 
 /// A convolution's outputs as tiles.
-#[derive(Clone)]
 struct Grid<'a> {
     g: &'a ConvGeometry,
     level: Level,
@@ -150,9 +152,30 @@ fn task_width(level: Level) -> usize {
     panel_width(level).max(GROUP)
 }
 
-fn part(n: usize, count: usize, i: usize) -> Range<usize> {
-    let (start, end) = even(n, count, i);
-    start..end
+/// The tiles of a block: of inputs, or (`GRAD`) of output gradients; by up to so many tasks.
+fn to_tiles<const T: usize, const GRAD: bool>(
+    grid: &Grid,
+    block: &Range<usize>,
+    x: Images,
+    slot: usize,
+    tiles: &mut [f32],
+    tasks: usize,
+) {
+    let g = grid.g;
+    let (channels, width, size, padding) = match GRAD {
+        true => (grid.c_out, grid.wide_out, g.output, [0; 2]),
+        false => (grid.c_in, grid.wide_in, g.input, g.padding.map(|p| p[0])),
+    };
+    let tasks = block.len().min(tasks);
+    let tiles = Parts::new(tiles);
+    parallel(tasks, |task| {
+        let rows = share(block.len(), tasks, task);
+        let before = rows.start * grid.columns;
+        grid.each_image(block.start + rows.start..block.start + rows.end, |i, rows, first| {
+            let at = grid.place(channels, rows, before + first, width, slot);
+            dispatch_at(grid.level, ToTiles::<T, GRAD> { at, x: x.image(i), size, padding, tiles });
+        });
+    });
 }
 
 /// `y = w ∗ x + bias`; of a flipped kernel `dx = wᵀ ∗ dy + bias`, for the geometry of the convolution whose forward pass that is

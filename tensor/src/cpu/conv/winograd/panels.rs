@@ -4,18 +4,16 @@
 #![allow(unsafe_code)]
 
 use super::filters::Filters;
-use super::tiles::{FromTiles, GROUP, ToTiles};
-use super::{DEPTH, Finite, Grid, Images, Kernels, SHARED, part, slot_of, task_width};
+use super::tiles::{FromTiles, GROUP};
+use super::{DEPTH, Finite, Grid, Images, Kernels, SHARED, TASKS, slot_of, task_width, to_tiles};
 use crate::cpu::gemm::{Sweep, panel_width};
 use crate::cpu::levels::dispatch_at;
 use crate::cpu::scratch::Scratch;
+use crate::cpu::tasks::share;
 use crate::cpu::threads::{Parts, parallel};
-use std::ops::Range;
 
 /// Tiles of a block: the results of one panel stay in the second cache.
 const TILES: usize = 128;
-/// The most tasks that make a block's tiles.
-pub const TASKS: usize = 16;
 
 /// One group of `y = w ∗ x + bias`.
 pub fn run<const T: usize>(grid: &Grid, x: Images, kernels: Kernels, bias: &[f32], y: Parts<f32>, finite: &Finite) {
@@ -25,7 +23,7 @@ pub fn run<const T: usize>(grid: &Grid, x: Images, kernels: Kernels, bias: &[f32
     let bytes = SHARED.min(TILES.max(grid.columns) * T * T * grid.wide_in * 4);
     let blocks = grid.blocks(T * T * grid.columns * grid.wide_in, bytes);
     for block in 0..blocks {
-        let block = part(grid.tile_rows(), blocks, block);
+        let block = share(grid.tile_rows(), blocks, block);
         let count = block.len() * grid.columns;
         let slot = slot_of(count * grid.wide_in);
         let mut shared = Scratch::new(T * T * slot);
@@ -69,30 +67,4 @@ pub fn run<const T: usize>(grid: &Grid, x: Images, kernels: Kernels, bias: &[f32
             });
         });
     }
-}
-
-/// The tiles of a block: of inputs, or (`GRAD`) of output gradients; by up to so many tasks.
-pub fn to_tiles<const T: usize, const GRAD: bool>(
-    grid: &Grid,
-    block: &Range<usize>,
-    x: Images,
-    slot: usize,
-    tiles: &mut [f32],
-    tasks: usize,
-) {
-    let g = grid.g;
-    let (channels, width, size, padding) = match GRAD {
-        true => (grid.c_out, grid.wide_out, g.output, [0; 2]),
-        false => (grid.c_in, grid.wide_in, g.input, g.padding.map(|p| p[0])),
-    };
-    let tasks = block.len().min(tasks);
-    let tiles = Parts::new(tiles);
-    parallel(tasks, |task| {
-        let rows = part(block.len(), tasks, task);
-        let before = rows.start * grid.columns;
-        grid.each_image(block.start + rows.start..block.start + rows.end, |i, rows, first| {
-            let at = grid.place(channels, rows, before + first, width, slot);
-            dispatch_at(grid.level, ToTiles::<T, GRAD> { at, x: x.image(i), size, padding, tiles });
-        });
-    });
 }

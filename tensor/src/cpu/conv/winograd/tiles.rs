@@ -17,7 +17,6 @@ use std::ops::Range;
 pub const GROUP: usize = 16;
 
 /// Where the tiles of some rows of tiles of one image are.
-#[derive(Clone)]
 pub struct Place {
     pub channels: usize,
     pub rows: Range<usize>,

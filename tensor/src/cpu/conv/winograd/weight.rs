@@ -3,13 +3,12 @@
 #![allow(unsafe_code)]
 
 use super::filters::FilterGrads;
-use super::panels::{TASKS, to_tiles};
-use super::{DEPTH, Grid, Images, SHARED, TERMS, Tile, part, slot_of, task_width};
+use super::{DEPTH, Grid, Images, SHARED, TASKS, TERMS, Tile, slot_of, task_width, to_tiles};
 use crate::cpu::gemm::{Sweep, panel_width};
 use crate::cpu::levels::{Level, dispatch_at};
 use crate::cpu::long_sums::{CHAIN, LongSums};
 use crate::cpu::scratch::Scratch;
-use crate::cpu::tasks::{TASK, add_partials, by_blocks};
+use crate::cpu::tasks::{TASK, add_partials, by_blocks, share};
 use crate::cpu::threads::{Parts, parallel};
 use crate::plan::ConvGeometry;
 use std::ops::Range;
@@ -69,13 +68,13 @@ fn by_tiles<const T: usize>(grid: &Grid, x: Images, dy: Images, dw: &mut [f32]) 
     let mut sums = Scratch::new(shares * len);
     let parts = Parts::new(&mut sums);
     let blocks = grid.blocks(T * T * grid.columns * (grid.wide_in + grid.wide_out), OWN).div_ceil(shares);
-    parallel(shares, |share| {
-        let own = part(grid.tile_rows(), shares, share);
+    parallel(shares, |i| {
+        let own = share(grid.tile_rows(), shares, i);
         // SAFETY: each task has its own sums.
-        let mut sums = LongSums::new(unsafe { parts.range(share * len..(share + 1) * len) });
+        let mut sums = LongSums::new(unsafe { parts.range(i * len..(i + 1) * len) });
         let blocks = blocks.min(own.len());
         for block in 0..blocks {
-            let rows = part(own.len(), blocks, block);
+            let rows = share(own.len(), blocks, block);
             let tiles = Tiles::make::<T>(grid, own.start + rows.start..own.start + rows.end, x, dy, 1);
             tiles.multiply::<T>(grid, 0..grid.c_in, 0..grid.c_out, block > 0, Parts::new(sums.room_for(1)));
         }
@@ -94,10 +93,10 @@ fn by_channels<const T: usize>(grid: &Grid, x: Images, dy: Images, dw: &mut [f32
     let (depths, panels) = (grid.c_in.div_ceil(DEPTH), grid.c_out.div_ceil(width));
     let (mut sums, finite) = (LongSums::new(dw), AtomicBool::new(true));
     for block in 0..blocks {
-        let tiles = Tiles::make::<T>(grid, part(grid.tile_rows(), blocks, block), x, dy, TASKS);
+        let tiles = Tiles::make::<T>(grid, share(grid.tile_rows(), blocks, block), x, dy, TASKS);
         let dw = Parts::new(sums.room_for(1));
         parallel(depths * panels, |task| {
-            let (rows, q) = (part(grid.c_in, depths, task / panels), task % panels);
+            let (rows, q) = (share(grid.c_in, depths, task / panels), task % panels);
             let columns = q * width..grid.c_out.min((q + 1) * width);
             if !tiles.multiply::<T>(grid, rows, columns, block > 0, dw) {
                 finite.store(false, Relaxed);
