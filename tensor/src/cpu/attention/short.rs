@@ -112,21 +112,25 @@ impl<'a> Head<'a> {
 
     /// Rows of queries: Σ over keys of the weight (keys × wide) times the key's row.
     fn sum_over_keys(&self, weights: &[f32], rows: &HeadRows<'_>, to: RowLayout, out: Parts<f32>) {
-        let Attention { queries: m, keys: k, dim: n, .. } = *self.p;
-        let (c, panel) = (out.skip(to.start), panel_width(self.level));
-        let (b, sb) = (rows.from(0), rows.stride);
-        let product =
-            Sweep::<true> { m, n, k, a: weights, sa: wide(self.p), b, sb, panel, c, ldc: to.stride, add: false };
-        dispatch_at(self.level, product);
+        self.sum::<true>([self.p.queries, self.p.keys], weights, rows, to, out);
     }
 
     /// Rows of keys: Σ over queries of the weight (keys × wide) times the query's row.
     fn sum_over_queries(&self, weights: &[f32], rows: &HeadRows<'_>, to: RowLayout, out: Parts<f32>) {
-        let Attention { queries: k, keys: m, dim: n, .. } = *self.p;
-        let (c, panel) = (out.skip(to.start), panel_width(self.level));
-        let (b, sb) = (rows.from(0), rows.stride);
-        let product =
-            Sweep::<false> { m, n, k, a: weights, sa: wide(self.p), b, sb, panel, c, ldc: to.stride, add: false };
-        dispatch_at(self.level, product);
+        self.sum::<false>([self.p.keys, self.p.queries], weights, rows, to, out);
+    }
+
+    /// The product of weights, transposed if `TURNED`, with rows: m of them, sums of k terms.
+    fn sum<const TURNED: bool>(
+        &self,
+        [m, k]: [usize; 2],
+        a: &[f32],
+        rows: &HeadRows<'_>,
+        to: RowLayout,
+        out: Parts<f32>,
+    ) {
+        let (n, sa, panel) = (self.p.dim, wide(self.p), panel_width(self.level));
+        let (b, sb, c, ldc) = (rows.from(0), rows.stride, out.skip(to.start), to.stride);
+        dispatch_at(self.level, Sweep::<TURNED> { m, n, k, a, sa, b, sb, panel, c, ldc, add: false });
     }
 }
