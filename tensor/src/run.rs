@@ -270,13 +270,13 @@ fn fresh(device: &Device, plan: &dyn Run, inputs: &[&Tensor], specs: &[Spec]) ->
 }
 
 /// A plan as the profiler shows it.
-fn describe(plan: &dyn Run, inputs: &[&Tensor], dtype: DType, len: usize) -> Operation {
-    let whole = plan.outputs().into_iter().next().filter(|spec| numel(&spec.shape) == len);
+fn describe(plan: &dyn Run, inputs: &[&Tensor], len: usize) -> Operation {
+    let Spec { shape, dtype } = plan.outputs().into_iter().next().expect("a plan has an output");
     Operation {
         name: plan.name(),
         dtype,
         inputs: inputs.iter().map(|t| t.shape().to_vec()).collect(),
-        output: whole.map_or_else(|| vec![len], |spec| spec.shape),
+        output: if numel(&shape) == len { shape } else { vec![len] },
         flops: plan.flops(),
         bytes: plan.bytes(),
         start: Duration::ZERO,
@@ -290,11 +290,8 @@ fn dispatch(device: &Device, plan: &dyn Run, inputs: &[&Tensor], targets: &mut [
     // While a kernel waits for other threads, this one may run another caller's job: that must not be deferred.
     let _reset = deferring(false);
     FLOPS.set(FLOPS.get().wrapping_add(plan.flops()));
-    let describe = {
-        let [output, ..] = &*targets else { return };
-        let (dtype, len) = (output.dtype, output.len);
-        move || describe(plan, inputs, dtype, len)
-    };
+    let len = targets.first().map_or(0, |target| target.len);
+    let describe = || describe(plan, inputs, len);
     match device {
         Device::Cpu(cpu) => {
             let inputs: Vec<cpu::Input<'_>> = inputs

@@ -206,9 +206,8 @@ impl GpuDevice {
         }
     }
 
-    /// Begins to time operations by the device's clock, where it has one for that; not in a browser.
+    /// Begins to time operations by the device's clock, where it has one for that.
     pub(crate) fn begin_timing(&self) {
-        #[cfg(not(target_arch = "wasm32"))]
         lock(&self.0.work).recorder.begin_timing();
     }
 
@@ -218,14 +217,11 @@ impl GpuDevice {
     }
 
     /// Ends the timing, and gives the times of all dispatches since its beginning, with the numbers of their operations. In a browser,
-    /// where they would have to be waited for, there are none.
+    /// which cannot wait, those that have arrived.
     ///
     /// # Errors
     /// The failure that poisoned the device.
     pub(crate) fn end_timing(&self) -> Result<Vec<(usize, Duration)>, GpuError> {
-        #[cfg(target_arch = "wasm32")]
-        return Ok(vec![]);
-        #[cfg(not(target_arch = "wasm32"))]
         lock(&self.0.work).recorder.end_timing()
     }
 

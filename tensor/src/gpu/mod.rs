@@ -34,7 +34,6 @@ mod staging;
 mod tables;
 #[cfg(not(target_arch = "wasm32"))]
 mod testing;
-#[cfg_attr(target_arch = "wasm32", allow(dead_code))] // a browser's main thread cannot wait for them
 mod timestamps;
 mod transfer;
 pub(crate) mod types;
