@@ -9,8 +9,8 @@ use super::form::{ImageFlaw, check_size};
 
 /// The factor by which Deflate can make data smaller.
 const DEFLATE: u64 = 1032;
-/// The same for TIFF's LZW: between two clearings of its table, 3837 codes of 9 to 12 bits (5560 bytes) stand for 1 + 2 + … + 3837 bytes at most.
-const LZW: u64 = 1325;
+/// The same for TIFF's LZW: a code of 12 bits stands for 3838 bytes at most, as its table has no room for longer strings.
+const LZW: u64 = 2560;
 /// The same for PackBits: two bytes stand for 128.
 const PACK_BITS: u64 = 64;
 
