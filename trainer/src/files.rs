@@ -19,6 +19,18 @@ pub fn spare(path: &Path) {
     }
 }
 
+/// The bytes of a file, which is then not replaced.
+pub fn read(path: &Path) -> io::Result<Vec<u8>> {
+    spare(path);
+    fs::read(path)
+}
+
+/// The same of a text.
+pub fn read_to_string(path: &Path) -> io::Result<String> {
+    spare(path);
+    fs::read_to_string(path)
+}
+
 fn is_read(path: &Path) -> bool {
     READ.lock().unwrap_or_else(PoisonError::into_inner).iter().any(|read| path.starts_with(read))
 }

@@ -112,8 +112,7 @@ pub fn text_of(path: &Path) -> Result<String, ConfigError> {
         if path.is_dir() {
             return Err(failed(is_folder(path)));
         }
-        files::spare(path);
-        return std::fs::read_to_string(path).map_err(failed);
+        return files::read_to_string(path).map_err(failed);
     }
     if let Some(text) = INPUT.get() {
         return Ok(text.clone());

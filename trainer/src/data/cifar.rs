@@ -117,8 +117,7 @@ fn read_part(
 }
 
 fn read_file(format: &Format, path: &Path, values: &mut Vec<u8>, labels: &mut Vec<u32>) -> Result<(), DataError> {
-    files::spare(path);
-    let bytes = std::fs::read(path).map_err(|source| DataError::Read { path: path.to_owned(), source })?;
+    let bytes = files::read(path).map_err(|source| DataError::Read { path: path.to_owned(), source })?;
     let record = format.labels + SHAPE.len();
     if bytes.is_empty() || bytes.len() % record != 0 {
         let expected = format!("whole records of {record} bytes, one or more");

@@ -156,8 +156,7 @@ impl<'a> Words<'a> {
 
 /// The file as text, without a byte order mark.
 fn text(path: &Path) -> Result<String, DataError> {
-    files::spare(path);
-    let bytes = std::fs::read(path).map_err(|source| DataError::Read { path: path.to_owned(), source })?;
+    let bytes = files::read(path).map_err(|source| DataError::Read { path: path.to_owned(), source })?;
     match String::from_utf8(bytes) {
         Ok(text) => Ok(text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text)),
         Err(error) => {

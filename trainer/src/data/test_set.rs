@@ -151,8 +151,7 @@ fn around(root: &Path, search_path: &SearchPath) -> Vec<PathBuf> {
 /// # Errors
 /// If the file cannot be read, is not such a list, or has no class for any image.
 pub fn read_right_labels(path: &Path, images: usize, classes: usize) -> Result<Vec<Vec<u32>>, DataError> {
-    files::spare(path);
-    let text = std::fs::read_to_string(path).map_err(|source| DataError::Read { path: path.to_owned(), source })?;
+    let text = files::read_to_string(path).map_err(|source| DataError::Read { path: path.to_owned(), source })?;
     let expected = || format!("a list of classes below {classes} for each of {}", count(images, "test image"));
     let malformed = |found: String| DataError::malformed(path, "labels", expected(), found);
     let lists: Vec<Vec<u32>> = serde_json::from_str(&text).map_err(|error| malformed(unlike(&error)))?;

@@ -8,7 +8,6 @@ use half::{bf16, f16};
 use safetensors::tensor::{Dtype, SafeTensorError, SafeTensors, TensorView};
 use serde::Serialize;
 use std::collections::BTreeMap;
-use std::fs;
 use std::io;
 use std::path::Path;
 
@@ -99,8 +98,7 @@ pub fn read(path: &Path, origin: Origin) -> Result<Content, CheckpointError> {
     if let Some(Foreign { what, advice }) = foreign::recognise(path).map_err(failed)? {
         return Err(CheckpointError::Foreign { path: path.to_owned(), what, advice });
     }
-    files::spare(path);
-    let file = fs::read(path).map_err(failed)?;
+    let file = files::read(path).map_err(failed)?;
     let malformed = |message: String| CheckpointError::Malformed { path: path.to_owned(), message };
     let cut = |e: SafeTensorError| malformed(explain(&e, &file));
     let (_, header) = SafeTensors::read_metadata(&file).map_err(cut)?;
